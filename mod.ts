@@ -1,0 +1,35 @@
+/**
+ * Batching, bounded concurrent fan-out, chunking by size and single-flight, as web streams.
+ *
+ * - {@linkcode BatchStream}: arrays of items, by count, weight and time.
+ * - {@linkcode ChunkStream}: arrays of items, by bytes and time.
+ * - {@linkcode CollectStream}: batches made by a collector of your own.
+ * - {@linkcode Fanout}: N workers on a bounded queue.
+ * - {@linkcode Singleflight}: concurrent calls with one key share one execution.
+ *
+ * Runs in Deno, Bun, Node, edge runtimes and browsers, and depends on nothing.
+ *
+ * @example Rows in batches of a hundred, or after a second, to four writers
+ * ```ts
+ * import { BatchStream, Fanout } from "@weir/streams";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let written = 0;
+ * const write = (rows: number[]) => {
+ *   written += rows.length;
+ *   return Promise.resolve();
+ * };
+ *
+ * const rows = BatchStream.from(Array.from({ length: 1050 }, (_, id) => id), 100);
+ * await rows.pipeTo(new Fanout(write, { concurrency: 4 }));
+ * assertEquals(written, 1050);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./src/batch_stream.ts";
+export * from "./src/chunk_stream.ts";
+export * from "./src/collect_stream.ts";
+export * from "./src/fanout.ts";
+export * from "./src/singleflight.ts";

@@ -1,0 +1,33 @@
+import { show } from "./options.ts";
+
+/** Bytes of a string (as UTF-8), a buffer, a view of one, or a `Blob`. */
+export function byteLength(item: unknown): number {
+  if (typeof item === "string") return utf8Length(item);
+  if (typeof item === "object" && item !== null) {
+    // By shape and not by class: buffers of another realm are buffers too.
+    const { byteLength, size } = item as { byteLength?: unknown; size?: unknown };
+    if (typeof byteLength === "number") return byteLength;
+    if (typeof size === "number" && isBlob(item)) return size;
+  }
+  const rule = 'only strings, buffers, views and blobs have a length in bytes; pass "byteLength"';
+  throw new TypeError(`ChunkStream: ${rule}; got ${show(item)}`);
+}
+
+function isBlob(item: object): boolean {
+  return typeof (item as { arrayBuffer?: unknown }).arrayBuffer === "function";
+}
+
+/** Counted without encoding; a lone surrogate is encoded as U+FFFD, which has three bytes. */
+function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit < 0x80) continue;
+    bytes += unit < 0x800 ? 1 : 2;
+    if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(index + 1) & 0xfc00) === 0xdc00) {
+      // Two units, four bytes.
+      index++;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,80 @@
+/** What can expire. The fields belong to `Deadlines`. */
+export interface Expiring {
+  deadline: number;
+  before: Expiring | undefined;
+  after: Expiring | undefined;
+}
+
+/**
+ * One timer over many calls that all have the same time: the order of their starts is the order of
+ * their deadlines. The timer lives only while something can expire.
+ */
+export class Deadlines<E extends Expiring> {
+  readonly #duration: number;
+  readonly #expire: (entry: E) => void;
+  #first: Expiring | undefined;
+  #last: Expiring | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(duration: number, expire: (entry: E) => void) {
+    this.#duration = duration;
+    this.#expire = expire;
+  }
+
+  /** `start` is when the call started, by `performance.now()`. */
+  add(entry: E, start: number): void {
+    entry.deadline = start + this.#duration;
+    // Calls start inside one another, so the last to be added may be a little older than the last here.
+    let before = this.#last;
+    while (before && before.deadline > entry.deadline) before = before.before;
+    const after = before ? before.after : this.#first;
+    entry.before = before;
+    entry.after = after;
+    if (before) before.after = entry;
+    else this.#first = entry;
+    if (after) after.before = entry;
+    else this.#last = entry;
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** Does nothing for an entry that is not in the list. */
+  remove(entry: E): void {
+    const { before, after } = entry;
+    if (before) before.after = after;
+    else if (this.#first === entry) this.#first = after;
+    else return;
+    if (after) after.before = before;
+    else this.#last = before;
+    entry.before = entry.after = undefined;
+  }
+
+  /** Lets the timer go if nothing is left to expire. Called when the caller is done adding. */
+  rest(): void {
+    if (this.#first === undefined) this.clear();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = this.#first = this.#last = undefined;
+  }
+
+  /** For the first to expire. It is not moved when that one settles: firing early only looks again. */
+  #arm(): void {
+    const delay = Math.ceil(this.#first!.deadline - performance.now());
+    this.#timer = setTimeout(() => this.#fire(), Math.max(delay, 0));
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    while (this.#first && this.#first.deadline <= now) {
+      const entry = this.#first as E;
+      this.remove(entry);
+      this.#expire(entry);
+    }
+    // What was started meanwhile armed a timer of its own, for later than the first.
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#first) this.#arm();
+  }
+}

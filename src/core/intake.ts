@@ -1,0 +1,350 @@
+import { CallContext, type HandlerContext } from "./call_context.ts";
+import { Fifo, type Linked } from "./fifo.ts";
+import { type Epoch, Ledger } from "./ledger.ts";
+import { type Job, Pool, type PoolHost, type Runner } from "./pool.ts";
+import { Deferred, DONE, isThenable, markHandled, reportUncaught } from "./promises.ts";
+import { follow, type Follower, unfollow } from "./signals.ts";
+import { checkSource, Consumer, openSource, type Source } from "./source.ts";
+
+/** A job as the intake sees it: one item of a `Fanout`, a batch of an `Aggregator`. */
+export interface IntakeJob<T, P> extends Job {
+  /** What the handler is given. */
+  readonly payload: P;
+  /** How many items that is, how many of them have failed, and the epoch they were accepted in. */
+  readonly count: number;
+  failures: number;
+  readonly epoch: Epoch;
+  readonly items: readonly T[];
+  /** Gives the outcome to those who wait for it. May throw, and the job has failed. */
+  deliver(outcome: unknown): void;
+  /** Gives the failure to those who wait for it; returns whether that was everybody. */
+  reject(error: unknown): boolean;
+}
+
+/** What both sinks are told by their options. Checked already. */
+export interface IntakeOptions<T, P> {
+  owner: string;
+  handler: (payload: P, context: HandlerContext) => unknown;
+  concurrency: number;
+  timeout: number;
+  key: ((item: T) => unknown) | undefined;
+  context: (() => Runner) | undefined;
+  onError: ((error: unknown, payload: P) => unknown) | undefined;
+  onDiscard: ((items: T[], reason: unknown) => unknown) | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** An item that has not been accepted yet, because there is no room. */
+class Waiter<T> implements Linked {
+  next: Linked | undefined;
+  readonly item: T;
+  readonly key: unknown;
+  readonly run: Runner | undefined;
+  /** For `submit`: its result. */
+  readonly result: Deferred<unknown> | undefined;
+  /** For `push` and `write`: that it was accepted. */
+  readonly admitted: Deferred<void> | undefined;
+
+  constructor(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ) {
+    this.item = item;
+    this.key = key;
+    this.run = run;
+    this.result = result;
+    this.admitted = result ? undefined : new Deferred();
+  }
+}
+
+/**
+ * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
+ * bound, keeps the accounts, and says who is told what when the sink closes or fails.
+ *
+ * - `open`: everything is accepted for which there is room.
+ * - `closing`: only what was pushed or written before is.
+ * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
+ * - `errored`: nothing more starts, and handlers that run are let go.
+ */
+export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Follower {
+  readonly context: CallContext = new CallContext();
+  readonly ledger: Ledger = new Ledger();
+  protected readonly pool: Pool<IntakeJob<T, P>>;
+  readonly #options: IntakeOptions<T, P>;
+
+  #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
+  /** A box: the error may be any value. */
+  #failure: { readonly error: unknown } | undefined;
+  #closed: Deferred<void> | undefined;
+  /** Tells the stream that the sink has failed. */
+  #onErrored: ((error: unknown) => void) | undefined;
+
+  /** Those who wait for room, while there is none. */
+  readonly #entrance = new Fifo<Waiter<T>>();
+  #admitting = false;
+  /** The `consume` calls that are under way. */
+  readonly #consumers = new Set<Consumer<T>>();
+
+  constructor(options: IntakeOptions<T, P>) {
+    this.#options = options;
+    this.pool = new Pool(this, { ...options, keyed: options.key !== undefined });
+  }
+
+  /** Whether an item of this key can be accepted now. */
+  protected abstract hasRoom(key: unknown): boolean;
+
+  /** Accepts an item, for which there is room. */
+  protected abstract accept(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): void;
+
+  /** The stream is there, and will be told of a failure. */
+  connect(onErrored: (error: unknown) => void): void {
+    this.#onErrored = onErrored;
+    const { signal } = this.#options;
+    if (signal?.aborted) this.fail(signal.reason);
+    else if (signal) follow(signal, this);
+  }
+
+  signalAborted(reason: unknown): void {
+    this.fail(reason);
+  }
+
+  tryPush(item: T): boolean {
+    this.#checkOpen();
+    const { key, context } = this.#options;
+    const lane = key?.(item);
+    if (key) this.#checkOpen();
+    if (!this.#admits(lane)) return false;
+    const run = context?.();
+    if (context) {
+      this.#checkOpen();
+      if (!this.#admits(lane)) return false;
+    }
+    this.accept(item, lane, run, undefined);
+    return true;
+  }
+
+  push(item: T): Promise<void> {
+    try {
+      this.#checkOpen();
+      return this.#offer(item, undefined) ?? DONE;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  submit(item: T): Promise<unknown> {
+    const result = new Deferred<unknown>();
+    try {
+      this.#checkOpen();
+      this.#offer(item, result);
+    } catch (error) {
+      result.reject(error);
+    }
+    return result.promise;
+  }
+
+  /** Takes what the stream writes; what was written before a `close()` comes while closing. */
+  write(item: T): Promise<void> | undefined {
+    try {
+      return this.#offer(item, undefined, "written");
+    } catch (error) {
+      // A stream whose write fails is errored, and its sink is not told.
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  async consume(source: Source<T>): Promise<void> {
+    this.#checkOpen();
+    const reader = openSource(checkSource(`${this.#options.owner}.consume`, source));
+    const consumer = new Consumer(reader, (item) => this.#offer(item, undefined));
+    this.#consumers.add(consumer);
+    try {
+      await consumer.run();
+      await this.flush();
+    } finally {
+      this.#consumers.delete(consumer);
+    }
+  }
+
+  flush(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure.error);
+    return this.ledger.whenFlushed();
+  }
+
+  get open(): boolean {
+    return this.#state === "open";
+  }
+
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** From here on nothing new is accepted. */
+  refuse(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#stopConsumers(this.#refusal());
+  }
+
+  /** Everything the stream had has been written: resolves when all of it has settled. */
+  drain(): Promise<void> {
+    this.refuse();
+    this.#state = "draining";
+    const closed = this.whenClosed();
+    this.#checkClosed();
+    return closed;
+  }
+
+  /** Settles when the sink is closed or errored. */
+  whenClosed(): Promise<void> {
+    return (this.#closed ??= this.#settledAlready()).promise;
+  }
+
+  /** Stops at once, for good, with `error`. The first error wins. */
+  fail(error: unknown): void {
+    if (this.#state === "closed" || this.#failure) return;
+    this.#state = "errored";
+    this.#failure = { error };
+    this.#unfollow();
+
+    const { waiting, running } = this.pool.stop();
+    const items: T[] = [];
+    this.ledger.rejectFlushes(error);
+    for (const job of waiting) {
+      this.ledger.discard(job.count, job.epoch);
+      job.reject(error);
+      for (const item of job.items) items.push(item);
+    }
+    for (const job of running) job.reject(error);
+    for (const waiter of this.#entrance.drain()) (waiter.result ?? waiter.admitted!).reject(error);
+    this.#stopConsumers(error);
+    this.#closed?.reject(error);
+    this.#onErrored?.(error);
+
+    // User code from here on: all that it can see is as it will be.
+    CallContext.abort(this.context, error);
+    this.pool.abort(error);
+    if (items.length === 0) return;
+    try {
+      this.#options.onDiscard?.(items, error);
+    } catch (thrown) {
+      reportUncaught(thrown);
+    }
+  }
+
+  // What the pool asks.
+
+  starting(job: IntakeJob<T, P>): void {
+    this.ledger.start(job.count);
+  }
+
+  call(job: IntakeJob<T, P>, context: HandlerContext): unknown {
+    return this.#options.handler(job.payload, context);
+  }
+
+  settled(job: IntakeJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    if (!failed) {
+      job.deliver(outcome);
+      return;
+    }
+    job.failures = job.count;
+    if (job.reject(outcome) || this.#failure) return;
+    const { onError } = this.#options;
+    if (onError === undefined) {
+      this.fail(outcome);
+      return;
+    }
+    try {
+      const handled = onError(outcome, job.payload);
+      if (isThenable(handled)) {
+        return Promise.resolve(handled).then(() => {}, (error) => this.fail(error));
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  released(job: IntakeJob<T, P>): void {
+    this.ledger.settle(job.count, job.failures, job.epoch);
+  }
+
+  rested(): void {
+    // Accepting starts handlers, and one that settles at once comes by here again.
+    if (this.#admitting) return;
+    this.#admitting = true;
+    let waiter: Waiter<T> | undefined;
+    while ((waiter = this.#entrance.head) && this.hasRoom(waiter.key)) {
+      this.#entrance.shift();
+      this.accept(waiter.item, waiter.key, waiter.run, waiter.result);
+      waiter.admitted?.resolve();
+    }
+    this.#admitting = false;
+    this.#checkClosed();
+  }
+
+  /** Nobody overtakes those who wait for room. */
+  #admits(key: unknown): boolean {
+    return this.#entrance.head === undefined && this.hasRoom(key);
+  }
+
+  /** Accepts the item now, or puts it in the entrance and returns when that is over. */
+  #offer(
+    item: T,
+    result: Deferred<unknown> | undefined,
+    written?: "written",
+  ): Promise<void> | undefined {
+    const { key, context } = this.#options;
+    const lane = key?.(item);
+    const run = context?.();
+    // The hooks are user code: things may be otherwise now.
+    if (this.#failure) throw this.#failure.error;
+    if (!written) this.#checkOpen();
+    if (this.#admits(lane)) {
+      this.accept(item, lane, run, result);
+      return;
+    }
+    const waiter = new Waiter(item, lane, run, result);
+    this.#entrance.push(waiter);
+    return waiter.admitted?.promise;
+  }
+
+  #stopConsumers(reason: unknown): void {
+    // What the source says to it comes second: the sink's own reason is the one to be told.
+    for (const consumer of this.#consumers) markHandled(consumer.stop(reason));
+  }
+
+  #checkOpen(): void {
+    if (this.#state !== "open") throw this.#refusal();
+  }
+
+  #refusal(): unknown {
+    if (this.#failure) return this.#failure.error;
+    return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
+  }
+
+  #checkClosed(): void {
+    if (this.#state !== "draining" || !this.ledger.idle || this.#entrance.head) return;
+    this.#state = "closed";
+    this.#unfollow();
+    this.#closed!.resolve();
+  }
+
+  #settledAlready(): Deferred<void> {
+    const closed = new Deferred<void>();
+    if (this.#state === "closed") closed.resolve();
+    if (this.#failure) closed.reject(this.#failure.error);
+    return closed;
+  }
+
+  #unfollow(): void {
+    if (this.#options.signal) unfollow(this.#options.signal, this);
+  }
+}

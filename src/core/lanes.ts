@@ -1,0 +1,129 @@
+import { Fifo, type Linked } from "./fifo.ts";
+
+/** A job as its queue sees it. */
+export interface Keyed extends Linked {
+  readonly key: unknown;
+  /** Place in the order of acceptance; belongs to the queue. */
+  order: number;
+}
+
+/** What a pool asks of the jobs that wait for it. */
+export interface JobQueue<J> {
+  /** Whether a job waits that may start now. */
+  readonly ready: boolean;
+  /** Whether a job of this key need not wait for another of it. */
+  free(key: unknown): boolean;
+  push(job: J): void;
+  /** The oldest job that may start now. */
+  shift(): J | undefined;
+  /** A job starts that has never waited. */
+  started(job: J): void;
+  /** A job has settled: the next one of its key may start. */
+  settled(job: J): void;
+  /** Takes all that waits, in the order of acceptance. */
+  drain(): J[];
+}
+
+/** First come, first served. */
+export class Line<J extends Linked> extends Fifo<J> implements JobQueue<J> {
+  get ready(): boolean {
+    return this.head !== undefined;
+  }
+
+  free(): boolean {
+    return true;
+  }
+
+  started(): void {}
+
+  settled(): void {}
+}
+
+/**
+ * A lane for each key: one job of a key is ready or running, the others stand behind it in order.
+ * Among the ready ones the oldest goes first, so a key gains nothing by having been blocked.
+ */
+export class Lanes<J extends Keyed> implements JobQueue<J> {
+  /** Keys with a job that is ready or running, and the jobs behind it. */
+  readonly #lanes = new Map<unknown, Fifo<J> | undefined>();
+  /** Ready since they came, in order. */
+  readonly #fresh = new Fifo<J>();
+  /** Ready since the job before them settled: a heap, the oldest first. */
+  readonly #freed: J[] = [];
+  #accepted = 0;
+
+  get ready(): boolean {
+    return this.#fresh.head !== undefined || this.#freed.length > 0;
+  }
+
+  free(key: unknown): boolean {
+    return !this.#lanes.has(key);
+  }
+
+  push(job: J): void {
+    job.order = this.#accepted++;
+    if (this.free(job.key)) {
+      this.#lanes.set(job.key, undefined);
+      this.#fresh.push(job);
+      return;
+    }
+    let lane = this.#lanes.get(job.key);
+    if (lane === undefined) this.#lanes.set(job.key, lane = new Fifo());
+    lane.push(job);
+  }
+
+  shift(): J | undefined {
+    const fresh = this.#fresh.head;
+    const freed = this.#freed[0];
+    if (freed === undefined || (fresh !== undefined && fresh.order < freed.order)) {
+      return this.#fresh.shift();
+    }
+    removeFirst(this.#freed);
+    return freed;
+  }
+
+  started(job: J): void {
+    this.#lanes.set(job.key, undefined);
+  }
+
+  settled(job: J): void {
+    const next = this.#lanes.get(job.key)?.shift();
+    if (next === undefined) this.#lanes.delete(job.key);
+    else insert(this.#freed, next);
+  }
+
+  drain(): J[] {
+    const jobs = [...this.#freed, ...this.#fresh.drain()];
+    for (const lane of this.#lanes.values()) if (lane) jobs.push(...lane.drain());
+    this.#freed.length = 0;
+    this.#lanes.clear();
+    return jobs.sort((a, b) => a.order - b.order);
+  }
+}
+
+/** Adds a job to the heap. */
+function insert<J extends Keyed>(heap: J[], job: J): void {
+  let place = heap.push(job) - 1;
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
+    if (heap[parent]!.order < job.order) break;
+    heap[place] = heap[parent]!;
+    place = parent;
+  }
+  heap[place] = job;
+}
+
+/** Removes the first of the heap. */
+function removeFirst<J extends Keyed>(heap: J[]): void {
+  const job = heap.pop()!;
+  if (heap.length === 0) return;
+  let place = 0;
+  for (;;) {
+    let child = 2 * place + 1;
+    if (child + 1 < heap.length && heap[child + 1]!.order < heap[child]!.order) child++;
+    if (child >= heap.length || job.order < heap[child]!.order) break;
+    heap[place] = heap[child]!;
+    place = child;
+  }
+  heap[place] = job;
+}

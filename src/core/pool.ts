@@ -1,0 +1,186 @@
+import { CallContext, type HandlerContext } from "./call_context.ts";
+import { Deadlines, type Expiring } from "./deadlines.ts";
+import { type JobQueue, type Keyed, Lanes, Line } from "./lanes.ts";
+import { isThenable, whenSettled } from "./promises.ts";
+
+/** Runs a handler in the asynchronous context that its item came from. */
+export type Runner = <R>(run: () => R) => R;
+
+/** What the pool needs to know of a job. */
+export interface Job extends Keyed {
+  /** `undefined` for the pool's own context. */
+  readonly run: Runner | undefined;
+}
+
+/** Whose jobs these are. Nothing here may throw but `call`. */
+export interface PoolHost<J> {
+  /** The handler's context where no call has one of its own. */
+  readonly context: CallContext;
+  /** The job leaves the queue. */
+  starting(job: J): void;
+  /** Calls the user's handler. */
+  call(job: J, context: HandlerContext): unknown;
+  /** The handler is over; its slot is kept until the promise, if there is one, settles. */
+  settled(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
+  /** The slot is free again. */
+  released(job: J): void;
+  /** As many jobs run as can: whoever waits for room may come in. */
+  rested(): void;
+}
+
+/** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
+export class Pool<J extends Job> {
+  readonly #host: PoolHost<J>;
+  readonly #concurrency: number;
+  readonly #queue: JobQueue<J>;
+  #deadlines: Deadlines<Worker<J>> | undefined;
+  readonly #workers = new Set<Worker<J>>();
+  readonly #free: Worker<J>[] = [];
+  #running = 0;
+  #draining = false;
+  #stopped = false;
+
+  constructor(
+    host: PoolHost<J>,
+    options: { owner: string; concurrency: number; timeout: number; keyed: boolean },
+  ) {
+    const { owner, timeout } = options;
+    this.#host = host;
+    this.#concurrency = options.concurrency;
+    this.#queue = options.keyed ? new Lanes<J>() : new Line<J>();
+    if (timeout !== Infinity) {
+      this.#deadlines = new Deadlines(timeout, (worker) => {
+        const message = `${owner}: the handler has not settled within ${timeout} ms`;
+        this.#expire(worker, new DOMException(message, "TimeoutError"));
+      });
+    }
+  }
+
+  /** Whether a job of this key would start at once. */
+  canStart(key: unknown): boolean {
+    return this.#running < this.#concurrency && !this.#queue.ready && this.#queue.free(key);
+  }
+
+  /** Starts the job, or has it wait. */
+  add(job: J): void {
+    if (this.canStart(job.key)) {
+      this.#queue.started(job);
+      this.#start(job);
+    } else {
+      this.#queue.push(job);
+    }
+  }
+
+  /** Starts nothing more. Returns the jobs that waited and those that run. */
+  stop(): { waiting: J[]; running: J[] } {
+    this.#stopped = true;
+    this.#deadlines?.clear();
+    this.#deadlines = undefined;
+    const running: J[] = [];
+    for (const { job } of this.#workers) if (job) running.push(job);
+    return { waiting: this.#queue.drain(), running };
+  }
+
+  /** Aborts the contexts that calls have of their own. */
+  abort(reason: unknown): void {
+    for (const worker of this.#workers) {
+      if (worker.job && worker.context) CallContext.abort(worker.context, reason);
+    }
+  }
+
+  /** The handler of this worker is over, by itself or by the clock. */
+  settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
+    const job = worker.job!;
+    worker.job = worker.context = undefined;
+    this.#deadlines?.remove(worker);
+    const kept = this.#host.settled(job, failed, outcome);
+    if (kept) kept.then(() => this.#release(worker, job));
+    else this.#release(worker, job);
+  }
+
+  #start(job: J): void {
+    this.#running++;
+    this.#host.starting(job);
+    const worker = this.#free.pop() ?? this.#hire();
+    worker.job = job;
+    let { context } = this.#host;
+    let start = 0;
+    if (this.#deadlines) {
+      context = worker.context = new CallContext();
+      start = performance.now();
+    }
+    let outcome: unknown;
+    try {
+      outcome = job.run
+        ? job.run(() => this.#host.call(job, context))
+        : this.#host.call(job, context);
+      if (isThenable(outcome)) {
+        whenSettled(outcome, worker.fulfilled, worker.rejected);
+        this.#deadlines?.add(worker, start);
+        return;
+      }
+    } catch (error) {
+      this.settle(worker, true, error);
+      return;
+    }
+    this.settle(worker, false, outcome);
+  }
+
+  #hire(): Worker<J> {
+    const worker = new Worker(this);
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  #expire(worker: Worker<J>, reason: unknown): void {
+    // Its handler may still be at it: what that does later is nobody's, so neither is the worker.
+    worker.dismissed = true;
+    this.#workers.delete(worker);
+    CallContext.abort(worker.context!, reason);
+    this.settle(worker, true, reason);
+  }
+
+  #release(worker: Worker<J>, job: J): void {
+    this.#running--;
+    if (!worker.dismissed) this.#free.push(worker);
+    this.#queue.settled(job);
+    this.#host.released(job);
+    this.#drain();
+  }
+
+  #drain(): void {
+    // A handler that settles at once comes by here again: the loop below goes on for it.
+    if (this.#draining) return;
+    this.#draining = true;
+    while (!this.#stopped && this.#running < this.#concurrency) {
+      const job = this.#queue.shift();
+      if (job === undefined) break;
+      this.#start(job);
+    }
+    this.#draining = false;
+    this.#host.rested();
+    this.#deadlines?.rest();
+  }
+}
+
+/** A slot, and the two functions that hear of its handler: made once, not for each item. */
+class Worker<J extends Job> implements Expiring {
+  deadline = 0;
+  before: Expiring | undefined;
+  after: Expiring | undefined;
+
+  job: J | undefined;
+  context: CallContext | undefined;
+  dismissed = false;
+  readonly fulfilled: (outcome: unknown) => void;
+  readonly rejected: (error: unknown) => void;
+
+  constructor(pool: Pool<J>) {
+    this.fulfilled = (outcome) => {
+      if (!this.dismissed) pool.settle(this, false, outcome);
+    };
+    this.rejected = (error) => {
+      if (!this.dismissed) pool.settle(this, true, error);
+    };
+  }
+}

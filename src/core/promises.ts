@@ -1,0 +1,50 @@
+/** Promises that are settled from outside, and what is done with rejections nobody waits for. */
+
+/** A promise with its two ends. (`Promise.withResolvers` is missing in Node 20.) */
+export class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T | PromiseLike<T>) => void;
+  reject!: (reason: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** The promise of everything that is done at once. */
+export const DONE: Promise<void> = Promise.resolve();
+
+/** Marks a rejection as seen, where the same error also reaches the caller by another way. */
+export function markHandled(promise: Promise<unknown>): void {
+  promise.catch(() => {});
+}
+
+/** Surfaces an error that no caller can be given, as an event listener's throw does. */
+export function reportUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+/** Whether what user code returned has to be waited for. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return ((typeof value === "object" && value !== null) || typeof value === "function") &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+/**
+ * Hears of the settlement of `thenable` exactly once and never synchronously, whatever it does.
+ * A promise of the platform is heard directly; anything else through one.
+ */
+export function whenSettled<T>(
+  thenable: PromiseLike<T>,
+  fulfilled: (value: T) => void,
+  rejected: (reason: unknown) => void,
+): void {
+  nativeThen.call(Promise.resolve(thenable), fulfilled as (value: unknown) => void, rejected);
+}
+
+const nativeThen = Promise.prototype.then;

@@ -1,0 +1,44 @@
+/**
+ * One listener on each signal, however many objects follow it: Node warns at eleven listeners, and
+ * a shutdown signal is shared by thousands.
+ */
+
+/** What wants to hear of an abort. It must not throw. */
+export interface Follower {
+  signalAborted(reason: unknown): void;
+}
+
+interface Group {
+  readonly members: Set<Follower>;
+  readonly listener: () => void;
+}
+
+const groups = new WeakMap<AbortSignal, Group>();
+
+/** Tells `follower` once when `signal` aborts. The caller has seen that it has not aborted yet. */
+export function follow(signal: AbortSignal, follower: Follower): void {
+  const group = groups.get(signal) ?? listen(signal);
+  group.members.add(follower);
+}
+
+/** Takes it back; the listener goes with the last follower. */
+export function unfollow(signal: AbortSignal, follower: Follower): void {
+  const group = groups.get(signal);
+  if (group?.members.delete(follower) && group.members.size === 0) {
+    groups.delete(signal);
+    signal.removeEventListener("abort", group.listener);
+  }
+}
+
+function listen(signal: AbortSignal): Group {
+  const members = new Set<Follower>();
+  const listener = (): void => {
+    groups.delete(signal);
+    // The live set: a follower that goes while another is told is not told any more.
+    for (const member of members) member.signalAborted(signal.reason);
+  };
+  const group = { members, listener };
+  groups.set(signal, group);
+  signal.addEventListener("abort", listener, { once: true });
+  return group;
+}

@@ -1,0 +1,211 @@
+/**
+ * {@linkcode Fanout}: N workers on a bounded queue.
+ *
+ * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ *
+ * @module
+ */
+
+import { Intake, type IntakeJob, type IntakeOptions } from "./core/intake.ts";
+import type { Linked } from "./core/fifo.ts";
+import type { Epoch } from "./core/ledger.ts";
+import {
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkSignal,
+  readOptions,
+} from "./core/options.ts";
+import type { Deferred } from "./core/promises.ts";
+import {
+  type HandlerContext,
+  type Runner,
+  Sink,
+  type SinkOptions,
+  type SinkStats,
+  type Source,
+} from "./sink.ts";
+
+export { Sink };
+export type { HandlerContext, Runner, SinkOptions, SinkStats, Source };
+
+const OPTIONS = [
+  "concurrency",
+  "capacity",
+  "key",
+  "timeout",
+  "onError",
+  "onDiscard",
+  "context",
+  "signal",
+] as const;
+
+/** What a {@linkcode Fanout} does with an item. It may be asynchronous; what it returns goes to `submit`. */
+export type FanoutHandler<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
+
+/** Options of {@linkcode Fanout}. */
+export interface FanoutOptions<T> extends SinkOptions<T, T> {
+  /**
+   * The most items that wait for a worker: an integer of at least 1. A key whose items come faster
+   * than they are handled may fill it.
+   *
+   * @default {1024}
+   */
+  capacity?: number | undefined;
+}
+
+/**
+ * N workers on a bounded queue, as a `WritableStream`: pipe to it, push to it, or have it consume a
+ * source.
+ *
+ * To handle items in batches pipe a {@linkcode BatchStream} to it. To have results as a stream, in
+ * order, use a transform.
+ *
+ * - **Bound**: at most `concurrency` handlers run and at most `capacity` items wait, at every moment
+ *   and by whichever way they came. A write resolves when its item is accepted, so a pipe slows down.
+ * - **Conservation**: every accepted item ends as done, failed or discarded, and `stats` counts it:
+ *   `accepted = waiting + running + done + failed + discarded`.
+ * - **Order**: handlers start in the order of acceptance; with `key`, items of one key are handled
+ *   one at a time, and keys run beside each other.
+ * - **Failure**: a throw, a rejection and a timeout are the same. It goes to the `submit` that waits
+ *   for it, else to `onError`, else it errors the sink. No worker stops.
+ * - **Close** drains: it resolves when everything accepted has settled, and rejects if the sink has
+ *   errored.
+ * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and
+ *   nobody waits for a handler. Where a pipe holds the lock, abort by `signal`.
+ *
+ * Choosing the numbers: `concurrency` is what the other side bears, such as the connections of a
+ * pool. `capacity` is how much of a burst is kept: at a full queue an item waits about
+ * `capacity / concurrency` handler times, so keep it small where a late answer is a wrong one; where
+ * there is a `key`, allow for the busiest one.
+ *
+ * A retry is composed: `new Fanout((job) => retry(() => send(job)))` with `@std/async`.
+ *
+ * It is Kratos' `fanout` as a stream; `tryPush` is its `Do`.
+ *
+ * @example
+ * ```ts
+ * import { Fanout } from "@weir/streams/fanout";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sent: string[] = [];
+ * const failed: string[] = [];
+ *
+ * const mails = new Fanout(async (to: string, { signal }) => {
+ *   signal.throwIfAborted();
+ *   await Promise.resolve();
+ *   if (!to.includes("@")) throw new Error(`no address: ${to}`);
+ *   sent.push(to);
+ * }, {
+ *   concurrency: 16,
+ *   timeout: 10_000,
+ *   onError: (_error, to) => failed.push(to),
+ * });
+ *
+ * await mails.consume(["ada@example.org", "nobody", "lin@example.org"]);
+ * await mails.close();
+ *
+ * assertEquals(sent, ["ada@example.org", "lin@example.org"]);
+ * assertEquals(failed, ["nobody"]);
+ * ```
+ *
+ * @typeParam T The type of the items.
+ * @typeParam R The type of the handler's result.
+ */
+export class Fanout<T, R = unknown> extends Sink<T, R> {
+  /**
+   * Makes a sink.
+   *
+   * @param handler What is done with each item.
+   * @param options The bounds, and who is told what.
+   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
+   * @throws {RangeError} If an option is out of range.
+   */
+  constructor(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>) {
+    super(open(handler, options));
+  }
+}
+
+function open<T>(
+  handler: FanoutHandler<T, unknown>,
+  options: FanoutOptions<T> | undefined,
+): FanoutIntake<T> {
+  const owner = "Fanout";
+  checkFunction(owner, "handler", handler);
+  const values = readOptions<FanoutOptions<T>>(owner, options, OPTIONS);
+  const { concurrency = 1, capacity = 1024, timeout = Infinity } = values;
+  return new FanoutIntake({
+    owner,
+    handler,
+    concurrency: checkLimit(owner, "concurrency", concurrency),
+    timeout: checkDuration(owner, "timeout", timeout),
+    key: checkFunction(owner, "key", values.key, "optional"),
+    onError: checkFunction(owner, "onError", values.onError, "optional"),
+    onDiscard: checkFunction(owner, "onDiscard", values.onDiscard, "optional"),
+    context: checkFunction(owner, "context", values.context, "optional"),
+    signal: checkSignal(owner, "signal", values.signal),
+  }, checkLimit(owner, "capacity", capacity));
+}
+
+/** Each item is a job. */
+class FanoutIntake<T> extends Intake<T, T> {
+  readonly #capacity: number;
+
+  constructor(options: IntakeOptions<T, T>, capacity: number) {
+    super(options);
+    this.#capacity = capacity;
+  }
+
+  protected override hasRoom(key: unknown): boolean {
+    return this.ledger.waiting < this.#capacity || this.pool.canStart(key);
+  }
+
+  protected override accept(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): void {
+    this.ledger.accept();
+    this.pool.add(new FanoutJob(item, key, run, result, this.ledger.epoch));
+  }
+}
+
+class FanoutJob<T> implements IntakeJob<T, T> {
+  next: Linked | undefined;
+  order = 0;
+  readonly count = 1;
+  failures = 0;
+  readonly payload: T;
+  readonly key: unknown;
+  readonly run: Runner | undefined;
+  readonly epoch: Epoch;
+  readonly #result: Deferred<unknown> | undefined;
+
+  constructor(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+    epoch: Epoch,
+  ) {
+    this.payload = item;
+    this.key = key;
+    this.run = run;
+    this.epoch = epoch;
+    this.#result = result;
+  }
+
+  get items(): readonly T[] {
+    return [this.payload];
+  }
+
+  deliver(outcome: unknown): void {
+    this.#result?.resolve(outcome);
+  }
+
+  reject(error: unknown): boolean {
+    this.#result?.reject(error);
+    return this.#result !== undefined;
+  }
+}

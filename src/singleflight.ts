@@ -1,0 +1,432 @@
+/**
+ * {@linkcode Singleflight}: concurrent calls with one key share one execution.
+ *
+ * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ *
+ * @module
+ */
+
+import type { HandlerContext } from "./core/call_context.ts";
+import { Deadlines } from "./core/deadlines.ts";
+import { Flight, type FlightResult } from "./core/flight.ts";
+import {
+  checkDuration,
+  checkFunction,
+  checkSignal,
+  complaint,
+  readOptions,
+  show,
+} from "./core/options.ts";
+import { isThenable, whenSettled } from "./core/promises.ts";
+
+export type { FlightResult, HandlerContext };
+
+const OPTIONS = ["clone", "cache", "forgetAfter"] as const;
+
+/** Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. */
+export interface FlightCache<K, V> {
+  /** The value of a key. */
+  get(key: K): V | undefined;
+  /** Keeps a value. */
+  set(key: K, value: V): unknown;
+  /** Whether there is a value. */
+  has(key: K): boolean;
+  /** Drops a value. */
+  delete(key: K): unknown;
+  /** Drops all. Without it, {@linkcode Singleflight.clear} leaves the cache as it is. */
+  clear?(): unknown;
+}
+
+/** Options of {@linkcode Singleflight}. */
+export interface SingleflightOptions<K, V> {
+  /**
+   * Gives each further caller a copy of its own, such as `(response) => response.clone()`. With a
+   * cache the first caller has a copy too.
+   */
+  clone?: ((value: V) => V) | undefined;
+  /**
+   * Keeps values, never errors, and answers from them. How long, and how many, is the cache's
+   * business. Without it, nothing is kept once a call has settled.
+   */
+  cache?: FlightCache<K, V> | undefined;
+  /**
+   * How long after its start a call may be joined, in milliseconds: more than 0 and at most
+   * 2147483647, or `Infinity`. After that the next caller starts another; those who wait keep theirs.
+   *
+   * @default {Infinity}
+   */
+  forgetAfter?: number | undefined;
+}
+
+/** Options of one call. */
+export interface FlightCallOptions {
+  /** Rejects this caller at once with its reason when it aborts. The others are not touched. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of {@linkcode Singleflight.wrap}. */
+export interface WrapOptions<A extends unknown[], K, V> extends SingleflightOptions<K, V> {
+  /** The key of a call: calls with equal keys share one execution. */
+  key: (...args: A) => K;
+}
+
+/** What a {@linkcode Singleflight} executes. Its signal aborts when the last caller has left. */
+export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
+
+/**
+ * Concurrent calls with one key share one execution.
+ *
+ * For what many ask for at once and one answer serves all: a token, a config, a page of a cold
+ * cache. To limit how many *different* calls run, use a `Fanout`.
+ *
+ * - **Sharing**: while a call for a key is in flight, every `do` of it waits for the same execution,
+ *   and has the same value or the very same error. `fn` starts synchronously.
+ * - **Nothing stays** after it settles, unless there is a `cache`; errors never do.
+ * - **Cancelling** is per caller. One whose signal aborts is rejected at once; the flight goes on for
+ *   the others. When the last has left, the function's own signal aborts and the key is free at that
+ *   very moment, so that no newcomer joins a call that is being cancelled.
+ * - **Forgetting**: those who wait keep the old flight, the next caller starts a new one, and the old
+ *   one does not touch it.
+ * - **Re-entry**: a function that calls its own key before its first `await` has an `Error` instead
+ *   of a deadlock.
+ *
+ * It is `singleflight` of golang.org/x/sync; `run` returns its `shared` too.
+ *
+ * @example A thousand requests, one token
+ * ```ts
+ * import { Singleflight } from "@weir/streams/singleflight";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let issued = 0;
+ * const tokens = new Singleflight<string, string>();
+ * const token = (region: string) =>
+ *   tokens.do(region, async () => {
+ *     await Promise.resolve();
+ *     return `${region}-${++issued}`;
+ *   });
+ *
+ * const all = await Promise.all(Array.from({ length: 1000 }, () => token("eu")));
+ * assertEquals(new Set(all), new Set(["eu-1"]));
+ * assertEquals(tokens.size, 0);
+ * ```
+ *
+ * @example A deadline of one's own
+ * ```ts
+ * import { Singleflight } from "@weir/streams/singleflight";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const pages = new Singleflight<string, string>();
+ * const impatient = new AbortController();
+ * const slow = async () => {
+ *   await Promise.resolve();
+ *   return "page";
+ * };
+ *
+ * const first = pages.do("/", slow, { signal: impatient.signal });
+ * const second = pages.do("/", slow);
+ * impatient.abort(new Error("too slow"));
+ *
+ * await assertRejects(() => first, Error, "too slow");
+ * assertEquals(await second, "page");
+ * ```
+ *
+ * @typeParam K The type of the keys: any value, compared as a `Map` compares.
+ * @typeParam V The type of the values.
+ */
+export class Singleflight<K = string, V = unknown> {
+  readonly #flights = new Map<K, Flight<K, V>>();
+  readonly #clone: ((value: V) => V) | undefined;
+  readonly #cache: FlightCache<K, V> | undefined;
+  readonly #deadlines: Deadlines<Flight<K, V>> | undefined;
+
+  /**
+   * Makes an empty group.
+   *
+   * @param options How values are copied, kept and forgotten.
+   * @throws {TypeError} If an option is of the wrong kind or unknown.
+   * @throws {RangeError} If `forgetAfter` is out of range.
+   */
+  constructor(options?: SingleflightOptions<K, V>) {
+    const owner = "Singleflight";
+    const values = readOptions<SingleflightOptions<K, V>>(owner, options, OPTIONS);
+    const { clone, cache, forgetAfter = Infinity } = values;
+    this.#clone = checkFunction(owner, "clone", clone, "optional");
+    this.#cache = checkCache(owner, cache);
+    if (checkDuration(owner, "forgetAfter", forgetAfter) !== Infinity) {
+      this.#deadlines = new Deadlines(forgetAfter, (flight) => this.#flights.delete(flight.key));
+    }
+  }
+
+  /**
+   * The value of `fn` for this key: of a call in flight, of the cache, or of a call that starts now.
+   *
+   * @param key What the call is for.
+   * @param fn What is executed. A throw in it is a rejection.
+   * @param options A signal for this caller alone.
+   * @returns Resolves with the value. Rejects with the very error of `fn`, with the reason of the
+   * signal, with what `clone` or the cache throws, or with an `Error` where `fn` calls its own key.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let calls = 0;
+   * const flight = new Singleflight<string, number>();
+   * const work = () => Promise.resolve(++calls);
+   * assertEquals(await Promise.all([flight.do("k", work), flight.do("k", work)]), [1, 1]);
+   * ```
+   */
+  do(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<V> {
+    return this.#call(key, fn, options, false) as Promise<V>;
+  }
+
+  /**
+   * As {@linkcode Singleflight.do}, and says whether the value was shared.
+   *
+   * @param key What the call is for.
+   * @param fn What is executed. A throw in it is a rejection.
+   * @param options A signal for this caller alone.
+   * @returns Resolves with the value, and with whether more than one caller asked for it; that is
+   * the same for all of them, and true where the value came from the cache. Rejects as `do` does.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const flight = new Singleflight<string, number>();
+   * assertEquals(await flight.run("k", () => 1), { value: 1, shared: false });
+   * ```
+   */
+  run(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<FlightResult<V>> {
+    return this.#call(key, fn, options, true) as Promise<FlightResult<V>>;
+  }
+
+  /**
+   * Has the next caller of a key start anew, and drops its value from the cache. Those who wait keep
+   * what they wait for; that is not put into the cache any more.
+   *
+   * @param key The key.
+   * @returns Whether there was anything to forget.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const flight = new Singleflight<string, string>();
+   * const stale = flight.do("k", () => Promise.resolve("stale"));
+   * assertEquals(flight.forget("k"), true);
+   * assertEquals(await flight.do("k", () => "fresh"), "fresh");
+   * assertEquals(await stale, "stale");
+   * ```
+   */
+  forget(key: K): boolean {
+    const flight = this.#flights.get(key);
+    if (flight) this.#drop(flight);
+    const cached = this.#cache?.has(key) ?? false;
+    if (cached) this.#cache!.delete(key);
+    return flight !== undefined || cached;
+  }
+
+  /**
+   * Forgets every key, and clears the cache if that can be cleared.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const flight = new Singleflight<string, string>({ cache: new Map() });
+   * await flight.do("k", () => "kept");
+   * flight.clear();
+   * assertEquals(await flight.do("k", () => "fresh"), "fresh");
+   * ```
+   */
+  clear(): void {
+    this.#flights.clear();
+    this.#deadlines?.clear();
+    this.#cache?.clear?.();
+  }
+
+  /**
+   * Whether a call for this key is in flight. The cache does not count.
+   *
+   * @param key The key.
+   * @returns Whether a caller would join.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assert } from "@std/assert";
+   *
+   * const flight = new Singleflight<string, number>();
+   * const call = flight.do("k", () => Promise.resolve(1));
+   * assert(flight.has("k"));
+   * await call;
+   * assert(!flight.has("k"));
+   * ```
+   */
+  has(key: K): boolean {
+    return this.#flights.has(key);
+  }
+
+  /**
+   * How many keys are in flight. The cache does not count.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const flight = new Singleflight<string, number>();
+   * const calls = [flight.do("a", () => Promise.resolve(1)), flight.do("b", () => Promise.resolve(2))];
+   * assertEquals(flight.size, 2);
+   * await Promise.all(calls);
+   * assertEquals(flight.size, 0);
+   * ```
+   */
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  /**
+   * A function of which concurrent calls with one key share one execution.
+   *
+   * @param fn The function.
+   * @param options The key of a call, and the options of the constructor.
+   * @returns A function with the same arguments, and the same result in a promise.
+   * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+   * @throws {RangeError} If `forgetAfter` is out of range.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let asked = 0;
+   * const user = Singleflight.wrap(async (id: number) => {
+   *   await Promise.resolve();
+   *   return { id, asked: ++asked };
+   * }, { key: (id) => id });
+   *
+   * assertEquals(await Promise.all([user(7), user(7)]), [{ id: 7, asked: 1 }, { id: 7, asked: 1 }]);
+   * ```
+   */
+  static wrap<A extends unknown[], K, V>(
+    fn: (...args: A) => V | PromiseLike<V>,
+    options: WrapOptions<A, K, V>,
+  ): (...args: A) => Promise<V> {
+    const owner = "Singleflight.wrap";
+    checkFunction(owner, "fn", fn);
+    const names = ["key", ...OPTIONS] as const;
+    const { key, ...rest } = readOptions<WrapOptions<A, K, V>>(owner, options, names);
+    const keyOf = checkFunction(owner, "key", key)!;
+    const flights = new Singleflight<K, V>(rest);
+    return async function (this: unknown, ...args: A): Promise<V> {
+      return await flights.do(keyOf.apply(this, args), () => fn.apply(this, args));
+    };
+  }
+
+  #call(
+    key: K,
+    fn: FlightFunction<V>,
+    options: FlightCallOptions | undefined,
+    detailed: boolean,
+  ): Promise<V | FlightResult<V>> {
+    try {
+      const signal = options && readSignal(options);
+      if (signal?.aborted) throw signal.reason;
+      checkFunction("Singleflight", "fn", fn);
+      if (this.#cache?.has(key)) {
+        const kept = this.#cache.get(key)!;
+        const value = this.#clone ? this.#clone(kept) : kept;
+        return Promise.resolve(detailed ? { value, shared: true } : value);
+      }
+      const joined = this.#flights.get(key);
+      if (joined?.starting) {
+        throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
+      }
+      const flight = joined ?? this.#open(key);
+      const alone = detailed || signal !== undefined || this.#clone !== undefined;
+      const promise = alone ? flight.joinAlone(signal, detailed) : flight.join();
+      if (!joined) this.#start(flight, fn);
+      return promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #open(key: K): Flight<K, V> {
+    const flight = new Flight<K, V>(key, (deserted) => this.#drop(deserted));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  #start(flight: Flight<K, V>, fn: FlightFunction<V>): void {
+    const start = this.#deadlines ? performance.now() : 0;
+    try {
+      const outcome = fn(flight.context);
+      if (isThenable(outcome)) {
+        whenSettled(
+          outcome,
+          (value) => this.#land(flight, value),
+          (error) => this.#crash(flight, error),
+        );
+        if (this.#current(flight)) this.#deadlines?.add(flight, start);
+      } else {
+        this.#land(flight, outcome);
+      }
+    } catch (error) {
+      this.#crash(flight, error);
+    }
+    flight.starting = false;
+  }
+
+  #land(flight: Flight<K, V>, value: V): void {
+    const current = this.#current(flight);
+    this.#drop(flight);
+    try {
+      if (current) this.#cache?.set(flight.key, value);
+    } catch (error) {
+      flight.fail(error);
+      return;
+    }
+    flight.succeed(value, this.#clone, this.#cache === undefined);
+  }
+
+  #crash(flight: Flight<K, V>, error: unknown): void {
+    this.#drop(flight);
+    flight.fail(error);
+  }
+
+  #current(flight: Flight<K, V>): boolean {
+    return this.#flights.get(flight.key) === flight;
+  }
+
+  /** Frees the key, unless it belongs to a newer flight. */
+  #drop(flight: Flight<K, V>): void {
+    if (!this.#current(flight)) return;
+    this.#flights.delete(flight.key);
+    this.#deadlines?.remove(flight);
+    this.#deadlines?.rest();
+  }
+}
+
+function readSignal(options: FlightCallOptions): AbortSignal | undefined {
+  const { signal } = readOptions("Singleflight", options, ["signal"]);
+  return checkSignal("Singleflight", "signal", signal);
+}
+
+function checkCache<K, V>(
+  owner: string,
+  cache: FlightCache<K, V> | undefined,
+): FlightCache<K, V> | undefined {
+  if (cache === undefined) return cache;
+  const methods = ["get", "set", "has", "delete"] as const;
+  if (!methods.every((method) => typeof cache?.[method] === "function")) {
+    throw new TypeError(complaint(owner, "cache", "a Map, or have its four methods", cache));
+  }
+  return cache;
+}

@@ -1,0 +1,303 @@
+/**
+ * {@linkcode Sink}: what `Fanout` has of every sink: the ways in, and the ways to an end.
+ *
+ * @module
+ */
+
+import type { HandlerContext } from "./core/call_context.ts";
+import type { Intake } from "./core/intake.ts";
+import type { Counts } from "./core/ledger.ts";
+import type { Runner } from "./core/pool.ts";
+import type { Source } from "./core/source.ts";
+
+export type { HandlerContext, Runner, Source };
+
+/** What `stats` shows of a sink: `accepted = waiting + running + done + failed + discarded`. */
+export type SinkStats = Counts;
+
+/** Options that every sink has. `P` is what its handler is given. */
+export interface SinkOptions<T, P> {
+  /**
+   * The most handlers that run at once: an integer of at least 1.
+   *
+   * @default {1}
+   */
+  concurrency?: number | undefined;
+  /**
+   * Items of one key are handled one at a time and in order; keys run beside each other. Any value,
+   * compared as a `Map` compares. A throw goes to the caller, and nothing is accepted.
+   */
+  key?: ((item: T) => unknown) | undefined;
+  /**
+   * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
+   * One that has not settled by then has failed with a `TimeoutError`, its signal is aborted and its
+   * slot is free; what it does later is ignored.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number | undefined;
+  /**
+   * Is told of each failure that no `submit` waits for, and the sink goes on. It may be asynchronous:
+   * the slot is kept until it has settled. A throw in it errors the sink. Without it, the first such
+   * failure errors the sink.
+   */
+  onError?: ((error: unknown, payload: P) => unknown) | undefined;
+  /**
+   * Is given the accepted items that an abort or a failure found waiting, in order, with its reason.
+   * A throw in it surfaces as an uncaught error.
+   */
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
+  /**
+   * Called at each `tryPush`, `push` and `submit`; what it returns runs the handler for that item:
+   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context. Through
+   * `pipeTo`, the context is that of the sink's construction. A throw goes to the caller, and
+   * nothing is accepted.
+   */
+  context?: (() => Runner) | undefined;
+  /** Aborts the sink with its reason, also while the sink is locked. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * A `WritableStream` whose handlers run concurrently and within a bound. The base of `Fanout`; not
+ * to be constructed.
+ *
+ * @typeParam T The type of the items.
+ * @typeParam R The type of a handler's result for an item.
+ */
+export abstract class Sink<T, R = unknown> extends WritableStream<T> implements AsyncDisposable {
+  readonly #intake: Intake<T, unknown>;
+
+  /** @ignore Sinks are made by their subclasses. */
+  protected constructor(intake: unknown) {
+    const machine = intake as Intake<T, unknown>;
+    let aborted = false;
+    super({
+      start(controller) {
+        // Fires at once, also while a write waits for room: `abort` comes only after that.
+        controller.signal.addEventListener("abort", () => {
+          aborted = true;
+          machine.fail(controller.signal.reason);
+        });
+        // To error a stream from its own abort would make that abort reject.
+        machine.connect((error) => aborted || controller.error(error));
+      },
+      write: (item) => machine.write(item),
+      close: () => machine.drain(),
+    }, { highWaterMark: 1 });
+    this.#intake = machine;
+  }
+
+  /**
+   * What has become of the items, at this moment.
+   *
+   * **Conservation**: `accepted = waiting + running + done + failed + discarded`, always.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout((word: string) => word.length);
+   * fanout.tryPush("weir");
+   * assertEquals(fanout.stats, {
+   *   accepted: 1, waiting: 0, running: 0, done: 1, failed: 0, discarded: 0,
+   * });
+   * ```
+   */
+  get stats(): SinkStats {
+    return this.#intake.ledger.snapshot();
+  }
+
+  /**
+   * Gives the sink an item, now or never. It never waits, and never drops silently; where a slot is
+   * free, the handler has started when it returns.
+   *
+   * To wait for room use {@linkcode Sink.push}; for the handler's result, {@linkcode Sink.submit}.
+   *
+   * @param item The item. Any value, `undefined` too.
+   * @returns Whether it was accepted: false when the sink is full.
+   * @throws {TypeError} After `close()`.
+   * @throws The sink's error, once it has one; what `key` or `context` throws.
+   *
+   * @example Shed load when full
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => new Promise(() => {}), { concurrency: 2, capacity: 3 });
+   * const accepted = [1, 2, 3, 4, 5, 6].map((item) => fanout.tryPush(item));
+   * assertEquals(accepted, [true, true, true, true, true, false]);
+   * ```
+   */
+  tryPush(item: T): boolean {
+    return this.#intake.tryPush(item);
+  }
+
+  /**
+   * Gives the sink an item, and waits for room. Calls are served in order. Each that waits holds its
+   * item and a promise, without bound: await them.
+   *
+   * A handler that awaits room in its own full sink may wait for itself; `timeout` ends that.
+   *
+   * @param item The item.
+   * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
+   * with a `TypeError`, with the sink's error once it has one, and with what `key` or `context`
+   * throws; the item was not accepted then.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const seen: number[] = [];
+   * await using fanout = new Fanout((n: number) => void seen.push(n), { concurrency: 4 });
+   * for (const n of [1, 2, 3]) await fanout.push(n);
+   * await fanout.idle();
+   * assertEquals(seen, [1, 2, 3]);
+   * ```
+   */
+  push(item: T): Promise<void> {
+    return this.#intake.push(item);
+  }
+
+  /**
+   * Gives the sink an item, waits for room, and then for the handler's result.
+   *
+   * @param item The item.
+   * @returns Resolves with the result for this item. Rejects with the very error of the handler,
+   * which then reaches neither `onError` nor the sink; and as {@linkcode Sink.push} does.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const lengths = new Fanout((word: string) => word.length, { concurrency: 4 });
+   * assertEquals(await Promise.all(["a", "bb"].map((word) => lengths.submit(word))), [1, 2]);
+   * ```
+   */
+  submit(item: T): Promise<R> {
+    return this.#intake.submit(item) as Promise<R>;
+  }
+
+  /**
+   * Gives the sink all items of a source, as fast as there is room. Cheaper than `pipeTo`, which
+   * closes the sink at the end: this leaves it open, and several sources may be consumed at once.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @returns Resolves when all of it has settled. Rejects with the error of the source, or with that
+   * of the sink, which cancels the source.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let sum = 0;
+   * const fanout = new Fanout((n: number) => void (sum += n), { concurrency: 4 });
+   * await fanout.consume([1, 2, 3]);
+   * assertEquals(sum, 6);
+   * ```
+   */
+  consume(source: Source<T>): Promise<void> {
+    return this.#intake.consume(source);
+  }
+
+  /**
+   * Waits for what was accepted before the call.
+   *
+   * @returns Resolves when all of that has settled, whatever came after. Rejects with the sink's
+   * error, once it has one.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout((n: number) => Promise.resolve(n));
+   * fanout.tryPush(1);
+   * await fanout.flush();
+   * assertEquals(fanout.stats.done, 1);
+   * ```
+   */
+  flush(): Promise<void> {
+    return this.#intake.flush();
+  }
+
+  /**
+   * Waits until nothing is waiting and nothing is running. It never rejects: after an abort it is
+   * the way to wait for handlers that are still at it.
+   *
+   * @returns Resolves at the first such moment.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => Promise.resolve());
+   * for (const n of [1, 2, 3]) fanout.tryPush(n);
+   * await fanout.idle();
+   * assertEquals(fanout.stats.running + fanout.stats.waiting, 0);
+   * ```
+   */
+  idle(): Promise<void> {
+    return this.#intake.ledger.whenIdle();
+  }
+
+  /**
+   * Drains: accepts nothing more, and waits for what was accepted, and for the `push` calls that
+   * waited for room before it. `consume` calls are stopped.
+   *
+   * @returns Resolves when all of it has settled. Rejects with the sink's error if it has one, or
+   * comes by one meanwhile; with a `TypeError` where the sink is locked or closed already.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * const fanout = new Fanout((n: number) => Promise.resolve(n));
+   * fanout.tryPush(1);
+   * const closed = fanout.close();
+   * assertThrows(() => fanout.tryPush(2), TypeError);
+   * await closed;
+   * assertEquals(fanout.stats.done, 1);
+   * ```
+   */
+  override close(): Promise<void> {
+    if (!this.locked) {
+      this.#intake.refuse();
+      const { failure } = this.#intake;
+      if (failure) return Promise.reject(failure.error);
+    }
+    return super.close();
+  }
+
+  /**
+   * Closes the sink if it is unlocked, and else waits for it to settle.
+   *
+   * @returns As {@linkcode Sink.close}, also where the sink is closed already.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const done: number[] = [];
+   * {
+   *   await using fanout = new Fanout(async (n: number) => {
+   *     await Promise.resolve();
+   *     done.push(n);
+   *   });
+   *   fanout.tryPush(1);
+   *   fanout.tryPush(2);
+   * }
+   * assertEquals(done, [1, 2]);
+   * ```
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.locked || !this.#intake.open ? this.#intake.whenClosed() : this.close();
+  }
+}
