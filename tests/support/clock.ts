@@ -1,0 +1,133 @@
+/**
+ * A clock that the test winds by hand. It stands in for the global timers, `performance.now` and
+ * `Date.now`; `AbortSignal.timeout` stays real.
+ */
+
+import { turn } from "./gate.ts";
+
+/** The hands of the fake clock. */
+export interface Clock {
+  /** Live timers. */
+  readonly pending: number;
+  /** Milliseconds since the clock was put in place. */
+  readonly now: number;
+  /**
+   * Let `ms` pass: due timers fire in order, and between two of them all microtasks and one real
+   * macrotask run. What a timer throws, `tick` rejects with.
+   */
+  tick(ms: number): Promise<void>;
+  /** Let `ms` pass with the event loop blocked: no timer fires before the next `tick`. */
+  block(ms: number): void;
+  /** Set the wall clock: `Date.now` jumps by `ms`, no time passes. */
+  jumpWall(ms: number): void;
+}
+
+interface Timer {
+  due: number;
+  readonly fire: () => void;
+  readonly every?: number;
+}
+
+const LONGEST = 2 ** 31 - 1;
+const real = { clearTimeout: globalThis.clearTimeout, clearInterval: globalThis.clearInterval };
+let installed = false;
+
+/** Run `body` under a fake clock, and put the real one back. */
+export async function withClock<R>(body: (clock: Clock) => R | Promise<R>): Promise<R> {
+  if (installed) throw new Error("a fake clock is in place already");
+  installed = true;
+  const timers = new Map<number, Timer>();
+  // Whole, so that differences are exact.
+  const origin = Math.trunc(performance.now());
+  const wallOrigin = Date.now();
+  // Far from the ids of real timers, which a test may still hold.
+  let lastId = 2 ** 40;
+  let now = 0;
+  let jumped = 0;
+
+  const add = (callback: TimerHandler, delay: unknown, args: unknown[], repeat: boolean) => {
+    const fire = () => (callback as (...args: unknown[]) => void)(...args);
+    const wait = milliseconds(delay);
+    timers.set(++lastId, { due: now + wait, fire, ...(repeat && { every: Math.max(wait, 1) }) });
+    return lastId;
+  };
+  const clear = (id: unknown, otherwise: (id?: number) => void) => {
+    if (!timers.delete(Number(id))) otherwise(id as number);
+  };
+  // The first of those that are due first: a map keeps the order of creation.
+  const next = (until: number): number | undefined => {
+    let first: number | undefined;
+    for (const [id, { due }] of timers) {
+      if (due <= until && (first === undefined || due < timers.get(first)!.due)) first = id;
+    }
+    return first;
+  };
+
+  const clock: Clock = {
+    get pending() {
+      return timers.size;
+    },
+    get now() {
+      return now;
+    },
+    async tick(ms) {
+      const until = now + ms;
+      await turn();
+      for (let id = next(until); id !== undefined; id = next(until)) {
+        const timer = timers.get(id)!;
+        now = Math.max(now, timer.due);
+        timers.delete(id);
+        if (timer.every !== undefined) timers.set(id, { ...timer, due: now + timer.every });
+        timer.fire();
+        await turn();
+      }
+      now = until;
+    },
+    block(ms) {
+      now += ms;
+    },
+    jumpWall(ms) {
+      jumped += ms;
+    },
+  };
+
+  const restore = [
+    replace(
+      globalThis,
+      "setTimeout",
+      (callback: TimerHandler, ms?: number, ...args: unknown[]) => add(callback, ms, args, false),
+    ),
+    replace(
+      globalThis,
+      "setInterval",
+      (callback: TimerHandler, ms?: number, ...args: unknown[]) => add(callback, ms, args, true),
+    ),
+    replace(globalThis, "clearTimeout", (id?: unknown) => clear(id, real.clearTimeout)),
+    replace(globalThis, "clearInterval", (id?: unknown) => clear(id, real.clearInterval)),
+    replace(performance, "now", () => origin + now),
+    replace(Date, "now", () => wallOrigin + now + jumped),
+  ];
+  try {
+    return await body(clock);
+  } finally {
+    for (const undo of restore) undo();
+    installed = false;
+  }
+}
+
+type TimerHandler = (...args: never[]) => void;
+
+/** As the platforms read a delay: what a signed 32-bit number cannot hold fires at once. */
+function milliseconds(delay: unknown): number {
+  const ms = Math.trunc(Number(delay ?? 0));
+  return ms >= 0 && ms <= LONGEST ? ms : 0;
+}
+
+function replace(owner: object, name: string, value: unknown): () => void {
+  const own = Object.getOwnPropertyDescriptor(owner, name);
+  Object.defineProperty(owner, name, { value, configurable: true, writable: true });
+  return () => {
+    if (own) Object.defineProperty(owner, name, own);
+    else delete (owner as Record<string, unknown>)[name];
+  };
+}

@@ -1,0 +1,61 @@
+/** Counts the listeners that are on an `AbortSignal` now. */
+
+/** How many listeners a signal has. */
+export interface Listeners {
+  /** On it now. */
+  readonly live: number;
+  /** Ever added. */
+  readonly added: number;
+}
+
+/** Count the listeners that are added to `signal` from now on. */
+export function countListeners(signal: AbortSignal): Listeners {
+  const live = new Map<unknown, Set<string>>();
+  let added = 0;
+  const add = signal.addEventListener.bind(signal) as Add;
+  const remove = signal.removeEventListener.bind(signal) as Remove;
+
+  signal.addEventListener = (type: string, listener: Listener, options?: Options) => {
+    add(type, listener, options);
+    const id = identity(type, options);
+    const ids = live.get(listener) ?? new Set();
+    if (listener === null || ids.has(id)) return;
+    live.set(listener, ids.add(id));
+    added++;
+    const gone = () => forget(listener, id);
+    if (typeof options !== "object") return;
+    if (options.once) add(type, gone, { once: true });
+    options.signal?.addEventListener("abort", gone, { once: true });
+  };
+  signal.removeEventListener = (type: string, listener: Listener, options?: Options) => {
+    remove(type, listener, options);
+    forget(listener, identity(type, options));
+  };
+
+  function forget(listener: unknown, id: string): void {
+    const ids = live.get(listener);
+    if (ids?.delete(id) && ids.size === 0) live.delete(listener);
+  }
+
+  return {
+    get live() {
+      let count = 0;
+      for (const ids of live.values()) count += ids.size;
+      return count;
+    },
+    get added() {
+      return added;
+    },
+  };
+}
+
+type Listener = EventListenerOrEventListenerObject | null;
+type Options = boolean | AddEventListenerOptions;
+type Add = (type: string, listener: Listener, options?: Options) => void;
+type Remove = Add;
+
+/** The standard tells listeners apart by type, callback and `capture`. */
+function identity(type: string, options?: Options): string {
+  const capture = typeof options === "object" ? options.capture : options;
+  return `${type} ${Boolean(capture)}`;
+}

@@ -1,0 +1,50 @@
+/** Runs a command and keeps what it printed. */
+
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
+// Deno waits for ever for a test that a live timer keeps from ending.
+const LIMIT = 10 * 60_000;
+
+/** How a command ended. */
+export interface Finished {
+  readonly success: boolean;
+  /** Both outputs, as they came. */
+  readonly output: string;
+}
+
+/** What may be said about a command. */
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Show the output instead of keeping it. */
+  readonly show?: boolean;
+}
+
+/** Run a command in the root of the repository. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  { cwd = ROOT, show = false }: RunOptions = {},
+): Promise<Finished> {
+  const stdio = show ? "inherit" : "piped";
+  const child = new Deno.Command(command, {
+    args: [...args],
+    cwd,
+    stdin: "null",
+    stdout: stdio,
+    stderr: stdio,
+    ...(!show && { env: { NO_COLOR: "1" }, signal: AbortSignal.timeout(LIMIT) }),
+  }).spawn();
+  let output = "";
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) output += decoder.decode(chunk, { stream: true });
+  };
+  if (!show) await Promise.all([read(child.stdout), read(child.stderr)]);
+  const { success } = await child.status;
+  return { success, output };
+}
+
+/** Run this very Deno. */
+export function deno(args: readonly string[], options?: RunOptions): Promise<Finished> {
+  return run(Deno.execPath(), args, options);
+}

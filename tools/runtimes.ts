@@ -1,0 +1,68 @@
+/**
+ * Where the other runtimes are. They come from npm as bare binaries of fixed versions, installed by
+ * Deno itself: neither npm nor install scripts are needed.
+ */
+
+const VERSIONS = { bun: "1.4.5", node20: "20.20.2", node24: "24.21.0" };
+
+const HOME = new URL("../.runtimes/", import.meta.url);
+const OS: Record<string, string> = { darwin: "darwin", linux: "linux", windows: "win" };
+const BUN_OS: Record<string, string> = { ...OS, windows: "windows" };
+const ARCH = { x86_64: "x64", aarch64: "arm64" };
+const BUN_ARCH = { x86_64: "x64", aarch64: "aarch64" };
+
+/** The name of a runtime. */
+export type Runtime = keyof typeof VERSIONS;
+
+/** All but Deno, which is running. */
+export const runtimes = Object.keys(VERSIONS) as Runtime[];
+
+/** A runtime as it is printed. */
+export function title(runtime: Runtime | "deno"): string {
+  if (runtime === "deno") return `deno ${Deno.version.deno}`;
+  return `${runtime.replace(/\d+$/, "")} ${VERSIONS[runtime]}`;
+}
+
+/** The path of a runtime's binary, which is installed if it is not there yet. */
+export async function binary(runtime: Runtime): Promise<string> {
+  const home = new URL(`${title(runtime).replace(" ", "-")}/`, HOME);
+  const path = decodeURIComponent(
+    new URL(`node_modules/runtime/bin/${file(runtime)}`, home).pathname,
+  );
+  if (!await exists(path)) await install(home, `npm:${npmName(runtime)}@${VERSIONS[runtime]}`);
+  if (!await exists(path)) throw new Error(`${title(runtime)}: the npm package holds no binary`);
+  return path;
+}
+
+function npmName(runtime: Runtime): string {
+  const { os, arch } = Deno.build;
+  return runtime === "bun"
+    ? `@oven/bun-${BUN_OS[os] ?? os}-${BUN_ARCH[arch]}`
+    : `node-${OS[os] ?? os}-${ARCH[arch]}`;
+}
+
+function file(runtime: Runtime): string {
+  return runtime.replace(/\d+$/, "") + (Deno.build.os === "windows" ? ".exe" : "");
+}
+
+async function install(home: URL, specifier: string): Promise<void> {
+  await Deno.mkdir(home, { recursive: true });
+  await Deno.writeTextFile(
+    new URL("package.json", home),
+    JSON.stringify({ dependencies: { runtime: specifier } }),
+  );
+  await Deno.writeTextFile(
+    new URL("deno.json", home),
+    JSON.stringify({ nodeModulesDir: "auto", lock: false }),
+  );
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["install", "--quiet"],
+    cwd: home,
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (!success) throw new Error(`${specifier}: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
