@@ -32,4 +32,7 @@ export * from "./src/batch_stream.ts";
 export * from "./src/chunk_stream.ts";
 export * from "./src/collect_stream.ts";
 export * from "./src/fanout.ts";
+export * from "./src/fixed_chunk_stream.ts";
+export * from "./src/map_stream.ts";
 export * from "./src/singleflight.ts";
+export * from "./src/throttle_stream.ts";

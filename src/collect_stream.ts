@@ -15,8 +15,8 @@ import {
   readOptions,
 } from "./core/options.ts";
 import { type BatchStats, Outlet } from "./core/outlet.ts";
-import { markHandled } from "./core/promises.ts";
-import { checkSource, Consumer, openSource, type Source } from "./core/source.ts";
+import { checkSource, type Source } from "./core/source.ts";
+import { duplex, readableFrom } from "./duplex.ts";
 
 export type { BatchStats, Collector, Source };
 
@@ -119,28 +119,9 @@ export class CollectStream<T, B> {
    */
   constructor(options: CollectStreamOptions<T, B>) {
     const { outlet, signal } = open(options);
-    let aborted = false;
-    let errorWritable!: (reason: unknown) => void;
-    this.writable = new WritableStream<T>({
-      start(controller) {
-        errorWritable = (reason) => controller.error(reason);
-        // Fires at once, also while a write waits for the consumer: `abort` comes only after that.
-        controller.signal.addEventListener("abort", () => {
-          aborted = true;
-          outlet.fail(controller.signal.reason);
-        });
-      },
-      write: (item) => outlet.offer(item),
-      close: () => outlet.close(),
-    }, { highWaterMark: 1 });
-    this.readable = new ReadableStream<B>({
-      start(controller) {
-        // To error a stream from its own abort would make that abort reject.
-        outlet.connect(controller, (reason) => aborted || errorWritable(reason), signal);
-      },
-      pull: () => outlet.request(),
-      cancel: (reason) => outlet.fail(reason),
-    }, { highWaterMark: 0 });
+    const { readable, writable } = duplex(outlet, signal);
+    this.readable = readable;
+    this.writable = writable;
     this.#outlet = outlet;
   }
 
@@ -210,27 +191,7 @@ export class CollectStream<T, B> {
    */
   static from<T, B>(source: Source<T>, options: CollectStreamOptions<T, B>): ReadableStream<B> {
     const { outlet, signal } = open(options);
-    checkSource("CollectStream.from", source);
-    const offer = (item: T): Promise<void> | undefined => outlet.offer(item) ?? outlet.room();
-    const consumer = new Consumer(openSource(source), offer);
-    let running = false;
-    return new ReadableStream<B>({
-      start(controller) {
-        // Where the outlet has failed, what the source says to its cancel comes second.
-        outlet.connect(controller, (reason) => markHandled(consumer.stop(reason)), signal);
-      },
-      pull() {
-        outlet.request();
-        if (running) return;
-        running = true;
-        consumer.run().then(() => outlet.close(), (error) => outlet.fail(error));
-      },
-      cancel(reason) {
-        const stopped = consumer.stop(reason);
-        outlet.fail(reason);
-        return stopped;
-      },
-    }, { highWaterMark: 0 });
+    return readableFrom(checkSource("CollectStream.from", source), outlet, signal);
   }
 }
 

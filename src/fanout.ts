@@ -165,9 +165,11 @@ class FanoutIntake<T> extends Intake<T, T> {
     key: unknown,
     run: Runner | undefined,
     result: Deferred<unknown> | undefined,
-  ): void {
+  ): boolean {
     this.ledger.accept();
     this.pool.add(new FanoutJob(item, key, run, result, this.ledger.epoch));
+    this.pool.drain();
+    return true;
   }
 }
 

@@ -1,3 +1,5 @@
+import { Deadlines, type Expiring } from "./deadlines.ts";
+
 /**
  * Gathers items into batches of your own making: go-zero's `TaskContainer`.
  *
@@ -20,13 +22,39 @@ export interface Collector<T, B> {
   take(): B;
 }
 
+/** The linger of batches: one timer over all of them, and none where nothing is waited for. */
+export class Linger {
+  readonly duration: number;
+  readonly #deadlines: Deadlines<Batcher<never, unknown>> | undefined;
+
+  constructor(duration: number) {
+    this.duration = duration;
+    if (duration > 0 && duration < Infinity) {
+      this.#deadlines = new Deadlines(duration, (batcher) => batcher.ring());
+    }
+  }
+
+  start(batcher: Batcher<never, unknown>, openedAt: number): void {
+    if (this.#deadlines) this.#deadlines.add(batcher, openedAt);
+    else batcher.ring();
+  }
+
+  stop(batcher: Batcher<never, unknown>): void {
+    this.#deadlines?.remove(batcher);
+    this.#deadlines?.rest();
+  }
+}
+
 /**
- * One open batch and the clock of its linger. It knows when the batch is full or due; whether
- * anybody wants it now, its owner knows.
+ * One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows.
  */
-export class Batcher<T, B> {
+export class Batcher<T, B> implements Expiring {
+  deadline = 0;
+  before: Expiring | undefined;
+  after: Expiring | undefined;
+
   readonly #collector: Collector<T, B>;
-  readonly #linger: number;
+  readonly #linger: Linger;
   readonly #onDue: () => void;
 
   /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
@@ -34,10 +62,9 @@ export class Batcher<T, B> {
   /** The batch has lingered long enough, was flushed, or an item did not fit. */
   due = false;
   #openedAt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
   #yielding = false;
 
-  constructor(collector: Collector<T, B>, linger: number, onDue: () => void) {
+  constructor(collector: Collector<T, B>, linger: Linger, onDue: () => void) {
     this.#collector = collector;
     this.#linger = linger;
     this.#onDue = onDue;
@@ -47,7 +74,7 @@ export class Batcher<T, B> {
     return this.#collector.full;
   }
 
-  /** Whether a batch could be taken: a collector may have swallowed what was added. */
+  /** Whether there is no batch to take: a collector may have swallowed what was added. */
   get empty(): boolean {
     return this.#collector.size === 0;
   }
@@ -61,13 +88,19 @@ export class Batcher<T, B> {
 
   add(item: T): void {
     this.#collector.add(item);
-    if (this.held++ === 0 && this.#linger !== Infinity) this.#open();
+    if (this.held++ === 0 && this.#linger.duration !== Infinity) this.#open();
   }
 
   /** The batch is due, whatever the clock says. */
   expire(): void {
     this.due = true;
-    this.#stopClock();
+    this.#linger.stop(this);
+  }
+
+  /** The batch has lingered long enough. */
+  ring(): void {
+    this.due = true;
+    this.#onDue();
   }
 
   /** Hands over the batch. */
@@ -81,33 +114,18 @@ export class Batcher<T, B> {
     const { held } = this;
     this.held = 0;
     this.due = false;
-    this.#stopClock();
+    this.#linger.stop(this);
     return held;
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
-    if (this.#linger > 0) this.#openedAt = performance.now();
+    if (this.#linger.duration > 0) this.#openedAt = performance.now();
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {
       this.#yielding = false;
-      if (this.held === 0 || this.due || this.#timer !== undefined) return;
-      const left = Math.ceil(this.#openedAt + this.#linger - performance.now());
-      if (this.#linger === 0) this.#ring();
-      else this.#timer = setTimeout(() => this.#ring(), Math.max(left, 0));
+      if (this.held > 0 && !this.due) this.#linger.start(this, this.#openedAt);
     });
-  }
-
-  #ring(): void {
-    this.#timer = undefined;
-    this.due = true;
-    this.#onDue();
-  }
-
-  #stopClock(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 }

@@ -18,6 +18,13 @@ export class Fifo<E extends Linked> {
     this.#tail = entry;
   }
 
+  /** Puts back what was shifted. */
+  unshift(entry: E): void {
+    entry.next = this.#head;
+    this.#head = entry;
+    this.#tail ??= entry;
+  }
+
   shift(): E | undefined {
     const entry = this.#head;
     if (entry) {

@@ -83,7 +83,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
   /** Those who wait for room, while there is none. */
   readonly #entrance = new Fifo<Waiter<T>>();
-  #admitting = false;
+  #resting = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer<T>>();
 
@@ -95,13 +95,23 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   /** Whether an item of this key can be accepted now. */
   protected abstract hasRoom(key: unknown): boolean;
 
-  /** Accepts an item, for which there is room. */
+  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
   protected abstract accept(
     item: T,
     key: unknown,
     run: Runner | undefined,
     result: Deferred<unknown> | undefined,
-  ): void;
+  ): boolean;
+
+  /** Starts something that waits for a worker outside the pool, if it can; `all` if nothing more comes. */
+  protected dispatch(_all: boolean): boolean {
+    return false;
+  }
+
+  /** Takes what waits outside the pool. */
+  protected abandon(): IntakeJob<T, P>[] {
+    return [];
+  }
 
   /** The stream is there, and will be told of a failure. */
   connect(onErrored: (error: unknown) => void): void {
@@ -126,8 +136,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
       this.#checkOpen();
       if (!this.#admits(lane)) return false;
     }
-    this.accept(item, lane, run, undefined);
-    return true;
+    return this.accept(item, lane, run, undefined);
   }
 
   push(item: T): Promise<void> {
@@ -199,7 +208,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     this.refuse();
     this.#state = "draining";
     const closed = this.whenClosed();
-    this.#checkClosed();
+    this.rested();
     return closed;
   }
 
@@ -218,7 +227,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     const { waiting, running } = this.pool.stop();
     const items: T[] = [];
     this.ledger.rejectFlushes(error);
-    for (const job of waiting) {
+    for (const job of [...waiting, ...this.abandon()]) {
       this.ledger.discard(job.count, job.epoch);
       job.reject(error);
       for (const item of job.items) items.push(item);
@@ -252,8 +261,12 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
   settled(job: IntakeJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     if (!failed) {
-      job.deliver(outcome);
-      return;
+      try {
+        job.deliver(outcome);
+        return;
+      } catch (error) {
+        outcome = error;
+      }
     }
     job.failures = job.count;
     if (job.reject(outcome) || this.#failure) return;
@@ -277,17 +290,39 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   }
 
   rested(): void {
-    // Accepting starts handlers, and one that settles at once comes by here again.
-    if (this.#admitting) return;
-    this.#admitting = true;
-    let waiter: Waiter<T> | undefined;
-    while ((waiter = this.#entrance.head) && this.hasRoom(waiter.key)) {
-      this.#entrance.shift();
-      this.accept(waiter.item, waiter.key, waiter.run, waiter.result);
-      waiter.admitted?.resolve();
-    }
-    this.#admitting = false;
+    // What is started here may settle at once, and come by here again.
+    if (this.#resting) return;
+    this.#resting = true;
+    while (!this.#failure && (this.dispatch(this.#ending) || this.#admit()));
+    this.#resting = false;
     this.#checkClosed();
+  }
+
+  /** Throws where nothing can be accepted any more, also of what was pushed before `close()`. */
+  protected checkUsable(): void {
+    if (this.#failure || this.#state === "closed") throw this.#refusal();
+  }
+
+  /** Nothing more comes. */
+  get #ending(): boolean {
+    return this.#state === "draining" && this.#entrance.head === undefined;
+  }
+
+  /** Lets in the first of those who wait for room, if there is some. */
+  #admit(): boolean {
+    const waiter = this.#entrance.head;
+    if (!waiter || !this.hasRoom(waiter.key)) return false;
+    this.#entrance.shift();
+    try {
+      if (!this.accept(waiter.item, waiter.key, waiter.run, waiter.result)) {
+        this.#entrance.unshift(waiter);
+        return false;
+      }
+      waiter.admitted?.resolve();
+    } catch (error) {
+      (waiter.result ?? waiter.admitted!).reject(error);
+    }
+    return true;
   }
 
   /** Nobody overtakes those who wait for room. */
@@ -307,10 +342,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     // The hooks are user code: things may be otherwise now.
     if (this.#failure) throw this.#failure.error;
     if (!written) this.#checkOpen();
-    if (this.#admits(lane)) {
-      this.accept(item, lane, run, result);
-      return;
-    }
+    if (this.#admits(lane) && this.accept(item, lane, run, result)) return;
     const waiter = new Waiter(item, lane, run, result);
     this.#entrance.push(waiter);
     return waiter.admitted?.promise;
@@ -331,7 +363,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   }
 
   #checkClosed(): void {
-    if (this.#state !== "draining" || !this.ledger.idle || this.#entrance.head) return;
+    if (!this.#ending || !this.ledger.idle) return;
     this.#state = "closed";
     this.#unfollow();
     this.#closed!.resolve();

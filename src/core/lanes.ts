@@ -16,8 +16,6 @@ export interface JobQueue<J> {
   push(job: J): void;
   /** The oldest job that may start now. */
   shift(): J | undefined;
-  /** A job starts that has never waited. */
-  started(job: J): void;
   /** A job has settled: the next one of its key may start. */
   settled(job: J): void;
   /** Takes all that waits, in the order of acceptance. */
@@ -33,8 +31,6 @@ export class Line<J extends Linked> extends Fifo<J> implements JobQueue<J> {
   free(): boolean {
     return true;
   }
-
-  started(): void {}
 
   settled(): void {}
 }
@@ -80,10 +76,6 @@ export class Lanes<J extends Keyed> implements JobQueue<J> {
     }
     removeFirst(this.#freed);
     return freed;
-  }
-
-  started(job: J): void {
-    this.#lanes.set(job.key, undefined);
   }
 
   settled(job: J): void {

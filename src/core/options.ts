@@ -88,6 +88,12 @@ export function checkWord<W extends string>(
   return value;
 }
 
+/** Yes or no. */
+export function checkFlag(owner: string, option: string, value: boolean): boolean {
+  checkKind(typeof value === "boolean", owner, option, "a boolean", value);
+  return value;
+}
+
 /** An abort signal of any realm, or nothing. */
 export function checkSignal(
   owner: string,

@@ -1,6 +1,5 @@
-import { Batcher, type Collector } from "./batcher.ts";
-import { Deferred } from "./promises.ts";
-import { follow, type Follower, unfollow } from "./signals.ts";
+import { Batcher, type Collector, Linger } from "./batcher.ts";
+import { Passage } from "./passage.ts";
 
 /** What `stats` shows of a batching stream: every accepted item is in exactly one of the next three. */
 export interface BatchStats {
@@ -16,51 +15,16 @@ export interface BatchStats {
   readonly batches: number;
 }
 
-/** Where batches go: the controller of a readable stream. */
-export interface Target<B> {
-  enqueue(batch: B): void;
-  close(): void;
-  error(reason: unknown): void;
-}
-
-/**
- * Hands batches to a consumer that asks for them. One batch is held at the most: an item that comes
- * while it is full waits outside.
- */
-export class Outlet<T, B> implements Follower {
+/** Hands batches to a consumer that asks for them, and holds one at the most. */
+export class Outlet<T, B> extends Passage<T, B> {
   readonly #batcher: Batcher<T, B>;
-  #target: Target<B> | undefined;
-  /** Tells whoever feeds this that it has failed. */
-  #onErrored: ((reason: unknown) => void) | undefined;
-  #signal: AbortSignal | undefined;
-
-  #state: "open" | "closing" | "closed" | "errored" = "open";
-  #error: unknown;
-  /** The consumer waits for a batch. */
-  #demand = false;
-  /** The item that waits outside. */
-  #parked: { readonly item: T } | undefined;
-  /** Settles when the batch that is held has been handed over. */
-  #taken: Deferred<void> | undefined;
   #done = 0;
   #discarded = 0;
   #batches = 0;
 
   constructor(collector: Collector<T, B>, linger: number) {
-    this.#batcher = new Batcher(collector, linger, () => this.#emitIfReady());
-  }
-
-  /** Both ends are there. */
-  connect(
-    target: Target<B>,
-    onErrored: (reason: unknown) => void,
-    signal: AbortSignal | undefined,
-  ): void {
-    this.#target = target;
-    this.#onErrored = onErrored;
-    this.#signal = signal;
-    if (signal?.aborted) this.fail(signal.reason);
-    else if (signal) follow(signal, this);
+    super();
+    this.#batcher = new Batcher(collector, new Linger(linger), () => this.step());
   }
 
   get stats(): BatchStats {
@@ -69,129 +33,68 @@ export class Outlet<T, B> implements Follower {
     return { accepted: waiting + done + discarded, waiting, done, discarded, batches };
   }
 
-  /** Takes the item now, or returns when it will have been taken. Throws what the collector throws. */
-  offer(item: T): Promise<void> | undefined {
-    try {
-      const fits = this.#batcher.fits(item);
-      if (!fits) {
-        this.#batcher.expire();
-        if (!this.#demand) {
-          this.#parked = { item };
-          return this.#whenTaken();
-        }
-        this.#emit();
-      }
-      this.#add(item);
-    } catch (error) {
-      this.fail(error);
-    }
-    // Also where the collector, which is user code, has cancelled the stream.
-    if (this.#state === "errored") throw this.#error;
-  }
-
-  /** Where a full batch is held: settles when it has been handed over. */
-  room(): Promise<void> | undefined {
-    return this.#batcher.full && !this.#batcher.empty ? this.#whenTaken() : undefined;
-  }
-
-  /** The consumer asks for a batch. */
-  request(): void {
-    this.#demand = true;
-    this.#emitIfReady();
-  }
-
   /** What is held is due now. */
   flush(): void {
     if (this.#batcher.held === 0) return;
     this.#batcher.expire();
-    this.#emitIfReady();
+    this.step();
   }
 
-  /** Nothing more comes: the rest goes out, and then the end. */
-  close(): void {
-    if (this.#state !== "open") return;
-    this.#state = "closing";
-    if (this.#batcher.held === 0) this.#finish();
-    else this.#emitIfReady();
+  protected override get full(): boolean {
+    return this.#batcher.full && !this.#batcher.empty;
   }
 
-  /** Gives up what is held and errors both ends with the very reason. */
-  fail(reason: unknown): void {
-    if (this.#state === "closed" || this.#state === "errored") return;
-    this.#state = "errored";
-    this.#error = reason;
-    this.#parked = undefined;
-    this.#release();
-    this.#target!.error(reason);
-    this.#taken?.reject(reason);
-    this.#onErrored!(reason);
+  protected override fits(item: T): boolean {
+    if (this.#batcher.fits(item)) return true;
+    this.#batcher.expire();
+    if (!this.demand) return false;
+    this.#handOver();
+    return true;
   }
 
-  signalAborted(reason: unknown): void {
-    this.fail(reason);
-  }
-
-  #add(item: T): void {
+  protected override put(item: T): void {
     this.#batcher.add(item);
-    if (this.#state === "errored") this.#release();
-    else if (this.#demand && this.#batcher.full) this.#emit();
+    // The collector is user code, and may have cancelled the stream.
+    if (this.errored) this.release();
+    else if (this.demand && this.#batcher.full) this.#handOver();
   }
 
-  #emitIfReady(): void {
-    const { held, due } = this.#batcher;
-    if (!this.#demand || held === 0) return;
-    try {
-      if (due || this.#state === "closing" || this.#batcher.full) this.#emit();
-    } catch (error) {
-      this.fail(error);
+  protected override advance(): void {
+    if (this.#batcher.held === 0) {
+      if (this.closing) this.finish();
+    } else if (this.demand && (this.#batcher.due || this.#batcher.full || this.closing)) {
+      this.#handOver();
     }
   }
 
-  /** Hands over the batch, and lets in the item that waits outside. */
-  #emit(): void {
+  protected override release(): void {
+    this.#discarded += this.#batcher.reset();
+  }
+
+  #handOver(): void {
     const { held, empty } = this.#batcher;
     if (empty) {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += this.#batcher.reset();
     } else {
       const batch = this.#take(held);
-      if (this.#state === "errored") return;
+      if (this.errored) return;
       this.#done += held;
       this.#batches++;
-      this.#demand = false;
-      this.#target!.enqueue(batch);
+      this.emit(batch);
     }
-    if (this.#state === "closing") this.#finish();
-    const parked = this.#parked;
-    this.#parked = undefined;
-    if (parked) this.#add(parked.item);
-    this.#taken?.resolve();
-    this.#taken = undefined;
+    if (this.closing) this.finish();
+    else this.admit();
   }
 
   #take(held: number): B {
     let taken = false;
     try {
       const batch = this.#batcher.take();
-      taken = this.#state !== "errored";
+      taken = !this.errored;
       return batch;
     } finally {
       if (!taken) this.#discarded += held;
     }
-  }
-
-  #finish(): void {
-    this.#state = "closed";
-    this.#release();
-    this.#target!.close();
-  }
-
-  #release(): void {
-    this.#discarded += this.#batcher.reset();
-    if (this.#signal) unfollow(this.#signal, this);
-  }
-
-  #whenTaken(): Promise<void> {
-    return (this.#taken ??= new Deferred()).promise;
   }
 }

@@ -61,14 +61,24 @@ export class Pool<J extends Job> {
     return this.#running < this.#concurrency && !this.#queue.ready && this.#queue.free(key);
   }
 
-  /** Starts the job, or has it wait. */
+  /** Has the job wait for `drain`. */
   add(job: J): void {
-    if (this.canStart(job.key)) {
-      this.#queue.started(job);
+    this.#queue.push(job);
+  }
+
+  /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
+  drain(): void {
+    const outermost = !this.#draining;
+    this.#draining = true;
+    while (!this.#stopped && this.#running < this.#concurrency) {
+      const job = this.#queue.shift();
+      if (job === undefined) break;
       this.#start(job);
-    } else {
-      this.#queue.push(job);
     }
+    if (!outermost) return;
+    this.#draining = false;
+    this.#host.rested();
+    this.#deadlines?.rest();
   }
 
   /** Starts nothing more. Returns the jobs that waited and those that run. */
@@ -145,21 +155,8 @@ export class Pool<J extends Job> {
     if (!worker.dismissed) this.#free.push(worker);
     this.#queue.settled(job);
     this.#host.released(job);
-    this.#drain();
-  }
-
-  #drain(): void {
-    // A handler that settles at once comes by here again: the loop below goes on for it.
-    if (this.#draining) return;
-    this.#draining = true;
-    while (!this.#stopped && this.#running < this.#concurrency) {
-      const job = this.#queue.shift();
-      if (job === undefined) break;
-      this.#start(job);
-    }
-    this.#draining = false;
-    this.#host.rested();
-    this.#deadlines?.rest();
+    // Where a handler settles at once, the loop that started it goes on.
+    if (!this.#draining) this.drain();
   }
 }
 

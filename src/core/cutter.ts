@@ -1,0 +1,88 @@
+import { show } from "./options.ts";
+import { Passage } from "./passage.ts";
+
+/** Cuts bytes into pieces of one size. Each byte is copied once, and one piece is held at the most. */
+export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>> {
+  readonly #size: number;
+  /** Made when there is a byte to put into it. */
+  #piece: Uint8Array<ArrayBuffer> | undefined;
+  #filled = 0;
+  /** What is left of the chunk that is being written: it belongs to the producer, who waits. */
+  #rest = new Uint8Array(0);
+
+  constructor(size: number) {
+    super();
+    this.#size = size;
+  }
+
+  protected override get full(): boolean {
+    return this.#filled === this.#size;
+  }
+
+  protected override fits(chunk: ArrayBuffer | ArrayBufferView): boolean {
+    this.#rest = bytesOf(chunk);
+    this.#cut();
+    return this.#rest.length === 0;
+  }
+
+  /** By then all of it has been copied. */
+  protected override put(): void {}
+
+  protected override advance(): void {
+    this.#cut();
+    if (this.#rest.length === 0) this.admit();
+    if (!this.closing) return;
+    if (this.#filled > 0 && this.demand) this.#handOver();
+    if (this.#filled === 0) this.finish();
+  }
+
+  protected override release(): void {
+    this.#piece = undefined;
+    this.#rest = this.#rest.subarray(0, 0);
+  }
+
+  /** Copies and hands over for as long as there is something to copy, and room. */
+  #cut(): void {
+    for (;;) {
+      if (this.full) {
+        if (!this.demand) return;
+        this.#handOver();
+      }
+      if (this.#rest.length === 0) return;
+      this.#piece ??= new Uint8Array(this.#size);
+      const part = this.#rest.subarray(0, this.#size - this.#filled);
+      this.#piece.set(part, this.#filled);
+      this.#filled += part.length;
+      this.#rest = this.#rest.subarray(part.length);
+    }
+  }
+
+  #handOver(): void {
+    const piece = this.#piece!.subarray(0, this.#filled);
+    this.#piece = undefined;
+    this.#filled = 0;
+    this.emit(piece);
+  }
+}
+
+/** A view of the very bytes, whatever they come as. */
+function bytesOf(chunk: unknown): Uint8Array<ArrayBuffer> {
+  const view = ArrayBuffer.isView(chunk) ? chunk : undefined;
+  const buffer = view ? view.buffer : chunk;
+  if (!isBuffer(buffer)) {
+    const rule = "a chunk must be an ArrayBuffer or a view of one";
+    throw new TypeError(`FixedChunkStream: ${rule}; got ${show(chunk)}`);
+  }
+  try {
+    // Throws where the buffer is detached; so does a DataView that is asked for its offset.
+    return view ? new Uint8Array(buffer, view.byteOffset, view.byteLength) : new Uint8Array(buffer);
+  } catch {
+    throw new TypeError("FixedChunkStream: a chunk must not be detached");
+  }
+}
+
+/** By its tag and not by its class: buffers of another realm, and shared ones, are buffers too. */
+function isBuffer(value: unknown): value is ArrayBuffer {
+  const tag = Object.prototype.toString.call(value);
+  return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]";
+}

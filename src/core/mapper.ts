@@ -1,0 +1,131 @@
+import { CallContext, type HandlerContext } from "./call_context.ts";
+import { Fifo, type Linked } from "./fifo.ts";
+import { Passage } from "./passage.ts";
+import { type Job, Pool, type PoolHost } from "./pool.ts";
+import { Deferred } from "./promises.ts";
+
+/** How a {@linkcode Mapper} works. Checked already. */
+export interface MapperOptions<T> {
+  owner: string;
+  concurrency: number;
+  timeout: number;
+  ordered: boolean;
+  key: ((item: T) => unknown) | undefined;
+}
+
+/** One call, and then its result. */
+class Call<T, R> implements Job {
+  next: Linked | undefined;
+  order = 0;
+  readonly run = undefined;
+  readonly key: unknown;
+  readonly item: T;
+  result: { readonly value: R } | undefined;
+
+  constructor(item: T, key: unknown) {
+    this.item = item;
+    this.key = key;
+  }
+}
+
+/**
+ * Calls a function for each item, and hands over the results on demand. Calls that wait, run or have
+ * a result that waits are never more than `concurrency`.
+ */
+export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> {
+  readonly context: CallContext = new CallContext();
+  readonly #fn: (item: T, context: HandlerContext) => R | PromiseLike<R>;
+  readonly #options: MapperOptions<T>;
+  readonly #pool: Pool<Call<T, R>>;
+  /** In the order in which they are handed over: that of the items, or that of the results. */
+  readonly #line = new Fifo<Call<T, R>>();
+  #open = 0;
+  #calling = 0;
+  /** Of the item that `fits` was asked about last. */
+  #key: unknown;
+  #settled: Deferred<void> | undefined;
+
+  constructor(
+    fn: (item: T, context: HandlerContext) => R | PromiseLike<R>,
+    options: MapperOptions<T>,
+  ) {
+    super();
+    this.#fn = fn;
+    this.#options = options;
+    this.#pool = new Pool(this, { ...options, keyed: options.key !== undefined });
+  }
+
+  /** Resolves when every call has settled, so that a late failure still reaches the writer. */
+  override close(): Promise<void> | undefined {
+    super.close();
+    if (this.#calling === 0) return;
+    this.#settled = new Deferred();
+    return this.#settled.promise;
+  }
+
+  protected override get full(): boolean {
+    return this.#open >= this.#options.concurrency;
+  }
+
+  protected override fits(item: T): boolean {
+    this.#key = this.#options.key?.(item);
+    return !this.full;
+  }
+
+  protected override put(item: T): void {
+    // The key is user code, and may have cancelled the stream.
+    if (this.errored) return;
+    const call = new Call<T, R>(item, this.#key);
+    this.#open++;
+    this.#calling++;
+    if (this.#options.ordered) this.#line.push(call);
+    this.#pool.add(call);
+    this.#pool.drain();
+  }
+
+  protected override advance(): void {
+    while (this.demand && this.#line.head?.result) {
+      const { value } = this.#line.shift()!.result!;
+      this.#open--;
+      this.emit(value);
+      this.admit();
+    }
+    if (this.closing && this.#open === 0) this.finish();
+  }
+
+  protected override release(): void {
+    this.#pool.stop();
+  }
+
+  protected override abandon(reason: unknown): void {
+    this.#settled?.reject(reason);
+    CallContext.abort(this.context, reason);
+    this.#pool.abort(reason);
+  }
+
+  // What the pool asks.
+
+  starting(): void {}
+
+  call(call: Call<T, R>, context: HandlerContext): unknown {
+    return this.#fn(call.item, context);
+  }
+
+  settled(call: Call<T, R>, failed: boolean, outcome: unknown): undefined {
+    this.#calling--;
+    if (failed) {
+      this.fail(outcome);
+    } else {
+      call.result = { value: outcome as R };
+      if (!this.#options.ordered) this.#line.push(call);
+    }
+  }
+
+  released(): void {
+    if (this.#calling === 0) this.#settled?.resolve();
+  }
+
+  rested(): void {
+    if (!this.errored) this.step();
+  }
+}

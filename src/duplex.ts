@@ -1,0 +1,63 @@
+/** The two sides of a transform stream, and the one side of a source that is read: around a passage. */
+
+import type { Passage } from "./core/passage.ts";
+import { markHandled } from "./core/promises.ts";
+import { Consumer, openSource, type Source } from "./core/source.ts";
+
+/** A readable and a writable stream around `passage`, both errored when `signal` aborts. */
+export function duplex<T, R>(
+  passage: Passage<T, R>,
+  signal: AbortSignal | undefined,
+): { readable: ReadableStream<R>; writable: WritableStream<T> } {
+  let aborted = false;
+  let errorWritable!: (reason: unknown) => void;
+  const writable = new WritableStream<T>({
+    start(controller) {
+      errorWritable = (reason) => controller.error(reason);
+      // Fires at once, also while a write waits for the consumer: `abort` comes only after that.
+      controller.signal.addEventListener("abort", () => {
+        aborted = true;
+        passage.fail(controller.signal.reason);
+      });
+    },
+    write: (item) => passage.offer(item),
+    close: () => passage.close(),
+  }, { highWaterMark: 1 });
+  const readable = new ReadableStream<R>({
+    start(controller) {
+      // To error a stream from its own abort would make that abort reject.
+      passage.connect(controller, (reason) => aborted || errorWritable(reason), signal);
+    },
+    pull: () => passage.request(),
+    cancel: (reason) => passage.fail(reason),
+  }, { highWaterMark: 0 });
+  return { readable, writable };
+}
+
+/** What comes out of `passage` when a plain loop feeds it from `source`, which was checked. */
+export function readableFrom<T, R>(
+  source: Source<T>,
+  passage: Passage<T, R>,
+  signal: AbortSignal | undefined,
+): ReadableStream<R> {
+  const offer = (item: T): Promise<void> | undefined => passage.offer(item) ?? passage.room();
+  const consumer = new Consumer(openSource(source), offer);
+  let running = false;
+  return new ReadableStream<R>({
+    start(controller) {
+      // Where the passage has failed, what the source says to its cancel comes second.
+      passage.connect(controller, (reason) => markHandled(consumer.stop(reason)), signal);
+    },
+    pull() {
+      passage.request();
+      if (running) return;
+      running = true;
+      consumer.run().then(() => passage.close()).catch((error) => passage.fail(error));
+    },
+    cancel(reason) {
+      const stopped = consumer.stop(reason);
+      passage.fail(reason);
+      return stopped;
+    },
+  }, { highWaterMark: 0 });
+}

@@ -1,0 +1,70 @@
+/**
+ * {@linkcode FixedChunkStream}: bytes in pieces of an exact size.
+ *
+ * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ *
+ * @module
+ */
+
+import { Cutter } from "./core/cutter.ts";
+import { checkLimit, checkSignal, readOptions } from "./core/options.ts";
+import { duplex } from "./duplex.ts";
+
+const OPTIONS = ["size", "signal"] as const;
+
+/** Options of {@linkcode FixedChunkStream}. */
+export interface FixedChunkStreamOptions {
+  /** The size of each piece but the last, in bytes: an integer of at least 1. */
+  size: number;
+  /** Errors both sides with its reason when it aborts. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * A transform stream that cuts bytes into pieces of exactly `size` bytes; the last may be shorter.
+ *
+ * For the parts of a multipart upload, the blocks of a cipher, the frames of a protocol. To gather
+ * whole items up to a size use {@linkcode ChunkStream}.
+ *
+ * - **Size**: exact, whatever comes in. Empty chunks give nothing, and there is no empty piece.
+ * - **Memory**: at most `size` bytes are held, and each byte is copied once: the cost is linear,
+ *   whatever the ratio of sizes.
+ * - **Ownership**: every piece has a fresh buffer of its own; a producer may reuse its buffer as soon
+ *   as its write has resolved.
+ * - **Close** hands over the rest, and then closes. **Failure** errors both sides.
+ *
+ * @example The parts of an upload
+ * ```ts
+ * import { FixedChunkStream } from "@weir/streams/fixed-chunk-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sizes: number[] = [];
+ * await new Blob(["a".repeat(2500)]).stream()
+ *   .pipeThrough(new FixedChunkStream({ size: 1024 }))
+ *   .pipeTo(new WritableStream({ write: (part) => void sizes.push(part.length) }));
+ *
+ * assertEquals(sizes, [1024, 1024, 452]);
+ * ```
+ */
+export class FixedChunkStream {
+  /** The pieces. */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Takes buffers, and views of them. Anything else, or one that is detached, is a `TypeError`. */
+  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
+
+  /**
+   * Makes a stream.
+   *
+   * @param options The size of the pieces.
+   * @throws {TypeError} If an option is of the wrong kind or unknown, or `size` is missing.
+   * @throws {RangeError} If `size` is out of range.
+   */
+  constructor(options: FixedChunkStreamOptions) {
+    const owner = "FixedChunkStream";
+    const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, options, OPTIONS);
+    const cutter = new Cutter(checkLimit(owner, "size", size!));
+    const { readable, writable } = duplex(cutter, checkSignal(owner, "signal", signal));
+    this.readable = readable;
+    this.writable = writable;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * {@linkcode MapStream}: a function over a stream, several calls at once.
+ *
+ * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ *
+ * @module
+ */
+
+import type { HandlerContext } from "./core/call_context.ts";
+import { Mapper } from "./core/mapper.ts";
+import {
+  checkDuration,
+  checkFlag,
+  checkFunction,
+  checkLimit,
+  checkSignal,
+  readOptions,
+} from "./core/options.ts";
+import { checkSource, type Source } from "./core/source.ts";
+import { duplex, readableFrom } from "./duplex.ts";
+
+export type { HandlerContext, Source };
+
+const OPTIONS = ["concurrency", "ordered", "key", "timeout", "signal"] as const;
+
+/** What a {@linkcode MapStream} does with an item. */
+export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
+
+/** Options of {@linkcode MapStream}. */
+export interface MapStreamOptions<T> {
+  /**
+   * The most calls that run at once, and the most results that wait: an integer of at least 1.
+   *
+   * @default {1}
+   */
+  concurrency?: number | undefined;
+  /**
+   * Whether results come in the order of their items, or as the calls settle.
+   *
+   * @default {true}, or false where `key` is given
+   */
+  ordered?: boolean | undefined;
+  /**
+   * One call at a time for each key; results keep their order within a key. Any value, compared as a
+   * `Map` compares.
+   */
+  key?: ((item: T) => unknown) | undefined;
+  /**
+   * How long a call may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
+   * One that has not settled by then has failed with a `TimeoutError`.
+   *
+   * @default {Infinity}
+   */
+  timeout?: number | undefined;
+  /** Errors both sides with its reason when it aborts. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * A transform stream that calls a function for each item, several at once.
+ *
+ * To handle items without a result, or to go on after a failure, use a `Fanout`.
+ *
+ * - **Bound**: at most `concurrency` calls run, and at most `concurrency` results wait. Together
+ *   they are not more than that either, and nothing more is pulled.
+ * - **Order**: of the items; with `ordered: false`, of the settlements; with `key`, of the items of
+ *   each key.
+ * - **Failure**: the first failure errors both sides with the very error and aborts the signal of
+ *   the other calls. What they do later is ignored.
+ * - **Close**: the writable closes when all calls have settled, the readable when all results are
+ *   read.
+ *
+ * Choosing `concurrency`: what the other side bears. Where calls differ much in length, one slow
+ * call holds up those behind it; `ordered: false` does not wait for it.
+ *
+ * @example Four requests at once, answers in order
+ * ```ts
+ * import { MapStream } from "@weir/streams/map-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ask = async (id: number) => {
+ *   await Promise.resolve(); // fetch, with the signal of the context
+ *   return `answer ${id}`;
+ * };
+ *
+ * const answers: string[] = [];
+ * for await (const answer of MapStream.from([1, 2, 3], ask, { concurrency: 4 })) {
+ *   answers.push(answer);
+ * }
+ * assertEquals(answers, ["answer 1", "answer 2", "answer 3"]);
+ * ```
+ *
+ * @typeParam T The type of the items.
+ * @typeParam R The type of the results.
+ */
+export class MapStream<T, R> {
+  /** The results. */
+  readonly readable: ReadableStream<R>;
+  /** Takes the items. */
+  readonly writable: WritableStream<T>;
+
+  /**
+   * Makes a stream.
+   *
+   * @param fn What is called for each item.
+   * @param options The bounds, and the order.
+   * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+   * @throws {RangeError} If an option is out of range.
+   */
+  constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
+    const { mapper, signal } = open(fn, options);
+    const { readable, writable } = duplex(mapper, signal);
+    this.readable = readable;
+    this.writable = writable;
+  }
+
+  /**
+   * Results for a source that is at hand, read by a plain loop: cheaper than a pipe, and otherwise
+   * the same.
+   *
+   * **Reading** begins with the first demand. **Cancelling** cancels the source, and does not wait
+   * for a generator that hangs. A failure of the source errors the stream with the very error.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param fn What is called for each item.
+   * @param options Those of the constructor.
+   * @returns The results.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example
+   * ```ts
+   * import { MapStream } from "@weir/streams/map-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const doubled: number[] = [];
+   * for await (const n of MapStream.from([1, 2, 3], (n: number) => n * 2)) doubled.push(n);
+   * assertEquals(doubled, [2, 4, 6]);
+   * ```
+   */
+  static from<T, R>(
+    source: Source<T>,
+    fn: MapFunction<T, R>,
+    options?: MapStreamOptions<T>,
+  ): ReadableStream<R> {
+    const { mapper, signal } = open(fn, options);
+    return readableFrom(checkSource("MapStream.from", source), mapper, signal);
+  }
+}
+
+function open<T, R>(
+  fn: MapFunction<T, R>,
+  options: MapStreamOptions<T> | undefined,
+): { mapper: Mapper<T, R>; signal: AbortSignal | undefined } {
+  const owner = "MapStream";
+  checkFunction(owner, "fn", fn);
+  const values = readOptions<MapStreamOptions<T>>(owner, options, OPTIONS);
+  const { concurrency = 1, key, ordered = key === undefined, timeout = Infinity } = values;
+  const mapper = new Mapper<T, R>(fn, {
+    owner,
+    concurrency: checkLimit(owner, "concurrency", concurrency),
+    ordered: checkFlag(owner, "ordered", ordered),
+    key: checkFunction(owner, "key", key, "optional"),
+    timeout: checkDuration(owner, "timeout", timeout),
+  });
+  return { mapper, signal: checkSignal(owner, "signal", values.signal) };
+}

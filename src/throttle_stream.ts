@@ -1,0 +1,248 @@
+/**
+ * {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
+ *
+ * Run in Deno, Bun, Node, edge runtimes and browsers.
+ *
+ * @module
+ */
+
+import {
+  checkDuration,
+  checkFunction,
+  checkSignal,
+  checkWord,
+  readOptions,
+} from "./core/options.ts";
+import { ThrottlePassage } from "./core/throttle_passage.ts";
+import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/throttler.ts";
+import { duplex } from "./duplex.ts";
+
+export type { ThrottleEdge, ThrottleStats };
+
+/** Options of {@linkcode throttle}. */
+export interface ThrottleOptions {
+  /**
+   * In milliseconds: more than 0 and at most 2147483647, or `Infinity`.
+   */
+  interval: number;
+  /**
+   * Which of an interval pass: the first, at once (`"leading"`); the latest, when the interval that
+   * the first one opened is over (`"trailing"`); or both.
+   *
+   * @default {"leading"}
+   */
+  edge?: ThrottleEdge | undefined;
+}
+
+/** Options of {@linkcode ThrottleStream}. */
+export interface ThrottleStreamOptions extends ThrottleOptions {
+  /** Errors both sides with its reason when it aborts. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A throttled function. */
+export interface Throttled<A extends unknown[]> extends Disposable {
+  /** Triggers; returns whether the function has run now. */
+  (...args: A): boolean;
+  /** Gives up the call that waits, if there is one. */
+  cancel(): void;
+  /** Makes the call that waits now, if there is one. */
+  flush(): void;
+  /** What has become of the calls: `accepted = waiting + done + dropped + discarded`. */
+  readonly stats: ThrottleStats;
+}
+
+/**
+ * A function that runs at most once in an interval.
+ *
+ * - **`"leading"`** runs for the first call of an interval and drops the others; what it returns says
+ *   whether it ran. It is go-zero's `LessExecutor`, and `DoOrDiscard`.
+ * - **`"trailing"`** runs with the arguments of the latest call, `interval` after the *first*: a call
+ *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`.
+ * - **`"both"`** runs for the first call, and at the end of the interval for the latest, if there was
+ *   another.
+ * - **Dispose** makes the call that waits at once, so that nothing is lost; `cancel` gives it up.
+ * - **Timers**: one at most, and only while a call waits. What the function throws reaches the
+ *   caller, or surfaces as an uncaught error where a timer called it.
+ *
+ * @param fn The function.
+ * @param options The interval, and its edge.
+ * @returns The throttled function.
+ * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range.
+ *
+ * @example A warning at most once a minute
+ * ```ts
+ * import { throttle } from "@weir/streams/throttle-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const warnings: string[] = [];
+ * const warn = throttle((text: string) => warnings.push(text), { interval: 60_000 });
+ * assertEquals([warn("disk full"), warn("disk full")], [true, false]);
+ * assertEquals(warnings, ["disk full"]);
+ * assertEquals(warn.stats.dropped, 1);
+ * ```
+ *
+ * @example The latest state, saved once
+ * ```ts
+ * import { throttle } from "@weir/streams/throttle-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const saved: number[] = [];
+ * {
+ *   using save = throttle((state: number) => saved.push(state), {
+ *     interval: 1000,
+ *     edge: "trailing",
+ *   });
+ *   for (const state of [1, 2, 3]) save(state);
+ * }
+ * assertEquals(saved, [3]);
+ * ```
+ */
+export function throttle<A extends unknown[]>(
+  fn: (...args: A) => unknown,
+  options: ThrottleOptions,
+): Throttled<A> {
+  const owner = "throttle";
+  checkFunction(owner, "fn", fn);
+  const values = readOptions<ThrottleOptions>(owner, options, ["interval", "edge"]);
+  const { interval, edge } = check(owner, values);
+  let accepted = 0;
+  let done = 0;
+  let discarded = 0;
+  const throttler = new Throttler<A>(interval, edge, (args) => {
+    done++;
+    fn(...args);
+  });
+  const throttled = (...args: A): boolean => {
+    accepted++;
+    return throttler.trigger(args);
+  };
+  return Object.defineProperty(
+    Object.assign(throttled, {
+      cancel: () => void (discarded += throttler.cancel()),
+      flush: () => throttler.flush(),
+      [Symbol.dispose]: () => throttler.flush(),
+    }),
+    "stats",
+    {
+      get: (): ThrottleStats => {
+        const { waiting, dropped } = throttler;
+        return { accepted, waiting, done, dropped, discarded };
+      },
+    },
+  ) as unknown as Throttled<A>;
+}
+
+/**
+ * A transform stream that passes at most one item in an interval.
+ *
+ * What it leaves out is counted in `stats.dropped`. To keep everything and slow down instead, use a
+ * `BatchStream` with a linger.
+ *
+ * - **`"leading"`** passes the first item of an interval at once and drops the others. While what has
+ *   passed is not asked for, the next one that would pass waits: backpressure, and not a loss.
+ * - **`"trailing"`** passes the latest, `interval` after the *first*: an item never postpones it. While
+ *   the consumer is busy the latest still replaces it.
+ * - **`"both"`** passes the first, and at the end of the interval the latest, if there was another.
+ * - **Close** passes what waits at once, and then closes. **Failure** errors both sides, and counts
+ *   what waited as discarded. No timer is left.
+ *
+ * @example
+ * ```ts
+ * import { ThrottleStream } from "@weir/streams/throttle-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const positions = new ReadableStream<number>({
+ *   start(controller) {
+ *     for (const position of [1, 2, 3]) controller.enqueue(position);
+ *     controller.close();
+ *   },
+ * });
+ * const shown: number[] = [];
+ * await positions
+ *   .pipeThrough(new ThrottleStream<number>({ interval: 100, edge: "both" }))
+ *   .pipeTo(new WritableStream({ write: (position) => void shown.push(position) }));
+ *
+ * assertEquals(shown, [1, 3]);
+ * ```
+ *
+ * @typeParam T The type of the items.
+ */
+export class ThrottleStream<T> {
+  /** What passes. */
+  readonly readable: ReadableStream<T>;
+  /** Takes the items. */
+  readonly writable: WritableStream<T>;
+
+  readonly #passage: ThrottlePassage<T>;
+
+  /**
+   * Makes a stream.
+   *
+   * @param options The interval, and its edge.
+   * @throws {TypeError} If an option is of the wrong kind or unknown, or `interval` is missing.
+   * @throws {RangeError} If an option is out of range.
+   */
+  constructor(options: ThrottleStreamOptions) {
+    const owner = "ThrottleStream";
+    const names = ["interval", "edge", "signal"] as const;
+    const values = readOptions<ThrottleStreamOptions>(owner, options, names);
+    const { interval, edge } = check(owner, values);
+    this.#passage = new ThrottlePassage(interval, edge);
+    const { readable, writable } = duplex(
+      this.#passage,
+      checkSignal(owner, "signal", values.signal),
+    );
+    this.readable = readable;
+    this.writable = writable;
+  }
+
+  /**
+   * What has become of the items: `accepted = waiting + done + dropped + discarded`.
+   *
+   * @example
+   * ```ts
+   * import { ThrottleStream } from "@weir/streams/throttle-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new ThrottleStream<number>({ interval: 1000, edge: "trailing" });
+   * const writer = stream.writable.getWriter();
+   * await writer.write(1);
+   * await writer.write(2);
+   * assertEquals(stream.stats, { accepted: 2, waiting: 1, done: 0, dropped: 1, discarded: 0 });
+   * await writer.abort();
+   * ```
+   */
+  get stats(): ThrottleStats {
+    return this.#passage.stats;
+  }
+
+  /**
+   * Passes what waits now.
+   *
+   * @example
+   * ```ts
+   * import { ThrottleStream } from "@weir/streams/throttle-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new ThrottleStream<number>({ interval: 1000, edge: "trailing" });
+   * const reader = stream.readable.getReader();
+   * await stream.writable.getWriter().write(1);
+   * stream.flush();
+   * assertEquals(await reader.read(), { value: 1, done: false });
+   * ```
+   */
+  flush(): void {
+    this.#passage.flush();
+  }
+}
+
+function check(
+  owner: string,
+  { interval, edge = "leading" }: Partial<ThrottleOptions>,
+): { interval: number; edge: ThrottleEdge } {
+  checkDuration(owner, "interval", interval!);
+  checkWord(owner, "edge", edge, ["leading", "trailing", "both"]);
+  return { interval: interval!, edge };
+}
