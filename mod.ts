@@ -28,6 +28,7 @@
  * @module
  */
 
+export * from "./src/aggregator.ts";
 export * from "./src/batch_stream.ts";
 export * from "./src/chunk_stream.ts";
 export * from "./src/collect_stream.ts";

@@ -6,12 +6,12 @@
  * @module
  */
 
-import type { Collector } from "./core/batcher.ts";
+import { type Collector, makeCollector } from "./core/batcher.ts";
 import {
   checkDuration,
   checkFunction,
   checkSignal,
-  complaint,
+  type complaint,
   readOptions,
 } from "./core/options.ts";
 import { type BatchStats, Outlet } from "./core/outlet.ts";
@@ -203,9 +203,6 @@ function open<T, B>(
   const { collector, linger = Infinity, signal } = readOptions(owner, options, OPTIONS);
   checkDuration(owner, "linger", linger, "or zero");
   checkSignal(owner, "signal", signal);
-  const made = checkFunction(owner, "collector", collector)!();
-  if (typeof made?.add !== "function" || typeof made.take !== "function") {
-    throw new TypeError(complaint(owner, "collector", "a function that returns a Collector", made));
-  }
+  const made = makeCollector(owner, checkFunction(owner, "collector", collector)!);
   return { outlet: new Outlet(made, linger), signal };
 }

@@ -6,16 +6,11 @@
  * @module
  */
 
-import { Intake, type IntakeJob, type IntakeOptions } from "./core/intake.ts";
 import type { Linked } from "./core/fifo.ts";
+import { Intake, type IntakeJob, type IntakeOptions } from "./core/intake.ts";
+import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
 import type { Epoch } from "./core/ledger.ts";
-import {
-  checkDuration,
-  checkFunction,
-  checkLimit,
-  checkSignal,
-  readOptions,
-} from "./core/options.ts";
+import { checkLimit, readOptions } from "./core/options.ts";
 import type { Deferred } from "./core/promises.ts";
 import {
   type HandlerContext,
@@ -28,17 +23,6 @@ import {
 
 export { Sink };
 export type { HandlerContext, Runner, SinkOptions, SinkStats, Source };
-
-const OPTIONS = [
-  "concurrency",
-  "capacity",
-  "key",
-  "timeout",
-  "onError",
-  "onDiscard",
-  "context",
-  "signal",
-] as const;
 
 /** What a {@linkcode Fanout} does with an item. It may be asynchronous; what it returns goes to `submit`. */
 export type FanoutHandler<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
@@ -130,21 +114,10 @@ function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
 ): FanoutIntake<T> {
-  const owner = "Fanout";
-  checkFunction(owner, "handler", handler);
-  const values = readOptions<FanoutOptions<T>>(owner, options, OPTIONS);
-  const { concurrency = 1, capacity = 1024, timeout = Infinity } = values;
-  return new FanoutIntake({
-    owner,
-    handler,
-    concurrency: checkLimit(owner, "concurrency", concurrency),
-    timeout: checkDuration(owner, "timeout", timeout),
-    key: checkFunction(owner, "key", values.key, "optional"),
-    onError: checkFunction(owner, "onError", values.onError, "optional"),
-    onDiscard: checkFunction(owner, "onDiscard", values.onDiscard, "optional"),
-    context: checkFunction(owner, "context", values.context, "optional"),
-    signal: checkSignal(owner, "signal", values.signal),
-  }, checkLimit(owner, "capacity", capacity));
+  const values = readOptions<FanoutOptions<T>>("Fanout", options, INTAKE_OPTIONS);
+  const checked = checkIntakeOptions("Fanout", handler, values);
+  const { capacity = 1024 } = values;
+  return new FanoutIntake(checked, checkLimit("Fanout", "capacity", capacity));
 }
 
 /** Each item is a job. */

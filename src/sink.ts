@@ -106,7 +106,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   get stats(): SinkStats {
-    return this.#intake.ledger.snapshot();
+    return this.#intake.stats;
   }
 
   /**

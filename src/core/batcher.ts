@@ -1,4 +1,5 @@
 import { Deadlines, type Expiring } from "./deadlines.ts";
+import { complaint } from "./options.ts";
 
 /**
  * Gathers items into batches of your own making: go-zero's `TaskContainer`.
@@ -20,6 +21,18 @@ export interface Collector<T, B> {
   add(item: T): void;
   /** Hands over what is held, and is empty. */
   take(): B;
+}
+
+/** Calls the factory, and checks what it returns. */
+export function makeCollector<T, B>(
+  owner: string,
+  factory: () => Collector<T, B>,
+): Collector<T, B> {
+  const made = factory();
+  if (typeof made?.add !== "function" || typeof made.take !== "function") {
+    throw new TypeError(complaint(owner, "collector", "a function that returns a Collector", made));
+  }
+  return made;
 }
 
 /** The linger of batches: one timer over all of them, and none where nothing is waited for. */
@@ -103,10 +116,11 @@ export class Batcher<T, B> implements Expiring {
     this.#onDue();
   }
 
-  /** Hands over the batch. */
+  /** Hands over the batch. Where the collector throws, nothing has changed. */
   take(): B {
+    const batch = this.#collector.take();
     this.reset();
-    return this.#collector.take();
+    return batch;
   }
 
   /** Forgets the batch and stops its clock; returns how many items that were. */

@@ -1,6 +1,6 @@
 import { CallContext, type HandlerContext } from "./call_context.ts";
 import { Fifo, type Linked } from "./fifo.ts";
-import { type Epoch, Ledger } from "./ledger.ts";
+import { type Counts, type Epoch, Ledger } from "./ledger.ts";
 import { type Job, Pool, type PoolHost, type Runner } from "./pool.ts";
 import { Deferred, DONE, isThenable, markHandled, reportUncaught } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
@@ -111,6 +111,10 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   /** Takes what waits outside the pool. */
   protected abandon(): IntakeJob<T, P>[] {
     return [];
+  }
+
+  get stats(): Counts {
+    return this.ledger.snapshot();
   }
 
   /** The stream is there, and will be told of a failure. */

@@ -77,7 +77,7 @@ export class Outlet<T, B> extends Passage<T, B> {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += this.#batcher.reset();
     } else {
-      const batch = this.#take(held);
+      const batch = this.#batcher.take();
       if (this.errored) return;
       this.#done += held;
       this.#batches++;
@@ -85,16 +85,5 @@ export class Outlet<T, B> extends Passage<T, B> {
     }
     if (this.closing) this.finish();
     else this.admit();
-  }
-
-  #take(held: number): B {
-    let taken = false;
-    try {
-      const batch = this.#batcher.take();
-      taken = !this.errored;
-      return batch;
-    } finally {
-      if (!taken) this.#discarded += held;
-    }
   }
 }

@@ -1,0 +1,225 @@
+/**
+ * {@linkcode Aggregator}: batches and N workers in one.
+ *
+ * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ *
+ * @module
+ */
+
+import { BatchIntake } from "./core/batch_intake.ts";
+import { type Collector, makeCollector } from "./core/batcher.ts";
+import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
+import { checkLimits, ItemCollector } from "./core/item_collector.ts";
+import {
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  complaint,
+  readOptions,
+} from "./core/options.ts";
+import {
+  type HandlerContext,
+  type Runner,
+  Sink,
+  type SinkOptions,
+  type SinkStats,
+  type Source,
+} from "./sink.ts";
+
+export { Sink };
+export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source };
+
+const LIMITS = ["maxItems", "maxWeight", "weigh", "oversize"] as const;
+const OPTIONS = [...LIMITS, "collector", "linger", ...INTAKE_OPTIONS] as const;
+
+/**
+ * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. Where items were
+ * submitted it returns an iterable with one result for each item, in order; an `Error` there is the
+ * failure of that item alone. Where none were, what it returns is ignored.
+ */
+export type AggregatorHandler<B> = (batch: B, context: HandlerContext) => unknown;
+
+/** What `stats` shows of an {@linkcode Aggregator}. */
+export interface AggregatorStats extends SinkStats {
+  /** Batches that were handed to the handler. */
+  readonly batches: number;
+}
+
+/** Options of {@linkcode Aggregator}. */
+export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T, B> {
+  /**
+   * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
+   *
+   * @default {1000}, or `Infinity` where `maxWeight` is given
+   */
+  maxItems?: number | undefined;
+  /**
+   * The most that a batch may weigh: an integer of at least 1, or `Infinity`. Needs `weigh`.
+   *
+   * @default {Infinity}
+   */
+  maxWeight?: number | undefined;
+  /** What an item weighs: a finite number of at least 0. A throw errors the sink. */
+  weigh?: ((item: T) => number) | undefined;
+  /**
+   * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or it is an
+   * `"error"` of the sink.
+   *
+   * @default {"alone"}
+   */
+  oversize?: "alone" | "error" | undefined;
+  /**
+   * Makes a collector of your own, instead of the four options above: one at a time, or one for each
+   * open batch where there is a `key`. A throw in it errors the sink.
+   */
+  collector?: (() => Collector<T, B>) | undefined;
+  /**
+   * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
+   * 2147483647, or `Infinity` for never. A batch that is due goes to a free worker; where there is
+   * none it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items yields.
+   *
+   * @default {1000}
+   */
+  linger?: number | undefined;
+  /**
+   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`. A
+   * key whose items come faster than they are handled may fill it.
+   *
+   * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
+   */
+  capacity?: number | undefined;
+}
+
+/**
+ * Gathers items into batches and has N workers handle them, as a `WritableStream`.
+ *
+ * It is a {@linkcode BatchStream} and a {@linkcode Fanout} fused: an item is accounted for from the
+ * push until its batch has settled, and a batch grows while all workers are busy. Where batches are
+ * wanted as a stream, use the first; where items are handled one by one, the second.
+ *
+ * - **Bound**: at most `concurrency` handlers run, and at most `capacity` items are in batches that
+ *   gather or wait, at every moment and by whichever way they came.
+ * - **When**: a batch goes to a worker when it is full, or due and a worker is free, or at `flush`
+ *   and `close`. Never earlier. At capacity the oldest batch is due, so that none waits for another.
+ * - **Conservation**: every accepted item ends as done, failed or discarded, and `stats` counts it:
+ *   `accepted = waiting + running + done + failed + discarded`.
+ * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
+ *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
+ * - **Failure** of a batch goes to the `submit` calls that wait for its items; where it holds others,
+ *   or only others, to `onError(error, batch)` as well, else it errors the sink. No worker stops.
+ * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
+ * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
+ *   `onDiscard`, and nobody waits for a handler.
+ *
+ * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
+ * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`
+ * is how much of a burst is kept.
+ *
+ * It is channelx's `Aggregator`, and go-zero's executors with workers.
+ *
+ * @example Log lines in batches of a hundred, or after half a second, to two writers
+ * ```ts
+ * import { Aggregator } from "@weir/streams/aggregator";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let written = 0;
+ * const log = new Aggregator(async (lines: string[]) => {
+ *   await Promise.resolve();
+ *   written += lines.length;
+ * }, { maxItems: 100, linger: 500, concurrency: 2 });
+ *
+ * for (let line = 1; line <= 250; line++) await log.push(`line ${line}`);
+ * await log.close();
+ *
+ * assertEquals(written, 250);
+ * assertEquals(log.stats.batches, 3);
+ * ```
+ *
+ * @example A data loader: callers ask for one, the store is asked for many
+ * ```ts
+ * import { Aggregator } from "@weir/streams/aggregator";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const queries: number[][] = [];
+ * const users = new Aggregator<number, string>((ids) => {
+ *   queries.push(ids);
+ *   return ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`));
+ * }, { linger: 0 });
+ *
+ * const asked = await Promise.allSettled([1, 2, -3].map((id) => users.submit(id)));
+ * assertEquals(asked.map((answer) => answer.status), ["fulfilled", "fulfilled", "rejected"]);
+ * assertEquals(queries, [[1, 2, -3]]);
+ * ```
+ *
+ * @typeParam T The type of the items.
+ * @typeParam R The type of the result for an item.
+ * @typeParam B The type of the batches.
+ */
+export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
+  /**
+   * Makes a sink.
+   *
+   * @param handler What is done with each batch.
+   * @param options The limits of a batch, the bounds, and who is told what.
+   * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or
+   * a `collector` is given beside the limits that it replaces.
+   * @throws {RangeError} If an option is out of range, or no limit is finite.
+   */
+  constructor(handler: AggregatorHandler<B>, options?: AggregatorOptions<T, B>) {
+    super(open(handler, options));
+  }
+
+  /**
+   * What has become of the items, at this moment, and how many batches there were.
+   *
+   * **Conservation**: `accepted = waiting + running + done + failed + discarded`, always.
+   *
+   * @example
+   * ```ts
+   * import { Aggregator } from "@weir/streams/aggregator";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sums = new Aggregator((batch: number[]) => batch.length, { maxItems: 2 });
+   * for (const n of [1, 2, 3]) sums.tryPush(n);
+   * assertEquals([sums.stats.done, sums.stats.waiting, sums.stats.batches], [2, 1, 1]);
+   * await sums.close();
+   * ```
+   */
+  override get stats(): AggregatorStats {
+    return super.stats as AggregatorStats;
+  }
+}
+
+function open<T, B>(
+  handler: AggregatorHandler<B>,
+  options: AggregatorOptions<T, B> | undefined,
+): BatchIntake<T, B> {
+  const owner = "Aggregator";
+  const values = readOptions<AggregatorOptions<T, B>>(owner, options, OPTIONS);
+  const checked = checkIntakeOptions(owner, handler, values);
+  const { linger = 1000, collector } = values;
+  checkDuration(owner, "linger", linger, "or zero");
+  checkFunction(owner, "collector", collector, "optional");
+  const beside = collector && LIMITS.find((name) => values[name] !== undefined);
+  if (beside) {
+    throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
+  }
+  const limits = checkLimits(owner, values);
+  // A batch that knows no count is full some time all the same: when it has filled the capacity.
+  const counted = !collector && limits.maxItems < Infinity;
+  const batch = counted ? limits.maxItems : 1000;
+  const usual = Math.min(batch * (checked.concurrency + 1), Number.MAX_SAFE_INTEGER);
+  const { capacity = usual } = values;
+  if (checkLimit(owner, "capacity", capacity) < batch && counted) {
+    throw new RangeError(complaint(owner, "capacity", `at least "maxItems", ${batch}`, capacity));
+  }
+  const items = (): Collector<T, B> => new ItemCollector(limits) as Collector<T, unknown> as never;
+  return new BatchIntake(checked, {
+    owner,
+    capacity,
+    linger,
+    collector: collector ? () => makeCollector(owner, collector) : items,
+    plain: !collector,
+    keeping: collector !== undefined && checked.onDiscard !== undefined,
+  });
+}

@@ -1,0 +1,162 @@
+import { Linger } from "./batcher.ts";
+import { Intake, type IntakeJob, type IntakeOptions } from "./intake.ts";
+import type { Counts } from "./ledger.ts";
+import { type BatchJob, type Gathering, OpenBatch } from "./open_batch.ts";
+import type { Runner } from "./pool.ts";
+import type { Deferred } from "./promises.ts";
+
+/** How a {@linkcode BatchIntake} gathers. Checked already. */
+export interface GatherOptions<T, B> extends Gathering<T, B> {
+  /** The most items in batches that wait. */
+  capacity: number;
+  linger: number;
+}
+
+/** Gathers items into batches, one for each key, and has the pool handle them. */
+export class BatchIntake<T, B> extends Intake<T, B> {
+  readonly #gather: GatherOptions<T, B>;
+  readonly #linger: Linger;
+  /** The batches with items in them, the oldest first. */
+  readonly #open = new Map<unknown, OpenBatch<T, B>>();
+  /** Those that are due, and wait for a worker. */
+  readonly #due = new Set<OpenBatch<T, B>>();
+  /** The only one, where there are no keys. */
+  readonly #single: OpenBatch<T, B> | undefined;
+  #batches = 0;
+
+  constructor(options: IntakeOptions<T, B>, gather: GatherOptions<T, B>) {
+    super(options);
+    this.#gather = gather;
+    this.#linger = new Linger(gather.linger);
+    if (!options.key) this.#single = this.#make(undefined);
+  }
+
+  override get stats(): Counts & { batches: number } {
+    return { ...super.stats, batches: this.#batches };
+  }
+
+  override starting(job: IntakeJob<T, B>): void {
+    this.#batches++;
+    super.starting(job);
+  }
+
+  override flush(): Promise<void> {
+    // Closed first, so that no batch spans two epochs; started last, because that is user code.
+    this.#closeAll();
+    const flushed = super.flush();
+    this.pool.drain();
+    return flushed;
+  }
+
+  protected override hasRoom(): boolean {
+    return this.ledger.waiting < this.#gather.capacity;
+  }
+
+  protected override accept(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): boolean {
+    let batch = this.#single ?? this.#open.get(key);
+    let closed = false;
+    try {
+      batch ??= this.#make(key);
+      const fits = batch.batcher.fits(item);
+      // A collector is user code: the sink may be at its end by now, or full, or this batch closed.
+      this.checkUsable();
+      if (!this.hasRoom()) return false;
+      if (!this.#current(batch)) return this.accept(item, key, run, result);
+      if (!fits) closed = this.#close(batch);
+      batch.batcher.add(item);
+      this.checkUsable();
+    } catch (error) {
+      this.fail(error);
+      batch?.batcher.reset();
+      throw error;
+    }
+    if (batch.batcher.held === 1) {
+      batch.begin(run, this.ledger.epoch);
+      this.#open.set(key, batch);
+    }
+    this.ledger.accept();
+    batch.joined(item, result);
+    if (batch.batcher.full) closed = this.#tryClose(batch);
+    if (closed || !this.hasRoom()) this.pool.drain();
+    return true;
+  }
+
+  /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */
+  protected override dispatch(all: boolean): boolean {
+    if (all && this.#open.size > 0) {
+      this.#closeAll();
+      this.pool.drain();
+      return true;
+    }
+    const next = this.#startable(this.#due) ??
+      (this.hasRoom() ? undefined : this.#startable(this.#open.values()));
+    if (!next) return false;
+    if (this.#tryClose(next)) this.pool.drain();
+    return true;
+  }
+
+  protected override abandon(): IntakeJob<T, B>[] {
+    const jobs = [...this.#open.values()].map((batch) => batch.abandon());
+    this.#open.clear();
+    this.#due.clear();
+    return jobs;
+  }
+
+  #make(key: unknown): OpenBatch<T, B> {
+    const batch: OpenBatch<T, B> = new OpenBatch(this.#gather, key, this.#linger, () => {
+      this.#due.add(batch);
+      this.rested();
+    });
+    return batch;
+  }
+
+  /** Whether this is the batch that items of its key go to. */
+  #current(batch: OpenBatch<T, B>): boolean {
+    if (this.#single) return true;
+    return batch.batcher.held > 0
+      ? this.#open.get(batch.key) === batch
+      : !this.#open.has(batch.key);
+  }
+
+  #startable(batches: Iterable<OpenBatch<T, B>>): OpenBatch<T, B> | undefined {
+    for (const batch of batches) if (this.pool.canStart(batch.key)) return batch;
+    return undefined;
+  }
+
+  #closeAll(): void {
+    for (const batch of [...this.#open.values()]) this.#tryClose(batch);
+  }
+
+  /** Where nobody could be given what the collector throws. */
+  #tryClose(batch: OpenBatch<T, B>): boolean {
+    try {
+      return this.#close(batch);
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+  }
+
+  /** The batch goes to the pool, and the next item opens another. */
+  #close(batch: OpenBatch<T, B>): boolean {
+    const { empty } = batch.batcher;
+    const job = empty ? batch.abandon() : batch.close();
+    this.#open.delete(batch.key);
+    this.#due.delete(batch);
+    if (empty) this.#skip(job);
+    else this.pool.add(job);
+    return true;
+  }
+
+  /** The collector has swallowed everything: there is nothing to handle. */
+  #skip(job: BatchJob<T, B>): void {
+    this.ledger.start(job.count);
+    job.results?.forEach((result) => result!.resolve(undefined));
+    this.released(job);
+  }
+}
