@@ -7,13 +7,7 @@
  */
 
 import { type Collector, makeCollector } from "./core/batcher.ts";
-import {
-  checkDuration,
-  checkFunction,
-  checkSignal,
-  type complaint,
-  readOptions,
-} from "./core/options.ts";
+import { checkDuration, checkFunction, checkSignal, readOptions } from "./core/options.ts";
 import { type BatchStats, Outlet } from "./core/outlet.ts";
 import { checkSource, type Source } from "./core/source.ts";
 import { duplex, readableFrom } from "./duplex.ts";
