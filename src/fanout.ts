@@ -7,8 +7,9 @@
  */
 
 import type { Linked } from "./core/fifo.ts";
-import { Intake, type IntakeJob, type IntakeOptions } from "./core/intake.ts";
-import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
+import { Intake } from "./core/intake.ts";
+import type { IntakeJob } from "./core/intake_job.ts";
+import { checkIntakeOptions, INTAKE_OPTIONS, type IntakeOptions } from "./core/intake_options.ts";
 import type { Epoch } from "./core/ledger.ts";
 import { checkLimit, readOptions } from "./core/options.ts";
 import type { Deferred } from "./core/promises.ts";

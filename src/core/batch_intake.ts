@@ -1,5 +1,7 @@
 import { Linger } from "./batcher.ts";
-import { Intake, type IntakeJob, type IntakeOptions } from "./intake.ts";
+import { Intake } from "./intake.ts";
+import type { IntakeJob } from "./intake_job.ts";
+import type { IntakeOptions } from "./intake_options.ts";
 import type { Counts } from "./ledger.ts";
 import { type BatchJob, type Gathering, OpenBatch } from "./open_batch.ts";
 import type { Runner } from "./pool.ts";

@@ -1,63 +1,13 @@
 import { CallContext, type HandlerContext } from "./call_context.ts";
-import { Fifo, type Linked } from "./fifo.ts";
-import { type Counts, type Epoch, Ledger } from "./ledger.ts";
-import { type Job, Pool, type PoolHost, type Runner } from "./pool.ts";
+import { Fifo } from "./fifo.ts";
+import type { IntakeJob } from "./intake_job.ts";
+import type { IntakeOptions } from "./intake_options.ts";
+import { type Counts, Ledger } from "./ledger.ts";
+import { Pool, type PoolHost, type Runner } from "./pool.ts";
 import { Deferred, DONE, isThenable, markHandled, reportUncaught } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
 import { checkSource, Consumer, openSource, type Source } from "./source.ts";
-
-/** A job as the intake sees it: one item of a `Fanout`, a batch of an `Aggregator`. */
-export interface IntakeJob<T, P> extends Job {
-  /** What the handler is given. */
-  readonly payload: P;
-  /** How many items that is, how many of them have failed, and the epoch they were accepted in. */
-  readonly count: number;
-  failures: number;
-  readonly epoch: Epoch;
-  readonly items: readonly T[];
-  /** Gives the outcome to those who wait for it. May throw, and the job has failed. */
-  deliver(outcome: unknown): void;
-  /** Gives the failure to those who wait for it; returns whether that was everybody. */
-  reject(error: unknown): boolean;
-}
-
-/** What both sinks are told by their options. Checked already. */
-export interface IntakeOptions<T, P> {
-  owner: string;
-  handler: (payload: P, context: HandlerContext) => unknown;
-  concurrency: number;
-  timeout: number;
-  key: ((item: T) => unknown) | undefined;
-  context: (() => Runner) | undefined;
-  onError: ((error: unknown, payload: P) => unknown) | undefined;
-  onDiscard: ((items: T[], reason: unknown) => unknown) | undefined;
-  signal: AbortSignal | undefined;
-}
-
-/** An item that has not been accepted yet, because there is no room. */
-class Waiter<T> implements Linked {
-  next: Linked | undefined;
-  readonly item: T;
-  readonly key: unknown;
-  readonly run: Runner | undefined;
-  /** For `submit`: its result. */
-  readonly result: Deferred<unknown> | undefined;
-  /** For `push` and `write`: that it was accepted. */
-  readonly admitted: Deferred<void> | undefined;
-
-  constructor(
-    item: T,
-    key: unknown,
-    run: Runner | undefined,
-    result: Deferred<unknown> | undefined,
-  ) {
-    this.item = item;
-    this.key = key;
-    this.run = run;
-    this.result = result;
-    this.admitted = result ? undefined : new Deferred();
-  }
-}
+import { Waiter } from "./waiter.ts";
 
 /**
  * The one way into a sink, by whichever front an item comes, and the one way out: it holds the

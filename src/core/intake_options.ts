@@ -1,7 +1,19 @@
 import type { HandlerContext } from "./call_context.ts";
-import type { IntakeOptions } from "./intake.ts";
 import { checkDuration, checkFunction, checkLimit, checkSignal } from "./options.ts";
 import type { Runner } from "./pool.ts";
+
+/** What both sinks are told by their options. Checked already. */
+export interface IntakeOptions<T, P> {
+  owner: string;
+  handler: (payload: P, context: HandlerContext) => unknown;
+  concurrency: number;
+  timeout: number;
+  key: ((item: T) => unknown) | undefined;
+  context: (() => Runner) | undefined;
+  onError: ((error: unknown, payload: P) => unknown) | undefined;
+  onDiscard: ((items: T[], reason: unknown) => unknown) | undefined;
+  signal: AbortSignal | undefined;
+}
 
 /** What every sink is told by its options, as it is given. */
 export interface GivenIntakeOptions<T, P> {

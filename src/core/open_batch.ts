@@ -1,6 +1,6 @@
 import { Batcher, type Collector, type Linger } from "./batcher.ts";
 import type { Linked } from "./fifo.ts";
-import type { IntakeJob } from "./intake.ts";
+import type { IntakeJob } from "./intake_job.ts";
 import type { Epoch } from "./ledger.ts";
 import { show } from "./options.ts";
 import type { Runner } from "./pool.ts";
