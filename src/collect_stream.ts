@@ -119,24 +119,23 @@ export class CollectStream<T, B> {
    */
   constructor(options: CollectStreamOptions<T, B>) {
     const { outlet, signal } = open(options);
-    let aborted = false;
     let errorWritable!: (reason: unknown) => void;
     this.writable = new WritableStream<T>({
       start(controller) {
         errorWritable = (reason) => controller.error(reason);
-        // Fires at once, also while a write waits for the consumer: `abort` comes only after that.
+        // `abort` comes only after the write that waits for the consumer; this comes at once.
         controller.signal.addEventListener("abort", () => {
-          aborted = true;
-          outlet.fail(controller.signal.reason);
+          outlet.dismiss(controller.signal.reason);
         });
       },
       write: (item) => outlet.offer(item),
       close: () => outlet.close(),
+      // The signal's reason will not do: where `undefined` is given, it is an `AbortError`.
+      abort: (reason) => outlet.fail(reason),
     }, { highWaterMark: 1 });
     this.readable = new ReadableStream<B>({
       start(controller) {
-        // To error a stream from its own abort would make that abort reject.
-        outlet.connect(controller, (reason) => aborted || errorWritable(reason), signal);
+        outlet.connect(controller, errorWritable, signal);
       },
       pull: () => outlet.request(),
       cancel: (reason) => outlet.fail(reason),

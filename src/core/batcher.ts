@@ -31,7 +31,7 @@ export class Batcher<T, B> {
 
   /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
   held = 0;
-  /** The batch has lingered long enough, was flushed, or an item did not fit. */
+  /** The batch has lingered long enough, is full, was flushed, or an item did not fit. */
   due = false;
   #openedAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -93,7 +93,7 @@ export class Batcher<T, B> {
     queueMicrotask(() => {
       this.#yielding = false;
       if (this.held === 0 || this.due || this.#timer !== undefined) return;
-      const left = Math.ceil(this.#openedAt + this.#linger - performance.now());
+      const left = Math.ceil(this.#linger - (performance.now() - this.#openedAt));
       if (this.#linger === 0) this.#ring();
       else this.#timer = setTimeout(() => this.#ring(), Math.max(left, 0));
     });

@@ -73,7 +73,7 @@ export class Outlet<T, B> implements Follower {
   offer(item: T): Promise<void> | undefined {
     try {
       const fits = this.#batcher.fits(item);
-      if (!fits) {
+      if (!fits && this.#state === "open") {
         this.#batcher.expire();
         if (!this.#demand) {
           this.#parked = { item };
@@ -81,7 +81,7 @@ export class Outlet<T, B> implements Follower {
         }
         this.#emit();
       }
-      this.#add(item);
+      if (this.#state !== "errored") this.#add(item);
     } catch (error) {
       this.fail(error);
     }
@@ -111,6 +111,7 @@ export class Outlet<T, B> implements Follower {
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
+    this.#batcher.expire();
     if (this.#batcher.held === 0) this.#finish();
     else this.#emitIfReady();
   }
@@ -120,11 +121,17 @@ export class Outlet<T, B> implements Follower {
     if (this.#state === "closed" || this.#state === "errored") return;
     this.#state = "errored";
     this.#error = reason;
-    this.#parked = undefined;
+    this.dismiss(reason);
     this.#release();
     this.#target!.error(reason);
-    this.#taken?.reject(reason);
     this.#onErrored!(reason);
+  }
+
+  /** Turns away the item that waits outside. */
+  dismiss(reason: unknown): void {
+    this.#parked = undefined;
+    this.#taken?.reject(reason);
+    this.#taken = undefined;
   }
 
   signalAborted(reason: unknown): void {
@@ -133,15 +140,18 @@ export class Outlet<T, B> implements Follower {
 
   #add(item: T): void {
     this.#batcher.add(item);
-    if (this.#state === "errored") this.#release();
-    else if (this.#demand && this.#batcher.full) this.#emit();
+    // Cancelled by the collector: the item is turned away, and was not accepted.
+    if (this.#state === "errored") this.#batcher.reset();
+    else if (this.#batcher.full) {
+      this.#batcher.expire();
+      if (this.#demand) this.#emit();
+    }
   }
 
   #emitIfReady(): void {
-    const { held, due } = this.#batcher;
-    if (!this.#demand || held === 0) return;
+    if (!this.#demand || !this.#batcher.due) return;
     try {
-      if (due || this.#state === "closing" || this.#batcher.full) this.#emit();
+      this.#emit();
     } catch (error) {
       this.fail(error);
     }
@@ -149,7 +159,8 @@ export class Outlet<T, B> implements Follower {
 
   /** Hands over the batch, and lets in the item that waits outside. */
   #emit(): void {
-    const { held, empty } = this.#batcher;
+    // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
+    const { empty, held } = this.#batcher;
     if (empty) {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += this.#batcher.reset();
