@@ -70,6 +70,7 @@ export interface ChunkStreamOptions<T> {
  *
  * - **Bytes**: `maxBytes` is never exceeded. The item that would exceed it starts the next batch; one
  *   that is larger by itself goes out alone, or errors the stream.
+ * - **Items** are handed over as they are. A producer that reuses a buffer must write a copy of it.
  *
  * Choosing the number: what the receiver takes in one request, such as 1 MiB for many message
  * brokers, less what its envelope needs.

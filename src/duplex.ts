@@ -9,25 +9,22 @@ export function duplex<T, R>(
   passage: Passage<T, R>,
   signal: AbortSignal | undefined,
 ): { readable: ReadableStream<R>; writable: WritableStream<T> } {
-  let aborted = false;
   let errorWritable!: (reason: unknown) => void;
   const writable = new WritableStream<T>({
     start(controller) {
       errorWritable = (reason) => controller.error(reason);
-      // Fires at once, also while a write waits for the consumer: `abort` comes only after that.
+      // `abort` comes only after the write that waits for the consumer; this comes at once.
       controller.signal.addEventListener("abort", () => {
-        aborted = true;
-        passage.fail(controller.signal.reason);
+        passage.dismiss(controller.signal.reason);
       });
     },
     write: (item) => passage.offer(item),
     close: () => passage.close(),
+    // The signal's reason will not do: where `undefined` is given, it is an `AbortError`.
+    abort: (reason) => passage.fail(reason),
   }, { highWaterMark: 1 });
   const readable = new ReadableStream<R>({
-    start(controller) {
-      // To error a stream from its own abort would make that abort reject.
-      passage.connect(controller, (reason) => aborted || errorWritable(reason), signal);
-    },
+    start: (controller) => passage.connect(controller, errorWritable, signal),
     pull: () => passage.request(),
     cancel: (reason) => passage.fail(reason),
   }, { highWaterMark: 0 });

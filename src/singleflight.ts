@@ -336,19 +336,22 @@ export class Singleflight<K = string, V = unknown> {
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
     try {
-      const signal = options && readSignal(options);
+      const signal = options === undefined ? options : readSignal(options);
       if (signal?.aborted) throw signal.reason;
       checkFunction("Singleflight", "fn", fn);
-      if (this.#cache?.has(key)) {
-        const kept = this.#cache.get(key)!;
-        const value = this.#clone ? this.#clone(kept) : kept;
+      // `get` comes first: between the two a value may expire.
+      const kept = this.#cache?.get(key);
+      if (kept !== undefined || this.#cache?.has(key)) {
+        const value = this.#clone ? this.#clone(kept as V) : kept as V;
         return Promise.resolve(detailed ? { value, shared: true } : value);
       }
+      // The cache is anybody's code.
+      if (signal?.aborted) throw signal.reason;
       const joined = this.#flights.get(key);
       if (joined?.starting) {
         throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
       }
-      const flight = joined ?? this.#open(key);
+      const flight = joined ?? new Flight<K, V>(key, (deserted) => this.#drop(deserted));
       const alone = detailed || signal !== undefined || this.#clone !== undefined;
       const promise = alone ? flight.joinAlone(signal, detailed) : flight.join();
       if (!joined) this.#start(flight, fn);
@@ -358,13 +361,8 @@ export class Singleflight<K = string, V = unknown> {
     }
   }
 
-  #open(key: K): Flight<K, V> {
-    const flight = new Flight<K, V>(key, (deserted) => this.#drop(deserted));
-    this.#flights.set(key, flight);
-    return flight;
-  }
-
   #start(flight: Flight<K, V>, fn: FlightFunction<V>): void {
+    this.#flights.set(flight.key, flight);
     const start = this.#deadlines ? performance.now() : 0;
     try {
       const outcome = fn(flight.context);

@@ -8,6 +8,7 @@ import type { HandlerContext } from "./core/call_context.ts";
 import type { Intake } from "./core/intake.ts";
 import type { Counts } from "./core/ledger.ts";
 import type { Runner } from "./core/pool.ts";
+import { DONE, markHandled } from "./core/promises.ts";
 import type { Source } from "./core/source.ts";
 
 export type { HandlerContext, Runner, Source };
@@ -67,6 +68,7 @@ export interface SinkOptions<T, P> {
  */
 export abstract class Sink<T, R = unknown> extends WritableStream<T> implements AsyncDisposable {
   readonly #intake: Intake<T, unknown>;
+  #aborting = false;
 
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(intake: unknown) {
@@ -276,6 +278,38 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   }
 
   /**
+   * Stops at once, for good: handlers are told by `context.signal`, what waits is discarded, and
+   * every call that waits rejects with the reason. Where the sink is locked, abort it by the writer
+   * or by `signal`.
+   *
+   * @param reason What every later call rejects with. Without one, an `AbortError`.
+   * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Rejects with a
+   * `TypeError` where the sink is locked, and with the reason where it was closing.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => new Promise(() => {}));
+   * fanout.tryPush(1);
+   * fanout.tryPush(2);
+   * await fanout.abort(new Error("shutdown"));
+   * assertEquals([fanout.stats.running, fanout.stats.discarded], [1, 1]);
+   * ```
+   */
+  override abort(reason?: unknown): Promise<void> {
+    // By user code that an abort calls: the stream would take this reason, and Node 20 would break.
+    if (this.#aborting) return DONE;
+    this.#aborting = true;
+    try {
+      return super.abort(reason);
+    } finally {
+      this.#aborting = false;
+    }
+  }
+
+  /**
    * Closes the sink if it is unlocked, and else waits for it to settle.
    *
    * @returns As {@linkcode Sink.close}, also where the sink is closed already.
@@ -298,6 +332,8 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.locked || !this.#intake.open ? this.#intake.whenClosed() : this.close();
+    // It rejects where a writer has called it, too.
+    if (!this.locked) markHandled(this.close());
+    return this.#intake.whenClosed();
   }
 }

@@ -72,7 +72,7 @@ export class Batcher<T, B> implements Expiring {
 
   /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
   held = 0;
-  /** The batch has lingered long enough, was flushed, or an item did not fit. */
+  /** The batch has lingered long enough, is full, was flushed, or an item did not fit. */
   due = false;
   #openedAt = 0;
   #yielding = false;

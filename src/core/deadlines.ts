@@ -34,7 +34,7 @@ export class Deadlines<E extends Expiring> {
     else this.#first = entry;
     if (after) after.before = entry;
     else this.#last = entry;
-    if (this.#timer === undefined) this.#arm();
+    if (this.#timer === undefined || (after && !before)) this.#arm();
   }
 
   /** Does nothing for an entry that is not in the list. */
@@ -60,6 +60,7 @@ export class Deadlines<E extends Expiring> {
 
   /** For the first to expire. It is not moved when that one settles: firing early only looks again. */
   #arm(): void {
+    clearTimeout(this.#timer);
     const delay = Math.ceil(this.#first!.deadline - performance.now());
     this.#timer = setTimeout(() => this.#fire(), Math.max(delay, 0));
   }
@@ -73,8 +74,7 @@ export class Deadlines<E extends Expiring> {
       this.#expire(entry);
     }
     // What was started meanwhile armed a timer of its own, for later than the first.
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     if (this.#first) this.#arm();
+    else this.clear();
   }
 }

@@ -142,10 +142,6 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     return this.ledger.whenFlushed();
   }
 
-  get open(): boolean {
-    return this.#state === "open";
-  }
-
   get failure(): { readonly error: unknown } | undefined {
     return this.#failure;
   }
@@ -168,7 +164,11 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
   /** Settles when the sink is closed or errored. */
   whenClosed(): Promise<void> {
-    return (this.#closed ??= this.#settledAlready()).promise;
+    if (this.#closed === undefined) {
+      this.#closed = new Deferred();
+      if (this.#failure) this.#closed.reject(this.#failure.error);
+    }
+    return this.#closed.promise;
   }
 
   /** Stops at once, for good, with `error`. The first error wins. */
@@ -188,11 +188,11 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     }
     for (const job of running) job.reject(error);
     for (const waiter of this.#entrance.drain()) (waiter.result ?? waiter.admitted!).reject(error);
-    this.#stopConsumers(error);
     this.#closed?.reject(error);
     this.#onErrored?.(error);
 
     // User code from here on: all that it can see is as it will be.
+    this.#stopConsumers(error);
     CallContext.abort(this.context, error);
     this.pool.abort(error);
     if (items.length === 0) return;
@@ -321,13 +321,6 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     this.#state = "closed";
     this.#unfollow();
     this.#closed!.resolve();
-  }
-
-  #settledAlready(): Deferred<void> {
-    const closed = new Deferred<void>();
-    if (this.#state === "closed") closed.resolve();
-    if (this.#failure) closed.reject(this.#failure.error);
-    return closed;
   }
 
   #unfollow(): void {

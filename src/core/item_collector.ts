@@ -63,8 +63,9 @@ export class ItemBatching<T> {
     given: { linger?: number | undefined; signal?: AbortSignal | undefined },
   ) {
     this.collector = () => new ItemCollector(limits);
-    this.linger = checkDuration(limits.owner, "linger", given.linger ?? Infinity, "or zero");
-    this.signal = checkSignal(limits.owner, "signal", given.signal);
+    const { linger = Infinity, signal } = given;
+    this.linger = checkDuration(limits.owner, "linger", linger, "or zero");
+    this.signal = checkSignal(limits.owner, "signal", signal);
   }
 }
 
@@ -93,7 +94,7 @@ export class ItemCollector<T> implements Collector<T, T[]> {
     if (weigh === undefined) return true;
     const weight = weigh(item);
     this.#next = weight;
-    if (!(typeof weight === "number" && weight >= 0 && weight <= maxWeight)) {
+    if (!(typeof weight === "number" && weight >= 0 && weight <= maxWeight && weight < Infinity)) {
       this.#checkWeight(weight);
     }
     return this.#weight + weight <= maxWeight;

@@ -40,12 +40,19 @@ export class Outlet<T, B> extends Passage<T, B> {
     this.step();
   }
 
+  override close(): undefined {
+    this.#batcher.expire();
+    super.close();
+  }
+
   protected override get full(): boolean {
     return this.#batcher.full && !this.#batcher.empty;
   }
 
   protected override fits(item: T): boolean {
     if (this.#batcher.fits(item)) return true;
+    // The collector is user code, and may have cancelled the stream.
+    if (this.errored) return false;
     this.#batcher.expire();
     if (!this.demand) return false;
     this.#handOver();
@@ -54,17 +61,18 @@ export class Outlet<T, B> extends Passage<T, B> {
 
   protected override put(item: T): void {
     this.#batcher.add(item);
-    // The collector is user code, and may have cancelled the stream.
-    if (this.errored) this.release();
-    else if (this.demand && this.#batcher.full) this.#handOver();
+    // Cancelled by the collector: the item is turned away, and was not accepted.
+    if (this.errored) this.#batcher.reset();
+    else if (this.#batcher.full) {
+      this.#batcher.expire();
+      this.advance();
+    }
   }
 
   protected override advance(): void {
-    if (this.#batcher.held === 0) {
-      if (this.closing) this.finish();
-    } else if (this.demand && (this.#batcher.due || this.#batcher.full || this.closing)) {
-      this.#handOver();
-    }
+    if (this.#batcher.held > 0) {
+      if (this.demand && this.#batcher.due) this.#handOver();
+    } else if (this.closing) this.finish();
   }
 
   protected override release(): void {
@@ -72,7 +80,8 @@ export class Outlet<T, B> extends Passage<T, B> {
   }
 
   #handOver(): void {
-    const { held, empty } = this.#batcher;
+    // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
+    const { empty, held } = this.#batcher;
     if (empty) {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += this.#batcher.reset();

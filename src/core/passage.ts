@@ -54,16 +54,18 @@ export abstract class Passage<T, R> implements Follower {
   /** Takes the item now, or returns when it will have been taken. Throws where this has failed. */
   offer(item: T): Promise<void> | undefined {
     try {
-      if (this.fits(item)) {
+      const fits = this.fits(item);
+      // That is user code, in part: it may have cancelled the stream.
+      if (!this.errored) {
+        if (!fits) {
+          this.#parked = { item };
+          return this.#whenRoom();
+        }
         this.put(item);
-      } else {
-        this.#parked = { item };
-        return this.#whenRoom();
       }
     } catch (error) {
       this.fail(error);
     }
-    // Also where user code, which runs in there, has cancelled the stream.
     if (this.#state === "errored") throw this.#error;
   }
 
@@ -90,12 +92,17 @@ export abstract class Passage<T, R> implements Follower {
     if (this.#state === "closed" || this.#state === "errored") return;
     this.#state = "errored";
     this.#error = reason;
-    this.#parked = undefined;
+    this.#turnAway(reason);
     this.#end();
     this.#target!.error(reason);
-    this.#room?.reject(reason);
     this.#onErrored!(reason);
     this.abandon(reason);
+  }
+
+  /** The producer aborts: nothing that it waits for may hold that up. */
+  dismiss(reason: unknown): void {
+    if (this.#state === "closing") this.fail(reason);
+    else this.#turnAway(reason);
   }
 
   signalAborted(reason: unknown): void {
@@ -142,6 +149,12 @@ export abstract class Passage<T, R> implements Follower {
     this.#state = "closed";
     this.#end();
     this.#target!.close();
+  }
+
+  #turnAway(reason: unknown): void {
+    this.#parked = undefined;
+    this.#room?.reject(reason);
+    this.#room = undefined;
   }
 
   #end(): void {

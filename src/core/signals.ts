@@ -33,9 +33,9 @@ export function unfollow(signal: AbortSignal, follower: Follower): void {
 function listen(signal: AbortSignal): Group {
   const members = new Set<Follower>();
   const listener = (): void => {
-    groups.delete(signal);
     // The live set: a follower that goes while another is told is not told any more.
     for (const member of members) member.signalAborted(signal.reason);
+    groups.delete(signal);
   };
   const group = { members, listener };
   groups.set(signal, group);

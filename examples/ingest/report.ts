@@ -1,0 +1,58 @@
+/** What came of a run. */
+
+import { count } from "./progress.ts";
+
+/** The numbers of a run. */
+export interface Report {
+  readonly read: number;
+  /** In transactions that were committed. */
+  readonly written: number;
+  /** What SQL counts; `undefined` if the run failed. */
+  readonly counted: number | undefined;
+  readonly batches: number;
+  readonly asked: number;
+  readonly made: number;
+  readonly seconds: number;
+  /** How much of the input was read: 0 to 1. */
+  readonly fraction: number;
+  /** Why it ended before its time: a box, for the error may be any value. */
+  readonly failure: { readonly error: unknown } | undefined;
+}
+
+const LINES: Array<[string, (report: Report) => string]> = [
+  ["rows in", ({ read }) => count(read)],
+  ["rows in the database", ({ counted }) => count(counted!)],
+  ["batches", ({ batches }) => count(batches)],
+  ["look-ups asked", ({ asked }) => count(asked)],
+  ["look-ups made", ({ made }) => count(made)],
+  ["seconds", ({ seconds }) => seconds.toFixed(2)],
+  ["rows/s", (report) => count(speed(report))],
+];
+
+/** A column for each run. */
+export function table(reports: Record<string, Report>): string {
+  const row = (name: string, cells: string[]) =>
+    name.padEnd(22) + cells.map((cell) => cell.padStart(13)).join("");
+  const runs = Object.values(reports);
+  return [
+    row("", Object.keys(reports)),
+    ...LINES.map(([name, cell]) => row(name, runs.map(cell))),
+  ].join("\n");
+}
+
+/** What became of the rows of a run that did not finish. */
+export function remains({ read, written, fraction }: Report, database?: string): string {
+  return [
+    `written    ${count(written)} rows, in whole batches`,
+    `discarded  ${count(read - written)} rows that were read`,
+    `not read   ${((1 - fraction) * 100).toFixed(0)} % of the input`,
+    database === undefined
+      ? "The temporary database is removed; --database keeps one."
+      : `What was written is in ${database}.`,
+  ].join("\n");
+}
+
+/** Rows a second. */
+export function speed({ written, seconds }: Report): number {
+  return written / seconds;
+}

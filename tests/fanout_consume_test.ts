@@ -1,0 +1,270 @@
+/** `Fanout.consume()`: all items of a source, as fast as there is room. */
+
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { Fanout, type Source } from "../mod.ts";
+import { gate, settled, streamOf, turn } from "./support/gate.ts";
+import { counts, Hand, rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+import { unhandled } from "./support/unhandled.ts";
+
+/** A source of some kind that notes what becomes of it. */
+class Probe {
+  taken = 0;
+  ended: unknown = "no";
+  readonly stuck: boolean;
+  constructor(stuck = false) {
+    this.stuck = stuck;
+  }
+
+  stream = (): Source<number> =>
+    new ReadableStream<number>({
+      pull: (controller) => this.stuck ? new Promise(() => {}) : controller.enqueue(++this.taken),
+      cancel: (reason) => void (this.ended = reason),
+    }, { highWaterMark: 0 });
+
+  asynchronous = (): Source<number> => {
+    const next = () =>
+      this.stuck
+        ? new Promise<IteratorResult<number>>(() => {})
+        : Promise.resolve({ done: false as const, value: ++this.taken });
+    const end = () => {
+      this.ended = "returned";
+      return new Promise<IteratorResult<number>>(() => {});
+    };
+    return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+  };
+
+  synchronous = (): Source<number> => ({
+    [Symbol.iterator]: () => ({
+      next: () => ({ done: false, value: ++this.taken }),
+      return: () => {
+        this.ended = "returned";
+        return { done: true, value: undefined };
+      },
+    }),
+  });
+}
+
+async function* generate(items: number[]) {
+  for (const item of items) yield await Promise.resolve(item);
+}
+
+const kinds: Record<string, (items: number[]) => Source<number>> = {
+  "an array": (items) => items,
+  "a generator": (items) =>
+    (function* () {
+      yield* items;
+    })(),
+  "an async generator": generate,
+  "a ReadableStream": (items) => streamOf(items),
+  "a Set": (items) => new Set(items),
+};
+
+for (const [kind, make] of Object.entries(kinds)) {
+  test(`Fanout.consume() resolves when all of ${kind} has settled [5]`, async () => {
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 1 });
+    const consumed = fanout.consume(make([1, 2, 3, 4]));
+    for (const n of [1, 2, 3, 4]) {
+      assertEquals(await settled(consumed), "pending");
+      hand.call(n).resolve(0);
+      await turn();
+    }
+    await consumed;
+    assertEquals(hand.started, [1, 2, 3, 4]);
+    assertEquals(fanout.stats, counts({ accepted: 4, done: 4 }));
+    // It is left open.
+    assertEquals(fanout.tryPush(5), true);
+    hand.call(5).resolve(0);
+    await fanout.close();
+  });
+}
+
+test("Fanout.consume() of nothing resolves [5]", async () => {
+  const fanout = new Fanout(() => {});
+  await fanout.consume([]);
+  await fanout.consume(streamOf<number>([]));
+  assertEquals(fanout.stats, counts({}));
+});
+
+test("Fanout.consume() takes no more than there is room for [5.1]", async () => {
+  for (const kind of ["stream", "asynchronous", "synchronous"] as const) {
+    const probe = new Probe();
+    const fanout = new Fanout((_: number) => new Promise(() => {}), {
+      concurrency: 2,
+      capacity: 3,
+    });
+    const consumed = rejection(fanout.consume(probe[kind]()));
+    for (let i = 0; i < 20; i++) await turn();
+    assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2 }), kind);
+    // One waits for room.
+    assertEquals(probe.taken, 6, kind);
+    await fanout.abort("over");
+    assertEquals(await consumed, "over");
+    assertEquals(probe.ended, kind === "stream" ? "over" : "returned");
+  }
+});
+
+for (const how of ["abort", "close", "failure"] as const) {
+  for (const kind of ["stream", "asynchronous"] as const) {
+    test(`Fanout.consume() of a source that never yields ends at ${how}: ${kind} [5.6] [5.5]`, async () => {
+      const reason = new Error(how);
+      const probe = new Probe(true);
+      const hand = new Hand<number>();
+      const fanout = new Fanout(hand.handler);
+      fanout.tryPush(1);
+      const consumed = fanout.consume(probe[kind]());
+      const lost = await unhandled(async () => {
+        await turn();
+        if (how === "abort") await fanout.abort(reason);
+        if (how === "failure") hand.call(1).reject(reason);
+        const closed = how === "close" && fanout.close();
+        const error = await rejection(consumed);
+        if (closed) assert(error instanceof TypeError);
+        else assertStrictEquals(error, reason);
+        assertStrictEquals(probe.ended, kind === "stream" ? error : "returned");
+        if (!closed) return;
+        hand.call(1).resolve(0);
+        await closed;
+      });
+      assertEquals(lost, []);
+    });
+  }
+}
+
+test("Fanout.consume() rejects with the source's error and leaves the sink open [5.3]", async () => {
+  const error = new Error("source");
+  const broken: Source<number>[] = [
+    (function* () {
+      yield 1;
+      throw error;
+    })(),
+    (async function* () {
+      yield await Promise.resolve(1);
+      throw error;
+    })(),
+    new ReadableStream({
+      start(controller) {
+        controller.enqueue(1);
+      },
+      pull(controller) {
+        controller.error(error);
+      },
+    }, { highWaterMark: 0 }),
+  ];
+  for (const source of broken) {
+    const fanout = new Fanout((n: number) => n);
+    assertStrictEquals(await rejection(fanout.consume(source)), error);
+    assertEquals(fanout.stats, counts({ accepted: 1, done: 1 }));
+    await fanout.close();
+  }
+});
+
+test("Fanout.consume() rejects a source that gives no steps [5]", async () => {
+  const fanout = new Fanout(() => {});
+  const broken = { [Symbol.iterator]: () => ({ next: () => undefined }) };
+  await assertRejects(() => fanout.consume(broken as never), TypeError);
+  await fanout.close();
+});
+
+test("Fanout.consume() cancels the source when key throws [5.0]", async () => {
+  const error = new Error("key");
+  for (const kind of ["stream", "asynchronous", "synchronous"] as const) {
+    const probe = new Probe();
+    const fanout = new Fanout((_: number) => {}, {
+      key(n) {
+        if (n === 3) throw error;
+      },
+    });
+    assertStrictEquals(await rejection(fanout.consume(probe[kind]())), error);
+    assertEquals(probe.ended, kind === "stream" ? error : "returned");
+    assertEquals(fanout.stats, counts({ accepted: 2, done: 2 }));
+    await fanout.close();
+  }
+});
+
+test("Fanout.consume() tells the sink's error, whatever the source says to being stopped [5.3]", async () => {
+  const stubborn: Source<number>[] = [
+    new ReadableStream({
+      cancel() {
+        throw new Error("cancel");
+      },
+    }),
+    {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise<IteratorResult<number>>(() => {}),
+        return() {
+          throw new Error("return");
+        },
+      }),
+    },
+    {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<number>>(() => {}) }),
+    },
+  ];
+  for (const source of stubborn) {
+    const fanout = new Fanout(() => {});
+    const consumed = fanout.consume(source);
+    const lost = await unhandled(async () => {
+      await fanout.abort("over");
+      assertEquals(await rejection(consumed), "over");
+    });
+    assertEquals(lost, []);
+  }
+});
+
+test("Fanout.consume() gives up the lock of a stream, however it ends [5]", async () => {
+  const whole = streamOf([1]);
+  const fanout = new Fanout((n: number) => n);
+  await fanout.consume(whole);
+  assertEquals(whole.locked, false);
+  const silent = new ReadableStream<number>();
+  const consumed = fanout.consume(silent);
+  await turn();
+  assertEquals(silent.locked, true);
+  await fanout.abort("over");
+  await rejection(consumed);
+  assertEquals(silent.locked, false);
+  await silent.getReader().closed;
+});
+
+test("Fanout.consume() rejects what it cannot read from [5] [7]", async () => {
+  const fanout = new Fanout(() => {});
+  for (const source of [null, undefined, 5, {}, Symbol("s"), 5n]) {
+    await assertRejects(
+      () => fanout.consume(source as never),
+      TypeError,
+      "Fanout.consume: source must be a ReadableStream, an AsyncIterable or an Iterable; got",
+    );
+  }
+  const locked = new ReadableStream();
+  locked.getReader();
+  await assertRejects(() => fanout.consume(locked), TypeError);
+  await fanout.consume("a string is iterable");
+  await fanout.close();
+});
+
+test("Fanout.consume() ignores what a read gives after the sink was aborted [5.6]", async () => {
+  const step = gate<IteratorResult<number>>();
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler);
+  const consumed = fanout.consume({ [Symbol.asyncIterator]: () => ({ next: () => step.promise }) });
+  await turn();
+  await fanout.abort("over");
+  assertEquals(await rejection(consumed), "over");
+  step.resolve({ done: false, value: 1 });
+  await turn();
+  assertEquals(hand.started, []);
+  assertEquals(fanout.stats, counts({}));
+});
+
+test("Fanout.consume() waits for its own items when others are failing into onError [5]", async () => {
+  const failed: number[] = [];
+  const fanout = new Fanout((n: number) => {
+    if (n % 2) throw n;
+    return turn();
+  }, { concurrency: 2, capacity: 2, onError: (n) => failed.push(n as number) });
+  await Promise.all([fanout.consume([1, 2, 3]), fanout.consume(generate([4, 5, 6]))]);
+  assertEquals(failed.toSorted(), [1, 3, 5]);
+  assertEquals(fanout.stats, counts({ accepted: 6, done: 3, failed: 3 }));
+});

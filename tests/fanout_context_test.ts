@@ -1,0 +1,166 @@
+/** `Fanout`: the caller's asynchronous context travels with the item. */
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { Fanout, type Runner } from "../mod.ts";
+import { streamOf, turn } from "./support/gate.ts";
+import { counts, Hand, rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+
+interface Storage {
+  run<R>(store: string, body: () => R): R;
+  getStore(): string | undefined;
+}
+interface Hooks {
+  AsyncLocalStorage: { new (): Storage; snapshot(): Runner };
+}
+const { process } = globalThis as {
+  process?: { getBuiltinModule?(name: "node:async_hooks"): Hooks };
+};
+const hooks = process?.getBuiltinModule?.("node:async_hooks");
+
+if (hooks) {
+  const { AsyncLocalStorage } = hooks;
+  const context = () => AsyncLocalStorage.snapshot();
+
+  test("Kratos fanout: the trace context travels with the job [5.9]", async () => {
+    const trace = new AsyncLocalStorage();
+    const seen: unknown[] = [];
+    const fanout = new Fanout(async (n: number) => {
+      const before = trace.getStore();
+      await turn();
+      seen.push([n, before, trace.getStore()]);
+    }, { capacity: 2, context });
+    const calls: unknown[] = [];
+    trace.run("tryPush", () => calls.push(fanout.tryPush(1)));
+    trace.run("push", () => calls.push(fanout.push(2)));
+    trace.run("submit", () => calls.push(fanout.submit(3)));
+    trace.run("at the entrance", () => calls.push(fanout.push(4)));
+    trace.run("consume", () => calls.push(fanout.consume([5, 6])));
+    await Promise.all(calls);
+    await fanout.idle();
+    const stores = ["tryPush", "push", "submit", "at the entrance", "consume", "consume"];
+    assertEquals(seen, stores.map((store, n) => [n + 1, store, store]));
+    assertEquals(trace.getStore(), undefined);
+  });
+
+  test("Fanout without context runs a handler in whatever context frees its slot [5.9]", async () => {
+    const trace = new AsyncLocalStorage();
+    const seen: unknown[] = [];
+    const fanout = new Fanout(() => void seen.push(trace.getStore()));
+    trace.run("a", () => fanout.tryPush(1));
+    await fanout.idle();
+    assertEquals(seen, ["a"]);
+  });
+}
+
+/** What a hand-made context is set to now. */
+let current = "none";
+const within = <R>(store: string, body: () => R): R => {
+  const before = current;
+  current = store;
+  try {
+    return body();
+  } finally {
+    current = before;
+  }
+};
+const capture = (): Runner => {
+  const store = current;
+  return (run) => within(store, run);
+};
+
+test("Fanout calls context at tryPush, push and submit, not when the handler starts [5.9]", async () => {
+  const seen: string[] = [];
+  let captured = 0;
+  const hand = new Hand<string>();
+  const fanout = new Fanout((item: string, context) => {
+    seen.push(current);
+    return hand.handler(item, context);
+  }, {
+    capacity: 2,
+    context() {
+      captured++;
+      return capture();
+    },
+  });
+  within("a", () => fanout.tryPush("a"));
+  within("b", () => fanout.push("b"));
+  within("c", () => fanout.submit("c"));
+  within("d", () => fanout.push("d"));
+  assertEquals([captured, seen], [4, ["a"]]);
+  for (const item of "abcd") {
+    hand.call(item).resolve(0);
+    await turn();
+  }
+  assertEquals(seen, ["a", "b", "c", "d"]);
+  assertEquals(captured, 4);
+});
+
+test("Fanout.tryPush() captures no context for an item that it refuses [5.9]", () => {
+  let captured = 0;
+  const fanout = new Fanout(() => new Promise(() => {}), {
+    capacity: 1,
+    context() {
+      captured++;
+      return (run) => run();
+    },
+  });
+  assertEquals([1, 2, 3, 4].map((n) => fanout.tryPush(n)), [true, true, false, false]);
+  assertEquals(captured, 2);
+});
+
+test("Fanout calls context for each item of a pipe and of a writer [5.9]", async () => {
+  let captured = 0;
+  const fanout = new Fanout((n: number) => n, {
+    context() {
+      captured++;
+      return (run) => run();
+    },
+  });
+  const writer = fanout.getWriter();
+  await writer.write(1);
+  writer.releaseLock();
+  await streamOf([2, 3]).pipeTo(fanout);
+  assertEquals([captured, fanout.stats.done], [3, 3]);
+});
+
+test("Fanout takes what a runner returns for the handler's result, and its throw for a failure [5.9]", async () => {
+  const error = new Error("runner");
+  const runners: Runner[] = [
+    (run) => run(),
+    (run) => {
+      run();
+      throw error;
+    },
+    () => {
+      throw error;
+    },
+  ];
+  let next = 0;
+  let handled = 0;
+  const fanout = new Fanout((n: number) => {
+    handled++;
+    return Promise.resolve(n * 2);
+  }, { context: () => runners[next++]! });
+  assertEquals(await fanout.submit(21), 42);
+  assertStrictEquals(await rejection(fanout.submit(1)), error);
+  assertStrictEquals(await rejection(fanout.submit(2)), error);
+  assertEquals(handled, 2);
+  assertEquals(fanout.stats, counts({ accepted: 3, done: 1, failed: 2 }));
+  await fanout.close();
+});
+
+test("Fanout calls key before context, once for each item [5.9] [5.2]", async () => {
+  const calls: string[] = [];
+  const fanout = new Fanout((_: number) => turn(), {
+    capacity: 1,
+    key: (n) => calls.push(`key ${n}`) && 1,
+    context() {
+      calls.push("context");
+      return (run) => run();
+    },
+  });
+  await Promise.all([fanout.push(1), fanout.push(2), fanout.push(3)]);
+  await fanout.close();
+  assertEquals(calls, ["key 1", "context", "key 2", "context", "key 3", "context"]);
+});

@@ -1,0 +1,165 @@
+/** `Fanout`: one timer over all the handlers, and it never outlives them. */
+
+import { assertEquals } from "@std/assert";
+import { Fanout } from "../mod.ts";
+import { microtasks, turn } from "./support/gate.ts";
+import { counts, Hand } from "./support/hand.ts";
+import { timed } from "./support/timed.ts";
+
+timed("Fanout gives each handler its whole time, whenever it starts [5.7]", async (clock) => {
+  const failed: number[] = [];
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, {
+    timeout: 100,
+    concurrency: 3,
+    onError: (_, n) => failed.push(n),
+  });
+  fanout.tryPush(0);
+  await clock.tick(60);
+  fanout.tryPush(60);
+  await clock.tick(30);
+  fanout.tryPush(90);
+  hand.call(0).resolve(0);
+  await clock.tick(69);
+  assertEquals([clock.now, failed], [159, []]);
+  await clock.tick(1);
+  assertEquals(failed, [60]);
+  await clock.tick(29);
+  assertEquals(failed, [60]);
+  await clock.tick(1);
+  assertEquals(failed, [60, 90]);
+});
+
+timed("Fanout lets those expire in order whatever settles between [5.7]", async (clock) => {
+  const failed: number[] = [];
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, {
+    timeout: 100,
+    concurrency: 10,
+    onError: (_, n) => failed.push(n),
+  });
+  for (let n = 0; n < 10; n++) {
+    fanout.tryPush(n);
+    await clock.tick(5);
+  }
+  // The first, two beside each other, and the last.
+  for (const n of [0, 4, 5, 9]) hand.call(n).resolve(0);
+  await clock.tick(1000);
+  assertEquals(failed, [1, 2, 3, 6, 7, 8]);
+});
+
+timed(
+  "Fanout has one timer over all handlers, and none when none runs [5.7] [F-36]",
+  async (clock) => {
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, { timeout: 100, concurrency: 50 });
+    assertEquals(clock.pending, 0);
+    for (let n = 0; n < 50; n++) fanout.tryPush(n);
+    assertEquals(clock.pending, 1);
+    for (const call of hand.calls.slice(1)) call.resolve(0);
+    await turn();
+    assertEquals(clock.pending, 1);
+    hand.call(0).resolve(0);
+    await turn();
+    assertEquals(clock.pending, 0);
+  },
+);
+
+timed("Fanout makes no timer for synchronous handlers [5.7]", async (clock) => {
+  const fanout = new Fanout((n: number) => n, { timeout: 100 });
+  for (let n = 0; n < 10; n++) fanout.tryPush(n);
+  assertEquals(clock.pending, 0);
+  assertEquals(fanout.stats.done, 10);
+  await fanout.close();
+});
+
+for (const how of ["close", "abort", "failure", "signal"] as const) {
+  timed(`Fanout has no timer left after ${how} [5.7] [F-36]`, async (clock) => {
+    const hand = new Hand<number>();
+    const controller = new AbortController();
+    const fanout = new Fanout(hand.handler, {
+      timeout: 100,
+      concurrency: 2,
+      signal: controller.signal,
+    });
+    await turn();
+    for (const n of [1, 2, 3]) fanout.tryPush(n);
+    assertEquals(clock.pending, 1);
+    if (how === "abort") fanout.abort();
+    if (how === "signal") controller.abort();
+    if (how === "failure") {
+      hand.call(1).reject("x");
+      await microtasks();
+    }
+    if (how === "close") {
+      const closed = fanout.close();
+      for (const n of [1, 2, 3]) {
+        hand.call(n).resolve(0);
+        await microtasks();
+      }
+      await closed;
+    }
+    assertEquals(clock.pending, 0);
+  });
+}
+
+timed(
+  "Fanout starts what waits when a timeout frees a slot, its time counted from then [5.7]",
+  async (clock) => {
+    const hand = new Hand<number>();
+    const failed: unknown[] = [];
+    const fanout = new Fanout(hand.handler, {
+      timeout: 100,
+      capacity: 1,
+      onError: (_, n) => failed.push([n, clock.now]),
+    });
+    const pushes = [1, 2, 3, 4].map((n) => fanout.push(n));
+    await clock.tick(400);
+    await Promise.all(pushes);
+    assertEquals(failed, [[1, 100], [2, 200], [3, 300], [4, 400]]);
+  },
+);
+
+timed("Fanout fails each once after the event loop was blocked [5.7] [F-35]", async (clock) => {
+  const hand = new Hand<number>();
+  const failed: number[] = [];
+  const fanout = new Fanout(hand.handler, {
+    timeout: 100,
+    concurrency: 3,
+    onError: (_, n) => failed.push(n),
+  });
+  for (const n of [1, 2, 3, 4]) fanout.tryPush(n);
+  clock.jumpWall(-86_400_000);
+  clock.block(5000);
+  // Settled by the time that the timer is heard.
+  hand.call(2).resolve(0);
+  await microtasks();
+  await clock.tick(0);
+  assertEquals(failed, [1, 3]);
+  assertEquals(fanout.stats, counts({ accepted: 4, running: 1, done: 1, failed: 2 }));
+  clock.jumpWall(86_400_000 * 2);
+  await clock.tick(99);
+  assertEquals(failed, [1, 3]);
+  await clock.tick(1);
+  assertEquals(failed, [1, 3, 4]);
+});
+
+timed(
+  "Fanout has as many timeouts as starts when handlers start inside one another [5.7]",
+  async (clock) => {
+    const failed: number[] = [];
+    const fanout: Fanout<number> = new Fanout((n: number) => {
+      // Takes its time before it starts the next; its own deadline is the earlier one all the same.
+      clock.block(10);
+      if (n < 4) fanout.tryPush(n + 1);
+      return new Promise(() => {});
+    }, { timeout: 100, concurrency: 4, onError: (_, n) => failed.push(n) });
+    fanout.tryPush(1);
+    await clock.tick(59);
+    assertEquals([clock.now, failed], [99, []]);
+    await clock.tick(1);
+    assertEquals(failed, [1]);
+    await clock.tick(30);
+    assertEquals(failed, [1, 2, 3, 4]);
+  },
+);

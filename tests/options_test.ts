@@ -1,0 +1,203 @@
+/** The values of options: one table, for every class and every way in. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Fanout, Singleflight } from "../mod.ts";
+import { withClock } from "./support/clock.ts";
+import { gate } from "./support/gate.ts";
+import { countListeners } from "./support/listeners.ts";
+import { fronts, type Kind } from "./support/options.ts";
+import { test } from "./support/test.ts";
+
+const LONG = "x".repeat(100);
+const thrower = () => {
+  throw new Error("a message runs code of a value");
+};
+const revoked = Proxy.revocable({}, {});
+revoked.revoke();
+const hostile = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower });
+const hostileFunction = new Proxy(() => {}, { get: thrower });
+const hostiles: unknown[] = [hostile, hostileFunction, revoked.proxy];
+
+/** Values that are of the wrong kind for a number, and how a message shows them. */
+const notNumbers: [unknown, string][] = [
+  [null, "null"],
+  ["5", '"5"'],
+  [LONG, `"${"x".repeat(40)}…"`],
+  [true, "true"],
+  [5n, "5n"],
+  [Symbol("five"), "Symbol(five)"],
+  [{ valueOf: () => 5 }, "an object"],
+  [Object.create(null), "an object"],
+  [hostileFunction, "a function"],
+  [() => 5, "a function"],
+  [hostile, "an object"],
+  [revoked.proxy, "an object"],
+];
+const notFunctions = [...notNumbers.filter(([, shown]) => shown !== "a function"), [5, "5"]] as [
+  unknown,
+  string,
+][];
+const notStrings = [...notNumbers.filter(([value]) => typeof value !== "string"), [5, "5"]] as [
+  unknown,
+  string,
+][];
+// These two are looked into, so a hostile object throws its own error.
+const tame = ([value]: [unknown, string]) => !hostiles.includes(value);
+
+const LIMIT = "an integer of at least 1";
+const TIME = "and at most 2147483647 milliseconds, or Infinity";
+const never = [-1, -Infinity, 0, NaN, 1.5, 2 ** 53];
+const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
+
+/** What each kind of option must be, and the values that are wrong. */
+const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
+  "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
+  "limit or Infinity": { rule: `${LIMIT}, or Infinity`, types: notNumbers, ranges: never },
+  "duration": { rule: `more than 0 ${TIME}`, types: notNumbers, ranges: [...late, 0] },
+  "duration or 0": { rule: `at least 0 ${TIME}`, types: notNumbers, ranges: late },
+  "function": { rule: "a function", types: notFunctions, ranges: [] },
+  "word": { rule: '"alone" or "error"', types: notStrings, ranges: ["", "Alone", LONG] },
+  "signal": {
+    rule: "an AbortSignal",
+    types: [...notNumbers.filter(tame), [5, "5"], [{ aborted: false }, "an object"]],
+    ranges: [],
+  },
+  "cache": {
+    rule: "a Map, or have its four methods",
+    types: [...notNumbers.filter(tame), [5, "5"], [new Set(), "an object"]],
+    ranges: [],
+  },
+};
+
+const show = (value: unknown) =>
+  typeof value !== "string"
+    ? String(value)
+    : JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+
+for (const front of fronts) {
+  for (const [option, { kind, beside, owner = front.owner }] of Object.entries(front.options)) {
+    test(`${front.name} throws, and starts nothing, when ${option} is wrong [7] [F-01] [F-03]`, () =>
+      withClock((clock) => {
+        const { rule, types, ranges } = kinds[kind];
+        const { signal } = new AbortController();
+        const listeners = countListeners(signal);
+        const signalled = "signal" in front.options && option !== "signal" ? { signal } : {};
+        const wrong: [unknown, string, ErrorConstructor][] = [
+          ...types.map(([value, shown]) => [value, shown, TypeError] as [unknown, string, never]),
+          ...ranges.map((value) => [value, show(value), RangeError] as [unknown, string, never]),
+        ];
+        for (const [value, shown, type] of wrong) {
+          const options = { ...front.least, ...beside, ...signalled, [option]: value };
+          const error = assertThrows(() => front.make(options), type);
+          assertEquals(error.message, `${owner}: option "${option}" must be ${rule}; got ${shown}`);
+        }
+        assertEquals([clock.pending, listeners.added], [0, 0]);
+      }));
+  }
+
+  test(`${front.name} takes what is at the edge of its options [7] [F-02] [F-03]`, () =>
+    withClock(async (clock) => {
+      const edges: Record<Kind, unknown[]> = {
+        "limit": [1, Number.MAX_SAFE_INTEGER],
+        "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
+        "duration": [Number.MIN_VALUE, 1.5, 2147483647, Infinity],
+        "duration or 0": [0, -0, 1.5, 2147483647, Infinity],
+        "function": [],
+        "word": ["alone", "error"],
+        "signal": [new AbortController().signal],
+        "cache": [new Map()],
+      };
+      for (const [option, { kind, beside }] of Object.entries(front.options)) {
+        for (const value of [...edges[kind], ...(option in front.least ? [] : [undefined])]) {
+          const others = { ...front.least, ...(value !== undefined && beside) };
+          await front.end(front.make({ ...others, [option]: value }));
+        }
+      }
+      assertEquals(clock.pending, 0);
+    }));
+}
+
+test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [F-02]", () => {
+  const [batch, , chunk, , , , fanout] = fronts;
+  const wrong: [(typeof fronts)[number], unknown, string][] = [
+    [
+      fanout!,
+      { concurrency: NaN },
+      'Fanout: option "concurrency" must be an integer of at least 1; got NaN',
+    ],
+    [
+      batch!,
+      NaN,
+      'BatchStream: option "maxItems" must be an integer of at least 1, or Infinity; got NaN',
+    ],
+    [
+      batch!,
+      { maxItems: Infinity },
+      'BatchStream: option "maxItems" must be finite where "maxWeight" is not; got Infinity',
+    ],
+    [
+      batch!,
+      { maxItems: Infinity, maxWeight: Infinity, weigh: () => 1 },
+      'BatchStream: option "maxItems" must be finite where "maxWeight" is not; got Infinity',
+    ],
+    [
+      chunk!,
+      { maxBytes: Infinity },
+      'ChunkStream: option "maxItems" must be finite where "maxBytes" is not; got Infinity',
+    ],
+  ];
+  for (const [front, options, message] of wrong) {
+    assertEquals(assertThrows(() => front.make(options), RangeError).message, message);
+  }
+  assertEquals(
+    assertThrows(() => batch!.make({ maxWeight: 5 }), TypeError).message,
+    'BatchStream: option "maxWeight" needs option "weigh"',
+  );
+  assertEquals(
+    assertThrows(() => batch!.make({ weigh: () => 5 }), TypeError).message,
+    'BatchStream: option "weigh" needs option "maxWeight"',
+  );
+});
+
+test("Fanout and Singleflight.wrap() throw a TypeError when there is no function [7] [F-04]", () => {
+  for (const [value, shown] of [...notFunctions, [undefined, "undefined"]]) {
+    assertEquals(
+      assertThrows(() => new Fanout(value as never), TypeError).message,
+      `Fanout: option "handler" must be a function; got ${shown}`,
+    );
+    assertEquals(
+      assertThrows(() => Singleflight.wrap(value as never, { key: () => 1 }), TypeError).message,
+      `Singleflight.wrap: option "fn" must be a function; got ${shown}`,
+    );
+  }
+});
+
+test("CollectStream throws a TypeError when the factory makes no collector [7] [F-04]", () => {
+  for (const front of fronts.filter(({ owner }) => owner === "CollectStream")) {
+    for (const made of [undefined, null, 5, {}, { add() {} }, { take() {} }]) {
+      const error = assertThrows(() => front.make({ collector: () => made }), TypeError);
+      assert(error.message.startsWith('CollectStream: option "collector" must be a function that'));
+    }
+    const own = new Error("no collector today");
+    const thrown = assertThrows(() =>
+      front.make({
+        collector() {
+          throw own;
+        },
+      })
+    );
+    assert(thrown === own);
+  }
+});
+
+test("Singleflight.do() and Fanout have no timer when theirs is Infinity [7] [F-03]", () =>
+  withClock(async (clock) => {
+    const { promise, resolve } = gate<number>();
+    const fanout = new Fanout(() => promise, { timeout: Infinity });
+    fanout.tryPush(1);
+    const call = new Singleflight<string, number>({ forgetAfter: Infinity }).do("k", () => promise);
+    assertEquals(clock.pending, 0);
+    resolve(1);
+    await call;
+    await fanout.close();
+  }));

@@ -1,0 +1,63 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { Singleflight } from "../mod.ts";
+import { test } from "./support/test.ts";
+import { seesUnhandled, unhandled } from "./support/unhandled.ts";
+
+test("Singleflight.wrap() shares calls of one key, with their arguments and this [6] [6.1]", async () => {
+  const seen: unknown[] = [];
+  const users = {
+    host: "db",
+    get: Singleflight.wrap(
+      async function (this: { host: string }, id: number, field: string) {
+        seen.push([this.host, id, field]);
+        return await Promise.resolve(`${this.host}/${id}/${field}`);
+      },
+      {
+        key(this: { host: string }, id: number) {
+          return `${this.host} ${id}`;
+        },
+      } as { key: (id: number, field: string) => string },
+    ) as (id: number, field: string) => Promise<string>,
+  };
+  const calls = [users.get(1, "name"), users.get(1, "mail"), users.get(2, "name")];
+  assertEquals(await Promise.all(calls), ["db/1/name", "db/1/name", "db/2/name"]);
+  assertEquals(seen, [["db", 1, "name"], ["db", 2, "name"]]);
+});
+
+test("Singleflight.wrap() rejects when the key or the function throws [6.5]", async () => {
+  const error = new Error("thrown");
+  const thrower = () => {
+    throw error;
+  };
+  const badKey = Singleflight.wrap(() => 1, { key: thrower });
+  const badFunction = Singleflight.wrap(thrower, { key: () => 1 });
+  assertStrictEquals(await assertRejects(() => badKey()), error);
+  assertStrictEquals(await assertRejects(() => badFunction()), error);
+});
+
+test("Singleflight.wrap() clones and caches as its options say [6] [6.2] [6.6]", async () => {
+  const cache = new Map<number, { id: number }>();
+  const clone = (value: { id: number }) => ({ ...value });
+  let runs = 0;
+  const get = Singleflight.wrap((id: number) => (runs++, { id }), {
+    key: (id) => id,
+    cache,
+    clone,
+  });
+  const [first, second] = [await get(1), await get(1)];
+  assertEquals([first, second, runs], [{ id: 1 }, { id: 1 }, 1]);
+  assert(first !== second && first !== cache.get(1));
+});
+
+test("Singleflight.wrap() throws a TypeError when there is no function or no key [7] [F-04]", () => {
+  assertThrows(() => Singleflight.wrap(undefined as never, { key: () => 1 }), TypeError);
+  assertThrows(() => Singleflight.wrap(() => 1, {} as never), TypeError, '"key"');
+  assertThrows(() => Singleflight.wrap(() => 1, undefined as never), TypeError, '"key"');
+});
+
+test("Singleflight.wrap() leaves unhandled what its callers leave, and nothing else [6.8]", async () => {
+  const error = new Error("down");
+  const fails = Singleflight.wrap(() => Promise.reject(error), { key: () => 1 });
+  assertEquals(await unhandled(() => fails().catch(() => {})), []);
+  if (seesUnhandled) assertEquals(await unhandled(() => void fails()), [error]);
+});

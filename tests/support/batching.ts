@@ -1,0 +1,177 @@
+/** The batching streams as one table, so that what they share is tested on each of them. */
+
+import {
+  type BatchStats,
+  BatchStream,
+  ChunkStream,
+  type Collector,
+  CollectStream,
+  type Source,
+} from "../../mod.ts";
+import { gate, turn } from "./gate.ts";
+
+/** Options that mean the same to all. */
+export interface Shared {
+  readonly linger?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One of the streams, made so that at most `max` items are in a batch. */
+export interface Kind {
+  readonly name: string;
+  make(max: number, options?: Shared): CollectStream<unknown, unknown[]>;
+  from<T>(source: Source<T>, max: number, options?: Shared): ReadableStream<unknown[]>;
+}
+
+/** Items in an array, up to `max`. */
+export class ArrayCollector implements Collector<unknown, unknown[]> {
+  readonly #max: number;
+  #items: unknown[] = [];
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  get full(): boolean {
+    return this.#items.length >= this.#max;
+  }
+
+  add(item: unknown): void {
+    this.#items.push(item);
+  }
+
+  take(): unknown[] {
+    return this.#items.splice(0);
+  }
+}
+
+const chunked = (max: number) => ({ maxBytes: max, byteLength: () => 1 });
+const collected = (max: number) => ({ collector: () => new ArrayCollector(max) });
+
+/** The three streams. */
+export const kinds: readonly Kind[] = [
+  {
+    name: "BatchStream",
+    make: (maxItems, options) => new BatchStream({ maxItems, ...options }),
+    from: (source, maxItems, options) => BatchStream.from(source, { maxItems, ...options }),
+  },
+  {
+    name: "ChunkStream",
+    make: (max, options) => new ChunkStream({ ...chunked(max), ...options }),
+    from: (source, max, options) => ChunkStream.from(source, { ...chunked(max), ...options }),
+  },
+  {
+    name: "CollectStream",
+    make: (max, options) => new CollectStream({ ...collected(max), ...options }),
+    from: (source, max, options) => CollectStream.from(source, { ...collected(max), ...options }),
+  },
+];
+
+/** A batching stream with a hand at each end. */
+export interface Opened {
+  readonly reader: ReadableStreamDefaultReader<unknown[]>;
+  /** What has become of the items; `from` has none. */
+  readonly stats?: BatchStats;
+  /** Resolves with the reason that the producer is given when the stream ends early. */
+  readonly told: Promise<unknown>;
+  /** Write items, and let the stream go as far as it can. */
+  add(...items: unknown[]): Promise<void>;
+  /** Nothing more comes. */
+  close(): Promise<void>;
+  /** The producer fails. */
+  abort(reason: unknown): Promise<void>;
+}
+
+/** A way to a batching stream: `new` and pipe, or `from`. */
+export interface Way {
+  readonly name: string;
+  open(max: number, options?: Shared): Opened;
+}
+
+/** The three streams, both ways. */
+export const ways: readonly Way[] = kinds.flatMap(({ name, make, from }) => [
+  { name: `${name}()`, open: (max, options) => written(make(max, options)) },
+  { name: `${name}.from()`, open: (max, options) => read((source) => from(source, max, options)) },
+]);
+
+function written(stream: CollectStream<unknown, unknown[]>): Opened {
+  const writer = stream.writable.getWriter();
+  writer.ready.catch(() => {});
+  const told = gate<unknown>();
+  writer.closed.catch(told.resolve);
+  return {
+    reader: readerOf(stream.readable),
+    told: told.promise,
+    get stats() {
+      return stream.stats;
+    },
+    add(...items) {
+      for (const item of items) writer.write(item).catch(() => {});
+      return turn();
+    },
+    close() {
+      writer.close().catch(() => {});
+      return turn();
+    },
+    abort(reason) {
+      writer.abort(reason);
+      return turn();
+    },
+  };
+}
+
+function read(from: (source: ReadableStream<unknown>) => ReadableStream<unknown[]>): Opened {
+  let controller!: ReadableStreamDefaultController<unknown>;
+  const told = gate<unknown>();
+  const source = new ReadableStream<unknown>({
+    start: (given) => void (controller = given),
+    cancel: (reason) => told.resolve(reason),
+  });
+  return {
+    reader: readerOf(from(source)),
+    told: told.promise,
+    add(...items) {
+      for (const item of items) controller.enqueue(item);
+      return turn();
+    },
+    close() {
+      controller.close();
+      return turn();
+    },
+    abort(reason) {
+      controller.error(reason);
+      return turn();
+    },
+  };
+}
+
+function readerOf<T>(readable: ReadableStream<T>): ReadableStreamDefaultReader<T> {
+  const reader = readable.getReader();
+  reader.closed.catch(() => {});
+  return reader;
+}
+
+/**
+ * Read one batch, of as many items as fill it: from here on both ways gather what comes without
+ * being asked, and nobody asks. (`from` reads nothing before the first demand.)
+ */
+export async function begin(opened: Opened, max: number): Promise<void> {
+  const first = opened.reader.read();
+  await opened.add(...Array.from({ length: max }, () => "first"));
+  if ((await first).value?.length !== max) throw new Error("the first batch is another");
+}
+
+/** What a promise is rejected with. */
+export async function reasonOf(promise: PromiseLike<unknown>): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (reason) {
+    return reason;
+  }
+  throw new Error(`not rejected, but fulfilled with ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,161 @@
+/** The contract of `Singleflight` as a model: plain data, no promises. */
+
+/** How a group is made. */
+export interface Config {
+  readonly cache: boolean;
+  readonly clone: boolean;
+  readonly forgetAfter: number;
+}
+
+/** What a function gives. */
+export interface Value {
+  readonly id: number;
+  readonly copy: boolean;
+}
+
+/** What has become of a call. `shared` where it asked for that, `copied` where the value is its own. */
+export type Outcome =
+  | { readonly state: "pending" }
+  | { readonly state: "error"; readonly error: unknown }
+  | {
+    readonly state: "value";
+    readonly value: unknown;
+    readonly shared?: boolean;
+    readonly copied?: boolean;
+  };
+
+/** A call as the model expects it; a flight too, where it is the call that starts it. */
+export interface Plan {
+  readonly key: string;
+  readonly body: string;
+  readonly detailed: boolean;
+  /** Which of the signals is the caller's. */
+  readonly signal: number | null;
+  readonly value: Value;
+  readonly error: Error;
+  readonly outcome: Outcome;
+  /** The call that the function makes in its synchronous part. */
+  inside?: Plan;
+  /** The call that the function makes when it is aborted. */
+  rejoin?: Plan;
+  /** All callers have left, the last with this reason. */
+  abandoned?: { readonly reason: unknown };
+}
+
+interface FlightModel {
+  readonly plan: Plan;
+  readonly startedAt: number;
+  callers: Plan[];
+  joined: number;
+}
+
+/** What a group must do. */
+export class Model {
+  readonly current: Map<string, FlightModel> = new Map();
+  readonly cache: Map<string, Value> = new Map();
+  runs = 0;
+  readonly #config: Config;
+  readonly #flights: FlightModel[] = [];
+  #now = 0;
+  #lastId = 0;
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  call(key: string, body: string, detailed: boolean, signal: number | null): Plan {
+    const id = ++this.#lastId;
+    const plan: Plan = {
+      key,
+      body,
+      detailed,
+      signal,
+      value: { id, copy: false },
+      error: new Error(`error ${id}`),
+      outcome: { state: "pending" },
+    };
+    const kept = this.cache.get(key);
+    const flight = this.current.get(key);
+    if (kept) this.#give(plan, kept, true, this.#config.clone);
+    else if (flight) this.#join(flight, plan);
+    else this.#start(plan);
+    return plan;
+  }
+
+  #join(flight: FlightModel, plan: Plan): void {
+    flight.callers.push(plan);
+    flight.joined++;
+  }
+
+  #start(plan: Plan): void {
+    const { key, body, detailed } = plan;
+    const flight: FlightModel = { plan, startedAt: this.#now, callers: [plan], joined: 1 };
+    this.runs++;
+    this.current.set(key, flight);
+    this.#flights.push(flight);
+    if (body === "re-enter") {
+      const error = "re-entry";
+      plan.inside = { ...plan, detailed: !detailed, outcome: { state: "error", error } };
+    }
+    if (body === "forget inside") this.forget(key);
+    if (body === "value") this.settle(plan, true);
+    if (body === "throw") this.settle(plan, false);
+  }
+
+  settle(plan: Plan, well: boolean): void {
+    const index = this.#flights.findIndex((flight) => flight.plan === plan);
+    if (index < 0) return;
+    const [flight] = this.#flights.splice(index, 1) as [FlightModel];
+    const { key, value, error } = plan;
+    if (this.current.get(key) === flight) {
+      this.current.delete(key);
+      if (well && this.#config.cache) this.cache.set(key, value);
+    }
+    for (const [index, caller] of flight.callers.entries()) {
+      const original = index === 0 && !this.#config.cache;
+      if (well) this.#give(caller, value, flight.joined > 1, this.#config.clone && !original);
+      else set(caller, { state: "error", error });
+    }
+  }
+
+  #give(plan: Plan, value: Value, shared: boolean, copied: boolean): void {
+    set(plan, { state: "value", value, copied, ...(plan.detailed && { shared }) });
+  }
+
+  /** In the order in which the callers came to the signal. */
+  abort(signal: number, reason: unknown): void {
+    const leaving = this.#flights.flatMap((flight) =>
+      flight.callers.filter((caller) => caller.signal === signal).map((plan) => ({ flight, plan }))
+    ).sort((left, right) => left.plan.value.id - right.plan.value.id);
+    for (const { flight, plan } of leaving) {
+      set(plan, { state: "error", error: reason });
+      flight.callers = flight.callers.filter((caller) => caller !== plan);
+      if (flight.callers.length > 0) continue;
+      const { key, body, detailed } = flight.plan;
+      if (this.current.get(key) === flight) this.current.delete(key);
+      flight.plan.abandoned = { reason };
+      if (body === "rejoin") flight.plan.rejoin = this.call(key, "async", detailed, null);
+    }
+  }
+
+  forget(key: string): boolean {
+    const forgotten = this.current.delete(key);
+    return this.cache.delete(key) || forgotten;
+  }
+
+  clear(): void {
+    this.current.clear();
+    this.cache.clear();
+  }
+
+  advance(ms: number): void {
+    this.#now += ms;
+    for (const [key, { startedAt }] of this.current) {
+      if (startedAt + this.#config.forgetAfter <= this.#now) this.current.delete(key);
+    }
+  }
+}
+
+function set(plan: Plan, outcome: Outcome): void {
+  (plan as { outcome: Outcome }).outcome = outcome;
+}

@@ -1,0 +1,63 @@
+/** Handlers that a test settles by hand, and the first promise of every sink. */
+
+import { assertEquals } from "@std/assert";
+import { type Gate, gate } from "./gate.ts";
+
+/** One call of a handler. */
+export interface Call<T, R> extends Gate<R> {
+  readonly item: T;
+  readonly signal: AbortSignal;
+}
+
+/** A handler whose calls settle when the test says so. */
+export class Hand<T, R = unknown> {
+  /** All calls, in the order of their starts. */
+  readonly calls: Call<T, R>[] = [];
+
+  readonly handler = (item: T, context: { readonly signal: AbortSignal }): Promise<R> => {
+    const { promise, resolve, reject } = gate<R>();
+    // Not spread: `signal` is read here, and by the test.
+    this.calls.push({ item, signal: context.signal, promise, resolve, reject });
+    return promise;
+  };
+
+  /** The items whose handlers have started. */
+  get started(): T[] {
+    return this.calls.map((call) => call.item);
+  }
+
+  /** The latest call for an item. */
+  call(item: T): Call<T, R> {
+    const call = this.calls.findLast((call) => call.item === item);
+    if (!call) throw new Error(`no handler has started for ${String(item)}`);
+    return call;
+  }
+}
+
+/** What `stats` shows. */
+export interface Accounts {
+  readonly accepted: number;
+  readonly waiting: number;
+  readonly running: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly discarded: number;
+}
+
+/** Check that no item is lost or counted twice. */
+export function assertConserved({ stats }: { readonly stats: Accounts }): void {
+  const { accepted, waiting, running, done, failed, discarded } = stats;
+  assertEquals(waiting + running + done + failed + discarded, accepted, JSON.stringify(stats));
+}
+
+/** What a promise rejects with, as it is; fails if it does not reject. */
+export function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  return Promise.resolve(promise).then((value) => {
+    throw new Error(`resolved with ${String(value)}`);
+  }, (reason) => reason);
+}
+
+/** All six counts; those not named are 0. */
+export function counts(some: Partial<Accounts>): Accounts {
+  return { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, ...some };
+}

@@ -1,0 +1,14 @@
+/** Tests that wind their clock by hand. */
+
+import { assertEquals } from "@std/assert";
+import { type Clock, withClock } from "./clock.ts";
+import { test } from "./test.ts";
+
+/** Register a test under the fake clock, which no timer may outlive. */
+export function timed(name: string, body: (clock: Clock) => Promise<void>): void {
+  test(name, () =>
+    withClock(async (clock) => {
+      await body(clock);
+      assertEquals(clock.pending, 0);
+    }));
+}
