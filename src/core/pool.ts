@@ -38,7 +38,6 @@ export class Pool<J extends Job> {
   readonly #free: Worker<J>[] = [];
   #running = 0;
   #draining = false;
-  #stopped = false;
 
   constructor(
     host: PoolHost<J>,
@@ -73,7 +72,6 @@ export class Pool<J extends Job> {
 
   /** Starts nothing more. Returns the jobs that waited and those that run. */
   stop(): { waiting: J[]; running: J[] } {
-    this.#stopped = true;
     this.#deadlines?.clear();
     this.#deadlines = undefined;
     const running: J[] = [];
@@ -152,7 +150,7 @@ export class Pool<J extends Job> {
     // A handler that settles at once comes by here again: the loop below goes on for it.
     if (this.#draining) return;
     this.#draining = true;
-    while (!this.#stopped && this.#running < this.#concurrency) {
+    while (this.#running < this.#concurrency) {
       const job = this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
