@@ -165,6 +165,7 @@ for (const { name, from } of kinds) {
           () => ({ value: "a" }),
           () => {
             clock.jumpWall(jump);
+            clock.block(4);
             return { value: "b" };
           },
           () => new Promise(() => {}),
@@ -172,7 +173,8 @@ for (const { name, from } of kinds) {
         const iterator = { next: () => steps.shift()!() as IteratorResult<unknown> };
         const reader = from({ [Symbol.iterator]: () => iterator }, 3, { linger: 10 }).getReader();
         const read = reader.read();
-        await clock.tick(9);
+        await turn();
+        await clock.tick(5);
         assertEquals(await settled(read), "pending");
         await clock.tick(1);
         assertEquals((await read).value, ["a", "b"]);

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Collector, CollectStream } from "../mod.ts";
 import { ArrayCollector, reasonOf } from "./support/batching.ts";
-import { withClock } from "./support/clock.ts";
+import { type Clock, withClock } from "./support/clock.ts";
 import { collect, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
@@ -179,36 +179,46 @@ for (const step of steps) {
       assertEquals([returned, clock.pending], [1, 0]);
     }));
 
-  test(`CollectStream does nothing more when the stream is cancelled in ${step} [4.7] [3]`, () =>
-    withClock(async (clock) => {
-      for (const asks of [false, true]) {
-        for (const answer of [true, false]) {
-          let cancelling: Promise<void> | undefined;
-          const collector = () =>
-            new Hooked((now, held) => {
-              if (now === step && held > 0) cancelling ??= reader.cancel("in the middle");
-              return answer;
-            });
-          const stream = new CollectStream({ collector, linger: 10 });
-          const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
-          if (asks) reader.read();
-          const writes = ["a", "b", "c"].map((item) => writer.write(item));
-          for (const write of writes) write.catch(() => {});
-          await clock.tick(20);
-          const states = await Promise.all(writes.map(settled));
-          await reader.cancel("at the end");
-          await cancelling;
-          await turn();
-          const { accepted, waiting, done, discarded, batches } = stream.stats;
-          assertEquals([waiting, done + discarded, clock.pending], [0, accepted, 0]);
-          if (!cancelling) continue;
-          assertEquals([done, batches, states.includes("pending")], [0, 0, false]);
-          assertEquals(await reasonOf(writer.write("d")), "in the middle");
-          // What was added counts, also where its own write rejects because its batch was lost.
-          const fulfilled = states.filter((state) => state === "fulfilled").length;
-          const last = step === "fits" || step === "add" ? 0 : 1;
-          assert(accepted >= fulfilled && accepted <= fulfilled + last, `${accepted} ${states}`);
-        }
+  test(`CollectStream does nothing more when the stream is cancelled in ${step} [4.7] [3]`, async () => {
+    for (const asks of [false, true]) {
+      for (const fits of [true, false]) {
+        for (const nth of [1, 2, 3, 4]) await withClock((clock) => play(clock, asks, fits, nth));
       }
-    }));
+    }
+  });
+
+  /** Cancel the stream when `step` is taken for the nth time. */
+  const play = async (clock: Clock, asks: boolean, fits: boolean, nth: number) => {
+    let cancelling: Promise<void> | undefined;
+    let given: unknown;
+    let count = 0;
+    const collector = () =>
+      new Hooked((now) => {
+        if (now === step && ++count === nth) {
+          given = [stream.stats.done, stream.stats.batches];
+          cancelling = reader.cancel("in the middle");
+        }
+        return fits;
+      });
+    const stream = new CollectStream({ collector, linger: 10 });
+    const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+    if (asks) reader.read();
+    const writes = ["a", "b", "c"].map((item) => writer.write(item));
+    for (const write of writes) write.catch(() => {});
+    await clock.tick(20);
+    const states = await Promise.all(writes.map(settled));
+    await reader.cancel("at the end");
+    await cancelling;
+    await turn();
+    const { accepted, waiting, done, discarded, batches } = stream.stats;
+    assertEquals([waiting, done + discarded, clock.pending], [0, accepted, 0]);
+    if (!cancelling) return;
+    assertEquals([done, batches], given);
+    assertEquals(await reasonOf(writer.write("d")), "in the middle");
+    if (states.includes("pending")) throw new Error(`${states} after ${nth} of ${step}`);
+    // What was added counts, also where its own write rejects because its batch was lost.
+    const fulfilled = states.filter((state) => state === "fulfilled").length;
+    const last = step === "fits" || step === "add" ? 0 : 1;
+    assert(accepted >= fulfilled && accepted <= fulfilled + last, `${accepted} ${states}`);
+  };
 }

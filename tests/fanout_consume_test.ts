@@ -247,14 +247,15 @@ test("Fanout.consume() rejects what it cannot read from [5] [7]", async () => {
 test("Fanout.consume() ignores what a read gives after the sink was aborted [5.6]", async () => {
   const step = gate<IteratorResult<number>>();
   const hand = new Hand<number>();
-  const fanout = new Fanout(hand.handler);
+  const keys: number[] = [];
+  const fanout = new Fanout(hand.handler, { key: (n) => keys.push(n) });
   const consumed = fanout.consume({ [Symbol.asyncIterator]: () => ({ next: () => step.promise }) });
   await turn();
   await fanout.abort("over");
   assertEquals(await rejection(consumed), "over");
   step.resolve({ done: false, value: 1 });
   await turn();
-  assertEquals(hand.started, []);
+  assertEquals([keys, hand.started], [[], []]);
   assertEquals(fanout.stats, counts({}));
 });
 

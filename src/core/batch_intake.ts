@@ -148,6 +148,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   #close(batch: OpenBatch<T, B>): boolean {
     const { empty } = batch.batcher;
     const job = empty ? batch.abandon() : batch.close();
+    this.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);
     if (empty) this.#skip(job);

@@ -38,7 +38,6 @@ export class Pool<J extends Job> {
   readonly #free: Worker<J>[] = [];
   #running = 0;
   #draining = false;
-  #stopped = false;
 
   constructor(
     host: PoolHost<J>,
@@ -70,7 +69,7 @@ export class Pool<J extends Job> {
   drain(): void {
     const outermost = !this.#draining;
     this.#draining = true;
-    while (!this.#stopped && this.#running < this.#concurrency) {
+    while (this.#running < this.#concurrency) {
       const job = this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
@@ -83,7 +82,6 @@ export class Pool<J extends Job> {
 
   /** Starts nothing more. Returns the jobs that waited and those that run. */
   stop(): { waiting: J[]; running: J[] } {
-    this.#stopped = true;
     this.#deadlines?.clear();
     this.#deadlines = undefined;
     const running: J[] = [];
