@@ -85,6 +85,8 @@ async function write(entryPoints: string[]): Promise<void> {
     outdir: BUNDLES,
     outExtension: { ".js": ".mjs" },
     bundle: true,
+    // Each bundle is a program, but the recipes in it are not.
+    define: { "import.meta.main": "false" },
     platform: "node",
     target: "node20",
     format: "esm",

@@ -62,7 +62,8 @@ export class Deadlines<E extends Expiring> {
   #arm(): void {
     clearTimeout(this.#timer);
     const delay = Math.ceil(this.#first!.deadline - performance.now());
-    this.#timer = setTimeout(() => this.#fire(), Math.max(delay, 0));
+    // Rounding must not make it longer than platforms can wait.
+    this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), this.#duration));
   }
 
   #fire(): void {

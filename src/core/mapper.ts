@@ -63,6 +63,12 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
     return this.#settled.promise;
   }
 
+  /** A close that waits for calls holds up an abort, too. */
+  override dismiss(reason: unknown): void {
+    super.dismiss(reason);
+    if (this.closing && this.#calling > 0) this.fail(reason);
+  }
+
   protected override get full(): boolean {
     return this.#open >= this.#options.concurrency;
   }

@@ -92,17 +92,18 @@ export abstract class Passage<T, R> implements Follower {
     if (this.#state === "closed" || this.#state === "errored") return;
     this.#state = "errored";
     this.#error = reason;
-    this.#turnAway(reason);
+    this.dismiss(reason);
     this.#end();
     this.#target!.error(reason);
     this.#onErrored!(reason);
     this.abandon(reason);
   }
 
-  /** The producer aborts: nothing that it waits for may hold that up. */
+  /** The producer aborts: turns away the item that waits outside, which would hold that up. */
   dismiss(reason: unknown): void {
-    if (this.#state === "closing") this.fail(reason);
-    else this.#turnAway(reason);
+    this.#parked = undefined;
+    this.#room?.reject(reason);
+    this.#room = undefined;
   }
 
   signalAborted(reason: unknown): void {
@@ -149,12 +150,6 @@ export abstract class Passage<T, R> implements Follower {
     this.#state = "closed";
     this.#end();
     this.#target!.close();
-  }
-
-  #turnAway(reason: unknown): void {
-    this.#parked = undefined;
-    this.#room?.reject(reason);
-    this.#room = undefined;
   }
 
   #end(): void {

@@ -1,0 +1,51 @@
+/**
+ * The need: an item that cannot be handled is kept, with the reason, and holds nobody up. What
+ * failed comes by `onError`, what an abort found waiting by `onDiscard`.
+ */
+
+// In a project of yours: from "@weir/streams".
+import {
+  Aggregator,
+  Fanout,
+  type FanoutHandler,
+  type FanoutOptions,
+  type Sink,
+} from "../../mod.ts";
+
+/** An item that was not handled, and why. */
+export interface DeadLetter<T> {
+  readonly item: T;
+  readonly reason: unknown;
+}
+
+/**
+ * A `Fanout` that goes on after a failure, and sends what it could not handle to another sink. Close
+ * that one after this one. Should it fail, this one does too: no letter is lost without a word. What
+ * is running at an abort is its handler's own to report: it hears of it by `signal`.
+ */
+export function withDeadLetters<T, R>(
+  handler: FanoutHandler<T, R>,
+  letters: Sink<DeadLetter<T>>,
+  options?: Omit<FanoutOptions<T>, "onError" | "onDiscard">,
+): Fanout<T, R> {
+  return new Fanout(handler, {
+    ...options,
+    // The worker waits for room there: where everything fails, that slows the producer down.
+    onError: (reason, item) => letters.push({ item, reason }),
+    onDiscard: (items, reason) =>
+      void Promise.all(items.map((item) => letters.push({ item, reason }))),
+  });
+}
+
+if (import.meta.main) {
+  const letters = new Aggregator<DeadLetter<string>>((batch) => {
+    for (const { item, reason } of batch) console.log(`not sent to ${item}: ${reason}`);
+  }, { maxItems: 100, linger: 1000 });
+  const mails = withDeadLetters((to: string) => {
+    if (!to.includes("@")) throw new Error("no address");
+    console.log(`sent to ${to}`);
+  }, letters);
+  await mails.consume(["ada@example.org", "nobody", "lin@example.org"]);
+  await mails.close();
+  await letters.close();
+}
