@@ -15,7 +15,7 @@ import { checkLimits, ItemBatching } from "./core/item_collector.ts";
 import { checkLimit, readOptions } from "./core/options.ts";
 import { checkSource } from "./core/source.ts";
 
-export { BatchStream, CollectStream };
+export { BatchStream, byteLength, CollectStream };
 export type { BatchStats, BatchStreamOptions, Collector, CollectStreamOptions, Source };
 
 const OPTIONS = ["maxBytes", "maxItems", "byteLength", "linger", "oversize", "signal"] as const;
@@ -39,8 +39,7 @@ export interface ChunkStreamOptions<T> {
   /**
    * How many bytes an item has: a finite number of at least 0. Asked once for each item.
    *
-   * @default The UTF-8 bytes of a string, the bytes of an `ArrayBuffer` or a view, the size of a
-   * `Blob`; anything else is a `TypeError`
+   * @default {byteLength}
    */
   byteLength?: ((item: T) => number) | undefined;
   /**

@@ -1,7 +1,7 @@
 /** The two sides of a transform stream, and the one side of a source that is read: around a passage. */
 
 import type { Passage } from "./core/passage.ts";
-import { markHandled } from "./core/promises.ts";
+import { reportUncaught } from "./core/promises.ts";
 import { Consumer, openSource, type Source } from "./core/source.ts";
 
 /** A readable and a writable stream around `passage`, both errored when `signal` aborts. */
@@ -42,8 +42,7 @@ export function readableFrom<T, R>(
   let running = false;
   return new ReadableStream<R>({
     start(controller) {
-      // Where the passage has failed, what the source says to its cancel comes second.
-      passage.connect(controller, (reason) => markHandled(consumer.stop(reason)), signal);
+      passage.connect(controller, (reason) => consumer.abandon(reason), signal);
     },
     pull() {
       passage.request();
@@ -52,7 +51,7 @@ export function readableFrom<T, R>(
       consumer.run().then(() => passage.close()).catch((error) => passage.fail(error));
     },
     cancel(reason) {
-      const stopped = consumer.stop(reason);
+      const stopped = consumer.stop(reason, reportUncaught);
       passage.fail(reason);
       return stopped;
     },

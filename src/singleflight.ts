@@ -25,7 +25,7 @@ const OPTIONS = ["clone", "cache", "forgetAfter"] as const;
 
 /** Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. */
 export interface FlightCache<K, V> {
-  /** The value of a key. */
+  /** The value of a key, if it is still good: what this returns is believed. */
   get(key: K): V | undefined;
   /** Keeps a value. */
   set(key: K, value: V): unknown;
@@ -88,7 +88,7 @@ export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
  * - **Forgetting**: those who wait keep the old flight, the next caller starts a new one, and the old
  *   one does not touch it.
  * - **Re-entry**: a function that calls its own key before its first `await` has an `Error` instead
- *   of a deadlock.
+ *   of a deadlock. After that nobody can know who calls: it waits for itself, and a signal ends that.
  *
  * It is `singleflight` of golang.org/x/sync; `run` returns its `shared` too.
  *

@@ -39,12 +39,14 @@ export interface SinkOptions<T, P> {
   timeout?: number | undefined;
   /**
    * Is told of each failure that no `submit` waits for, and the sink goes on. It may be asynchronous:
-   * the slot is kept until it has settled. A throw in it errors the sink. Without it, the first such
+   * the slot is kept until it has settled. A throw in it errors the sink; so does a push in it that is
+   * refused, as every push is after `close()`: retry in the handler. Without it, the first such
    * failure errors the sink.
    */
   onError?: ((error: unknown, payload: P) => unknown) | undefined;
   /**
    * Is given the accepted items that an abort or a failure found waiting, in order, with its reason.
+   * What was running then is not among them: its handler knows by `context.signal`.
    * A throw in it surfaces as an uncaught error.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
@@ -187,6 +189,9 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * Gives the sink all items of a source, as fast as there is room. Cheaper than `pipeTo`, which
    * closes the sink at the end: this leaves it open, and several sources may be consumed at once.
    *
+   * A synchronous source whose handler is synchronous too is consumed in one go, and nothing else runs
+   * meanwhile.
+   *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
    * @returns Resolves when all of it has settled. Rejects with the error of the source, or with that
    * of the sink, which cancels the source.
@@ -207,7 +212,9 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   }
 
   /**
-   * Waits for what was accepted before the call.
+   * Waits for what was accepted before the call. An `Aggregator` hands its open batches over at once.
+   *
+   * A handler that awaits it waits for itself; `timeout` ends that.
    *
    * @returns Resolves when all of that has settled, whatever came after. Rejects with the sink's
    * error, once it has one.
@@ -251,6 +258,8 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   /**
    * Drains: accepts nothing more, and waits for what was accepted, and for the `push` calls that
    * waited for room before it. `consume` calls are stopped.
+   *
+   * A handler that awaits it waits for itself; `timeout` ends that.
    *
    * @returns Resolves when all of it has settled. Rejects with the sink's error if it has one, or
    * comes by one meanwhile; with a `TypeError` where the sink is locked or closed already.

@@ -64,6 +64,8 @@ export interface Throttled<A extends unknown[]> extends Disposable {
  * - **Dispose** makes the call that waits at once, so that nothing is lost; `cancel` gives it up.
  * - **Timers**: one at most, and only while a call waits. What the function throws reaches the
  *   caller, or surfaces as an uncaught error where a timer called it.
+ * - **Asynchronous** functions are not awaited, and may overlap: to have one at a time, pipe a
+ *   {@linkcode ThrottleStream} to a `Fanout`.
  *
  * @param fn The function.
  * @param options The interval, and its edge.

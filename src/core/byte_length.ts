@@ -1,6 +1,27 @@
 import { show } from "./options.ts";
 
-/** Bytes of a string (as UTF-8), a buffer, a view of one, or a `Blob`. */
+/**
+ * The length of an item in bytes, as `ChunkStream` counts it: of a string as UTF-8, counted without
+ * encoding it; of an `ArrayBuffer` or a view; of a `Blob`.
+ *
+ * @param item The item.
+ * @returns Its bytes.
+ * @throws {TypeError} If it is anything else.
+ *
+ * @example An aggregator whose batches have at most 64 KiB
+ * ```ts
+ * import { Aggregator, byteLength } from "@weir/streams";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sizes: number[] = [];
+ * await using lines = new Aggregator((batch: string[]) => void sizes.push(batch.length), {
+ *   maxWeight: 65536,
+ *   weigh: byteLength,
+ * });
+ * await lines.consume(Array.from({ length: 100 }, () => "ü".repeat(512)));
+ * assertEquals(sizes, [64, 36]);
+ * ```
+ */
 export function byteLength(item: unknown): number {
   if (typeof item === "string") return utf8Length(item);
   if (typeof item === "object" && item !== null) {
@@ -10,7 +31,7 @@ export function byteLength(item: unknown): number {
     if (typeof size === "number" && isBlob(item)) return size;
   }
   const rule = 'only strings, buffers, views and blobs have a length in bytes; pass "byteLength"';
-  throw new TypeError(`ChunkStream: ${rule}; got ${show(item)}`);
+  throw new TypeError(`byteLength: ${rule}; got ${show(item)}`);
 }
 
 function isBlob(item: object): boolean {

@@ -4,7 +4,7 @@ import type { IntakeJob } from "./intake_job.ts";
 import type { IntakeOptions } from "./intake_options.ts";
 import { type Counts, Ledger } from "./ledger.ts";
 import { Pool, type PoolHost, type Runner } from "./pool.ts";
-import { Deferred, DONE, isThenable, markHandled, reportUncaught } from "./promises.ts";
+import { Deferred, DONE, isThenable, reportUncaught } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
 import { checkSource, Consumer, openSource, type Source } from "./source.ts";
 import { Waiter } from "./waiter.ts";
@@ -303,8 +303,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   }
 
   #stopConsumers(reason: unknown): void {
-    // What the source says to it comes second: the sink's own reason is the one to be told.
-    for (const consumer of this.#consumers) markHandled(consumer.stop(reason));
+    for (const consumer of this.#consumers) consumer.abandon(reason);
   }
 
   #checkOpen(): void {

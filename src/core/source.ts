@@ -1,5 +1,5 @@
 import { show } from "./options.ts";
-import { Deferred, DONE, isThenable, markHandled, reportUncaught } from "./promises.ts";
+import { Deferred, DONE, isThenable, markHandled } from "./promises.ts";
 
 /** What items can be read from. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
@@ -16,8 +16,11 @@ export interface SourceReader<T> {
   read(): Step<T> | PromiseLike<Step<T>>;
   /** The source has ended or failed by itself. */
   release(): void;
-  /** Nobody wants more. Does not wait for a generator, which may be at work and hang. */
-  cancel(reason: unknown): Promise<void>;
+  /**
+   * Nobody wants more. Does not wait for a generator, which may be at work and hang: what that
+   * throws at its end goes to `late`.
+   */
+  cancel(reason: unknown, late: (error: unknown) => void): Promise<void>;
 }
 
 /** Throws a `TypeError` unless `source` can be read from. */
@@ -57,10 +60,10 @@ function readIterator<T>(iterator: Iterator<T> | AsyncIterator<T>): SourceReader
   return {
     read: () => iterator.next(),
     release() {},
-    cancel() {
+    cancel(_reason, late) {
       try {
         const returned = iterator.return?.();
-        if (isThenable(returned)) returned.then(undefined, reportUncaught);
+        if (isThenable(returned)) returned.then(undefined, late);
         return DONE;
       } catch (error) {
         return Promise.reject(error);
@@ -90,11 +93,16 @@ export class Consumer<T> {
   }
 
   /** Lets go of the source. */
-  stop(reason: unknown): Promise<void> {
+  stop(reason: unknown, late: (error: unknown) => void): Promise<void> {
     if (this.#over) return DONE;
     this.#over = true;
     this.#stopped.reject(reason);
-    return this.#reader.cancel(reason);
+    return this.#reader.cancel(reason, late);
+  }
+
+  /** As `stop`, where an error has been told already: what the source says to it comes second. */
+  abandon(error: unknown): void {
+    markHandled(this.stop(error, () => {}));
   }
 
   async #read(): Promise<void> {
@@ -114,8 +122,7 @@ export class Consumer<T> {
         const accepted = this.#offer(step.value as T);
         if (accepted) await accepted;
       } catch (error) {
-        // The first error is the one to be told.
-        markHandled(this.stop(error));
+        this.abandon(error);
       }
     }
   }
