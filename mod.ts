@@ -4,7 +4,11 @@
  * - {@linkcode BatchStream}: arrays of items, by count, weight and time.
  * - {@linkcode ChunkStream}: arrays of items, by bytes and time.
  * - {@linkcode CollectStream}: batches made by a collector of your own.
+ * - {@linkcode FixedChunkStream}: bytes in pieces of an exact size.
+ * - {@linkcode MapStream}: a function over a stream, several calls at once.
+ * - {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
  * - {@linkcode Fanout}: N workers on a bounded queue.
+ * - {@linkcode Aggregator}: batches and N workers in one.
  * - {@linkcode Singleflight}: concurrent calls with one key share one execution.
  *
  * Runs in Deno, Bun, Node, edge runtimes and browsers, and depends on nothing.

@@ -10,7 +10,7 @@ import { BatchStream } from "./batch_stream.ts";
 import type { BatchStats, BatchStreamOptions, Source } from "./batch_stream.ts";
 import { CollectStream } from "./collect_stream.ts";
 import type { Collector, CollectStreamOptions } from "./collect_stream.ts";
-import { byteLength } from "./core/byte_length.ts";
+import { byteLength, measure } from "./core/byte_length.ts";
 import { checkLimits, ItemBatching } from "./core/item_collector.ts";
 import { checkLimit, readOptions } from "./core/options.ts";
 import { checkSource } from "./core/source.ts";
@@ -149,7 +149,8 @@ const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 function chunking<T>(options: ChunkStreamOptions<T>): ItemBatching<T> {
   const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", options, OPTIONS);
   const maxWeight = checkLimit("ChunkStream", "maxBytes", values.maxBytes!, "or Infinity");
-  const { maxItems = Infinity, byteLength: weigh = byteLength, oversize } = values;
+  const { maxItems = Infinity, oversize } = values;
+  const { byteLength: weigh = (item: T) => measure("ChunkStream", item) } = values;
   const limits = checkLimits<T>("ChunkStream", { maxItems, maxWeight, weigh, oversize }, NAMES);
   return new ItemBatching(limits, values);
 }

@@ -4,7 +4,7 @@ import { deno, type Finished } from "./run.ts";
 import { denoTest, type Outcome, testFiles } from "./suite.ts";
 
 const SOURCES = ["mod.ts", "src", "tests", "tools", "examples", "bench"];
-const DOCUMENTED = ["README.md", "mod.ts", "src"];
+const DOCUMENTED = ["README.md", "docs", "mod.ts", "src"];
 const TSC = "node_modules/typescript/bin/tsc";
 
 /** Formatted as `deno fmt` does. */

@@ -9,7 +9,7 @@ const PUBLISHED =
   /^(mod\.ts|src\/(core\/)?[a-z_]+\.ts|deno\.json|jsr\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
 const REQUIRED = ["LICENSE", "README.md", "deno.json", "mod.ts"];
 // A base class that `mod.ts` exports; nobody imports it alone.
-const NO_ENTRIES = ["sink.ts"];
+const NO_ENTRIES = ["duplex.ts", "sink.ts"];
 
 const ROOT = new URL("../", import.meta.url).href;
 const HOSTS =

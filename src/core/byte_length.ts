@@ -23,6 +23,11 @@ import { show } from "./options.ts";
  * ```
  */
 export function byteLength(item: unknown): number {
+  return measure("byteLength", item);
+}
+
+/** The same, in the name of `owner`. */
+export function measure(owner: string, item: unknown): number {
   if (typeof item === "string") return utf8Length(item);
   if (typeof item === "object" && item !== null) {
     // By shape and not by class: buffers of another realm are buffers too.
@@ -31,7 +36,7 @@ export function byteLength(item: unknown): number {
     if (typeof size === "number" && isBlob(item)) return size;
   }
   const rule = 'only strings, buffers, views and blobs have a length in bytes; pass "byteLength"';
-  throw new TypeError(`byteLength: ${rule}; got ${show(item)}`);
+  throw new TypeError(`${owner}: ${rule}; got ${show(item)}`);
 }
 
 function isBlob(item: object): boolean {

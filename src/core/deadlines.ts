@@ -54,16 +54,24 @@ export class Deadlines<E extends Expiring> {
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = this.#first = this.#last = undefined;
+    this.#disarm();
+    this.#first = this.#last = undefined;
   }
 
   /** For the first to expire. It is not moved when that one settles: firing early only looks again. */
   #arm(): void {
-    clearTimeout(this.#timer);
+    this.#disarm();
     const delay = Math.ceil(this.#first!.deadline - performance.now());
     // Rounding must not make it longer than platforms can wait.
     this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), this.#duration));
+    // Deno runs microtasks within the first call of a timer function: all may have settled in there.
+    this.rest();
+  }
+
+  #disarm(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #fire(): void {
