@@ -26,8 +26,8 @@ export class Flight<K, V> implements Expiring {
   #joined = 0;
   /** For all callers that cannot leave and need nothing of their own. */
   #common: Deferred<V> | undefined;
-  /** The others. */
-  readonly #callers = new Set<Caller<K, V>>();
+  /** The others, if there are any: most flights have none. */
+  #callers: Set<Caller<K, V>> | undefined;
 
   constructor(key: K, onDeserted: (flight: Flight<K, V>) => void) {
     this.key = key;
@@ -36,7 +36,7 @@ export class Flight<K, V> implements Expiring {
 
   /** Whether every caller has left. */
   get deserted(): boolean {
-    return this.#common === undefined && this.#callers.size === 0;
+    return this.#common === undefined && !this.#callers?.size;
   }
 
   /** The promise that all callers may share. */
@@ -52,12 +52,12 @@ export class Flight<K, V> implements Expiring {
   ): Promise<V | FlightResult<V>> {
     this.#count();
     const caller = new Caller(this, signal, detailed);
-    this.#callers.add(caller);
+    (this.#callers ??= new Set()).add(caller);
     return caller.promise;
   }
 
   leave(caller: Caller<K, V>, reason: unknown): void {
-    this.#callers.delete(caller);
+    this.#callers!.delete(caller);
     caller.reject(reason);
     if (!this.deserted) return;
     // The key is free before anybody hears of it: a newcomer must not join a flight that dies.
@@ -92,9 +92,9 @@ export class Flight<K, V> implements Expiring {
   }
 
   #land(): Caller<K, V>[] {
-    const callers = [...this.#callers];
+    const callers = [...this.#callers ?? []];
+    this.#callers = undefined;
     for (const caller of callers) caller.unfollow();
-    this.#callers.clear();
     return callers;
   }
 }
