@@ -161,10 +161,26 @@ export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
    *
    * @param handler What is done with each batch.
    * @param options The limits of a batch, the bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or
-   * a `collector` is given beside the limits that it replaces.
+   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
+  constructor(
+    handler: AggregatorHandler<T[]>,
+    options?: AggregatorOptions<T, T[]>,
+  );
+  /**
+   * Makes a sink whose batches are made by a collector of your own.
+   *
+   * @param handler What is done with each batch.
+   * @param options The collector, the bounds, and who is told what.
+   * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or
+   * a `collector` is given beside the limits that it replaces.
+   * @throws {RangeError} If an option is out of range.
+   */
+  constructor(
+    handler: AggregatorHandler<B>,
+    options: AggregatorOptions<T, B> & { collector: () => Collector<T, B> },
+  );
   constructor(handler: AggregatorHandler<B>, options?: AggregatorOptions<T, B>) {
     super(open(handler, options));
   }

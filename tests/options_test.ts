@@ -1,7 +1,7 @@
 /** The values of options: one table, for every class and every way in. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Fanout, Singleflight } from "../mod.ts";
+import { Fanout, MapStream, Singleflight, throttle } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
@@ -37,6 +37,10 @@ const notFunctions = [...notNumbers.filter(([, shown]) => shown !== "a function"
   unknown,
   string,
 ][];
+const notFlags = [...notNumbers.filter(([value]) => value !== true), [0, "0"]] as [
+  unknown,
+  string,
+][];
 const notStrings = [...notNumbers.filter(([value]) => typeof value !== "string"), [5, "5"]] as [
   unknown,
   string,
@@ -56,7 +60,13 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
   "duration": { rule: `more than 0 ${TIME}`, types: notNumbers, ranges: [...late, 0] },
   "duration or 0": { rule: `at least 0 ${TIME}`, types: notNumbers, ranges: late },
   "function": { rule: "a function", types: notFunctions, ranges: [] },
+  "flag": { rule: "a boolean", types: notFlags, ranges: [] },
   "word": { rule: '"alone" or "error"', types: notStrings, ranges: ["", "Alone", LONG] },
+  "edge": {
+    rule: '"leading" or "trailing" or "both"',
+    types: notStrings,
+    ranges: ["", "Both", LONG],
+  },
   "signal": {
     rule: "an AbortSignal",
     types: [...notNumbers.filter(tame), [5, "5"], [{ aborted: false }, "an object"]],
@@ -103,7 +113,9 @@ for (const front of fronts) {
         "duration": [Number.MIN_VALUE, 1.5, 2147483647, Infinity],
         "duration or 0": [0, -0, 1.5, 2147483647, Infinity],
         "function": [],
+        "flag": [true, false],
         "word": ["alone", "error"],
+        "edge": ["leading", "trailing", "both"],
         "signal": [new AbortController().signal],
         "cache": [new Map()],
       };
@@ -169,6 +181,20 @@ test("Fanout and Singleflight.wrap() throw a TypeError when there is no function
       assertThrows(() => Singleflight.wrap(value as never, { key: () => 1 }), TypeError).message,
       `Singleflight.wrap: option "fn" must be a function; got ${shown}`,
     );
+  }
+});
+
+test("MapStream and throttle() throw a TypeError when there is no function [7] [F-04]", () => {
+  for (const [value, shown] of [...notFunctions, [undefined, "undefined"]]) {
+    const makes: [string, () => unknown][] = [
+      ["MapStream", () => new MapStream(value as never)],
+      ["MapStream", () => MapStream.from([], value as never)],
+      ["throttle", () => throttle(value as never, { interval: 1 })],
+    ];
+    for (const [owner, make] of makes) {
+      const { message } = assertThrows(make, TypeError);
+      assertEquals(message, `${owner}: option "fn" must be a function; got ${shown}`);
+    }
   }
 });
 

@@ -24,6 +24,8 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   readonly #due = new Set<OpenBatch<T, B>>();
   /** The only one, where there are no keys. */
   readonly #single: OpenBatch<T, B> | undefined;
+  /** Those whose collector is being asked for the batch, which it may use to come back here. */
+  readonly #taking = new Set<OpenBatch<T, B>>();
   #batches = 0;
 
   constructor(options: IntakeOptions<T, B>, gather: GatherOptions<T, B>) {
@@ -51,7 +53,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   }
 
   protected override hasRoom(): boolean {
-    return this.ledger.waiting < this.#gather.capacity;
+    return this.ledger.waiting < this.#gather.capacity && this.#taking.size === 0;
   }
 
   protected override accept(
@@ -83,13 +85,14 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     }
     this.ledger.accept();
     batch.joined(item, result);
-    if (batch.batcher.full) closed = this.#tryClose(batch);
+    closed = this.#tryCloseFull(batch) || closed;
     if (closed || !this.hasRoom()) this.pool.drain();
     return true;
   }
 
   /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */
   protected override dispatch(all: boolean): boolean {
+    if (this.#taking.size > 0) return false;
     if (all && this.#open.size > 0) {
       this.#closeAll();
       this.pool.drain();
@@ -134,6 +137,16 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     for (const batch of [...this.#open.values()]) this.#tryClose(batch);
   }
 
+  /** The item that was added last is accepted already, whatever the collector throws now. */
+  #tryCloseFull(batch: OpenBatch<T, B>): boolean {
+    try {
+      return batch.batcher.full && this.#close(batch);
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+  }
+
   /** Where nobody could be given what the collector throws. */
   #tryClose(batch: OpenBatch<T, B>): boolean {
     try {
@@ -146,8 +159,16 @@ export class BatchIntake<T, B> extends Intake<T, B> {
 
   /** The batch goes to the pool, and the next item opens another. */
   #close(batch: OpenBatch<T, B>): boolean {
-    const { empty } = batch.batcher;
-    const job = empty ? batch.abandon() : batch.close();
+    if (this.#taking.has(batch)) return false;
+    let empty: boolean;
+    let job: BatchJob<T, B>;
+    this.#taking.add(batch);
+    try {
+      empty = batch.batcher.empty;
+      job = empty ? batch.abandon() : batch.close();
+    } finally {
+      this.#taking.delete(batch);
+    }
     this.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);

@@ -1,6 +1,9 @@
 import { show } from "./options.ts";
 import { Passage } from "./passage.ts";
 
+/** Holds on to no buffer of a producer. */
+const NOTHING = new Uint8Array(0);
+
 /** Cuts bytes into pieces of one size. Each byte is copied once, and one piece is held at the most. */
 export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>> {
   readonly #size: number;
@@ -8,7 +11,7 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
   #piece: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
   /** What is left of the chunk that is being written: it belongs to the producer, who waits. */
-  #rest = new Uint8Array(0);
+  #rest = NOTHING;
 
   constructor(size: number) {
     super();
@@ -20,9 +23,10 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
   }
 
   protected override fits(chunk: ArrayBuffer | ArrayBufferView): boolean {
-    this.#rest = bytesOf(chunk);
+    const bytes = bytesOf(chunk);
+    this.#rest = bytes.length > 0 ? bytes : NOTHING;
     this.#cut();
-    return this.#rest.length === 0;
+    return this.#rest === NOTHING;
   }
 
   /** By then all of it has been copied. */
@@ -30,15 +34,14 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
 
   protected override advance(): void {
     this.#cut();
-    if (this.#rest.length === 0) this.admit();
-    if (!this.closing) return;
-    if (this.#filled > 0 && this.demand) this.#handOver();
-    if (this.#filled === 0) this.finish();
+    if (this.#rest === NOTHING) this.admit();
+    if (this.closing && this.#filled > 0 && this.demand) this.#handOver();
+    if (this.closing && this.#filled === 0) this.finish();
   }
 
   protected override release(): void {
     this.#piece = undefined;
-    this.#rest = this.#rest.subarray(0, 0);
+    this.#rest = NOTHING;
   }
 
   /** Copies and hands over for as long as there is something to copy, and room. */
@@ -48,12 +51,14 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
         if (!this.demand) return;
         this.#handOver();
       }
-      if (this.#rest.length === 0) return;
+      if (this.#rest === NOTHING) return;
+      // It may have been detached, or cut short, since its write began to wait.
+      if (this.#rest.length === 0) throw detached();
       this.#piece ??= new Uint8Array(this.#size);
       const part = this.#rest.subarray(0, this.#size - this.#filled);
       this.#piece.set(part, this.#filled);
       this.#filled += part.length;
-      this.#rest = this.#rest.subarray(part.length);
+      this.#rest = part.length < this.#rest.length ? this.#rest.subarray(part.length) : NOTHING;
     }
   }
 
@@ -75,10 +80,14 @@ function bytesOf(chunk: unknown): Uint8Array<ArrayBuffer> {
   }
   try {
     // Throws where the buffer is detached; so does a DataView that is asked for its offset.
-    return view ? new Uint8Array(buffer, view.byteOffset, view.byteLength) : new Uint8Array(buffer);
+    return new Uint8Array(buffer, view?.byteOffset ?? 0, (view ?? buffer).byteLength);
   } catch {
-    throw new TypeError("FixedChunkStream: a chunk must not be detached");
+    throw detached();
   }
+}
+
+function detached(): TypeError {
+  return new TypeError("FixedChunkStream: a chunk must not be detached");
 }
 
 /** By its tag and not by its class: buffers of another realm, and shared ones, are buffers too. */

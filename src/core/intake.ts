@@ -262,15 +262,16 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     return this.#state === "draining" && this.#entrance.head === undefined;
   }
 
-  /** Lets in the first of those who wait for room, if there is some. */
+  /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admit(): boolean {
     const waiter = this.#entrance.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#entrance.shift();
     try {
       if (!this.accept(waiter.item, waiter.key, waiter.run, waiter.result)) {
+        // What has used the room up may have to start before it.
         this.#entrance.unshift(waiter);
-        return false;
+        return true;
       }
       waiter.admitted?.resolve();
     } catch (error) {

@@ -13,14 +13,21 @@ export interface MapperOptions<T> {
   key: ((item: T) => unknown) | undefined;
 }
 
-/** One call, and then its result. */
+/** A place in the line of results. Not the call itself, which may stand in the pool's queue as well. */
+class Result<R> implements Linked {
+  next: Linked | undefined;
+  there = false;
+  value: R | undefined;
+}
+
+/** One call. */
 class Call<T, R> implements Job {
   next: Linked | undefined;
   order = 0;
   readonly run = undefined;
   readonly key: unknown;
   readonly item: T;
-  result: { readonly value: R } | undefined;
+  readonly result: Result<R> = new Result();
 
   constructor(item: T, key: unknown) {
     this.item = item;
@@ -38,7 +45,7 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   readonly #options: MapperOptions<T>;
   readonly #pool: Pool<Call<T, R>>;
   /** In the order in which they are handed over: that of the items, or that of the results. */
-  readonly #line = new Fifo<Call<T, R>>();
+  readonly #line = new Fifo<Result<R>>();
   #open = 0;
   #calling = 0;
   /** Of the item that `fits` was asked about last. */
@@ -66,7 +73,8 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   /** A close that waits for calls holds up an abort, too. */
   override dismiss(reason: unknown): void {
     super.dismiss(reason);
-    if (this.closing && this.#calling > 0) this.fail(reason);
+    // Not at once: Node 20 does not bear it that the writable is errored inside its own abort.
+    if (this.closing && this.#calling > 0) queueMicrotask(() => this.fail(reason));
   }
 
   protected override get full(): boolean {
@@ -79,21 +87,19 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   }
 
   protected override put(item: T): void {
-    // The key is user code, and may have cancelled the stream.
-    if (this.errored) return;
     const call = new Call<T, R>(item, this.#key);
     this.#open++;
     this.#calling++;
-    if (this.#options.ordered) this.#line.push(call);
+    if (this.#options.ordered) this.#line.push(call.result);
     this.#pool.add(call);
     this.#pool.drain();
   }
 
   protected override advance(): void {
-    while (this.demand && this.#line.head?.result) {
-      const { value } = this.#line.shift()!.result!;
+    while (this.demand && this.#line.head?.there) {
+      const { value } = this.#line.shift()!;
       this.#open--;
-      this.emit(value);
+      this.emit(value as R);
       this.admit();
     }
     if (this.closing && this.#open === 0) this.finish();
@@ -122,8 +128,9 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
     if (failed) {
       this.fail(outcome);
     } else {
-      call.result = { value: outcome as R };
-      if (!this.#options.ordered) this.#line.push(call);
+      call.result.there = true;
+      call.result.value = outcome as R;
+      if (!this.#options.ordered) this.#line.push(call.result);
     }
   }
 

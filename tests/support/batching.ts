@@ -71,11 +71,11 @@ export const kinds: readonly Kind[] = [
   },
 ];
 
-/** A batching stream with a hand at each end. */
-export interface Opened {
-  readonly reader: ReadableStreamDefaultReader<unknown[]>;
+/** A stream with a hand at each end. */
+export interface Opened<B = unknown[], S = BatchStats> {
+  readonly reader: ReadableStreamDefaultReader<B>;
   /** What has become of the items; `from` has none. */
-  readonly stats?: BatchStats;
+  readonly stats?: S;
   /** Resolves with the reason that the producer is given when the stream ends early. */
   readonly told: Promise<unknown>;
   /** Write items, and let the stream go as far as it can. */
@@ -98,7 +98,12 @@ export const ways: readonly Way[] = kinds.flatMap(({ name, make, from }) => [
   { name: `${name}.from()`, open: (max, options) => read((source) => from(source, max, options)) },
 ]);
 
-function written(stream: CollectStream<unknown, unknown[]>): Opened {
+/** Both ends of a transform stream. */
+export function written<B, S>(stream: {
+  readonly readable: ReadableStream<B>;
+  readonly writable: WritableStream<unknown>;
+  readonly stats?: S;
+}): Opened<B, S> {
   const writer = stream.writable.getWriter();
   writer.ready.catch(() => {});
   const told = gate<unknown>();
@@ -107,7 +112,7 @@ function written(stream: CollectStream<unknown, unknown[]>): Opened {
     reader: readerOf(stream.readable),
     told: told.promise,
     get stats() {
-      return stream.stats;
+      return stream.stats!;
     },
     add(...items) {
       for (const item of items) writer.write(item).catch(() => {});
@@ -124,7 +129,10 @@ function written(stream: CollectStream<unknown, unknown[]>): Opened {
   };
 }
 
-function read(from: (source: ReadableStream<unknown>) => ReadableStream<unknown[]>): Opened {
+/** A source, and what `from` makes of it. */
+export function read<B, S>(
+  from: (source: ReadableStream<unknown>) => ReadableStream<B>,
+): Opened<B, S> {
   let controller!: ReadableStreamDefaultController<unknown>;
   const told = gate<unknown>();
   const source = new ReadableStream<unknown>({

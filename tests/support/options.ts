@@ -1,6 +1,17 @@
 /** Every way into the library that takes options, and what it takes. */
 
-import { BatchStream, ChunkStream, CollectStream, Fanout, Singleflight } from "../../mod.ts";
+import {
+  Aggregator,
+  BatchStream,
+  ChunkStream,
+  CollectStream,
+  Fanout,
+  FixedChunkStream,
+  MapStream,
+  Singleflight,
+  throttle,
+  ThrottleStream,
+} from "../../mod.ts";
 
 /** What an option takes. */
 export type Kind =
@@ -9,7 +20,9 @@ export type Kind =
   | "duration"
   | "duration or 0"
   | "function"
+  | "flag"
   | "word"
+  | "edge"
   | "signal"
   | "cache";
 
@@ -80,14 +93,32 @@ const fanout: Record<string, Option> = {
   context: { kind: "function" },
   signal: { kind: "signal" },
 };
+const aggregator: Record<string, Option> = {
+  ...batch,
+  ...fanout,
+  collector: { kind: "function" },
+  capacity: { kind: "limit", beside: { maxItems: 1 } },
+};
 const flight: Record<string, Option> = {
   clone: { kind: "function", owner: "Singleflight" },
   cache: { kind: "cache", owner: "Singleflight" },
   forgetAfter: { kind: "duration", owner: "Singleflight" },
 };
 
+const map: Record<string, Option> = {
+  concurrency: { kind: "limit" },
+  ordered: { kind: "flag" },
+  key: { kind: "function" },
+  timeout: { kind: "duration" },
+  signal: { kind: "signal" },
+};
+const throttled: Record<string, Option> = {
+  interval: { kind: "duration" },
+  edge: { kind: "edge" },
+};
+
 const endStream = (stream: unknown) =>
-  (stream as CollectStream<unknown, unknown>).readable.cancel();
+  (stream as { readonly readable: ReadableStream }).readable.cancel();
 const endReadable = (readable: unknown) => (readable as ReadableStream).cancel();
 const endNothing = () => {};
 
@@ -150,6 +181,14 @@ export const fronts: readonly Front[] = [
     end: (made) => (made as Fanout<unknown>).close(),
   },
   {
+    name: "new Aggregator()",
+    owner: "Aggregator",
+    least: {},
+    options: aggregator,
+    make: (options) => new Aggregator(() => [], options as never),
+    end: (made) => (made as Aggregator<unknown>).close(),
+  },
+  {
     name: "new Singleflight()",
     owner: "Singleflight",
     least: {},
@@ -163,6 +202,46 @@ export const fronts: readonly Front[] = [
     least: { key: () => 1 },
     options: { key: { kind: "function" }, ...flight },
     make: (options) => Singleflight.wrap(() => 1, options as never),
+    end: endNothing,
+  },
+  {
+    name: "new MapStream()",
+    owner: "MapStream",
+    least: {},
+    options: map,
+    make: (options) => new MapStream(() => {}, options as never),
+    end: endStream,
+  },
+  {
+    name: "MapStream.from()",
+    owner: "MapStream",
+    least: {},
+    options: map,
+    make: (options) => MapStream.from([], () => {}, options as never),
+    end: endReadable,
+  },
+  {
+    name: "new FixedChunkStream()",
+    owner: "FixedChunkStream",
+    least: { size: 9 },
+    options: { size: { kind: "limit" }, signal: { kind: "signal" } },
+    make: (options) => new FixedChunkStream(options as never),
+    end: endStream,
+  },
+  {
+    name: "new ThrottleStream()",
+    owner: "ThrottleStream",
+    least: { interval: 9 },
+    options: { ...throttled, signal: { kind: "signal" } },
+    make: (options) => new ThrottleStream(options as never),
+    end: endStream,
+  },
+  {
+    name: "throttle()",
+    owner: "throttle",
+    least: { interval: 9 },
+    options: throttled,
+    make: (options) => throttle(() => {}, options as never),
     end: endNothing,
   },
 ];

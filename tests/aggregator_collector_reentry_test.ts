@@ -1,0 +1,119 @@
+/** `Aggregator`: a collector may push to, flush, close or abort its own sink. */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { Aggregator } from "../mod.ts";
+import { type Sum, summing, tally } from "./support/aggregating.ts";
+import { turn } from "./support/gate.ts";
+import { assertConserved, rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+import { timed } from "./support/timed.ts";
+
+type Act = (sink: Aggregator<number, unknown, Sum>) => unknown;
+
+/** A sink that does `act` at the `nth` call of one method of its collector. */
+function acting(method: string, nth: number, keyed: boolean, act: Act) {
+  let calls = 0;
+  const sums: number[] = [];
+  const sink: Aggregator<number, unknown, Sum> = new Aggregator<number, unknown, Sum>(
+    ({ sum }) => void sums.push(sum),
+    {
+      collector: summing(2, (here) => {
+        if (here === method && ++calls === nth) act(sink);
+      }),
+      key: keyed ? (n) => n % 2 : undefined,
+      linger: Infinity,
+    },
+  );
+  return { sink, sums };
+}
+
+for (const method of ["size", "full", "fits", "add", "take"]) {
+  for (const keyed of [false, true]) {
+    const where = `a ${keyed ? "key's " : ""}collector in ${method}`;
+    const nths = [1, 2];
+
+    test(`Aggregator loses nothing of what ${where} pushes to it [5.8] [3]`, async () => {
+      for (const nth of nths) {
+        const pushes: Promise<unknown>[] = [];
+        const { sink, sums } = acting(method, nth, keyed, (sink) => {
+          pushes.push(sink.push(10), sink.push(100));
+        });
+        for (const n of [1, 2, 3, 4]) sink.tryPush(n);
+        await turn();
+        await Promise.all(pushes);
+        await sink.close();
+        assertConserved(sink);
+        assertEquals([sink.stats.accepted, sink.stats.done], [6, 6]);
+        assertEquals(sums.reduce((sum, n) => sum + n, 0), 120);
+      }
+    });
+
+    test(`Aggregator is flushed, closed and aborted by ${where} [5.8] [3]`, async () => {
+      for (const how of ["flush", "close", "abort"] as const) {
+        for (const nth of nths) {
+          let ended: Promise<unknown> | undefined;
+          const { sink } = acting(method, nth, keyed, (sink) => {
+            ended = how === "abort" ? sink.abort("own") : sink[how]();
+          });
+          await turn();
+          for (const n of [1, 2, 3, 4]) await sink.push(n).catch(() => {});
+          if (how === "flush") await sink.close();
+          await ended;
+          if (how !== "flush") assertThrows(() => sink.tryPush(5));
+          if (how === "abort") assertEquals(await rejection(sink.flush()), "own");
+          await sink.idle();
+          assertConserved(sink);
+          assertEquals([sink.stats.waiting, sink.stats.running], [0, 0]);
+        }
+      }
+    });
+  }
+}
+
+test("Aggregator has no room for what a collector tries to push in take, and it comes in after [5.8]", async () => {
+  const took: unknown[] = [];
+  const { sink, sums } = acting("take", 1, false, (sink) => {
+    took.push(sink.tryPush(50), sink.push(60));
+  });
+  for (const n of [1, 2]) sink.tryPush(n);
+  assertEquals(took[0], false);
+  await took[1];
+  assertEquals(sink.stats, tally({ accepted: 3, waiting: 1, done: 2, batches: 1 }));
+  await sink.close();
+  assertEquals(sums, [3, 60]);
+});
+
+test("Aggregator adds nothing to a collector whose fits has aborted it [5.8] [5.11]", async () => {
+  const calls: string[] = [];
+  const sink: Aggregator<number, unknown, Sum> = new Aggregator<number, unknown, Sum>(() => {}, {
+    collector: summing(9, (call) => {
+      calls.push(call);
+      if (call === "fits") void sink.abort("own");
+    }),
+  });
+  assertEquals(await rejection(sink.push(1)), "own");
+  assertEquals(calls.includes("add"), false);
+  assertEquals(sink.stats, tally({}));
+});
+
+timed(
+  "Aggregator has no timer left for an item whose add has aborted it [5.8] [F-36]",
+  async () => {
+    for (const key of [undefined, () => 1]) {
+      const discarded: number[] = [];
+      const sink: Aggregator<number, unknown, Sum> = new Aggregator<number, unknown, Sum>(
+        () => {},
+        {
+          collector: summing(9, (call) => call === "add" && void sink.abort("own")),
+          linger: 10,
+          key,
+          onDiscard: (items) => discarded.push(...items),
+        },
+      );
+      assertEquals(assertThrows(() => sink.tryPush(1)), "own");
+      await turn();
+      assertEquals(discarded, []);
+      assertEquals(sink.stats, tally({}));
+    }
+  },
+);

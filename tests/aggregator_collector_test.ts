@@ -1,0 +1,256 @@
+/** `Aggregator`: collectors of one's own, and throws in them and in `weigh`. */
+
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { Aggregator, type Collector } from "../mod.ts";
+import { ids, type Sum, summing, tally } from "./support/aggregating.ts";
+import { turn } from "./support/gate.ts";
+import { assertConserved, Hand, rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+import { timed } from "./support/timed.ts";
+
+test("Aggregator hands over what a collector makes, in order, each once [5] [4.1]", async () => {
+  const seen: Sum[] = [];
+  const sink = new Aggregator<number, unknown, Sum>((batch) => void seen.push(batch), {
+    collector: summing(3),
+    linger: Infinity,
+  });
+  for (const n of ids(1, 7)) sink.tryPush(n);
+  assertEquals(seen, [{ sum: 6 }, { sum: 15 }]);
+  await sink.close();
+  assertEquals(seen[2], { sum: 7 });
+  assertEquals(sink.stats, tally({ accepted: 7, done: 7, batches: 3 }));
+});
+
+test("Aggregator asks fits once before each add, and takes what is held before an item that does not fit [4.3]", async () => {
+  const asked: unknown[] = [];
+  const seen: string[] = [];
+  const lines = (): Collector<string, string> => {
+    let text = "";
+    return {
+      get size() {
+        return text.length;
+      },
+      full: false,
+      fits: (item) => (asked.push(item), text.length + item.length <= 5),
+      add: (item) => void (text += item),
+      take: () => [text, text = ""][0]!,
+    };
+  };
+  const sink = new Aggregator<string, unknown, string>((batch) => void seen.push(batch), {
+    collector: lines,
+    linger: Infinity,
+  });
+  for (const item of ["abc", "de", "f", "toolong", "g"]) sink.tryPush(item);
+  await sink.close();
+  assertEquals(seen, ["abcde", "f", "toolong", "g"]);
+  assertEquals(asked, ["abc", "de", "f", "toolong", "g"]);
+});
+
+test("Aggregator makes one collector, or one for each open batch of a key [5.2]", async () => {
+  let made = 0;
+  const collector = () => (made++, summing(2)());
+  const one = new Aggregator<number, unknown, Sum>(() => {}, { collector });
+  await one.consume(ids(1, 9));
+  assertEquals(made, 1);
+  made = 0;
+  const seen: number[] = [];
+  const keyed = new Aggregator<number, unknown, Sum>(({ sum }) => void seen.push(sum), {
+    collector,
+    key: (n) => n % 2,
+  });
+  await keyed.consume(ids(1, 5));
+  assertEquals(seen, [4, 6, 5]);
+  assertEquals(made, 3);
+});
+
+test("Aggregator hands no batch of a collector that has swallowed everything to the handler [4.1]", async () => {
+  const hand = new Hand<number[]>();
+  const swallowing = (): Collector<number, number[]> => ({
+    size: 0,
+    full: false,
+    fits: (n) => n !== 3,
+    add() {},
+    take: () => [],
+  });
+  const sink = new Aggregator(hand.handler, { collector: swallowing, linger: 0, capacity: 4 });
+  const submitted = sink.submit(1);
+  await sink.push(2);
+  await sink.push(3);
+  assertEquals(await submitted, undefined);
+  // At capacity, too: what is swallowed makes room.
+  for (const n of ids(4, 20)) assertEquals(sink.tryPush(n), true);
+  await sink.flush();
+  assertEquals(sink.stats, tally({ accepted: 20, done: 20 }));
+  await sink.close();
+  assertEquals(hand.calls.length, 0);
+});
+
+test("Aggregator hands the very items to onDiscard, in order, with a collector of one's own [5.6]", async () => {
+  const discarded: unknown[] = [];
+  const sink = new Aggregator<number, unknown, Sum>(() => new Promise(() => {}), {
+    collector: summing(2),
+    linger: Infinity,
+    onDiscard: (...args) => discarded.push(args),
+  });
+  for (const n of ids(1, 5)) sink.tryPush(n);
+  await sink.abort("reason");
+  assertEquals(discarded, [[[3, 4, 5], "reason"]]);
+  assertEquals(sink.stats, tally({ accepted: 5, running: 2, discarded: 3, batches: 1 }));
+});
+
+test("Aggregator counts what is discarded without an onDiscard, and asks the collector nothing [5.6]", async () => {
+  let taken = 0;
+  const sink = new Aggregator<number, unknown, Sum>(() => new Promise(() => {}), {
+    collector: summing(2, (call) => call === "take" && taken++),
+    linger: Infinity,
+  });
+  for (const n of ids(1, 5)) sink.tryPush(n);
+  assertEquals(taken, 2);
+  await sink.abort("reason");
+  assertEquals(taken, 2);
+  assertEquals(sink.stats, tally({ accepted: 5, running: 2, discarded: 3, batches: 1 }));
+});
+
+/** What is accepted when the third call of each throws: the item on hand is not, but for `take` and the look after it. */
+for (const call of ["size", "full", "fits", "add", "take"] as const) {
+  for (const keyed of [false, true]) {
+    for (const nth of [1, 2, 3]) {
+      const where = `${keyed ? "keyed " : ""}collector throws in ${call}, call ${nth}`;
+      timed(
+        `Aggregator whose ${where}, is errored with it, and loses nothing [5.0] [F-10] [F-29]`,
+        async (clock) => {
+          const error = new Error(call);
+          let calls = 0;
+          let armed = true;
+          const discarded: number[] = [];
+          const handled: number[] = [];
+          const sink = new Aggregator<number, unknown, Sum>(({ sum }) => void handled.push(sum), {
+            collector: summing(2, (here) => {
+              if (armed && here === call && ++calls === nth) throw error;
+            }),
+            key: keyed ? (n) => n % 2 : undefined,
+            linger: 10,
+            onDiscard: (items) => discarded.push(...items),
+          });
+          const given = [];
+          for (let n = 1; n <= 12; n++) {
+            try {
+              if (sink.tryPush(n)) given.push(n);
+            } catch (thrown) {
+              assertStrictEquals(thrown, error);
+              break;
+            }
+            await turn();
+          }
+          armed = false;
+          assertStrictEquals(await rejection(sink.close()), error);
+          assertStrictEquals(assertThrows(() => sink.tryPush(1)), error);
+          assertConserved(sink);
+          const { accepted, waiting, running, done } = sink.stats;
+          assertEquals([accepted, waiting, running], [given.length, 0, 0]);
+          assertEquals(discarded.length + done, accepted);
+          assertEquals(sink.stats.batches, handled.length);
+          assertEquals(clock.pending, 0);
+        },
+      );
+    }
+  }
+}
+
+timed(
+  "Aggregator whose collector throws in take when the batch is due is errored with it [5.0]",
+  async (clock) => {
+    for (const how of ["linger", "flush", "close"] as const) {
+      const error = new Error(how);
+      const discarded: number[] = [];
+      const sink = new Aggregator<number, unknown, Sum>(() => {}, {
+        collector: summing(9, (call) => {
+          if (call === "take") throw error;
+        }),
+        key: (n) => n,
+        linger: 10,
+        onDiscard: (items) => discarded.push(...items),
+      });
+      const submitted = rejection(sink.submit(1));
+      sink.tryPush(2);
+      if (how === "linger") await clock.tick(10);
+      const ended = how === "flush" ? sink.flush() : sink.close();
+      assertStrictEquals(await rejection(ended), error);
+      assertStrictEquals(await submitted, error);
+      assertEquals(discarded, [1, 2]);
+      assertEquals(sink.stats, tally({ accepted: 2, discarded: 2 }));
+    }
+  },
+);
+
+test("Aggregator refuses a factory that makes no collector: at once, or with keys at the first item [7] [F-04]", async () => {
+  const collector = (() => ({ add() {} })) as never;
+  const complaint = 'Aggregator: option "collector" must be a function that returns a Collector';
+  assertThrows(() => new Aggregator(() => {}, { collector }), TypeError, complaint);
+  const sink = new Aggregator(() => {}, { collector, key: () => 1 });
+  assertThrows(() => sink.tryPush(1), TypeError, complaint);
+  await assertRejects(() => sink.close(), TypeError, complaint);
+  assertEquals(sink.stats, tally({}));
+});
+
+for (const [what, weight] of Object.entries({ NaN, "-1": -1, Infinity, "a string": "5" })) {
+  test(`Aggregator is errored by a weigh that returns ${what}; no partial batch goes out [5.0] [F-10]`, async () => {
+    const hand = new Hand<number[]>();
+    const discarded: unknown[] = [];
+    const sink = new Aggregator<number>(hand.handler, {
+      maxWeight: 10,
+      weigh: (n) => n === 2 ? weight as number : 1,
+      onDiscard: (items) => discarded.push(...items),
+    });
+    sink.tryPush(1);
+    const error = assertThrows(() => sink.tryPush(2), Error, 'Aggregator: option "weigh" must');
+    assertStrictEquals(await rejection(sink.push(3)), error);
+    assertStrictEquals(await rejection(sink.close()), error);
+    assertEquals([hand.calls.length, discarded], [0, [1]]);
+    assertEquals(sink.stats, tally({ accepted: 1, discarded: 1 }));
+  });
+}
+
+test("Aggregator is errored by an item over the limit where oversize is an error [4.3] [F-08]", async () => {
+  const sink = new Aggregator<number>(() => {}, {
+    maxWeight: 5,
+    weigh: (n) => n,
+    oversize: "error",
+  });
+  assertThrows(() => sink.tryPush(6), RangeError, 'weight 6 is over option "maxWeight" of 5');
+  await assertRejects(() => sink.close(), RangeError);
+});
+
+for (
+  const front of ["push", "submit", "write", "consume", "waiting push", "waiting submit"] as const
+) {
+  test(`Aggregator gives a throw in weigh to ${front}, and is errored with it [5.0]`, async () => {
+    const error = new Error("weigh");
+    const hand = new Hand<number[]>();
+    const sink = new Aggregator(hand.handler, {
+      maxItems: 1,
+      capacity: 1,
+      maxWeight: 10,
+      weigh(n: number) {
+        if (n === 9) throw error;
+        return 1;
+      },
+    });
+    const waits = front.startsWith("waiting");
+    for (const n of waits ? [1, 2] : []) sink.tryPush(n);
+    const given = front === "write"
+      ? sink.getWriter().write(9)
+      : front === "consume"
+      ? sink.consume([9])
+      : front.endsWith("push")
+      ? sink.push(9)
+      : sink.submit(9);
+    hand.calls[0]?.resolve(0);
+    assertStrictEquals(await rejection(given), error);
+    assertStrictEquals(await rejection(sink.flush()), error);
+    hand.calls[1]?.resolve(0);
+    await sink.idle();
+    assertEquals(sink.stats.accepted, waits ? 2 : 0);
+    assertConserved(sink);
+  });
+}

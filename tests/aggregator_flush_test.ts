@@ -1,0 +1,255 @@
+/** `Aggregator`: `flush()`, `consume()`, `idle()` and the ends. */
+
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { Aggregator } from "../mod.ts";
+import { ids, tally } from "./support/aggregating.ts";
+import { settled, streamOf, turn } from "./support/gate.ts";
+import { Hand, rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+
+test("Aggregator.flush() dispatches the open batch now, and waits for all accepted before it and nothing after [5]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 3, linger: Infinity, concurrency: 9 });
+  for (const n of [1, 2]) sink.tryPush(n);
+  const first = sink.flush();
+  assertEquals(hand.started, [[1, 2]]);
+  sink.tryPush(3);
+  const second = sink.flush();
+  const same = sink.flush();
+  sink.tryPush(4);
+  assertEquals(hand.started, [[1, 2], [3]]);
+  hand.calls[1]!.resolve(0);
+  assertEquals(await states(first, second, same), ["pending", "pending", "pending"]);
+  hand.calls[0]!.resolve(0);
+  assertEquals(await states(first, second, same), ["fulfilled", "fulfilled", "fulfilled"]);
+  assertEquals(sink.stats, tally({ accepted: 4, waiting: 1, done: 3, batches: 2 }));
+  const last = sink.flush();
+  hand.calls[2]!.resolve(0);
+  await last;
+});
+
+function states(...promises: Promise<void>[]): Promise<string[]> {
+  return Promise.all(promises.map(settled));
+}
+
+test("Aggregator.flush() lets no batch grow across it, while no worker is free [5]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 3, linger: Infinity });
+  for (const n of [1, 2, 3, 4]) sink.tryPush(n);
+  const flushed = sink.flush();
+  sink.tryPush(5);
+  for (const [n, batch] of [[1, 2, 3], [4]].entries()) {
+    assertEquals(hand.started[n], batch);
+    assertEquals(await settled(flushed), "pending");
+    hand.calls[n]!.resolve(0);
+    await turn();
+  }
+  await flushed;
+  assertEquals(sink.stats.waiting, 1);
+  await sink.abort();
+});
+
+test("Aggregator.flush() dispatches the batch of each key, the oldest first [5] [5.2]", async () => {
+  const seen: string[][] = [];
+  const sink = new Aggregator((batch: string[]) => void seen.push(batch), {
+    linger: Infinity,
+    key: (item: string) => item[0],
+  });
+  for (const item of ["b1", "a1", "c1", "a2"]) sink.tryPush(item);
+  await sink.flush();
+  assertEquals(seen, [["b1"], ["a1", "a2"], ["c1"]]);
+});
+
+test("Aggregator.flush() and idle() resolve at once when nothing is held, and no empty batch goes [5] [4.1]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler);
+  await Promise.all([sink.flush(), sink.idle(), sink.flush()]);
+  await sink.close();
+  assertEquals(hand.calls.length, 0);
+});
+
+test("Aggregator.flush() does not wait for a push that has no room yet [5] [3]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
+  for (const n of ids(1, 4)) sink.tryPush(n);
+  const pushed = sink.push(5);
+  const flushed = sink.flush();
+  hand.calls[0]!.resolve(0);
+  await pushed;
+  hand.calls[1]!.resolve(0);
+  assertEquals(await settled(flushed), "fulfilled");
+  assertEquals(sink.stats.waiting, 1);
+  await sink.abort();
+});
+
+test("Aggregator.flush() rejects with the sink's error [5] [5.3]", async () => {
+  const error = new Error("handler");
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 2 });
+  for (const n of [1, 2, 3]) sink.tryPush(n);
+  const flushes = [rejection(sink.flush()), rejection(sink.flush())];
+  hand.calls[0]!.reject(error);
+  for (const flushed of flushes) assertStrictEquals(await flushed, error);
+  assertStrictEquals(await rejection(sink.flush()), error);
+});
+
+test("Aggregator.idle() does not flush: it waits for the linger [5]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { linger: Infinity });
+  sink.tryPush(1);
+  const idle = sink.idle();
+  assertEquals(await settled(idle), "pending");
+  void sink.flush();
+  hand.calls[0]!.resolve(0);
+  await idle;
+});
+
+for (
+  const [kind, make] of Object.entries({
+    "an iterable": (items: number[]) => items,
+    "a stream": (items: number[]) => streamOf(items),
+    "an async generator": async function* (items: number[]) {
+      yield* items;
+    },
+  })
+) {
+  test(`Aggregator.consume() flushes the rest of ${kind}, and resolves when all has settled [5.10] [5]`, async () => {
+    const seen: number[][] = [];
+    const sink = new Aggregator<number>(async (batch) => {
+      await turn();
+      seen.push(batch);
+    }, { maxItems: 3, linger: Infinity });
+    await sink.consume(make(ids(1, 7)));
+    assertEquals(seen, [[1, 2, 3], [4, 5, 6], [7]]);
+    await sink.consume(make([]));
+    await sink.consume(make([8]));
+    assertEquals(seen.at(-1), [8]);
+    await sink.close();
+  });
+}
+
+test("Aggregator.consume() rejects with the source's error, leaves the sink open and its items to it [5.3]", async () => {
+  const error = new Error("source");
+  const sink = new Aggregator<number>(() => {}, { linger: Infinity });
+  const source = function* () {
+    yield 1;
+    throw error;
+  };
+  assertStrictEquals(await rejection(sink.consume(source())), error);
+  assertEquals(sink.stats.waiting, 1);
+  await sink.close();
+  assertEquals(sink.stats.done, 1);
+});
+
+test("Aggregator.close() handles open and queued batches and the pushes that wait, and no one's after [5.5] [5.11] [F-23]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
+  const pushes = ids(1, 7).map((n) => sink.push(n));
+  const closed = sink.close();
+  assertThrows(() => sink.tryPush(9), TypeError);
+  for (let n = 0; n < 4; n++) {
+    assertEquals(await settled(closed), "pending");
+    hand.calls[n]!.resolve(0);
+    await turn();
+  }
+  await Promise.all([closed, ...pushes]);
+  assertEquals(hand.started, [[1, 2], [3, 4], [5, 6], [7]]);
+  assertEquals(sink.stats, tally({ accepted: 7, done: 7, batches: 4 }));
+});
+
+test("Aggregator.close() rejects when the last, partial batch fails [5.5] [F-20]", async () => {
+  const error = new Error("last");
+  const sink = new Aggregator<number>(() => Promise.reject(error), { linger: Infinity });
+  sink.tryPush(1);
+  assertStrictEquals(await rejection(sink.close()), error);
+});
+
+test("Aggregator.close() handles what a writer wrote before it [5.5]", async () => {
+  const seen: number[][] = [];
+  const sink = new Aggregator<number>((batch) => void seen.push(batch), { linger: Infinity });
+  const writer = sink.getWriter();
+  for (const n of [1, 2, 3]) writer.write(n);
+  await writer.close();
+  assertEquals(seen, [[1, 2, 3]]);
+});
+
+test("Aggregator at the end of a pipe flushes the rest [5.5]", async () => {
+  const seen: number[][] = [];
+  await streamOf(ids(1, 5)).pipeTo(
+    new Aggregator<number>((batch) => void seen.push(batch), { maxItems: 2, linger: Infinity }),
+  );
+  assertEquals(seen, [[1, 2], [3, 4], [5]]);
+});
+
+test("Aggregator with await using drains, also where it is locked [5.12]", async () => {
+  const seen: number[][] = [];
+  const handler = (batch: number[]) => void seen.push(batch);
+  {
+    await using sink = new Aggregator<number>(handler, { linger: Infinity });
+    sink.tryPush(1);
+  }
+  assertEquals(seen, [[1]]);
+  let writer: WritableStreamDefaultWriter<number>;
+  {
+    await using sink = new Aggregator<number>(handler, { linger: Infinity });
+    writer = sink.getWriter();
+    await assertRejects(() => sink.close(), TypeError);
+    sink.tryPush(2);
+    writer.close();
+  }
+  assertEquals(seen, [[1], [2]]);
+});
+
+test("Aggregator.close() a second time rejects as any stream, also while it drains [5.12] [F-31]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { linger: Infinity });
+  sink.tryPush(1);
+  const closed = sink.close();
+  await assertRejects(() => sink.close(), TypeError);
+  hand.calls[0]!.resolve(0);
+  await closed;
+  await assertRejects(() => sink.close(), TypeError);
+});
+
+for (const reason of [new Error("stop"), undefined, null, 0]) {
+  test(`Aggregator.abort() is prompt, and discards open and queued batches: ${reason} [5.6] [F-16] [F-34]`, async () => {
+    const hand = new Hand<number[]>();
+    const discarded: unknown[] = [];
+    const sink = new Aggregator(hand.handler, {
+      maxItems: 2,
+      capacity: 3,
+      linger: Infinity,
+      onDiscard: (...args) => discarded.push(args),
+    });
+    const submitted = rejection(sink.submit(1));
+    for (const n of ids(2, 5)) sink.tryPush(n);
+    const waiting = rejection(sink.push(6));
+    const flushed = rejection(sink.flush());
+    const idle = sink.idle();
+    await sink.abort(reason);
+    const signal = hand.calls[0]!.signal;
+    assertEquals(signal.aborted, true);
+    // Without a reason, the platform makes one.
+    const told = reason === undefined ? signal.reason : reason;
+    for (const call of [submitted, waiting, flushed]) assertStrictEquals(await call, told);
+    assertEquals((discarded as unknown[][]).map(([items]) => items), [[3, 4, 5]]);
+    assertEquals(sink.stats, tally({ accepted: 5, running: 2, discarded: 3, batches: 1 }));
+    assertEquals(await settled(idle), "pending");
+    hand.calls[0]!.resolve([1, 2]);
+    await idle;
+    assertEquals(sink.stats.done, 2);
+  });
+}
+
+test("Aggregator aborted during close() and during flush() rejects both with the reason [5.6] [F-31]", async () => {
+  const controller = new AbortController();
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 2, signal: controller.signal });
+  await turn();
+  for (const n of [1, 2, 3]) sink.tryPush(n);
+  const flushed = rejection(sink.flush());
+  const closed = rejection(sink.close());
+  controller.abort("reason");
+  assertEquals([await flushed, await closed], ["reason", "reason"]);
+  assertEquals(sink.stats, tally({ accepted: 3, running: 2, discarded: 1, batches: 1 }));
+});

@@ -1,0 +1,159 @@
+/** `throttle`, where time or the function goes astray. The ids are in `throttle_test.ts`. */
+
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { throttle, type ThrottleEdge } from "../mod.ts";
+import { test } from "./support/test.ts";
+import { timed } from "./support/timed.ts";
+import { seesUnhandled, unhandled } from "./support/unhandled.ts";
+
+const edges: readonly ThrottleEdge[] = ["leading", "trailing", "both"];
+
+function open(edge: ThrottleEdge | undefined, interval = 100) {
+  const seen: number[] = [];
+  const run = throttle((n: number) => void seen.push(n), { interval, edge });
+  return { seen, run };
+}
+
+timed(
+  "throttle() with an interval of Infinity has no timer, and runs once or when flushed [4.T6] [F-03]",
+  async (clock) => {
+    for (const edge of edges) {
+      const { seen, run } = open(edge, Infinity);
+      for (const n of [1, 2, 3]) run(n);
+      assertEquals(clock.pending, 0);
+      await clock.tick(1e9);
+      assertEquals([edge, seen], [edge, edge === "trailing" ? [] : [1]]);
+      run.flush();
+      assertEquals(seen, { leading: [1], trailing: [3], both: [1, 3] }[edge]);
+      assertEquals(run(4), false);
+      run.cancel();
+    }
+  },
+);
+
+timed(
+  "throttle() keeps the longest and the shortest interval [4.T1] [4.T2] [F-02] [F-03]",
+  async (clock) => {
+    for (const interval of [2147483647, 0.25]) {
+      const whole = Math.ceil(interval);
+      for (const edge of edges) {
+        const { seen, run } = open(edge, interval);
+        run(1);
+        await clock.tick(whole - 1);
+        if (interval > 1) assertEquals([run(2), seen.includes(2)], [false, false]);
+        await clock.tick(1);
+        assertEquals(seen.length, interval > 1 && edge === "both" ? 2 : 1);
+      }
+    }
+  },
+);
+
+timed("throttle() does not heed a wall clock that jumps [F-35]", async (clock) => {
+  for (const edge of edges) {
+    for (const jump of [86_400_000, -86_400_000]) {
+      const { seen, run } = open(edge);
+      run(1);
+      clock.jumpWall(jump);
+      assertEquals(run(2), false);
+      await clock.tick(99);
+      assertEquals(seen, edge === "trailing" ? [] : [1]);
+      await clock.tick(1);
+      assertEquals(seen, { leading: [1], trailing: [2], both: [1, 2] }[edge]);
+    }
+  }
+});
+
+timed("throttle() runs once, late, when the event loop was blocked [F-35]", async (clock) => {
+  for (const edge of ["trailing", "both"] as const) {
+    const { seen, run } = open(edge);
+    run(1);
+    run(2);
+    clock.block(60_000);
+    // The timer is due and has not fired: what it is to run for is replaced.
+    assertEquals(run(3), false);
+    await clock.tick(0);
+    assertEquals(seen, edge === "both" ? [1, 3] : [3]);
+    await clock.tick(1000);
+    assertEquals(seen.at(-1), 3);
+  }
+});
+
+timed(
+  "throttle() throws to the caller what its function throws, and has opened the interval [4.T7] [4.T4]",
+  async (clock) => {
+    for (const edge of ["leading", "both"] as const) {
+      for (const thrown of [new Error("own"), undefined, 0]) {
+        let ran = 0;
+        const run = throttle(() => {
+          ran++;
+          throw thrown;
+        }, { interval: 10, edge });
+        let caught: unknown = "nothing";
+        try {
+          run();
+        } catch (error) {
+          caught = error;
+        }
+        assertStrictEquals(caught, thrown);
+        assertEquals([run(), ran], [false, 1]);
+        assertEquals(run.stats.done, 1);
+        run.cancel();
+        await clock.tick(10);
+      }
+    }
+  },
+);
+
+timed("throttle() throws to who flushes it, and is not stuck then [4.T5] [4.T7]", async (clock) => {
+  let ran = 0;
+  const run = throttle(() => {
+    ran++;
+    throw new Error("own");
+  }, { interval: 10, edge: "trailing" });
+  run();
+  assertThrows(() => run.flush(), Error, "own");
+  assertEquals([run.stats.waiting, clock.pending, ran], [0, 0, 1]);
+  run();
+  assertThrows(() => run[Symbol.dispose](), Error, "own");
+  run();
+  // The fake clock rejects with what a timer throws.
+  let caught: unknown;
+  await clock.tick(10).catch((error) => caught = error);
+  assertEquals([(caught as Error).message, ran], ["own", 3]);
+});
+
+test("throttle() surfaces an uncaught error where a timer called the function [4.T7]", async () => {
+  if (!seesUnhandled) return;
+  const thrown = new Error("own");
+  const errors = await unhandled(async () => {
+    const run = throttle(() => {
+      throw thrown;
+    }, { interval: 1, edge: "trailing" });
+    run();
+    while (run.stats.waiting > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+  assertEquals(errors, [thrown]);
+});
+
+timed(
+  "throttle() may be triggered, flushed and cancelled by its own function [4.T4] [F-18]",
+  async (clock) => {
+    for (const edge of edges) {
+      const seen: number[] = [];
+      const run = throttle((n: number): void => {
+        seen.push(n);
+        run.flush();
+        run.cancel();
+        if (n < 3) assertEquals(run(n + 1), false);
+        const { accepted, waiting, done, dropped, discarded } = run.stats;
+        assertEquals(accepted, waiting + done + dropped + discarded);
+      }, { interval: 10, edge });
+      run(1);
+      await clock.tick(9);
+      assert(seen.length <= 1);
+      await clock.tick(91);
+      assertEquals(seen, edge === "leading" ? [1] : [1, 2, 3]);
+      assertEquals(run.stats.waiting, 0);
+    }
+  },
+);
