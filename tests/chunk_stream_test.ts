@@ -1,8 +1,8 @@
 /** `ChunkStream`: how many bytes an item has, and go-zero's `ChunkExecutor`. */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { BatchStream, ChunkStream } from "../mod.ts";
+import { Aggregator, BatchStream, byteLength, ChunkStream } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
 import { collect, settled, streamOf } from "./support/gate.ts";
@@ -147,3 +147,15 @@ test("go-zero ChunkExecutor: nothing for nothing", () =>
     assertEquals(await settled(read), "pending");
     assertEquals(clock.pending, 0);
   }));
+
+test("byteLength() counts what ChunkStream counts, for an Aggregator by bytes [4.8]", async () => {
+  const sizes: number[] = [];
+  const sink = new Aggregator((batch: string[]) => void sizes.push(batch.length), {
+    maxWeight: 8,
+    weigh: byteLength,
+  });
+  await sink.consume(["ok", "grün", "a longer message"]);
+  assertEquals(sizes, [2, 1]);
+  const error = assertThrows(() => byteLength(5), TypeError);
+  assert(error.message.startsWith("byteLength: only strings"));
+});
