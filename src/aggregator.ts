@@ -35,7 +35,8 @@ const OPTIONS = [...LIMITS, "collector", "linger", ...INTAKE_OPTIONS] as const;
 /**
  * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. Where items were
  * submitted it returns an iterable with one result for each item, in order; an `Error` there is the
- * failure of that item alone. Where none were, what it returns is ignored.
+ * failure of that item alone. For items that were not submitted what it returns is ignored: to fail
+ * them, throw.
  */
 export type AggregatorHandler<B> = (batch: B, context: HandlerContext) => unknown;
 

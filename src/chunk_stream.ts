@@ -65,7 +65,7 @@ export interface ChunkStreamOptions<T> {
  * A transform stream that gathers items into arrays of limited size in bytes.
  *
  * It is a {@linkcode BatchStream} whose weight is the length in bytes, and promises the same. Items
- * stay whole: to cut a byte stream into pieces of an exact size, cut the bytes themselves.
+ * stay whole: to cut a byte stream into pieces of an exact size, use `FixedChunkStream`.
  *
  * - **Bytes**: `maxBytes` is never exceeded. The item that would exceed it starts the next batch; one
  *   that is larger by itself goes out alone, or errors the stream.

@@ -37,7 +37,10 @@ export function readableFrom<T, R>(
   passage: Passage<T, R>,
   signal: AbortSignal | undefined,
 ): ReadableStream<R> {
-  const offer = (item: T): Promise<void> | undefined => passage.offer(item) ?? passage.room();
+  const offer = (item: T): Promise<void> | undefined => {
+    const taken = passage.offer(item);
+    return taken ? taken.then(() => passage.room()) : passage.room();
+  };
   const consumer = new Consumer(openSource(source), offer);
   let running = false;
   return new ReadableStream<R>({

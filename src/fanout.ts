@@ -6,13 +6,9 @@
  * @module
  */
 
-import type { Linked } from "./core/fifo.ts";
-import { Intake } from "./core/intake.ts";
-import type { IntakeJob } from "./core/intake_job.ts";
-import { checkIntakeOptions, INTAKE_OPTIONS, type IntakeOptions } from "./core/intake_options.ts";
-import type { Epoch } from "./core/ledger.ts";
+import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
+import { ItemIntake } from "./core/item_intake.ts";
 import { checkLimit, readOptions } from "./core/options.ts";
-import type { Deferred } from "./core/promises.ts";
 import {
   type HandlerContext,
   type Runner,
@@ -43,8 +39,8 @@ export interface FanoutOptions<T> extends SinkOptions<T, T> {
  * N workers on a bounded queue, as a `WritableStream`: pipe to it, push to it, or have it consume a
  * source.
  *
- * To handle items in batches pipe a {@linkcode BatchStream} to it. To have results as a stream, in
- * order, use a transform.
+ * To handle items in batches use an `Aggregator`. To have results as a stream, in order, use a
+ * `MapStream`.
  *
  * - **Bound**: at most `concurrency` handlers run and at most `capacity` items wait, at every moment
  *   and by whichever way they came. A write resolves when its item is accepted, so a pipe slows down.
@@ -114,74 +110,9 @@ export class Fanout<T, R = unknown> extends Sink<T, R> {
 function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
-): FanoutIntake<T> {
+): ItemIntake<T> {
   const values = readOptions<FanoutOptions<T>>("Fanout", options, INTAKE_OPTIONS);
   const checked = checkIntakeOptions("Fanout", handler, values);
   const { capacity = 1024 } = values;
-  return new FanoutIntake(checked, checkLimit("Fanout", "capacity", capacity));
-}
-
-/** Each item is a job. */
-class FanoutIntake<T> extends Intake<T, T> {
-  readonly #capacity: number;
-
-  constructor(options: IntakeOptions<T, T>, capacity: number) {
-    super(options);
-    this.#capacity = capacity;
-  }
-
-  protected override hasRoom(key: unknown): boolean {
-    return this.ledger.waiting < this.#capacity || this.pool.canStart(key);
-  }
-
-  protected override accept(
-    item: T,
-    key: unknown,
-    run: Runner | undefined,
-    result: Deferred<unknown> | undefined,
-  ): boolean {
-    this.ledger.accept();
-    this.pool.add(new FanoutJob(item, key, run, result, this.ledger.epoch));
-    this.pool.drain();
-    return true;
-  }
-}
-
-class FanoutJob<T> implements IntakeJob<T, T> {
-  next: Linked | undefined;
-  order = 0;
-  readonly count = 1;
-  failures = 0;
-  readonly payload: T;
-  readonly key: unknown;
-  readonly run: Runner | undefined;
-  readonly epoch: Epoch;
-  readonly #result: Deferred<unknown> | undefined;
-
-  constructor(
-    item: T,
-    key: unknown,
-    run: Runner | undefined,
-    result: Deferred<unknown> | undefined,
-    epoch: Epoch,
-  ) {
-    this.payload = item;
-    this.key = key;
-    this.run = run;
-    this.epoch = epoch;
-    this.#result = result;
-  }
-
-  get items(): readonly T[] {
-    return [this.payload];
-  }
-
-  deliver(outcome: unknown): void {
-    this.#result?.resolve(outcome);
-  }
-
-  reject(error: unknown): boolean {
-    this.#result?.reject(error);
-    return this.#result !== undefined;
-  }
+  return new ItemIntake(checked, checkLimit("Fanout", "capacity", capacity));
 }

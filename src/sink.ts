@@ -1,5 +1,5 @@
 /**
- * {@linkcode Sink}: what `Fanout` has of every sink: the ways in, and the ways to an end.
+ * {@linkcode Sink}: what `Fanout` and `Aggregator` share: the ways in, and the ways to an end.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export interface SinkOptions<T, P> {
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /**
-   * Called at each `tryPush`, `push` and `submit`; what it returns runs the handler for that item:
+   * Called for each item when it is pushed, submitted, consumed or written; what it returns runs the handler for that item:
    * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context. Through
    * `pipeTo`, the context is that of the sink's construction. A throw goes to the caller, and
    * nothing is accepted.
@@ -62,8 +62,8 @@ export interface SinkOptions<T, P> {
 }
 
 /**
- * A `WritableStream` whose handlers run concurrently and within a bound. The base of `Fanout`; not
- * to be constructed.
+ * A `WritableStream` whose handlers run concurrently and within a bound. The base of `Fanout` and
+ * `Aggregator`; not to be constructed.
  *
  * @typeParam T The type of the items.
  * @typeParam R The type of a handler's result for an item.
@@ -114,8 +114,8 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   }
 
   /**
-   * Gives the sink an item, now or never. It never waits, and never drops silently; where a slot is
-   * free, the handler has started when it returns.
+   * Gives the sink an item, now or never. It never waits, and never drops silently. A `Fanout` with a
+   * free slot has started the handler when it returns.
    *
    * To wait for room use {@linkcode Sink.push}; for the handler's result, {@linkcode Sink.submit}.
    *
@@ -170,7 +170,8 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    *
    * @param item The item.
    * @returns Resolves with the result for this item. Rejects with the very error of the handler,
-   * which then reaches neither `onError` nor the sink; and as {@linkcode Sink.push} does.
+   * which then reaches neither `onError` nor the sink, unless it failed a batch with pushed items in
+   * it; and as {@linkcode Sink.push} does.
    *
    * @example
    * ```ts
@@ -236,7 +237,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
 
   /**
    * Waits until nothing is waiting and nothing is running. It never rejects: after an abort it is
-   * the way to wait for handlers that are still at it.
+   * the way to wait for handlers that are still at it, however long: an abort ends the timeouts too.
    *
    * @returns Resolves at the first such moment.
    *

@@ -22,7 +22,8 @@ export type { ThrottleEdge, ThrottleStats };
 /** Options of {@linkcode throttle}. */
 export interface ThrottleOptions {
   /**
-   * In milliseconds: more than 0 and at most 2147483647, or `Infinity`.
+   * How long after one that passes, or waits to pass, the next may: in milliseconds, more than 0 and
+   * at most 2147483647, or `Infinity`.
    */
   interval: number;
   /**
@@ -139,14 +140,15 @@ export function throttle<A extends unknown[]>(
 /**
  * A transform stream that passes at most one item in an interval.
  *
- * What it leaves out is counted in `stats.dropped`. To keep everything and slow down instead, use a
- * `BatchStream` with a linger.
+ * What it leaves out is counted in `stats.dropped`. To keep everything, and have fewer and larger
+ * chunks, use a `BatchStream` with a linger.
  *
  * - **`"leading"`** passes the first item of an interval at once and drops the others. While what has
  *   passed is not asked for, the next one that would pass waits: backpressure, and not a loss.
  * - **`"trailing"`** passes the latest, `interval` after the *first*: an item never postpones it. While
  *   the consumer is busy the latest still replaces it.
  * - **`"both"`** passes the first, and at the end of the interval the latest, if there was another.
+ *   While the consumer is busy the latest replaces what has passed.
  * - **Close** passes what waits at once, and then closes. **Failure** errors both sides, and counts
  *   what waited as discarded. No timer is left.
  *

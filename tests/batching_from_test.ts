@@ -264,3 +264,22 @@ test("BatchStream.from() errors with the signal's reason when the source fails t
   assertEquals(await unhandled(() => own.abort("comes first")), []);
   assertEquals(await reason, "comes first");
 });
+
+test("BatchStream.from() pulls no more when the item that waited fills the next batch [4.9] [4.5]", async () => {
+  let pulled = 0;
+  const source = (function* () {
+    for (const weight of [10, 5, 10, 1, 1]) {
+      pulled++;
+      yield weight;
+    }
+  })();
+  const batches = BatchStream.from(source, { maxWeight: 10, weigh: (n) => n });
+  const reader = batches.getReader();
+  assertEquals(await reader.read(), { done: false, value: [10] });
+  await turn();
+  assertEquals(await reader.read(), { done: false, value: [5] });
+  await turn();
+  // The one that is held and full.
+  assertEquals(pulled, 3);
+  await reader.cancel();
+});

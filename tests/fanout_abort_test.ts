@@ -210,3 +210,18 @@ test("Fanout with await using on an aborted sink rejects with the reason [5.12]"
   assertStrictEquals(await rejection(fanout[Symbol.asyncDispose]()), reason);
   assert(!fanout.locked);
 });
+
+test("Fanout.abort() discards more items of one key than a call has room for arguments [5.6] [F-37]", async () => {
+  const discarded: number[] = [];
+  const fanout = new Fanout<number>(() => new Promise(() => {}), {
+    capacity: 2e5,
+    key: () => 1,
+    onDiscard: (items) => {
+      for (const item of items) discarded.push(item);
+    },
+  });
+  for (let n = 0; n <= 2e5; n++) fanout.tryPush(n);
+  await fanout.abort("over");
+  assertEquals([discarded.length, discarded[0], discarded.at(-1)], [2e5, 1, 2e5]);
+  assertEquals(fanout.stats.discarded, 2e5);
+});

@@ -175,15 +175,19 @@ test("Fanout that another one closes or aborts as it hears the signal ends with 
   }
 });
 
-test("Fanout makes a handler's signal only when it is read, and one for all [5.6]", async () => {
+test("Fanout has a signal for each worker, and not for each item [5.6]", async () => {
   const signals: AbortSignal[] = [];
   const fanout = new Fanout((n: number, context) => {
     if (n > 1) signals.push(context.signal, context.signal);
     return new Promise(() => {});
   }, { concurrency: 3 });
   for (const n of [1, 2, 3]) fanout.tryPush(n);
-  assertEquals(new Set(signals).size, 1);
-  assertEquals(signals[0]!.aborted, false);
+  assertEquals(new Set(signals).size, 2);
   await fanout.abort("over");
-  assertEquals(signals[0]!.reason, "over");
+  assertEquals(signals.map((signal) => signal.reason), ["over", "over", "over", "over"]);
+
+  const again = new Set<AbortSignal>();
+  const single = new Fanout((_: number, { signal }) => void again.add(signal));
+  for (const n of [1, 2, 3]) single.tryPush(n);
+  assertEquals(again.size, 1);
 });

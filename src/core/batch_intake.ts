@@ -98,6 +98,8 @@ export class BatchIntake<T, B> extends Intake<T, B> {
       this.pool.drain();
       return true;
     }
+    // First, or with many keys each settlement would look at all of them.
+    if (!this.pool.idle) return false;
     const next = this.#startable(this.#due) ??
       (this.hasRoom() ? undefined : this.#startable(this.#open.values()));
     if (!next) return false;

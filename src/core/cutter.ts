@@ -63,7 +63,8 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
   }
 
   #handOver(): void {
-    const piece = this.#piece!.subarray(0, this.#filled);
+    // The last one may be shorter, and its buffer with it.
+    const piece = this.full ? this.#piece! : this.#piece!.slice(0, this.#filled);
     this.#piece = undefined;
     this.#filled = 0;
     this.emit(piece);

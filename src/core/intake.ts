@@ -1,10 +1,10 @@
-import { CallContext, type HandlerContext } from "./call_context.ts";
+import type { HandlerContext } from "./call_context.ts";
 import { Fifo } from "./fifo.ts";
 import type { IntakeJob } from "./intake_job.ts";
 import type { IntakeOptions } from "./intake_options.ts";
 import { type Counts, Ledger } from "./ledger.ts";
 import { Pool, type PoolHost, type Runner } from "./pool.ts";
-import { Deferred, DONE, isThenable, reportUncaught } from "./promises.ts";
+import { Deferred, DONE, isThenable, reportUncaught, whenSettled } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
 import { checkSource, Consumer, openSource, type Source } from "./source.ts";
 import { Waiter } from "./waiter.ts";
@@ -19,7 +19,6 @@ import { Waiter } from "./waiter.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Follower {
-  readonly context: CallContext = new CallContext();
   readonly ledger: Ledger = new Ledger();
   protected readonly pool: Pool<IntakeJob<T, P>>;
   readonly #options: IntakeOptions<T, P>;
@@ -193,7 +192,6 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
     // User code from here on: all that it can see is as it will be.
     this.#stopConsumers(error);
-    CallContext.abort(this.context, error);
     this.pool.abort(error);
     if (items.length === 0) return;
     try {
@@ -232,7 +230,12 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     try {
       const handled = onError(outcome, job.payload);
       if (isThenable(handled)) {
-        return Promise.resolve(handled).then(() => {}, (error) => this.fail(error));
+        return new Promise((resolve) => {
+          whenSettled(handled, () => resolve(), (error) => {
+            this.fail(error);
+            resolve();
+          });
+        });
       }
     } catch (error) {
       this.fail(error);

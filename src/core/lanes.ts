@@ -86,7 +86,7 @@ export class Lanes<J extends Keyed> implements JobQueue<J> {
 
   drain(): J[] {
     const jobs = [...this.#freed, ...this.#fresh.drain()];
-    for (const lane of this.#lanes.values()) if (lane) jobs.push(...lane.drain());
+    for (const lane of this.#lanes.values()) for (const job of lane?.drain() ?? []) jobs.push(job);
     this.#freed.length = 0;
     this.#lanes.clear();
     return jobs.sort((a, b) => a.order - b.order);

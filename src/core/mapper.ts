@@ -1,4 +1,4 @@
-import { CallContext, type HandlerContext } from "./call_context.ts";
+import type { HandlerContext } from "./call_context.ts";
 import { Fifo, type Linked } from "./fifo.ts";
 import { Passage } from "./passage.ts";
 import { type Job, Pool, type PoolHost } from "./pool.ts";
@@ -40,7 +40,6 @@ class Call<T, R> implements Job {
  * a result that waits are never more than `concurrency`.
  */
 export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> {
-  readonly context: CallContext = new CallContext();
   readonly #fn: (item: T, context: HandlerContext) => R | PromiseLike<R>;
   readonly #options: MapperOptions<T>;
   readonly #pool: Pool<Call<T, R>>;
@@ -111,7 +110,6 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
 
   protected override abandon(reason: unknown): void {
     this.#settled?.reject(reason);
-    CallContext.abort(this.context, reason);
     this.#pool.abort(reason);
   }
 

@@ -14,8 +14,6 @@ export interface Job extends Keyed {
 
 /** Whose jobs these are. Nothing here may throw but `call`. */
 export interface PoolHost<J> {
-  /** The handler's context where no call has one of its own. */
-  readonly context: CallContext;
   /** The job leaves the queue. */
   starting(job: J): void;
   /** Calls the user's handler. */
@@ -33,6 +31,7 @@ export class Pool<J extends Job> {
   readonly #host: PoolHost<J>;
   readonly #concurrency: number;
   readonly #queue: JobQueue<J>;
+  readonly #timed: boolean;
   #deadlines: Deadlines<Worker<J>> | undefined;
   readonly #workers = new Set<Worker<J>>();
   readonly #free: Worker<J>[] = [];
@@ -47,7 +46,8 @@ export class Pool<J extends Job> {
     this.#host = host;
     this.#concurrency = options.concurrency;
     this.#queue = options.keyed ? new Lanes<J>() : new Line<J>();
-    if (timeout !== Infinity) {
+    this.#timed = timeout !== Infinity;
+    if (this.#timed) {
       this.#deadlines = new Deadlines(timeout, (worker) => {
         const message = `${owner}: the handler has not settled within ${timeout} ms`;
         this.#expire(worker, new DOMException(message, "TimeoutError"));
@@ -55,9 +55,14 @@ export class Pool<J extends Job> {
     }
   }
 
+  /** Whether a worker is free, and nothing waits for it. */
+  get idle(): boolean {
+    return this.#running < this.#concurrency && !this.#queue.ready;
+  }
+
   /** Whether a job of this key would start at once. */
   canStart(key: unknown): boolean {
-    return this.#running < this.#concurrency && !this.#queue.ready && this.#queue.free(key);
+    return this.idle && this.#queue.free(key);
   }
 
   /** Has the job wait for `drain`. */
@@ -89,17 +94,18 @@ export class Pool<J extends Job> {
     return { waiting: this.#queue.drain(), running };
   }
 
-  /** Aborts the contexts that calls have of their own. */
+  /** Tells the handlers. */
   abort(reason: unknown): void {
-    for (const worker of this.#workers) {
-      if (worker.job && worker.context) CallContext.abort(worker.context, reason);
+    for (const { job, context } of this.#workers) {
+      // What has settled is over, unless its signal is the next one's too.
+      if (job || !this.#timed) CallContext.abort(context, reason);
     }
   }
 
   /** The handler of this worker is over, by itself or by the clock. */
   settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
     const job = worker.job!;
-    worker.job = worker.context = undefined;
+    worker.job = undefined;
     this.#deadlines?.remove(worker);
     const kept = this.#host.settled(job, failed, outcome);
     if (kept) kept.then(() => this.#release(worker, job));
@@ -111,12 +117,11 @@ export class Pool<J extends Job> {
     this.#host.starting(job);
     const worker = this.#free.pop() ?? this.#hire();
     worker.job = job;
-    let { context } = this.#host;
-    let start = 0;
-    if (this.#deadlines) {
-      context = worker.context = new CallContext();
-      start = performance.now();
-    }
+    // Of the worker: with all handlers on one signal, sixteen listeners would be a leak to Node. With
+    // a timeout, of the call.
+    if (this.#deadlines) worker.context = new CallContext();
+    const { context } = worker;
+    const start = this.#deadlines ? performance.now() : 0;
     let outcome: unknown;
     try {
       outcome = job.run
@@ -144,7 +149,7 @@ export class Pool<J extends Job> {
     // Its handler may still be at it: what that does later is nobody's, so neither is the worker.
     worker.dismissed = true;
     this.#workers.delete(worker);
-    CallContext.abort(worker.context!, reason);
+    CallContext.abort(worker.context, reason);
     this.settle(worker, true, reason);
   }
 
@@ -165,7 +170,7 @@ class Worker<J extends Job> implements Expiring {
   after: Expiring | undefined;
 
   job: J | undefined;
-  context: CallContext | undefined;
+  context: CallContext = new CallContext();
   dismissed = false;
   readonly fulfilled: (outcome: unknown) => void;
   readonly rejected: (error: unknown) => void;

@@ -5,7 +5,7 @@ export type ThrottleEdge = "leading" | "trailing" | "both";
 export interface ThrottleStats {
   /** Items written, or calls made. */
   readonly accepted: number;
-  /** The one that is to pass, if there is one. */
+  /** Those that are to pass, or have passed and are not asked for yet. */
   readonly waiting: number;
   /** Those that passed. */
   readonly done: number;
@@ -79,6 +79,6 @@ export class Throttler<T> {
     // The trailing edge of an interval that is open, or of one that opens here.
     const open = this.#edge === "both" ? this.#until - performance.now() : this.#interval;
     if (open === Infinity) return;
-    this.#timer = setTimeout(() => this.flush(), Math.ceil(open));
+    this.#timer = setTimeout(() => this.flush(), Math.min(Math.ceil(open), this.#interval));
   }
 }
