@@ -98,10 +98,10 @@ async function measured(runtime: RuntimeName, orders: Orders): Promise<Measureme
 
 async function invocation(runtime: RuntimeName): Promise<[command: string, ...args: string[]]> {
   if (runtime === "deno") {
-    return [Deno.execPath(), "run", "--allow-all", "--no-check", "--v8-flags=--expose-gc", WORKER];
+    return [Deno.execPath(), "run", "--allow-all", "--no-check", WORKER];
   }
   const path = await binary(runtime);
-  if (runtime === "bun") return [path, "--expose-gc", WORKER];
+  if (runtime === "bun") return [path, WORKER];
   await build({
     absWorkingDir: ROOT,
     entryPoints: [WORKER],
@@ -113,7 +113,7 @@ async function invocation(runtime: RuntimeName): Promise<[command: string, ...ar
     logLevel: "silent",
   });
   await stop();
-  return [path, "--expose-gc", BUNDLE];
+  return [path, BUNDLE];
 }
 
 async function write(results: readonly Result[]): Promise<void> {
