@@ -11,7 +11,7 @@ const TOP = 64;
 const BAR = 7;
 const GAP = 9;
 const TITLE = 30;
-const TICKS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
+const TICKS = [0.0625, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
 
 const STYLE = `
   svg { background: #fff; font: 12px system-ui, sans-serif }
@@ -39,9 +39,13 @@ const STYLE = `
 /** Draws what was measured: a row for each case, a bar for each runtime. */
 export function chart(results: readonly Result[]): string {
   const step = results.length * BAR + GAP;
-  const drawn = results[0]!.cases
+  const { cases } = results[0]!;
+  // Without the first of each group, which is the line at 1.
+  const drawn = cases
     .map((each, index) => ({ each, index }))
-    .filter(({ each }) => GROUPS.includes(each.group));
+    .filter(({ each, index }) =>
+      GROUPS.includes(each.group) && cases[index - 1]?.group === each.group
+    );
   const speeds = drawn.flatMap(({ index }) => results.map((result) => speed(result.cases[index]!)));
   const ticks = within(Math.min(...speeds), Math.max(...speeds));
   const x = scale(ticks[0]!, ticks.at(-1)!);
@@ -133,5 +137,5 @@ function label(x: number, y: number, text: string, kind: string): string {
 }
 
 function multiple(value: number): string {
-  return `${Number(value.toPrecision(2))}×`;
+  return `${Number(value.toPrecision(3))}×`;
 }
