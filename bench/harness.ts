@@ -87,6 +87,11 @@ async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
+/** How far the usual sample is from the best: near 1 where the machine was quiet. */
+export function noise(measurements: readonly Measurement[]): number {
+  return median(measurements.map((each) => each.median / each.minimum));
+}
+
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -10,13 +10,16 @@ export interface Result {
   readonly title: string;
   readonly date: string;
   readonly rounds: number;
+  /** The median over the minimum of the usual case. */
+  readonly noise: number;
   readonly cases: readonly Measurement[];
   readonly targets: readonly Verdict[];
 }
 
 /** The tables as plain text. */
 export function text(results: readonly Result[]): string {
-  return tables(results).map((table) => `${table.title}\n\n${plain(table.rows)}\n`).join("\n");
+  const bodies = tables(results).map((table) => `${table.title}\n\n${plain(table.rows)}\n`);
+  return [...bodies, `Noise (median over minimum): ${quiet(results)}`].join("\n");
 }
 
 /** The tables as Markdown. */
@@ -25,9 +28,14 @@ export function markdown(results: readonly Result[]): string {
   const versions = results.map(({ title }) => title).join(", ");
   const head = `Medians of ${rounds} rounds on ${date}: ${versions}. ` +
     "Nanoseconds for one item, and in brackets multiples of the first case of the group. " +
-    "Compare the ratios; the nanoseconds are those of one machine in one hour.";
+    "Compare the ratios; the nanoseconds are those of one machine in one hour. " +
+    `Noise, the median over the minimum of the usual case: ${quiet(results)}.`;
   const bodies = tables(results).map((table) => `## ${table.title}\n\n${piped(table.rows)}\n`);
   return [`# Results\n\n${head}\n`, ...bodies].join("\n");
+}
+
+function quiet(results: readonly Result[]): string {
+  return results.map(({ title, noise }) => `${noise.toFixed(2)} in ${title}`).join(", ");
 }
 
 interface Table {

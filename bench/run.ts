@@ -11,7 +11,7 @@ import { deno } from "../tools/run.ts";
 import { binary, title } from "../tools/runtimes.ts";
 import { chart } from "./chart.ts";
 import { groups } from "./groups.ts";
-import type { Effort, Measurement } from "./harness.ts";
+import { type Effort, type Measurement, noise } from "./harness.ts";
 import { markdown, type Result, text } from "./report.ts";
 import { judge, type RuntimeName, RUNTIMES } from "./targets.ts";
 import type { Orders } from "./worker.ts";
@@ -42,6 +42,7 @@ for (const runtime of runtimes) {
     title: title(runtime),
     date: new Date().toISOString().slice(0, 10),
     rounds: orders.rounds,
+    noise: noise(cases),
     cases,
     targets: judge(runtime, cases),
   });

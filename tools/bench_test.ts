@@ -31,6 +31,7 @@ Deno.test("what was measured is written as a table and as a chart", () => {
     title: "deno 0",
     date: "2000-01-01",
     rounds: 1,
+    noise: 1,
     cases,
     targets: judge("deno", cases),
   };

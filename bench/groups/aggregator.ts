@@ -92,12 +92,14 @@ export const aggregator: Group = {
         return count;
       },
     },
-    { kind: "peer", name: "async cargoQueue", run: (n) => cargo(n, 1) },
-    { kind: "peer", name: "async cargoQueue, 16 workers", run: (n) => cargo(n, 16) },
+    { kind: "peer", name: "async cargoQueue", run: (n) => cargo(n, 1, noop) },
+    { kind: "peer", name: "async cargoQueue, 16 workers", run: (n) => cargo(n, 16, noop) },
+    { kind: "peer", name: "async cargoQueue, promises", run: (n) => cargo(n, 1) },
   ],
 };
 
-async function cargo(n: number, concurrency: number): Promise<number> {
+/** Without a callback each push returns a promise. */
+async function cargo(n: number, concurrency: number, pushed?: () => void): Promise<number> {
   let count = 0;
   const queue = async.cargoQueue<number>(
     (batch, done) => {
@@ -109,7 +111,7 @@ async function cargo(n: number, concurrency: number): Promise<number> {
   );
   for (const [from, to] of bursts(n)) {
     const drained = queue.drain();
-    for (let i = from; i < to; i++) queue.push(i, noop);
+    for (let i = from; i < to; i++) pushed ? queue.push(i, pushed) : queue.push(i);
     await drained;
   }
   return count;
