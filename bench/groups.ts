@@ -1,0 +1,18 @@
+/** All groups, in the order of the tables. */
+
+import { aggregator } from "./groups/aggregator.ts";
+import { batching } from "./groups/batching.ts";
+import { chunks } from "./groups/chunks.ts";
+import { fanout } from "./groups/fanout.ts";
+import { map } from "./groups/map.ts";
+import { singleflight } from "./groups/singleflight.ts";
+import type { Group } from "./harness.ts";
+
+export const groups: readonly Group[] = [
+  batching,
+  aggregator,
+  fanout,
+  map,
+  chunks,
+  singleflight,
+];

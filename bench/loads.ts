@@ -1,0 +1,79 @@
+/** Where the items come from, and where they go: the same for every case. */
+
+/** Items to be handed over at once, before a pusher waits for them. */
+const BURST = 1000;
+
+/** The numbers below `n`, one for each pull. */
+export function source(n: number): ReadableStream<number> {
+  return repeat(n, (i) => i);
+}
+
+/** A stream of `n` items. */
+export function repeat<T>(n: number, item: (i: number) => T): ReadableStream<T> {
+  let i = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (i < n) controller.enqueue(item(i++));
+      else controller.close();
+    },
+  });
+}
+
+/** Slices of the numbers below `n`, as `[from, to]`: what a pusher pushes in one go. */
+export function* bursts(n: number): Generator<[from: number, to: number]> {
+  for (let from = 0; from < n; from += BURST) yield [from, Math.min(n, from + BURST)];
+}
+
+/** Pipes a stream to a sink that only counts. */
+export async function pipeItems(readable: ReadableStream<unknown>): Promise<number> {
+  let count = 0;
+  await readable.pipeTo(
+    new WritableStream({
+      write() {
+        count++;
+      },
+    }),
+  );
+  return count;
+}
+
+/** Pipes a stream of batches to a sink that only counts their items. */
+export async function pipeBatches(readable: ReadableStream<ArrayLike<unknown>>): Promise<number> {
+  let count = 0;
+  await readable.pipeTo(
+    new WritableStream({
+      write(batch) {
+        count += batch.length;
+      },
+    }),
+  );
+  return count;
+}
+
+/** Reads a stream by a plain loop. */
+export async function readItems(readable: ReadableStream<unknown>): Promise<number> {
+  const reader = readable.getReader();
+  let count = 0;
+  while (!(await reader.read()).done) count++;
+  return count;
+}
+
+/** Reads a stream of batches by a plain loop. */
+export async function readBatches(readable: ReadableStream<ArrayLike<unknown>>): Promise<number> {
+  const reader = readable.getReader();
+  let count = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return count;
+    count += value.length;
+  }
+}
+
+/** Iterates over batches. */
+export async function iterateBatches(
+  batches: AsyncIterable<ArrayLike<unknown>>,
+): Promise<number> {
+  let count = 0;
+  for await (const batch of batches) count += batch.length;
+  return count;
+}

@@ -1,0 +1,93 @@
+/** The ratios that hold the library to its word, and what a run says of them. */
+
+import type { Measurement } from "./harness.ts";
+
+/** Where the cases run. */
+export const RUNTIMES = ["deno", "bun", "node24"] as const;
+
+/** One of them. */
+export type RuntimeName = typeof RUNTIMES[number];
+
+/** A case may take at most so many times what another takes, in the same run. */
+export interface Target {
+  readonly group: string;
+  readonly name: string;
+  readonly against: string;
+  readonly atMost: number;
+  /** Where a runtime has a limit of its own. */
+  readonly except?: Partial<Record<RuntimeName, number>>;
+}
+
+/** What a run says of a target. */
+export interface Verdict {
+  readonly group: string;
+  readonly name: string;
+  readonly against: string;
+  readonly atMost: number;
+  readonly ratio: number;
+  readonly ok: boolean;
+}
+
+const FLOOR = "pipeTo a no-op sink";
+const IDENTITY = "pipe through an identity TransformStream";
+
+/** All of them; `linger` is 1000, and a `Fanout` has 16 workers, unless the name says otherwise. */
+export const targets: readonly Target[] = [
+  ...of("batching", "pipe, BatchStream", [[FLOOR, 1.1], [IDENTITY, 0.6]]),
+  ...of("batching", "BatchStream.from", [
+    [FLOOR, 0.3, { bun: 0.36 }],
+    ["streaming-iterables batchWithTimeout", 0.5],
+  ]),
+  ...of("aggregator", "Aggregator.tryPush", [
+    [FLOOR, 0.06],
+    ["rxjs Subject, bufferTime", 0.25],
+    ["async cargoQueue", 0.1],
+  ]),
+  ...of("fanout", "Fanout.tryPush", [["p-queue", 0.1], ["p-map", 0.2], ["fastq.promise", 0.3]]),
+  ...of("fanout", "pipe to Fanout", [[FLOOR, 1.3]]),
+  ...of("fanout", "Fanout.consume", [[FLOOR, 0.45]]),
+  ...of("fanout", "Fanout.tryPush, with timeout", [["Fanout.tryPush", 2]]),
+  ...of("fanout", "Fanout.tryPush, with key", [["Fanout.tryPush", 2]]),
+  ...of("fanout", "Fanout.submit", [["Fanout.tryPush", 2]]),
+  ...of("map", "MapStream.from", [["p-map pMapIterable", 0.6]]),
+  ...of("singleflight", "Singleflight.do, one after another", [
+    ["a Map of promises, one after another", 1],
+  ]),
+  ...of("singleflight", "Singleflight.do, 1000 joiners", [
+    ["a Map of promises, 1000 joiners", 1.05],
+  ]),
+  ...of("chunks", "FixedChunkStream, into 4 MiB", [["FixedChunkStream, into 16 KiB", 1.2]]),
+];
+
+function of(
+  group: string,
+  name: string,
+  limits: [against: string, atMost: number, except?: Target["except"]][],
+): Target[] {
+  return limits.map(([against, atMost, except]) => ({
+    group,
+    name,
+    against,
+    atMost,
+    ...(except && { except }),
+  }));
+}
+
+/** The verdicts on those targets whose group was measured. */
+export function judge(
+  runtime: RuntimeName,
+  measurements: readonly Measurement[],
+): Verdict[] {
+  const measured = new Set(measurements.map((each) => each.group));
+  return targets.filter(({ group }) => measured.has(group)).map((target) => {
+    const { group, name, against } = target;
+    const median = (of: string) => {
+      const found = measurements.find((each) => each.group === group && each.name === of);
+      if (!found) throw new Error(`a target names no case: ${group}, ${of}`);
+      return found.median;
+    };
+    const ratio = median(name) / median(against);
+    const atMost = target.except?.[runtime] ?? target.atMost;
+    return { group, name, against, atMost, ratio, ok: ratio <= atMost };
+  });
+}

@@ -1,0 +1,52 @@
+/** What an entry point adds to a bundle, minified and gzipped: it cannot grow unnoticed. */
+
+import { assert, assertEquals } from "@std/assert";
+import { build, stop } from "esbuild";
+
+/** In kB of 1000 bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
+const SIZES: Record<string, { atMost: number; goal?: number }> = {
+  ".": { atMost: 11.3, goal: 10 },
+  "./aggregator": { atMost: 7.1, goal: 6 },
+  "./batch-stream": { atMost: 4, goal: 3 },
+  "./chunk-stream": { atMost: 4.4 },
+  "./collect-stream": { atMost: 3.3 },
+  "./fanout": { atMost: 5.2, goal: 4.2 },
+  "./fixed-chunk-stream": { atMost: 2.1 },
+  "./map-stream": { atMost: 4.3 },
+  "./singleflight": { atMost: 2.7, goal: 2.2 },
+  "./throttle-stream": { atMost: 2.5 },
+};
+
+const { exports } = JSON.parse(await Deno.readTextFile("deno.json"));
+const sizes: Record<string, number> = {};
+for (const [name, path] of Object.entries<string>(exports)) {
+  sizes[name] = await gzipped(path) / 1000;
+}
+await stop();
+
+Deno.test("every entry point has a size", () => {
+  assertEquals(Object.keys(SIZES), Object.keys(exports));
+});
+
+for (const [name, { atMost, goal = atMost }] of Object.entries(SIZES)) {
+  Deno.test(`entry point ${name} is not larger than it was`, () => {
+    const line = `${name}: ${sizes[name]} kB, at most ${atMost}, goal ${goal}`;
+    if (sizes[name]! > goal) console.log(line);
+    assert(sizes[name]! <= atMost, line);
+  });
+}
+
+async function gzipped(entryPoint: string): Promise<number> {
+  const { outputFiles } = await build({
+    entryPoints: [entryPoint],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    logLevel: "silent",
+  });
+  const minified = new Blob([outputFiles[0]!.contents as Uint8Array<ArrayBuffer>]);
+  const compressed = minified.stream().pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(compressed).arrayBuffer()).byteLength;
+}
