@@ -5,14 +5,14 @@ import { build, stop } from "esbuild";
 
 /** In kB of 1000 bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
-  ".": { atMost: 11.3, goal: 10 },
+  ".": { atMost: 11.4, goal: 10 },
   "./aggregator": { atMost: 7.1, goal: 6 },
   "./batch-stream": { atMost: 4, goal: 3 },
   "./chunk-stream": { atMost: 4.4 },
   "./collect-stream": { atMost: 3.3 },
   "./fanout": { atMost: 5.2, goal: 4.2 },
   "./fixed-chunk-stream": { atMost: 2.1 },
-  "./map-stream": { atMost: 4.3 },
+  "./map-stream": { atMost: 4.4 },
   "./singleflight": { atMost: 2.7, goal: 2.2 },
   "./throttle-stream": { atMost: 2.5 },
 };
