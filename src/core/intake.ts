@@ -1,13 +1,12 @@
 import type { HandlerContext } from "./call_context.ts";
-import { Fifo } from "./fifo.ts";
+import { type Accept, Entrance } from "./entrance.ts";
 import type { IntakeJob } from "./intake_job.ts";
 import type { IntakeOptions } from "./intake_options.ts";
 import { type Counts, Ledger } from "./ledger.ts";
-import { Pool, type PoolHost, type Runner } from "./pool.ts";
+import { Pool, type PoolHost } from "./pool.ts";
 import { Deferred, DONE, isThenable, reportUncaught, whenSettled } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
 import { checkSource, Consumer, openSource, type Source } from "./source.ts";
-import { Waiter } from "./waiter.ts";
 
 /**
  * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
@@ -31,7 +30,8 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   #onErrored: ((error: unknown) => void) | undefined;
 
   /** Those who wait for room, while there is none. */
-  readonly #entrance = new Fifo<Waiter<T>>();
+  readonly #entrance = new Entrance<T>();
+  readonly #accept: Accept<T> = (item, key, run, result) => this.accept(item, key, run, result);
   #resting = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer<T>>();
@@ -45,12 +45,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   protected abstract hasRoom(key: unknown): boolean;
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
-  protected abstract accept(
-    item: T,
-    key: unknown,
-    run: Runner | undefined,
-    result: Deferred<unknown> | undefined,
-  ): boolean;
+  protected abstract accept(...entry: Parameters<Accept<T>>): boolean;
 
   /** Starts something that waits for a worker outside the pool, if it can; `all` if nothing more comes. */
   protected dispatch(_all: boolean): boolean {
@@ -186,7 +181,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
       for (const item of job.items) items.push(item);
     }
     for (const job of running) job.reject(error);
-    for (const waiter of this.#entrance.drain()) (waiter.result ?? waiter.admitted!).reject(error);
+    this.#entrance.reject(error);
     this.#closed?.reject(error);
     this.#onErrored?.(error);
 
@@ -262,30 +257,20 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
   /** Nothing more comes. */
   get #ending(): boolean {
-    return this.#state === "draining" && this.#entrance.head === undefined;
+    return this.#state === "draining" && this.#entrance.empty;
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admit(): boolean {
-    const waiter = this.#entrance.head;
-    if (!waiter || !this.hasRoom(waiter.key)) return false;
-    this.#entrance.shift();
-    try {
-      if (!this.accept(waiter.item, waiter.key, waiter.run, waiter.result)) {
-        // What has used the room up may have to start before it.
-        this.#entrance.unshift(waiter);
-        return true;
-      }
-      waiter.admitted?.resolve();
-    } catch (error) {
-      (waiter.result ?? waiter.admitted!).reject(error);
-    }
+    if (this.#entrance.empty || !this.hasRoom(this.#entrance.key)) return false;
+    // Also where that fails: what has used the room up may have to start first.
+    this.#entrance.admit(this.#accept);
     return true;
   }
 
   /** Nobody overtakes those who wait for room. */
   #admits(key: unknown): boolean {
-    return this.#entrance.head === undefined && this.hasRoom(key);
+    return this.#entrance.empty && this.hasRoom(key);
   }
 
   /** Accepts the item now, or puts it in the entrance and returns when that is over. */
@@ -301,9 +286,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     if (this.#failure) throw this.#failure.error;
     if (!written) this.#checkOpen();
     if (this.#admits(lane) && this.accept(item, lane, run, result)) return;
-    const waiter = new Waiter(item, lane, run, result);
-    this.#entrance.push(waiter);
-    return waiter.admitted?.promise;
+    return this.#entrance.wait(item, lane, run, result);
   }
 
   #stopConsumers(reason: unknown): void {

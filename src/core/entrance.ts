@@ -1,0 +1,82 @@
+import { Fifo, type Linked } from "./fifo.ts";
+import type { Runner } from "./pool.ts";
+import { Deferred } from "./promises.ts";
+
+/** An item that has not been accepted yet, because there is no room. */
+class Waiter<T> implements Linked {
+  next: Linked | undefined;
+  readonly item: T;
+  readonly key: unknown;
+  readonly run: Runner | undefined;
+  /** For `submit`: its result. */
+  readonly result: Deferred<unknown> | undefined;
+  /** For `push` and `write`: that it was accepted. */
+  readonly admitted: Deferred<void> | undefined;
+
+  constructor(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ) {
+    this.item = item;
+    this.key = key;
+    this.run = run;
+    this.result = result;
+    this.admitted = result ? undefined : new Deferred();
+  }
+}
+
+/** What accepts an item; false where it could not. May throw. */
+export type Accept<T> = (
+  item: T,
+  key: unknown,
+  run: Runner | undefined,
+  result: Deferred<unknown> | undefined,
+) => boolean;
+
+/** Those who wait for room, in the order in which they came: nobody overtakes. */
+export class Entrance<T> {
+  readonly #waiters = new Fifo<Waiter<T>>();
+
+  get empty(): boolean {
+    return this.#waiters.head === undefined;
+  }
+
+  /** The key of the first. */
+  get key(): unknown {
+    return this.#waiters.head!.key;
+  }
+
+  /** Returns when the item has been accepted; where a result is waited for, that says it. */
+  wait(
+    item: T,
+    key: unknown,
+    run: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): Promise<void> | undefined {
+    const waiter = new Waiter(item, key, run, result);
+    this.#waiters.push(waiter);
+    return waiter.admitted?.promise;
+  }
+
+  /** Lets in the first, who stays the first where that fails, and goes where it throws. */
+  admit(accept: Accept<T>): void {
+    const waiter = this.#waiters.shift()!;
+    try {
+      if (accept(waiter.item, waiter.key, waiter.run, waiter.result)) waiter.admitted?.resolve();
+      else this.#waiters.unshift(waiter);
+    } catch (error) {
+      reject(waiter, error);
+    }
+  }
+
+  /** Turns everybody away. */
+  reject(error: unknown): void {
+    for (const waiter of this.#waiters.drain()) reject(waiter, error);
+  }
+}
+
+function reject<T>(waiter: Waiter<T>, error: unknown): void {
+  (waiter.result ?? waiter.admitted!).reject(error);
+}
