@@ -11,7 +11,7 @@ import { binary, type Runtime, runtimes } from "./runtimes.ts";
 
 const COVERAGE = ".build/coverage";
 const BUNDLES = ".build/node";
-const NODE_LIMIT = 60_000;
+const TEST_LIMIT = 60_000;
 
 /** What came out of a suite. */
 export interface Outcome {
@@ -57,12 +57,14 @@ async function runSuite(
   options?: RunOptions,
 ): Promise<Finished> {
   const path = await binary(runtime);
-  if (runtime === "bun") return await run(path, ["test", ...args], options);
+  if (runtime === "bun") {
+    return await run(path, ["test", `--timeout=${TEST_LIMIT}`, ...args], options);
+  }
   const files = await bundle(args);
   return await run(path, [
     "--test",
     "--enable-source-maps",
-    `--test-timeout=${NODE_LIMIT}`,
+    `--test-timeout=${TEST_LIMIT}`,
     `--test-reporter=${options?.show ? "spec" : "tap"}`,
     ...files,
   ], options);
