@@ -9,7 +9,7 @@
 import { BatchIntake } from "./core/batch_intake.ts";
 import { type Collector, makeCollector } from "./core/batcher.ts";
 import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
-import { checkLimits, ItemCollector } from "./core/item_collector.ts";
+import { checkLimits, itemCollector } from "./core/item_collector.ts";
 import {
   checkDuration,
   checkFunction,
@@ -230,13 +230,14 @@ function open<T, B>(
   if (checkLimit(owner, "capacity", capacity) < batch && counted) {
     throw new RangeError(complaint(owner, "capacity", `at least "maxItems", ${batch}`, capacity));
   }
-  const items = (): Collector<T, B> => new ItemCollector(limits) as Collector<T, unknown> as never;
+  const items = (): Collector<T, B> => itemCollector(limits) as Collector<T, unknown> as never;
   return new BatchIntake(checked, {
     owner,
     capacity,
     linger,
     collector: collector ? () => makeCollector(owner, collector) : items,
     plain: !collector,
+    asking: collector !== undefined || values.weigh !== undefined,
     keeping: collector !== undefined && checked.onDiscard !== undefined,
   });
 }

@@ -17,6 +17,8 @@ export interface GatherOptions<T, B> extends Gathering<T, B> {
 /** Gathers items into batches, one for each key, and has the pool handle them. */
 export class BatchIntake<T, B> extends Intake<T, B> {
   readonly #gather: GatherOptions<T, B>;
+  readonly #capacity: number;
+  readonly #asking: boolean;
   readonly #linger: Linger;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, OpenBatch<T, B>>();
@@ -24,13 +26,15 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   readonly #due = new Set<OpenBatch<T, B>>();
   /** The only one, where there are no keys. */
   readonly #single: OpenBatch<T, B> | undefined;
-  /** Those whose collector is being asked for the batch, which it may use to come back here. */
-  readonly #taking = new Set<OpenBatch<T, B>>();
+  /** How many collectors are being asked for their batch, which they may use to come back here. */
+  #taking = 0;
   #batches = 0;
 
   constructor(options: IntakeOptions<T, B>, gather: GatherOptions<T, B>) {
     super(options);
     this.#gather = gather;
+    this.#capacity = gather.capacity;
+    this.#asking = gather.asking;
     this.#linger = new Linger(gather.linger);
     if (!options.key) this.#single = this.#make(undefined);
   }
@@ -53,7 +57,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   }
 
   protected override hasRoom(): boolean {
-    return this.ledger.waiting < this.#gather.capacity && this.#taking.size === 0;
+    return this.ledger.waiting < this.#capacity && this.#taking === 0;
   }
 
   protected override accept(
@@ -66,20 +70,22 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     let closed = false;
     try {
       batch ??= this.#make(key);
-      const fits = batch.batcher.fits(item);
-      // A collector is user code: the sink may be at its end by now, or full, or this batch closed.
-      this.checkUsable();
-      if (!this.hasRoom()) return false;
-      if (!this.#current(batch)) return this.accept(item, key, run, result);
-      if (!fits) closed = this.#close(batch);
-      batch.batcher.add(item);
-      this.checkUsable();
+      if (this.#asking) {
+        const fits = batch.fits(item);
+        // That is user code: the sink may be at its end by now, or full, or this batch closed.
+        this.checkUsable();
+        if (!this.hasRoom()) return false;
+        if (!this.#current(batch)) return this.accept(item, key, run, result);
+        if (!fits) closed = this.#close(batch);
+      }
+      batch.add(item);
+      if (this.#asking) this.checkUsable();
     } catch (error) {
       this.fail(error);
-      batch?.batcher.reset();
+      batch?.reset();
       throw error;
     }
-    if (batch.batcher.held === 1) {
+    if (batch.held === 1) {
       batch.begin(run, this.ledger.epoch);
       this.#open.set(key, batch);
     }
@@ -90,9 +96,13 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     return true;
   }
 
+  protected override get dispatches(): boolean {
+    return true;
+  }
+
   /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */
   protected override dispatch(all: boolean): boolean {
-    if (this.#taking.size > 0) return false;
+    if (this.#taking > 0) return false;
     if (all && this.#open.size > 0) {
       this.#closeAll();
       this.pool.drain();
@@ -125,9 +135,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   /** Whether this is the batch that items of its key go to. */
   #current(batch: OpenBatch<T, B>): boolean {
     if (this.#single) return true;
-    return batch.batcher.held > 0
-      ? this.#open.get(batch.key) === batch
-      : !this.#open.has(batch.key);
+    return batch.held > 0 ? this.#open.get(batch.key) === batch : !this.#open.has(batch.key);
   }
 
   #startable(batches: Iterable<OpenBatch<T, B>>): OpenBatch<T, B> | undefined {
@@ -142,7 +150,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   /** The item that was added last is accepted already, whatever the collector throws now. */
   #tryCloseFull(batch: OpenBatch<T, B>): boolean {
     try {
-      return batch.batcher.full && this.#close(batch);
+      return batch.full && this.#close(batch);
     } catch (error) {
       this.fail(error);
       return false;
@@ -161,15 +169,17 @@ export class BatchIntake<T, B> extends Intake<T, B> {
 
   /** The batch goes to the pool, and the next item opens another. */
   #close(batch: OpenBatch<T, B>): boolean {
-    if (this.#taking.has(batch)) return false;
+    if (batch.taking) return false;
     let empty: boolean;
     let job: BatchJob<T, B>;
-    this.#taking.add(batch);
+    batch.taking = true;
+    this.#taking++;
     try {
-      empty = batch.batcher.empty;
+      empty = batch.empty;
       job = empty ? batch.abandon() : batch.close();
     } finally {
-      this.#taking.delete(batch);
+      batch.taking = false;
+      this.#taking--;
     }
     this.checkUsable();
     this.#open.delete(batch.key);

@@ -36,16 +36,9 @@ export type Accept<T> = (
 ) => boolean;
 
 /** Those who wait for room, in the order in which they came: nobody overtakes. */
-export class Entrance<T> {
-  readonly #waiters = new Fifo<Waiter<T>>();
-
+export class Entrance<T> extends Fifo<Waiter<T>> {
   get empty(): boolean {
-    return this.#waiters.head === undefined;
-  }
-
-  /** The key of the first. */
-  get key(): unknown {
-    return this.#waiters.head!.key;
+    return this.head === undefined;
   }
 
   /** Returns when the item has been accepted; where a result is waited for, that says it. */
@@ -56,16 +49,16 @@ export class Entrance<T> {
     result: Deferred<unknown> | undefined,
   ): Promise<void> | undefined {
     const waiter = new Waiter(item, key, run, result);
-    this.#waiters.push(waiter);
+    this.push(waiter);
     return waiter.admitted?.promise;
   }
 
   /** Lets in the first, who stays the first where that fails, and goes where it throws. */
   admit(accept: Accept<T>): void {
-    const waiter = this.#waiters.shift()!;
+    const waiter = this.shift()!;
     try {
       if (accept(waiter.item, waiter.key, waiter.run, waiter.result)) waiter.admitted?.resolve();
-      else this.#waiters.unshift(waiter);
+      else this.unshift(waiter);
     } catch (error) {
       reject(waiter, error);
     }
@@ -73,7 +66,7 @@ export class Entrance<T> {
 
   /** Turns everybody away. */
   reject(error: unknown): void {
-    for (const waiter of this.#waiters.drain()) reject(waiter, error);
+    for (const waiter of this.drain()) reject(waiter, error);
   }
 }
 

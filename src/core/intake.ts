@@ -52,6 +52,10 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     return false;
   }
 
+  protected get dispatches(): boolean {
+    return false;
+  }
+
   /** Takes what waits outside the pool. */
   protected abandon(): IntakeJob<T, P>[] {
     return [];
@@ -244,6 +248,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   rested(): void {
     // What is started here may settle at once, and come by here again.
     if (this.#resting) return;
+    if (this.#state === "open" && this.#entrance.empty && !this.dispatches) return;
     this.#resting = true;
     while (!this.#failure && (this.dispatch(this.#ending) || this.#admit()));
     this.#resting = false;
@@ -262,7 +267,8 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admit(): boolean {
-    if (this.#entrance.empty || !this.hasRoom(this.#entrance.key)) return false;
+    const { head } = this.#entrance;
+    if (head === undefined || !this.hasRoom(head.key)) return false;
     // Also where that fails: what has used the room up may have to start first.
     this.#entrance.admit(this.#accept);
     return true;

@@ -62,36 +62,63 @@ export class ItemBatching<T> {
     limits: ItemLimits<T>,
     given: { linger?: number | undefined; signal?: AbortSignal | undefined },
   ) {
-    this.collector = () => new ItemCollector(limits);
+    this.collector = () => itemCollector(limits);
     const { linger = Infinity, signal } = given;
     this.linger = checkDuration(limits.owner, "linger", linger, "or zero");
     this.signal = checkSignal(limits.owner, "signal", signal);
   }
 }
 
-/** Items in an array, up to a count and a weight. */
-export class ItemCollector<T> implements Collector<T, T[]> {
-  readonly #limits: ItemLimits<T>;
-  #items: T[] = [];
-  #weight = 0;
-  /** Of the item that `fits` was asked about last. */
-  #next = 0;
+/** The collector that holds these limits. */
+export function itemCollector<T>(limits: ItemLimits<T>): Collector<T, T[]> {
+  const { weigh } = limits;
+  return weigh ? new WeighingCollector(limits, weigh) : new CountingCollector(limits.maxItems);
+}
 
-  constructor(limits: ItemLimits<T>) {
-    this.#limits = limits;
+/** Items in an array, up to a count. */
+class CountingCollector<T> implements Collector<T, T[]> {
+  readonly #maxItems: number;
+  #items: T[] = [];
+  /** A field, because it is read more often than it changes. */
+  full = false;
+
+  constructor(maxItems: number) {
+    this.#maxItems = maxItems;
   }
 
   get size(): number {
     return this.#items.length;
   }
 
-  get full(): boolean {
-    return this.#items.length >= this.#limits.maxItems || this.#weight >= this.#limits.maxWeight;
+  add(item: T): void {
+    this.full = this.#items.push(item) >= this.#maxItems;
+  }
+
+  take(): T[] {
+    const items = this.#items;
+    this.#items = [];
+    this.full = false;
+    return items;
+  }
+}
+
+/** Items in an array, up to a count and a weight. */
+class WeighingCollector<T> extends CountingCollector<T> {
+  readonly #limits: ItemLimits<T>;
+  readonly #weigh: (item: T) => number;
+  #weight = 0;
+  /** Of the item that `fits` was asked about last. */
+  #next = 0;
+
+  constructor(limits: ItemLimits<T>, weigh: (item: T) => number) {
+    super(limits.maxItems);
+    this.#limits = limits;
+    this.#weigh = weigh;
   }
 
   fits(item: T): boolean {
-    const { weigh, maxWeight } = this.#limits;
-    if (weigh === undefined) return true;
+    const weigh = this.#weigh;
+    const { maxWeight } = this.#limits;
     const weight = weigh(item);
     this.#next = weight;
     if (!(typeof weight === "number" && weight >= 0 && weight <= maxWeight && weight < Infinity)) {
@@ -100,16 +127,15 @@ export class ItemCollector<T> implements Collector<T, T[]> {
     return this.#weight + weight <= maxWeight;
   }
 
-  add(item: T): void {
-    this.#items.push(item);
+  override add(item: T): void {
+    super.add(item);
     this.#weight += this.#next;
+    if (this.#weight >= this.#limits.maxWeight) this.full = true;
   }
 
-  take(): T[] {
-    const items = this.#items;
-    this.#items = [];
+  override take(): T[] {
     this.#weight = 0;
-    return items;
+    return super.take();
   }
 
   #checkWeight(weight: unknown): void {

@@ -1,3 +1,4 @@
+import type { Lane } from "./lanes.ts";
 import type { Linked } from "./fifo.ts";
 import { Intake } from "./intake.ts";
 import type { IntakeJob } from "./intake_job.ts";
@@ -35,6 +36,7 @@ export class ItemIntake<T> extends Intake<T, T> {
 class ItemJob<T> implements IntakeJob<T, T> {
   next: Linked | undefined;
   order = 0;
+  lane: Lane | undefined;
   readonly count = 1;
   failures = 0;
   readonly payload: T;

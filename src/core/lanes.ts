@@ -3,8 +3,19 @@ import { Fifo, type Linked } from "./fifo.ts";
 /** A job as its queue sees it. */
 export interface Keyed extends Linked {
   readonly key: unknown;
-  /** Place in the order of acceptance; belongs to the queue. */
+  /** Both belong to the queue: the place in the order of acceptance, and the lane of the key. */
   order: number;
+  lane: Lane | undefined;
+}
+
+/** The jobs of one key that stand behind the one that is ready or running. */
+export class Lane extends Fifo<Keyed> {
+  readonly key: unknown;
+
+  constructor(key: unknown) {
+    super();
+    this.key = key;
+  }
 }
 
 /** What a pool asks of the jobs that wait for it. */
@@ -40,8 +51,8 @@ export class Line<J extends Linked> extends Fifo<J> implements JobQueue<J> {
  * Among the ready ones the oldest goes first, so a key gains nothing by having been blocked.
  */
 export class Lanes<J extends Keyed> implements JobQueue<J> {
-  /** Keys with a job that is ready or running, and the jobs behind it. */
-  readonly #lanes = new Map<unknown, Fifo<J> | undefined>();
+  /** Of the keys with a job that is ready or running. */
+  readonly #lanes = new Map<unknown, Lane>();
   /** Ready since they came, in order. */
   readonly #fresh = new Fifo<J>();
   /** Ready since the job before them settled: a heap, the oldest first. */
@@ -58,14 +69,14 @@ export class Lanes<J extends Keyed> implements JobQueue<J> {
 
   push(job: J): void {
     job.order = this.#accepted++;
-    if (this.free(job.key)) {
-      this.#lanes.set(job.key, undefined);
+    const lane = this.#lanes.get(job.key);
+    if (lane) {
+      job.lane = lane;
+      lane.push(job);
+    } else {
+      this.#lanes.set(job.key, job.lane = new Lane(job.key));
       this.#fresh.push(job);
-      return;
     }
-    let lane = this.#lanes.get(job.key);
-    if (lane === undefined) this.#lanes.set(job.key, lane = new Fifo());
-    lane.push(job);
   }
 
   shift(): J | undefined {
@@ -79,14 +90,14 @@ export class Lanes<J extends Keyed> implements JobQueue<J> {
   }
 
   settled(job: J): void {
-    const next = this.#lanes.get(job.key)?.shift();
-    if (next === undefined) this.#lanes.delete(job.key);
-    else insert(this.#freed, next);
+    const next = job.lane!.shift();
+    if (next) insert(this.#freed, next as J);
+    else this.#lanes.delete(job.key);
   }
 
   drain(): J[] {
     const jobs = [...this.#freed, ...this.#fresh.drain()];
-    for (const lane of this.#lanes.values()) for (const job of lane?.drain() ?? []) jobs.push(job);
+    for (const lane of this.#lanes.values()) for (const job of lane.drain()) jobs.push(job as J);
     this.#freed.length = 0;
     this.#lanes.clear();
     return jobs.sort((a, b) => a.order - b.order);

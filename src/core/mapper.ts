@@ -1,4 +1,5 @@
 import type { HandlerContext } from "./call_context.ts";
+import type { Lane } from "./lanes.ts";
 import { Fifo, type Linked } from "./fifo.ts";
 import { Passage } from "./passage.ts";
 import { type Job, Pool, type PoolHost } from "./pool.ts";
@@ -24,6 +25,7 @@ class Result<R> implements Linked {
 class Call<T, R> implements Job {
   next: Linked | undefined;
   order = 0;
+  lane: Lane | undefined;
   readonly run = undefined;
   readonly key: unknown;
   readonly item: T;

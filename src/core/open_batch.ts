@@ -1,4 +1,5 @@
 import { Batcher, type Collector, type Linger } from "./batcher.ts";
+import type { Lane } from "./lanes.ts";
 import type { Linked } from "./fifo.ts";
 import type { IntakeJob } from "./intake_job.ts";
 import type { Epoch } from "./ledger.ts";
@@ -15,15 +16,19 @@ export interface Gathering<T, B> {
   collector: () => Collector<T, B>;
   /** Whether a batch is the array of its items. */
   plain: boolean;
+  /** Whether it takes code of the user's to know if an item fits. */
+  asking: boolean;
   /** Whether the items are kept beside it, because somebody is to be told which were discarded. */
   keeping: boolean;
 }
 
 /** A batch that gathers, and what came with its items. */
-export class OpenBatch<T, B> {
-  readonly batcher: Batcher<T, B>;
+export class OpenBatch<T, B> extends Batcher<T, B> {
   readonly key: unknown;
+  /** Its collector is being asked for the batch. Belongs to the intake. */
+  taking = false;
   readonly #gather: Gathering<T, B>;
+  readonly #keeping: boolean;
   /** Both of the item that opened it. */
   #run: Runner | undefined;
   #epoch!: Epoch;
@@ -38,9 +43,10 @@ export class OpenBatch<T, B> {
     linger: Linger,
     onDue: () => void,
   ) {
+    super(gather.collector(), linger, onDue);
     this.key = key;
     this.#gather = gather;
-    this.batcher = new Batcher(gather.collector(), linger, onDue);
+    this.#keeping = gather.keeping;
   }
 
   /** Its first item has been added. */
@@ -51,21 +57,21 @@ export class OpenBatch<T, B> {
 
   /** An item has been added. */
   joined(item: T, result: Deferred<unknown> | undefined): void {
-    if (result) (this.#results ??= [])[this.batcher.held - 1] = result;
-    if (this.#gather.keeping) (this.#items ??= []).push(item);
+    if (result) (this.#results ??= [])[this.held - 1] = result;
+    if (this.#keeping) (this.#items ??= []).push(item);
   }
 
   /** Makes a job of it, and is empty. Throws what the collector throws, and keeps everything then. */
   close(): BatchJob<T, B> {
-    const { held } = this.batcher;
-    const batch = this.batcher.take();
+    const { held } = this;
+    const batch = this.take();
     return this.#job(batch, held, this.#gather.plain ? batch as T[] : this.#items);
   }
 
   /** As `close`, where no handler is to have it: a collector of one's own is asked nothing. */
   abandon(): BatchJob<T, B> {
     if (this.#gather.plain) return this.close();
-    return this.#job(undefined as B, this.batcher.reset(), this.#items);
+    return this.#job(undefined as B, this.reset(), this.#items);
   }
 
   #job(payload: B, count: number, items: readonly T[] = []): BatchJob<T, B> {
@@ -81,6 +87,7 @@ export class OpenBatch<T, B> {
 export class BatchJob<T, B> implements IntakeJob<T, B> {
   next: Linked | undefined;
   order = 0;
+  lane: Lane | undefined;
   failures = 0;
   results: Results | undefined;
   readonly payload: B;

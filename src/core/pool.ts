@@ -34,7 +34,8 @@ export class Pool<J extends Job> {
   readonly #timed: boolean;
   #deadlines: Deadlines<Worker<J>> | undefined;
   readonly #workers = new Set<Worker<J>>();
-  readonly #free: Worker<J>[] = [];
+  /** A stack of those without a job. */
+  #free: Worker<J> | undefined;
   #running = 0;
   #draining = false;
 
@@ -72,6 +73,7 @@ export class Pool<J extends Job> {
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
   drain(): void {
+    if (this.#running >= this.#concurrency) return;
     const outermost = !this.#draining;
     this.#draining = true;
     while (this.#running < this.#concurrency) {
@@ -108,14 +110,16 @@ export class Pool<J extends Job> {
     worker.job = undefined;
     this.#deadlines?.remove(worker);
     const kept = this.#host.settled(job, failed, outcome);
-    if (kept) kept.then(() => this.#release(worker, job));
+    if (kept) this.#releaseAfter(kept, worker, job);
     else this.#release(worker, job);
   }
 
   #start(job: J): void {
     this.#running++;
     this.#host.starting(job);
-    const worker = this.#free.pop() ?? this.#hire();
+    const worker = this.#free ?? this.#hire();
+    this.#free = worker.next;
+    worker.next = undefined;
     worker.job = job;
     // Of the worker: with all handlers on one signal, sixteen listeners would be a leak to Node. With
     // a timeout, of the call.
@@ -124,9 +128,7 @@ export class Pool<J extends Job> {
     const start = this.#deadlines ? performance.now() : 0;
     let outcome: unknown;
     try {
-      outcome = job.run
-        ? job.run(() => this.#host.call(job, context))
-        : this.#host.call(job, context);
+      outcome = job.run ? this.#callWithin(job.run, job, context) : this.#host.call(job, context);
       if (isThenable(outcome)) {
         whenSettled(outcome, worker.fulfilled, worker.rejected);
         this.#deadlines?.add(worker, start);
@@ -137,6 +139,11 @@ export class Pool<J extends Job> {
       return;
     }
     this.settle(worker, false, outcome);
+  }
+
+  /** Apart, because a closure over the job would be paid for by every job. */
+  #callWithin(run: Runner, job: J, context: HandlerContext): unknown {
+    return run(() => this.#host.call(job, context));
   }
 
   #hire(): Worker<J> {
@@ -153,9 +160,16 @@ export class Pool<J extends Job> {
     this.settle(worker, true, reason);
   }
 
+  #releaseAfter(kept: Promise<void>, worker: Worker<J>, job: J): void {
+    kept.then(() => this.#release(worker, job));
+  }
+
   #release(worker: Worker<J>, job: J): void {
     this.#running--;
-    if (!worker.dismissed) this.#free.push(worker);
+    if (!worker.dismissed) {
+      worker.next = this.#free;
+      this.#free = worker;
+    }
     this.#queue.settled(job);
     this.#host.released(job);
     // Where a handler settles at once, the loop that started it goes on.
@@ -169,6 +183,8 @@ class Worker<J extends Job> implements Expiring {
   before: Expiring | undefined;
   after: Expiring | undefined;
 
+  /** The next without a job. */
+  next: Worker<J> | undefined;
   job: J | undefined;
   context: CallContext = new CallContext();
   dismissed = false;

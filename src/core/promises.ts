@@ -44,7 +44,10 @@ export function whenSettled<T>(
   fulfilled: (value: T) => void,
   rejected: (reason: unknown) => void,
 ): void {
-  nativeThen.call(Promise.resolve(thenable), fulfilled as (value: unknown) => void, rejected);
+  const promise = thenable instanceof Promise && thenable.constructor === Promise
+    ? thenable
+    : Promise.resolve(thenable);
+  nativeThen.call(promise, fulfilled as (value: unknown) => void, rejected);
 }
 
 const nativeThen = Promise.prototype.then;
