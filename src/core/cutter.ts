@@ -22,7 +22,7 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
     return this.#filled === this.#size;
   }
 
-  protected override fits(chunk: ArrayBuffer | ArrayBufferView): boolean {
+  protected override take(chunk: ArrayBuffer | ArrayBufferView): boolean {
     const bytes = bytesOf(chunk);
     this.#rest = bytes.length > 0 ? bytes : NOTHING;
     this.#cut();

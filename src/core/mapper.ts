@@ -49,7 +49,7 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   readonly #line = new Fifo<Result<R>>();
   #open = 0;
   #calling = 0;
-  /** Of the item that `fits` was asked about last. */
+  /** Of the item that was offered last. */
   #key: unknown;
   #settled: Deferred<void> | undefined;
 
@@ -82,9 +82,11 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
     return this.#open >= this.#options.concurrency;
   }
 
-  protected override fits(item: T): boolean {
+  protected override take(item: T): boolean {
     this.#key = this.#options.key?.(item);
-    return !this.full;
+    if (this.full || this.errored) return false;
+    this.put(item);
+    return true;
   }
 
   protected override put(item: T): void {

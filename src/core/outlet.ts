@@ -49,13 +49,16 @@ export class Outlet<T, B> extends Passage<T, B> {
     return this.#batcher.full && !this.#batcher.empty;
   }
 
-  protected override fits(item: T): boolean {
-    if (this.#batcher.fits(item)) return true;
-    // The collector is user code, and may have cancelled the stream.
+  protected override take(item: T): boolean {
+    if (!this.#batcher.fits(item)) {
+      // The collector is user code, and may have cancelled the stream.
+      if (this.errored) return false;
+      this.#batcher.expire();
+      if (!this.demand) return false;
+      this.#handOver();
+    }
     if (this.errored) return false;
-    this.#batcher.expire();
-    if (!this.demand) return false;
-    this.#handOver();
+    this.put(item);
     return true;
   }
 

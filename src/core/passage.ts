@@ -25,9 +25,9 @@ export abstract class Passage<T, R> implements Follower {
   #parked: { readonly item: T } | undefined;
   #room: Deferred<void> | undefined;
 
-  /** Whether `item` can be put now. Asked once for each item; may make room, and may throw. */
-  protected abstract fits(item: T): boolean;
-  /** Takes an item that fits; may throw. */
+  /** Puts `item`, or returns false if it cannot be put now. Called once for each item; may throw. */
+  protected abstract take(item: T): boolean;
+  /** Takes an item for which there is room; may throw. */
   protected abstract put(item: T): void;
   /** Whether nothing more can be put before something has been handed over. */
   protected abstract readonly full: boolean;
@@ -54,14 +54,10 @@ export abstract class Passage<T, R> implements Follower {
   /** Takes the item now, or returns when it will have been taken. Throws where this has failed. */
   offer(item: T): Promise<void> | undefined {
     try {
-      const fits = this.fits(item);
       // That is user code, in part: it may have cancelled the stream.
-      if (!this.errored) {
-        if (!fits) {
-          this.#parked = { item };
-          return this.#whenRoom();
-        }
-        this.put(item);
+      if (!this.take(item) && !this.errored) {
+        this.#parked = { item };
+        return this.#whenRoom();
       }
     } catch (error) {
       this.fail(error);

@@ -37,10 +37,12 @@ export class ThrottlePassage<T> extends Passage<T, T> {
     return this.#leading && this.#passed !== undefined && this.#throttler.quiet;
   }
 
-  protected override fits(): boolean {
+  protected override take(item: T): boolean {
     // At the leading edge what has passed is kept, so the next that would pass waits outside. At
     // the trailing edge the latest is what counts.
-    return !this.full;
+    if (this.full) return false;
+    this.put(item);
+    return true;
   }
 
   protected override put(item: T): void {
