@@ -7,9 +7,9 @@ import { build, stop } from "esbuild";
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
   ".": { atMost: 11.5, goal: 10 },
   "./aggregator": { atMost: 7.2, goal: 6 },
-  "./batch-stream": { atMost: 4, goal: 3 },
+  "./batch-stream": { atMost: 4.05, goal: 3 },
   "./chunk-stream": { atMost: 4.4 },
-  "./collect-stream": { atMost: 3.3 },
+  "./collect-stream": { atMost: 3.35 },
   "./fanout": { atMost: 5.3, goal: 4.2 },
   "./fixed-chunk-stream": { atMost: 2.1 },
   "./map-stream": { atMost: 4.4 },

@@ -121,6 +121,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     const jobs = [...this.#open.values()].map((batch) => batch.abandon());
     this.#open.clear();
     this.#due.clear();
+    this.#single?.end();
     return jobs;
   }
 

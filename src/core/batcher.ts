@@ -58,6 +58,9 @@ export class Linger {
   }
 }
 
+/** Nothing is added to it, and nothing taken. */
+const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
+
 /**
  * One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows.
  */
@@ -66,7 +69,7 @@ export class Batcher<T, B> implements Expiring {
   before: Expiring | undefined;
   after: Expiring | undefined;
 
-  readonly #collector: Collector<T, B>;
+  #collector: Collector<T, B>;
   readonly #linger: Linger;
   readonly #onDue: () => void;
 
@@ -130,6 +133,12 @@ export class Batcher<T, B> implements Expiring {
     this.due = false;
     this.#linger.stop(this);
     return held;
+  }
+
+  /** As `reset`, for good: lets go of the collector, which still holds the items. */
+  end(): number {
+    this.#collector = EMPTY;
+    return this.reset();
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */

@@ -109,6 +109,8 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   }
 
   protected override release(): void {
+    this.#key = undefined;
+    this.#line.drain();
     this.#pool.stop();
   }
 
@@ -129,7 +131,7 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
     this.#calling--;
     if (failed) {
       this.fail(outcome);
-    } else {
+    } else if (!this.errored) {
       call.result.there = true;
       call.result.value = outcome as R;
       if (!this.#options.ordered) this.#line.push(call.result);

@@ -79,7 +79,7 @@ export class Outlet<T, B> extends Passage<T, B> {
   }
 
   protected override release(): void {
-    this.#discarded += this.#batcher.reset();
+    this.#discarded += this.#batcher.end();
   }
 
   #handOver(): void {
