@@ -65,7 +65,7 @@ export interface BatchStreamOptions<T> {
  *
  * - **Order** is kept. No batch is empty, and none is touched again once it is handed over.
  * - **When**: a batch goes out when it is full, or when it is due and the consumer asks for one, or
- *   at close. Never earlier: no timer outlives the batch that it was armed for.
+ *   at close. Never earlier: what was armed for one batch never flushes the next.
  * - **Weight**: `maxWeight` is never exceeded. The item that would exceed it starts the next batch;
  *   one that is heavier by itself goes out alone, or errors the stream.
  * - **Bound**: one batch is held at the most. While it is full and nobody asks for it, writes wait.

@@ -46,7 +46,7 @@ export interface CollectStreamOptions<T, B> {
  *
  * - **Order**: batches come in the order of their items. None is empty, and none is touched again.
  * - **When**: a batch goes out when the collector is full, or when it is due and the consumer asks
- *   for one, or at close. Never earlier: no timer outlives the batch that it was armed for.
+ *   for one, or at close. Never earlier: what was armed for one batch never flushes the next.
  * - **Bound**: one batch is held at the most. While it is full and nobody asks for it, writes wait.
  * - **Linger**: runs from the first item of a batch and is never extended. A batch that is due while
  *   the consumer is busy keeps growing until it is full.

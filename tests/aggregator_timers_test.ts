@@ -18,6 +18,7 @@ timed(
     assertEquals(clock.pending, 1);
     await sink.close();
     assertEquals(seen, [[1, 2]]);
+    await turn();
     assertEquals(clock.pending, 0);
     await clock.tick(200);
     assertEquals(sink.stats, tally({ accepted: 2, done: 2, batches: 1 }));

@@ -162,6 +162,7 @@ for (const { name, make } of kinds) {
       await writer.write("a");
       stream.flush();
       assertEquals((await read).value, ["a"]);
+      await turn();
       assertEquals(clock.pending, 0);
     }));
 
@@ -171,6 +172,7 @@ for (const { name, make } of kinds) {
       const { writer, reader } = ends(stream);
       await writer.write("a");
       stream.flush();
+      await turn();
       assertEquals(clock.pending, 0);
       await writer.write("b");
       assertEquals((await reader.read()).value, ["a", "b"]);

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Aggregator, BatchStream, byteLength, ChunkStream } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
-import { collect, settled, streamOf } from "./support/gate.ts";
+import { collect, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
 /** What is found to be the length of `item`: it fits where there is as much room, and not with less. */
@@ -136,6 +136,7 @@ test("go-zero ChunkExecutor: by interval, and Flush", () =>
     await writer.write(2);
     stream.flush();
     assertEquals((await reader.read()).value, [2]);
+    await turn();
     assertEquals(clock.pending, 0);
   }));
 

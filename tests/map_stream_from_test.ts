@@ -157,6 +157,7 @@ timed(
     assertEquals([clock.pending, listeners.live], [1, 1]);
     for (const call of hand.calls) call.resolve(call.item);
     assertEquals((await read).value, 1);
+    await turn();
     assertEquals([clock.pending, listeners.live], [0, 1]);
     assertEquals((await reader.read()).value, 2);
     assertEquals((await reader.read()).done, true);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Singleflight } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
-import { gate, settled } from "./support/gate.ts";
+import { gate, settled, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
 test("Singleflight.forget() leaves the old flight to those who wait and has the next caller start anew [6.4]", async () => {
@@ -114,6 +114,7 @@ test("Singleflight.do() starts anew when forgetAfter has passed since the start 
     old.resolve("stale");
     assertEquals(await first, { value: "stale", shared: true });
     assertEquals(await joined, { value: "stale", shared: true });
+    await turn();
     assertEquals([flights.size, clock.pending], [0, 0]);
   }));
 
@@ -193,6 +194,7 @@ test("Singleflight.do() has one timer for all flights, and none when none is in 
       assertEquals(clock.pending, 1);
     }
     assert(flights.forget(3));
+    await turn();
     assertEquals([clock.pending, flights.size], [0, 0]);
     gates[3]!.resolve(1);
     await calls[3];

@@ -122,6 +122,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     this.#open.clear();
     this.#due.clear();
     this.#single?.end();
+    this.#linger.end();
     return jobs;
   }
 

@@ -56,6 +56,11 @@ export class Linger {
     this.#deadlines?.remove(batcher);
     this.#deadlines?.rest();
   }
+
+  /** For good. */
+  end(): void {
+    this.#deadlines?.clear();
+  }
 }
 
 /** Nothing is added to it, and nothing taken. */
@@ -138,7 +143,9 @@ export class Batcher<T, B> implements Expiring {
   /** As `reset`, for good: lets go of the collector, which still holds the items. */
   end(): number {
     this.#collector = EMPTY;
-    return this.reset();
+    const held = this.reset();
+    this.#linger.end();
+    return held;
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */

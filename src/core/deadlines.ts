@@ -1,3 +1,9 @@
+/**
+ * Setting and clearing a timer costs more than handling a hundred items, and where a producer is
+ * quick the next entry is there within a few microtasks.
+ */
+const PATIENCE = 8;
+
 /** What can expire. The fields belong to `Deadlines`. */
 export interface Expiring {
   deadline: number;
@@ -15,6 +21,13 @@ export class Deadlines<E extends Expiring> {
   #first: Expiring | undefined;
   #last: Expiring | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How many microtasks are still waited for the next entry, while there is none. */
+  #patience = 0;
+  readonly #wait = (): void => {
+    if (this.#first) this.#patience = 0;
+    else if (--this.#patience === 0) this.clear();
+    else queueMicrotask(this.#wait);
+  };
 
   constructor(duration: number, expire: (entry: E) => void) {
     this.#duration = duration;
@@ -48,9 +61,14 @@ export class Deadlines<E extends Expiring> {
     entry.before = entry.after = undefined;
   }
 
-  /** Lets the timer go if nothing is left to expire. Called when the caller is done adding. */
+  /**
+   * Lets the timer go if nothing is left to expire, and nothing is added within the same task of the
+   * event loop. Called when the caller is done adding.
+   */
   rest(): void {
-    if (this.#first === undefined) this.clear();
+    if (this.#first || this.#timer === undefined || this.#patience > 0) return;
+    this.#patience = PATIENCE;
+    queueMicrotask(this.#wait);
   }
 
   clear(): void {
@@ -65,7 +83,7 @@ export class Deadlines<E extends Expiring> {
     // Rounding must not make it longer than platforms can wait.
     this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), this.#duration));
     // Deno runs microtasks within the first call of a timer function: all may have settled in there.
-    this.rest();
+    if (this.#first === undefined) this.clear();
   }
 
   #disarm(): void {

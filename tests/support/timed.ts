@@ -2,13 +2,15 @@
 
 import { assertEquals } from "@std/assert";
 import { type Clock, withClock } from "./clock.ts";
+import { turn } from "./gate.ts";
 import { test } from "./test.ts";
 
-/** Register a test under the fake clock, which no timer may outlive. */
+/** Register a test under the fake clock, which no timer may outlive by more than a turn of the event loop. */
 export function timed(name: string, body: (clock: Clock) => Promise<void>): void {
   test(name, () =>
     withClock(async (clock) => {
       await body(clock);
+      await turn();
       assertEquals(clock.pending, 0);
     }));
 }
