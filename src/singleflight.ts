@@ -138,6 +138,7 @@ export class Singleflight<K = string, V = unknown> {
   readonly #clone: ((value: V) => V) | undefined;
   readonly #cache: FlightCache<K, V> | undefined;
   readonly #deadlines: Deadlines<Flight<K, V>> | undefined;
+  readonly #onDeserted = (flight: Flight<K, V>): void => this.#drop(flight);
 
   /**
    * Makes an empty group.
@@ -339,19 +340,21 @@ export class Singleflight<K = string, V = unknown> {
       const signal = options === undefined ? options : readSignal(options);
       if (signal?.aborted) throw signal.reason;
       checkFunction("Singleflight", "fn", fn);
-      // `get` comes first: between the two a value may expire.
-      const kept = this.#cache?.get(key);
-      if (kept !== undefined || this.#cache?.has(key)) {
-        const value = this.#clone ? this.#clone(kept as V) : kept as V;
-        return Promise.resolve(detailed ? { value, shared: true } : value);
+      if (this.#cache) {
+        // `get` comes first: between the two a value may expire.
+        const kept = this.#cache.get(key);
+        if (kept !== undefined || this.#cache.has(key)) {
+          const value = this.#clone ? this.#clone(kept as V) : kept as V;
+          return Promise.resolve(detailed ? { value, shared: true } : value);
+        }
+        // The cache is anybody's code.
+        if (signal?.aborted) throw signal.reason;
       }
-      // The cache is anybody's code.
-      if (signal?.aborted) throw signal.reason;
       const joined = this.#flights.get(key);
       if (joined?.starting) {
         throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
       }
-      const flight = joined ?? new Flight<K, V>(key, (deserted) => this.#drop(deserted));
+      const flight = joined ?? new Flight<K, V>(key, this.#onDeserted);
       const alone = detailed || signal !== undefined || this.#clone !== undefined;
       const promise = alone ? flight.joinAlone(signal, detailed) : flight.join();
       if (!joined) this.#start(flight, fn);
