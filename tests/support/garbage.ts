@@ -12,9 +12,11 @@ interface Host {
 
 const { Bun, process } = globalThis as Host;
 
+/** Collects at once, all of it; `undefined` where the runtime has no such thing. */
+export const collect: (() => void) | undefined = Bun ? () => Bun.gc(true) : collector();
+
 /** Returns whether it was collected. */
 export async function collectGarbage(): Promise<boolean> {
-  const collect = Bun ? () => Bun.gc(true) : collector();
   if (collect === undefined) return false;
   // What was looked at in a turn stays until its end.
   for (let round = 0; round < 3; round++) {

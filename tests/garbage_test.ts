@@ -1,0 +1,57 @@
+/** What has ended keeps nothing, and nothing keeps what has ended. */
+
+import { assertEquals } from "@std/assert";
+import { collectGarbage } from "./support/garbage.ts";
+import { countListeners } from "./support/listeners.ts";
+import { keepable, type Kind, lives, type Watch } from "./support/lives.ts";
+import { test } from "./support/test.ts";
+
+const ROUNDS = 32;
+// A conservative collector takes what looks like a pointer on the stack for one.
+const STRAY = "Bun" in globalThis ? 4 : 0;
+
+/** One life of a kind of object, many times. */
+class Lived {
+  readonly #traces: Array<[kind: Kind | "itself", trace: WeakRef<object>]> = [];
+  readonly #watch: Watch = (kind, value) => {
+    this.#traces.push([kind, new WeakRef(value)]);
+    return value;
+  };
+
+  async live({ live }: typeof lives[number], signal: AbortSignal, had: object[]): Promise<void> {
+    for (let round = 0; round < ROUNDS; round++) {
+      had.push(await live(signal, this.#watch));
+      this.#traces.push(["itself", new WeakRef(had.at(-1)!)]);
+    }
+  }
+
+  /** What is not collected, but for some kinds, and how many of it. */
+  left(except: ReadonlySet<string>): string[] {
+    const counts = new Map<string, number>();
+    for (const [kind, trace] of this.#traces) {
+      if (!except.has(kind) && trace.deref()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return [...counts].filter(([, count]) => count > STRAY).map(([kind, n]) => `${n} × ${kind}`);
+  }
+}
+
+test("Each primitive keeps nothing of its items after any end, and nothing keeps it [7.5] [F-36]", async () => {
+  const { signal } = new AbortController();
+  const listeners = countListeners(signal);
+  const had: object[] = [];
+  const all = new Map(lives.map((life) => [life, new Lived()]));
+  for (const [life, lived] of all) {
+    await lived.live(life, signal, had);
+    assertEquals(listeners.live, 0, life.name);
+  }
+  const left = (except: Iterable<string>) =>
+    [...all].flatMap(([{ name }, lived]) => {
+      return lived.left(new Set(except)).map((what) => `${name}: ${what}`);
+    });
+
+  if (!await collectGarbage()) return;
+  assertEquals(left(["itself", ...keepable]), [], "while somebody has it");
+  had.length = 0;
+  await collectGarbage();
+  assertEquals(left([]), [], "when nobody has it");
+});
