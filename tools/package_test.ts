@@ -14,6 +14,13 @@ const NO_ENTRIES = ["duplex.ts", "sink.ts"];
 const ROOT = new URL("../", import.meta.url).href;
 const HOSTS =
   /(?<![.\w$])(?:Deno|Bun|process|global)(?:\?\.|\.|\[)|\bnode:|globalThis\.(?:Deno|Bun|process)/;
+const REACH = new RegExp(
+  [
+    /\b(?:eval|Function|import|fetch|require)\(|\b(?:XMLHttpRequest|WebSocket|EventSource)\(/,
+    /\bconsole\b|\.prototype(?:\.\w+|\[.+?\])\s*=[^=]|\bsetPrototypeOf\b|__proto__/,
+    /\bdefinePropert(?:y|ies)\((?:globalThis|[\w.]+\.prototype)|\bglobalThis(?:\.\w+|\[.+?\])\s*=[^=]/,
+  ].map(({ source }) => source).join("|"),
+);
 
 const config = await json("deno.json");
 const entries: Array<[string, string]> = Object.entries(config.exports);
@@ -96,6 +103,13 @@ Deno.test("the library names no runtime", async () => {
   for (const path of sources) {
     const named = code(await Deno.readTextFile(path)).match(HOSTS);
     assertEquals(named?.[0], undefined, path);
+  }
+});
+
+Deno.test("the library connects to nothing, evaluates nothing and changes nothing of the platform's", async () => {
+  for (const path of sources) {
+    const found = code(await Deno.readTextFile(path)).match(REACH);
+    assertEquals(found?.[0], undefined, path);
   }
 });
 
