@@ -10,7 +10,8 @@ export interface Listeners {
 
 /** Count the listeners that are added to `signal` from now on. */
 export function countListeners(signal: AbortSignal): Listeners {
-  const live = new Map<unknown, Set<string>>();
+  /** By listener and identity; each with what takes note of its end. */
+  const live = new Map<unknown, Map<string, () => void>>();
   let added = 0;
   const add = signal.addEventListener.bind(signal) as Add;
   const remove = signal.removeEventListener.bind(signal) as Remove;
@@ -18,11 +19,11 @@ export function countListeners(signal: AbortSignal): Listeners {
   signal.addEventListener = (type: string, listener: Listener, options?: Options) => {
     add(type, listener, options);
     const id = identity(type, options);
-    const ids = live.get(listener) ?? new Set();
+    const ids = live.get(listener) ?? new Map();
     if (listener === null || ids.has(id)) return;
-    live.set(listener, ids.add(id));
-    added++;
     const gone = () => forget(listener, id);
+    live.set(listener, ids.set(id, gone));
+    added++;
     if (typeof options !== "object") return;
     if (options.once) add(type, gone, { once: true });
     options.signal?.addEventListener("abort", gone, { once: true });
@@ -34,7 +35,12 @@ export function countListeners(signal: AbortSignal): Listeners {
 
   function forget(listener: unknown, id: string): void {
     const ids = live.get(listener);
-    if (ids?.delete(id) && ids.size === 0) live.delete(listener);
+    const gone = ids?.get(id);
+    if (gone === undefined) return;
+    // Or a signal that outlives many would gather them.
+    remove("abort", gone);
+    ids!.delete(id);
+    if (ids!.size === 0) live.delete(listener);
   }
 
   return {
