@@ -6,6 +6,7 @@
  */
 
 import * as checks from "./checks.ts";
+import { load } from "./load.ts";
 import { binary, runtimes, title } from "./runtimes.ts";
 import { denoSuite, type Outcome, suite } from "./suite.ts";
 
@@ -18,6 +19,7 @@ interface Step {
 }
 
 const suites: Step[] = [
+  { name: "load", title: "load", run: load },
   { name: "deno", title: title("deno"), run: denoSuite },
   ...runtimes.map((name) => ({ name, title: title(name), run: () => suite(name) })),
 ];

@@ -1,0 +1,42 @@
+/** One case in a process of its own: `main.mjs NAME MILLIONS`; without a name, the list of cases. */
+
+import { flights } from "./flights.ts";
+import { lives } from "./lives.ts";
+import { type Case, Load } from "./load.ts";
+import { sinks } from "./sinks.ts";
+import { stalls } from "./stalls.ts";
+import { transforms } from "./transforms.ts";
+
+interface Host {
+  process: { argv: string[]; cpuUsage(): { user: number; system: number } };
+}
+
+const { process } = globalThis as unknown as Host;
+
+// With fewer, what a runtime does in its first moments is more than what a case leaves.
+const LEAST = 10_000;
+const WARM = 2000;
+
+const cases: readonly Case[] = [...transforms, ...sinks, ...flights, ...stalls, ...lives];
+const [name, size] = process.argv.slice(2);
+
+async function run({ perMillion = 1e6, run }: Case, size: number): Promise<unknown> {
+  const load = new Load(Math.max(Math.round(size * perMillion / 1e6), LEAST));
+  // What the runtime compiles and sets up is not what grows.
+  await run(new Load(Math.max(Math.ceil(load.size / 50), WARM)));
+  const count = await run(load);
+  // Of the processor: the machine may be busy with something else.
+  const { user, system } = process.cpuUsage();
+  if (count !== load.size) throw new Error(`${count} of ${load.size} items came out`);
+  const [early, late] = load.memories;
+  return {
+    items: load.size,
+    heap: late!.heap - early!.heap,
+    rss: late!.rss - early!.rss,
+    seconds: (user + system) / 1e6,
+    note: load.note,
+  };
+}
+
+if (name === undefined) console.log(JSON.stringify(cases.map(({ name }) => name)));
+else console.log(JSON.stringify(await run(cases.find((one) => one.name === name)!, Number(size))));
