@@ -1,20 +1,23 @@
 /** Where the items come from, and where they go: the same for every case. */
 
-/** Items to be handed over at once, before a pusher waits for them. */
+/** Items that are at hand at once: what a source enqueues in one pull, what a pusher pushes. */
 const BURST = 1000;
 
-/** The numbers below `n`, one for each pull. */
+/** The numbers below `n`. */
 export function source(n: number): ReadableStream<number> {
   return repeat(n, (i) => i);
 }
 
-/** A stream of `n` items. */
+/**
+ * A stream of `n` items, many in a pull, like the records of a block that was read. A pull for each
+ * would cost as much as a reader does, in the case and in its floor, and hide what lies between.
+ */
 export function repeat<T>(n: number, item: (i: number) => T): ReadableStream<T> {
   let i = 0;
   return new ReadableStream({
     pull(controller) {
-      if (i < n) controller.enqueue(item(i++));
-      else controller.close();
+      for (const end = Math.min(n, i + BURST); i < end; i++) controller.enqueue(item(i));
+      if (i === n) controller.close();
     },
   });
 }
