@@ -1,0 +1,3 @@
+module weir/bench/measure
+
+go 1.26
