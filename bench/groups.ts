@@ -4,8 +4,9 @@ import { aggregator } from "./groups/aggregator.ts";
 import { batching } from "./groups/batching.ts";
 import { chunks } from "./groups/chunks.ts";
 import { fanout } from "./groups/fanout.ts";
+import { loads } from "./groups/loaded.ts";
 import { map } from "./groups/map.ts";
-import { singleflight } from "./groups/singleflight.ts";
+import { flights, singleflight } from "./groups/singleflight.ts";
 import type { Group } from "./harness.ts";
 
 export const groups: readonly Group[] = [
@@ -13,6 +14,8 @@ export const groups: readonly Group[] = [
   aggregator,
   fanout,
   map,
+  ...loads,
   chunks,
   singleflight,
+  flights,
 ];

@@ -1,10 +1,9 @@
 /** What a case is, and how cases are measured. Runs in every runtime. */
 
+import type { Way } from "./ways/way.ts";
+
 /** One way to do something with `n` items. */
-export interface Case {
-  readonly name: string;
-  /** What it stands for in the tables. */
-  readonly kind: "floor" | "weir" | "peer";
+export interface Case extends Way {
   /** Moves `n` items, and returns how many arrived. */
   run(n: number): Promise<number>;
 }
@@ -35,6 +34,7 @@ export interface Measurement {
   readonly group: string;
   readonly name: string;
   readonly kind: Case["kind"];
+  readonly bounded: boolean;
   readonly unit: string;
   readonly median: number;
   readonly minimum: number;
@@ -59,6 +59,7 @@ export async function measure(group: Group, effort: Effort): Promise<Measurement
     group: name,
     name: each.name,
     kind: each.kind,
+    bounded: each.bounded,
     unit,
     median: medians[index]!,
     minimum: Math.min(...samples[index]!),
@@ -66,7 +67,8 @@ export async function measure(group: Group, effort: Effort): Promise<Measurement
   }));
 }
 
-async function sample(each: Case, n: number, minimum: number): Promise<number> {
+/** Nanoseconds for one item. */
+export async function sample(each: Case, n: number, minimum: number): Promise<number> {
   let items = 0;
   let elapsed = 0;
   do {
@@ -83,7 +85,7 @@ async function sample(each: Case, n: number, minimum: number): Promise<number> {
  * Nobody pays for the timers of the case before. A forced collection would cost far more than it
  * tells: with the last objects of a shape V8 forgets the code that it had optimized for them.
  */
-async function settle(): Promise<void> {
+export async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
@@ -92,7 +94,8 @@ export function noise(measurements: readonly Measurement[]): number {
   return median(measurements.map((each) => each.median / each.minimum));
 }
 
-function median(values: readonly number[]): number {
+/** The value in the middle. */
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

@@ -1,7 +1,7 @@
 /** Where the items come from, and where they go: the same for every case. */
 
 /** Items that are at hand at once: what a source enqueues in one pull, what a pusher pushes. */
-const BURST = 1000;
+export const BURST = 1000;
 
 /** The numbers below `n`. */
 export function source(n: number): ReadableStream<number> {
@@ -23,8 +23,18 @@ export function repeat<T>(n: number, item: (i: number) => T): ReadableStream<T> 
 }
 
 /** Slices of the numbers below `n`, as `[from, to]`: what a pusher pushes in one go. */
-export function* bursts(n: number): Generator<[from: number, to: number]> {
-  for (let from = 0; from < n; from += BURST) yield [from, Math.min(n, from + BURST)];
+export function* bursts(n: number, size: number = BURST): Generator<[from: number, to: number]> {
+  for (let from = 0; from < n; from += size) yield [from, Math.min(n, from + size)];
+}
+
+/** The numbers of a slice. */
+export function* numbers(from: number, to: number): Generator<number> {
+  for (let i = from; i < to; i++) yield i;
+}
+
+/** The numbers below `n`, for those who cannot take a stream. */
+export async function* generate(n: number): AsyncGenerator<number> {
+  for (let i = 0; i < n; i++) yield i;
 }
 
 /** Pipes a stream to a sink that only counts. */
@@ -70,13 +80,4 @@ export async function readBatches(readable: ReadableStream<ArrayLike<unknown>>):
     if (done) return count;
     count += value.length;
   }
-}
-
-/** Iterates over batches. */
-export async function iterateBatches(
-  batches: AsyncIterable<ArrayLike<unknown>>,
-): Promise<number> {
-  let count = 0;
-  for await (const batch of batches) count += batch.length;
-  return count;
 }

@@ -1,9 +1,11 @@
 /** Items pushed into batches of 100 for a handler. */
 
+import { AsyncBatcher } from "@tanstack/pacer";
 import async from "async";
+import DataLoader from "dataloader";
 import { bufferTime, Subject } from "rxjs";
 import { Aggregator, type AggregatorOptions } from "../../mod.ts";
-import type { Group } from "../harness.ts";
+import type { Case, Group } from "../harness.ts";
 import { bursts, pipeItems, source } from "../loads.ts";
 
 type Options = AggregatorOptions<number>;
@@ -45,58 +47,94 @@ export const aggregator: Group = {
   unit: "item",
   n: 50_000,
   cases: [
-    { kind: "floor", name: "pipeTo a no-op sink", run: (n) => pipeItems(source(n)) },
+    { kind: "floor", name: "pipeTo a no-op sink", bounded: true, run: (n) => pipeItems(source(n)) },
 
-    {
-      kind: "weir",
-      name: "Aggregator.tryPush, no linger",
-      run: (n) => push(n, { ...LINGER, linger: Infinity }),
-    },
-    { kind: "weir", name: "Aggregator.tryPush", run: (n) => push(n, LINGER) },
-    {
-      kind: "weir",
-      name: "Aggregator.tryPush, by weight",
-      run: (n) => push(n, { maxWeight: 100, weigh: () => 1, linger: 1000 }),
-    },
-    {
-      kind: "weir",
-      name: "Aggregator.tryPush, async handler",
-      run: (n) => push(n, LINGER, DONE),
-    },
-    {
-      kind: "weir",
-      name: "Aggregator.tryPush, async handler, 16 workers",
-      run: (n) => push(n, { ...LINGER, concurrency: 16 }, DONE),
-    },
-    {
-      kind: "weir",
-      name: "pipe to Aggregator",
-      run: (n) => handled((aggregator) => source(n).pipeTo(aggregator), LINGER),
-    },
-    {
-      kind: "weir",
-      name: "Aggregator.consume",
-      run: (n) => handled((aggregator) => aggregator.consume(source(n)), LINGER),
-    },
+    weir("Aggregator.tryPush, no linger", (n) => push(n, { ...LINGER, linger: Infinity })),
+    weir("Aggregator.tryPush", (n) => push(n, LINGER)),
+    weir(
+      "Aggregator.tryPush, by weight",
+      (n) => push(n, { maxWeight: 100, weigh: () => 1, linger: 1000 }),
+    ),
+    weir("Aggregator.tryPush, async handler", (n) => push(n, LINGER, DONE)),
+    weir(
+      "Aggregator.tryPush, async handler, 16 workers",
+      (n) => push(n, { ...LINGER, concurrency: 16 }, DONE),
+    ),
+    weir("Aggregator.push, each awaited", (n) =>
+      handled(async (aggregator) => {
+        for (let i = 0; i < n; i++) await aggregator.push(i);
+      }, LINGER)),
+    weir("Aggregator.submit", async (n) => {
+      let count = 0;
+      const aggregator = new Aggregator<number, number>((batch) => {
+        count += batch.length;
+        return batch;
+      }, { ...LINGER, capacity: 1000 });
+      for (const [from, to] of bursts(n)) {
+        for (let i = from; i < to; i++) aggregator.submit(i);
+        await aggregator.idle();
+      }
+      await aggregator.close();
+      return count;
+    }),
+    weir(
+      "pipe to Aggregator",
+      (n) => handled((aggregator) => source(n).pipeTo(aggregator), LINGER),
+    ),
+    weir(
+      "Aggregator.consume",
+      (n) => handled((aggregator) => aggregator.consume(source(n)), LINGER),
+    ),
 
-    {
-      kind: "peer",
-      name: "rxjs Subject, bufferTime",
-      // deno-lint-ignore require-await
-      run: async (n) => {
-        let count = 0;
-        const subject = new Subject<number>();
-        subject.pipe(bufferTime(1000, null, 100)).subscribe((batch) => count += batch.length);
-        for (let i = 0; i < n; i++) subject.next(i);
-        subject.complete();
-        return count;
-      },
-    },
-    { kind: "peer", name: "async cargoQueue", run: (n) => cargo(n, 1, noop) },
-    { kind: "peer", name: "async cargoQueue, 16 workers", run: (n) => cargo(n, 16, noop) },
-    { kind: "peer", name: "async cargoQueue, promises", run: (n) => cargo(n, 1) },
+    // deno-lint-ignore require-await
+    peer("rxjs Subject, bufferTime", async (n) => {
+      let count = 0;
+      const subject = new Subject<number>();
+      subject.pipe(bufferTime(1000, null, 100)).subscribe((batch) => count += batch.length);
+      for (let i = 0; i < n; i++) subject.next(i);
+      subject.complete();
+      return count;
+    }),
+    peer("async cargoQueue", (n) => cargo(n, 1, noop)),
+    peer("async cargoQueue, 16 workers", (n) => cargo(n, 16, noop)),
+    peer("async cargoQueue, promises", (n) => cargo(n, 1)),
+    peer("@tanstack/pacer AsyncBatcher", async (n) => {
+      let count = 0;
+      const take = (batch: readonly number[]) => {
+        count += batch.length;
+        return DONE;
+      };
+      const batcher = new AsyncBatcher<number>(take, { maxSize: 100, wait: 1000 });
+      for (const [from, to] of bursts(n)) {
+        for (let i = from; i < to; i++) void batcher.addItem(i);
+        await batcher.flush();
+      }
+      return count;
+    }),
+    peer("dataloader", async (n) => {
+      let count = 0;
+      const load = (keys: readonly number[]) => {
+        count += keys.length;
+        return Promise.resolve(keys);
+      };
+      const loader = new DataLoader<number, number>(load, { maxBatchSize: 100, cache: false });
+      for (const [from, to] of bursts(n)) {
+        const results: Promise<number>[] = [];
+        for (let i = from; i < to; i++) results.push(loader.load(i));
+        await Promise.all(results);
+      }
+      return count;
+    }),
   ],
 };
+
+function weir(name: string, run: Case["run"]): Case {
+  return { kind: "weir", name, bounded: true, run };
+}
+
+function peer(name: string, run: Case["run"]): Case {
+  return { kind: "peer", name, bounded: false, run };
+}
 
 /** Without a callback each push returns a promise. */
 async function cargo(n: number, concurrency: number, pushed?: () => void): Promise<number> {

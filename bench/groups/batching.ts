@@ -1,21 +1,11 @@
 /** Batches of 100, by pipe and by `from`. */
 
-import { bufferTime, from } from "rxjs";
-import { batch, batchWithTimeout } from "streaming-iterables";
 import { BatchStream, type BatchStreamOptions, ChunkStream } from "../../mod.ts";
-import type { Group } from "../harness.ts";
-import {
-  iterateBatches,
-  pipeBatches,
-  pipeItems,
-  readBatches,
-  readItems,
-  repeat,
-  source,
-} from "../loads.ts";
+import type { Case, Group } from "../harness.ts";
+import { pipeBatches, pipeItems, readBatches, readItems, repeat, source } from "../loads.ts";
+import { type Batcher, batchers } from "../ways/batchers.ts";
 
 const COUNT = { maxItems: 100 };
-const LINGER = { maxItems: 100, linger: 1000 };
 const WEIGHT = { maxWeight: 100, weigh: () => 1, linger: 1000 };
 const BYTES = { maxBytes: 6400, linger: 1000 };
 const LINE = new Uint8Array(64);
@@ -26,59 +16,49 @@ const read = (n: number, options: BatchStreamOptions<number>) =>
   readBatches(BatchStream.from(source(n), options));
 const lines = (n: number) => repeat(n, () => LINE);
 
+/** A second is longer than a batch takes: the linger costs, and never ends. */
+function counted({ kind, name, bounded, run }: Batcher): Case {
+  return {
+    kind,
+    name,
+    bounded,
+    run: async (n) => {
+      let count = 0;
+      await run(source(n), 1000, (batch) => void (count += batch.length));
+      return count;
+    },
+  };
+}
+
 export const batching: Group = {
   name: "batching",
   unit: "item",
   n: 50_000,
   cases: [
-    { kind: "floor", name: "pipeTo a no-op sink", run: (n) => pipeItems(source(n)) },
-    {
-      kind: "floor",
-      name: "pipe through an identity TransformStream",
-      run: (n) => pipeItems(source(n).pipeThrough(new TransformStream<number, number>())),
-    },
-    { kind: "floor", name: "bare reader loop", run: (n) => readItems(source(n)) },
+    floor("pipeTo a no-op sink", (n) => pipeItems(source(n))),
+    floor(
+      "pipe through an identity TransformStream",
+      (n) => pipeItems(source(n).pipeThrough(new TransformStream<number, number>())),
+    ),
+    floor("bare reader loop", (n) => readItems(source(n))),
 
-    { kind: "weir", name: "pipe, BatchStream, no linger", run: (n) => pipe(n, COUNT) },
-    { kind: "weir", name: "pipe, BatchStream", run: (n) => pipe(n, LINGER) },
-    { kind: "weir", name: "pipe, BatchStream, by weight", run: (n) => pipe(n, WEIGHT) },
-    {
-      kind: "weir",
-      name: "pipe, ChunkStream, by bytes",
-      run: (n) => pipeBatches(lines(n).pipeThrough(new ChunkStream<Uint8Array>(BYTES))),
-    },
-
-    { kind: "weir", name: "BatchStream.from, no linger", run: (n) => read(n, COUNT) },
-    { kind: "weir", name: "BatchStream.from", run: (n) => read(n, LINGER) },
-    { kind: "weir", name: "BatchStream.from, by weight", run: (n) => read(n, WEIGHT) },
-    {
-      kind: "weir",
-      name: "ChunkStream.from, by bytes",
-      run: (n) => readBatches(ChunkStream.from(lines(n), BYTES)),
-    },
-
-    {
-      kind: "peer",
-      name: "streaming-iterables batch (no timer)",
-      run: (n) => iterateBatches(batch(100, source(n))),
-    },
-    {
-      kind: "peer",
-      name: "streaming-iterables batchWithTimeout",
-      run: (n) => iterateBatches(batchWithTimeout(100, 1000, source(n))),
-    },
-    {
-      kind: "peer",
-      name: "rxjs from, bufferTime",
-      run: (n) =>
-        new Promise((resolve, reject) => {
-          let count = 0;
-          from(source(n)).pipe(bufferTime(1000, null, 100)).subscribe({
-            next: (items) => count += items.length,
-            error: reject,
-            complete: () => resolve(count),
-          });
-        }),
-    },
+    weir("pipe, BatchStream, no linger", (n) => pipe(n, COUNT)),
+    weir("pipe, BatchStream, by weight", (n) => pipe(n, WEIGHT)),
+    weir(
+      "pipe, ChunkStream, by bytes",
+      (n) => pipeBatches(lines(n).pipeThrough(new ChunkStream<Uint8Array>(BYTES))),
+    ),
+    weir("BatchStream.from, no linger", (n) => read(n, COUNT)),
+    weir("BatchStream.from, by weight", (n) => read(n, WEIGHT)),
+    weir("ChunkStream.from, by bytes", (n) => readBatches(ChunkStream.from(lines(n), BYTES))),
+    ...batchers.map(counted),
   ],
 };
+
+function floor(name: string, run: Case["run"]): Case {
+  return { kind: "floor", name, bounded: true, run };
+}
+
+function weir(name: string, run: Case["run"]): Case {
+  return { kind: "weir", name, bounded: true, run };
+}

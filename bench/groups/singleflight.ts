@@ -1,73 +1,113 @@
-/** Calls that share an execution, against what everybody writes: a `Map` of promises. */
+/** Calls that share an execution, beside what everybody writes: a `Map` of promises. */
 
+import { Singleflight as Zcong } from "@zcong/singleflight";
+import pMemoize from "p-memoize";
 import { Singleflight } from "../../mod.ts";
-import type { Group } from "../harness.ts";
-import { bursts } from "../loads.ts";
+import type { Case, Group } from "../harness.ts";
+import { BURST, bursts } from "../loads.ts";
 
-type Call = (key: string, fn: () => Promise<number>) => Promise<number>;
+type Call = (key: string, signal?: AbortSignal) => Promise<number>;
 
 const one = () => Promise.resolve(1);
 
 /** The floor: `flights` that are in the air, and nothing else. */
 function bare(): Call {
   const flights = new Map<string, Promise<number>>();
-  return (key, fn) => {
+  return (key) => {
     let flight = flights.get(key);
     if (!flight) {
-      flight = fn().finally(() => flights.delete(key));
+      flight = one().finally(() => flights.delete(key));
       flights.set(key, flight);
     }
     return flight;
   };
 }
 
-function weir(signal?: AbortSignal): Call {
+function weir(): Call {
   const flights = new Singleflight<string, number>();
-  const options = signal && { signal };
-  return (key, fn) => flights.do(key, fn, options);
+  return (key, signal) => flights.do(key, one, signal && { signal });
 }
 
-async function alone(n: number, call: Call): Promise<number> {
+function zcong(): Call {
+  const flights = new Zcong();
+  return (key) => flights.do(key, one);
+}
+
+function memoized(): Call {
+  return pMemoize((_key: string) => one(), { cache: false });
+}
+
+const signals = Array.from({ length: BURST }, () => new AbortController().signal);
+
+async function alone(n: number, call: Call, signal?: AbortSignal): Promise<number> {
   let count = 0;
-  for (let i = 0; i < n; i++) count += await call("key", one);
+  for (let i = 0; i < n; i++) count += await call("key", signal);
   return count;
 }
 
-async function joined(n: number, call: Call): Promise<number> {
+async function joined(n: number, call: Call, own?: readonly AbortSignal[]): Promise<number> {
   let count = 0;
   for (const [from, to] of bursts(n)) {
     const callers: Promise<number>[] = [];
-    for (let i = from; i < to; i++) callers.push(call("key", one));
+    for (let i = from; i < to; i++) callers.push(call("key", own?.[i - from]));
     for (const value of await Promise.all(callers)) count += value;
   }
   return count;
 }
 
-const live = () => new AbortController().signal;
+const keys: string[] = [];
+
+/** All in the air at once, each for itself. */
+async function apart(n: number, call: Call): Promise<number> {
+  while (keys.length < n) keys.push(`key ${keys.length}`);
+  const callers: Promise<number>[] = [];
+  for (let i = 0; i < n; i++) callers.push(call(keys[i]!));
+  let count = 0;
+  for (const value of await Promise.all(callers)) count += value;
+  return count;
+}
+
+const ways: readonly [Case["kind"], string, () => Call][] = [
+  ["floor", "a Map of promises", bare],
+  ["weir", "Singleflight.do", weir],
+  ["peer", "@zcong/singleflight", zcong],
+  ["peer", "p-memoize, no cache", memoized],
+];
+
+function cases(what: string, run: (n: number, call: Call) => Promise<number>): Case[] {
+  return ways.map(([kind, name, open]) => ({
+    kind,
+    name: `${name}, ${what}`,
+    bounded: false,
+    run: (n) => run(n, open()),
+  }));
+}
 
 export const singleflight: Group = {
   name: "singleflight",
   unit: "call",
   n: 20_000,
   cases: [
-    {
-      kind: "floor",
-      name: "a Map of promises, one after another",
-      run: (n) => alone(n, bare()),
-    },
-    { kind: "floor", name: "a Map of promises, 1000 joiners", run: (n) => joined(n, bare()) },
-
-    { kind: "weir", name: "Singleflight.do, one after another", run: (n) => alone(n, weir()) },
+    ...cases("one after another", alone),
+    ...cases("1000 joiners", joined),
     {
       kind: "weir",
       name: "Singleflight.do, one after another, with a signal",
-      run: (n) => alone(n, weir(live())),
+      bounded: false,
+      run: (n) => alone(n, weir(), signals[0]),
     },
-    { kind: "weir", name: "Singleflight.do, 1000 joiners", run: (n) => joined(n, weir()) },
     {
       kind: "weir",
-      name: "Singleflight.do, 1000 joiners, with a signal",
-      run: (n) => joined(n, weir(live())),
+      name: "Singleflight.do, 1000 joiners, each with a signal",
+      bounded: false,
+      run: (n) => joined(n, weir(), signals),
     },
   ],
+};
+
+export const flights: Group = {
+  name: "singleflight, 1e5 keys",
+  unit: "call",
+  n: 100_000,
+  cases: cases("each a key of its own", apart),
 };

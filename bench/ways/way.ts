@@ -1,0 +1,10 @@
+/** What all ways to do one thing have in common: ours, and those of the peers. */
+
+/** One way to do a thing. */
+export interface Way {
+  readonly name: string;
+  /** What it stands for in the tables. */
+  readonly kind: "floor" | "weir" | "peer";
+  /** Whether it holds few items at once, however fast they come. */
+  readonly bounded: boolean;
+}
