@@ -6,7 +6,7 @@ import { chunks } from "./groups/chunks.ts";
 import { fanout } from "./groups/fanout.ts";
 import { loads } from "./groups/loaded.ts";
 import { map } from "./groups/map.ts";
-import { flights, singleflight } from "./groups/singleflight.ts";
+import { keys, singleflight } from "./groups/singleflight.ts";
 import type { Group } from "./harness.ts";
 
 export const groups: readonly Group[] = [
@@ -17,5 +17,5 @@ export const groups: readonly Group[] = [
   ...loads,
   chunks,
   singleflight,
-  flights,
+  keys,
 ];

@@ -34,7 +34,7 @@ export interface Measurement {
   readonly group: string;
   readonly name: string;
   readonly kind: Case["kind"];
-  readonly bounded: boolean;
+  readonly bounded?: boolean | undefined;
   readonly unit: string;
   readonly median: number;
   readonly minimum: number;
@@ -42,16 +42,21 @@ export interface Measurement {
   readonly ratio: number;
 }
 
+/** How many milliseconds a sample should not exceed. */
+const SLOW = 100;
+
 /** Measures the cases of a group in interleaved rounds: A B C, A B C. */
 export async function measure(group: Group, effort: Effort): Promise<Measurement[]> {
   const { cases, name, unit } = group;
   const n = effort.n ?? group.n;
+  const counts = cases.map(() => n);
   const samples: number[][] = cases.map(() => []);
   for (let round = -effort.warmup; round < effort.rounds; round++) {
     for (const [index, each] of cases.entries()) {
       await settle();
-      const nanoseconds = await sample(each, n, effort.minimum);
+      const nanoseconds = await sample(each, counts[index]!, effort.minimum);
       if (round >= 0) samples[index]!.push(nanoseconds);
+      else counts[index] = fewer(n, nanoseconds);
     }
   }
   const medians = samples.map(median);
@@ -65,6 +70,12 @@ export async function measure(group: Group, effort: Effort): Promise<Measurement
     minimum: Math.min(...samples[index]!),
     ratio: medians[index]! / medians[0]!,
   }));
+}
+
+/** A slow case moves fewer items, whole thousands of them, so that it does not take all the time. */
+function fewer(n: number, nanoseconds: number): number {
+  const thousands = Math.floor(SLOW * 1e6 / nanoseconds / 1000);
+  return Math.min(n, Math.max(thousands, 1) * 1000);
 }
 
 /** Nanoseconds for one item. */

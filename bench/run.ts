@@ -9,22 +9,45 @@
 import { build, stop } from "esbuild";
 import { deno } from "../tools/run.ts";
 import { binary, title } from "../tools/runtimes.ts";
-import { chart } from "./chart.ts";
+import { type Size, size } from "../tools/size.ts";
+import { latency, memory, throughput } from "./chart.ts";
+import { go, type Originals } from "./go.ts";
 import { groups } from "./groups.ts";
-import { type Effort, type Measurement, noise } from "./harness.ts";
-import { markdown, type Result, text } from "./report.ts";
+import { noise } from "./harness.ts";
+import { markdown, type Report, type Result, text } from "./report.ts";
 import { judge, type RuntimeName, RUNTIMES } from "./targets.ts";
-import type { Orders } from "./worker.ts";
+import type { Findings, Orders } from "./worker.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const RESULTS = `${ROOT}bench/results`;
 const WORKER = "bench/worker.ts";
 const BUNDLE = ".build/bench/worker.mjs";
 
-const FULL: Effort = { rounds: 11, warmup: 2, minimum: 20 };
-const SMOKE: Effort = { n: 200, rounds: 1, warmup: 0, minimum: 0 };
+type Effort = Omit<Orders, "parts">;
 
-const NAMES = groups.map((group) => group.name);
+const FULL: Effort = {
+  rounds: 11,
+  warmup: 2,
+  minimum: 20,
+  latency: 3000,
+  growth: 1e7,
+  memory: 1e6,
+  idle: 1e4,
+};
+const SMOKE: Effort = {
+  n: 200,
+  rounds: 1,
+  warmup: 0,
+  minimum: 0,
+  latency: 50,
+  growth: 200,
+  memory: 2000,
+  idle: 10,
+};
+const GO = { n: 1e6, rounds: 5 };
+
+const STUDIES = ["latency", "growth", "memory", "idle"];
+const PARTS = [...groups.map((group) => group.name), ...STUDIES, "size", "go"];
 
 interface Choice {
   readonly runtimes: readonly RuntimeName[];
@@ -33,22 +56,13 @@ interface Choice {
 }
 
 const { runtimes, orders, whole } = choose(Deno.args);
-const results: Result[] = [];
-for (const runtime of runtimes) {
-  console.error(`${title(runtime)} ...`);
-  const cases = await measured(runtime, orders);
-  results.push({
-    runtime,
-    title: title(runtime),
-    date: new Date().toISOString().slice(0, 10),
-    rounds: orders.rounds,
-    noise: noise(cases),
-    cases,
-    targets: judge(runtime, cases),
-  });
-}
-console.log(`\n${text(results)}`);
-if (whole) await write(results);
+const report: Report = {
+  results: await inOrder(runtimes, result),
+  sizes: orders.parts.includes("size") ? await sizes() : {},
+  go: await originals(),
+};
+console.log(`\n${text(report)}`);
+if (whole) await write(report);
 
 function choose(args: readonly string[]): Choice {
   const given = new Map<string, string>();
@@ -58,14 +72,16 @@ function choose(args: readonly string[]): Choice {
     given.set(name, name === "--smoke" ? "" : args[++i] ?? refuse(`${name} of what?`));
   }
   const smoke = given.has("--smoke");
-  const n = given.get("--n");
-  if (n !== undefined && !/^[1-9]\d*$/.test(n)) refuse("--n: a number of at least 1");
+  const text = given.get("--n");
+  if (text !== undefined && !/^[1-9]\d*$/.test(text)) refuse("--n: a number of at least 1");
+  const n = Number(text);
   return {
     runtimes: list(given.get("--runtimes"), RUNTIMES) ?? (smoke ? ["deno"] : RUNTIMES),
     orders: {
       ...(smoke ? SMOKE : FULL),
-      ...(n !== undefined && { n: Number(n) }),
-      groups: list(given.get("--groups"), NAMES) ?? NAMES,
+      ...(text !== undefined && { n, growth: n, memory: n }),
+      // To build the originals takes longer than all the rest of a smoke test.
+      parts: list(given.get("--groups"), PARTS) ?? PARTS.filter((part) => !smoke || part !== "go"),
     },
     whole: given.size === 0,
   };
@@ -83,8 +99,28 @@ function refuse(complaint: string): never {
   Deno.exit(2);
 }
 
+async function inOrder<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await each(item));
+  return results;
+}
+
+async function result(runtime: RuntimeName): Promise<Result> {
+  console.error(`${title(runtime)} ...`);
+  const findings = await measured(runtime);
+  return {
+    runtime,
+    title: title(runtime),
+    date: new Date().toISOString().slice(0, 10),
+    rounds: orders.rounds,
+    noise: findings.cases.length ? noise(findings.cases) : NaN,
+    targets: judge(runtime, findings.cases),
+    ...findings,
+  };
+}
+
 /** Has a runtime measure, and waits for what it says. */
-async function measured(runtime: RuntimeName, orders: Orders): Promise<Measurement[]> {
+async function measured(runtime: RuntimeName): Promise<Findings> {
   const [command, ...args] = await invocation(runtime);
   const { success, stdout } = await new Deno.Command(command, {
     args: [...args, JSON.stringify(orders)],
@@ -99,7 +135,7 @@ async function measured(runtime: RuntimeName, orders: Orders): Promise<Measureme
 
 async function invocation(runtime: RuntimeName): Promise<[command: string, ...args: string[]]> {
   if (runtime === "deno") {
-    return [Deno.execPath(), "run", "--allow-all", "--no-check", WORKER];
+    return [Deno.execPath(), "run", "-A", "--no-check", "--v8-flags=--expose-gc", WORKER];
   }
   const path = await binary(runtime);
   if (runtime === "bun") return [path, WORKER];
@@ -114,23 +150,46 @@ async function invocation(runtime: RuntimeName): Promise<[command: string, ...ar
     logLevel: "silent",
   });
   await stop();
-  return [path, BUNDLE];
+  return [path, "--expose-gc", BUNDLE];
 }
 
-async function write(results: readonly Result[]): Promise<void> {
+/** What each entry point adds to a bundle. */
+async function sizes(): Promise<Record<string, Size>> {
+  const { exports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+  const sizes: Record<string, Size> = {};
+  for (const [name, path] of Object.entries<string>(exports)) sizes[name] = await size(ROOT + path);
+  await stop();
+  return sizes;
+}
+
+async function originals(): Promise<Originals> {
+  if (!orders.parts.includes("go")) return { cases: [], skipped: [] };
+  console.error("go ...");
+  return await go(orders.n ?? GO.n, Math.min(orders.rounds, GO.rounds));
+}
+
+async function write(report: Report): Promise<void> {
+  const { results, sizes, go } = report;
   await Deno.mkdir(RESULTS, { recursive: true });
-  for (const result of results) {
-    await Deno.writeTextFile(`${RESULTS}/${result.runtime}.json`, `${json(result)}\n`);
+  const files: Record<string, string> = {
+    ...Object.fromEntries(results.map((result) => [`${result.runtime}.json`, json(result)])),
+    "go.json": json(go),
+    "size.json": json(sizes),
+    "README.md": markdown(report),
+    "throughput.svg": throughput(results),
+    "memory.svg": memory(results),
+    "latency.svg": latency(results),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    await Deno.writeTextFile(`${RESULTS}/${name}`, content);
   }
-  await Deno.writeTextFile(`${RESULTS}/table.md`, markdown(results));
-  await Deno.writeTextFile(`${RESULTS}/chart.svg`, chart(results));
   const { success, output } = await deno(["fmt", "--quiet", RESULTS]);
   if (!success) throw new Error(output);
 }
 
 /** With numbers that a person can read, and that do not pretend. */
-function json(result: Result): string {
+function json(found: unknown): string {
   const round = (_: string, value: unknown) =>
     typeof value === "number" ? Number(value.toPrecision(4)) : value;
-  return JSON.stringify(result, round, 2);
+  return `${JSON.stringify(found, round, 2)}\n`;
 }

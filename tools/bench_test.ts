@@ -1,41 +1,87 @@
 /** The benchmarks run, lose nothing, and their targets name cases that exist. */
 
-import { assert, assertMatch } from "@std/assert";
-import { chart } from "../bench/chart.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { latency, memory, throughput } from "../bench/chart.ts";
 import { groups } from "../bench/groups.ts";
-import { markdown, type Result } from "../bench/report.ts";
-import { judge } from "../bench/targets.ts";
+import { markdown, type Report, type Result } from "../bench/report.ts";
+import { beside, judge, RUNTIMES } from "../bench/targets.ts";
 import { deno } from "./run.ts";
 
-Deno.test("every case of the benchmarks runs, and loses no item", async () => {
-  const { success, output } = await deno(["run", "-A", "--no-check", "bench/run.ts", "--smoke"]);
-  assert(success, output);
-  for (const { cases } of groups) {
-    for (const { name } of cases) assert(output.includes(name), name);
-  }
-});
+const bench = (...args: string[]) => deno(["run", "-A", "--no-check", "bench/run.ts", ...args]);
 
-Deno.test("an unknown group is refused", async () => {
-  const args = ["run", "-A", "--no-check", "bench/run.ts", "--groups", "nothing"];
-  const { success, output } = await deno(args);
+for (const runtime of RUNTIMES) {
+  Deno.test(`every case of the benchmarks runs in ${runtime}, and loses no item`, async () => {
+    const { success, output } = await bench("--smoke", "--runtimes", runtime);
+    assert(success, output);
+    for (const { cases } of groups) {
+      for (const { name } of cases) assert(output.includes(name), name);
+    }
+    for (const part of ["memory", "latency", "growth", "idle", "size"]) {
+      assertMatch(output, new RegExp(`^${part}: `, "m"));
+    }
+  });
+}
+
+Deno.test("an unknown part is refused", async () => {
+  const { success, output } = await bench("--groups", "nothing");
   assert(!success);
   assertMatch(output, /no "nothing"; there are: batching, /);
 });
 
-Deno.test("what was measured is written as a table and as a chart", () => {
-  const cases = groups.flatMap(({ name: group, unit, cases }) =>
-    cases.map(({ name, kind }) => ({ group, name, kind, unit, median: 2, minimum: 1, ratio: 0.5 }))
-  );
-  const result: Result = {
-    runtime: "deno",
-    title: "deno 0",
-    date: "2000-01-01",
-    rounds: 1,
-    noise: 1,
-    cases,
-    targets: judge("deno", cases),
-  };
-  assertMatch(markdown([result]), /^\| weir \| BatchStream\.from \| 2\.0 \(0\.50\) \|$/m);
-  assertMatch(markdown([result]), /\| 1\.10 \| 1\.00 ok \|$/m);
-  assertMatch(chart([result]), /^<svg .*<\/svg>\n$/s);
+const cases = groups.flatMap(({ name: group, unit, cases }) =>
+  cases.map(({ name, kind, bounded }) => (
+    { group, name, kind, bounded, unit, median: 2, minimum: 1, ratio: 0.5 }
+  ))
+);
+const way = { name: "a way", kind: "weir", bounded: true } as const;
+const result: Result = {
+  runtime: "deno",
+  title: "deno 0",
+  date: "2000-01-01",
+  machine: "a machine",
+  rounds: 1,
+  noise: 1,
+  cases,
+  latency: [{ ...way, p50: 5, p99: 10 }],
+  growth: [{ group: "g", name: "grows", costs: [{ n: 1e4, nanoseconds: 20 }], ratio: 2.2 }],
+  memory: [{ ...way, bytes: 2e6 }],
+  idle: [{ name: "an object", bytes: 12, timers: 1 }],
+  targets: judge("deno", cases),
+};
+const report: Report = {
+  results: [result],
+  sizes: { ".": { minified: 20_000, gzipped: 10_000 } },
+  go: {
+    version: "go0",
+    cases: beside.map(({ against }) => ({ name: against, median: 4, minimum: 3 })),
+    skipped: ["channelx: it cannot be had"],
+  },
+};
+
+Deno.test("what was measured is written as tables", () => {
+  const text = markdown(report);
+  for (
+    const line of [
+      "| weir | BatchStream.from | bounded | 2.0 (0.50) |",
+      "| weir | a way | bounded | 5.0 / 10.0 |",
+      "| g | grows | 20.0; 2.20 (2.0 of it) |",
+      "| weir | a way | bounded | 2.00 |",
+      "| an object | 12, 1 |",
+      "| . | 20.0 | 10.0 |",
+      "| BatchStream.from | pipeTo a no-op sink | 0.30 | 1.00 (3.3 of it) |",
+      "| Kratos fanout.Do, 16 workers | 4.0 | Fanout.tryPush | 0.50 | 0.50 ok |",
+      "Skipped: channelx: it cannot be had.",
+    ]
+  ) assert(text.split("\n").includes(line), `${line}\n\n${text}`);
+});
+
+Deno.test("every comparison with Go names a case", () => {
+  const rows = markdown(report).split("## beside Go")[1]!.split("##")[0]!.matchAll(/^\| /gm);
+  assertEquals([...rows].length, beside.length + 2);
+});
+
+Deno.test("what was measured is drawn", () => {
+  for (const draw of [throughput, memory, latency]) {
+    assertMatch(draw([result]), /^<svg .*<\/svg>\n$/s);
+  }
 });

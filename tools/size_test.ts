@@ -1,7 +1,8 @@
 /** What an entry point adds to a bundle, minified and gzipped: it cannot grow unnoticed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { build, stop } from "esbuild";
+import { stop } from "esbuild";
+import { size } from "./size.ts";
 
 /** In kB of 1000 bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
@@ -20,7 +21,7 @@ const SIZES: Record<string, { atMost: number; goal?: number }> = {
 const { exports } = JSON.parse(await Deno.readTextFile("deno.json"));
 const sizes: Record<string, number> = {};
 for (const [name, path] of Object.entries<string>(exports)) {
-  sizes[name] = await gzipped(path) / 1000;
+  sizes[name] = (await size(path)).gzipped / 1000;
 }
 await stop();
 
@@ -34,19 +35,4 @@ for (const [name, { atMost, goal = atMost }] of Object.entries(SIZES)) {
     if (sizes[name]! > goal) console.log(line);
     assert(sizes[name]! <= atMost, line);
   });
-}
-
-async function gzipped(entryPoint: string): Promise<number> {
-  const { outputFiles } = await build({
-    entryPoints: [entryPoint],
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    logLevel: "silent",
-  });
-  const minified = new Blob([outputFiles[0]!.contents as Uint8Array<ArrayBuffer>]);
-  const compressed = minified.stream().pipeThrough(new CompressionStream("gzip"));
-  return (await new Response(compressed).arrayBuffer()).byteLength;
 }

@@ -11,13 +11,13 @@ import { counted as mapped } from "./map.ts";
 function loaded(load: string, work: () => Promise<void>, n: number): Group[] {
   return [
     {
-      name: `fanout, ${load}`,
+      name: `fanout-${load}`,
       unit: "item",
       n,
       cases: [loops, ...pools].map((pool) => handled(pool, work)),
     },
     {
-      name: `map, ${load}`,
+      name: `map-${load}`,
       unit: "item",
       n,
       cases: [handled(loops, work), ...mappers.map((mapper) => mapped(mapper, work))],
@@ -26,6 +26,6 @@ function loaded(load: string, work: () => Promise<void>, n: number): Group[] {
 }
 
 export const loads: readonly Group[] = [
-  ...loaded("50 us", micros, 5000),
-  ...loaded("5 ms", millis, 160),
+  ...loaded("50us", micros, 5000),
+  ...loaded("5ms", millis, 160),
 ];

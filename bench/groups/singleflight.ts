@@ -55,13 +55,13 @@ async function joined(n: number, call: Call, own?: readonly AbortSignal[]): Prom
   return count;
 }
 
-const keys: string[] = [];
+const names: string[] = [];
 
 /** All in the air at once, each for itself. */
 async function apart(n: number, call: Call): Promise<number> {
-  while (keys.length < n) keys.push(`key ${keys.length}`);
+  while (names.length < n) names.push(`key ${names.length}`);
   const callers: Promise<number>[] = [];
-  for (let i = 0; i < n; i++) callers.push(call(keys[i]!));
+  for (let i = 0; i < n; i++) callers.push(call(names[i]!));
   let count = 0;
   for (const value of await Promise.all(callers)) count += value;
   return count;
@@ -78,7 +78,6 @@ function cases(what: string, run: (n: number, call: Call) => Promise<number>): C
   return ways.map(([kind, name, open]) => ({
     kind,
     name: `${name}, ${what}`,
-    bounded: false,
     run: (n) => run(n, open()),
   }));
 }
@@ -93,20 +92,18 @@ export const singleflight: Group = {
     {
       kind: "weir",
       name: "Singleflight.do, one after another, with a signal",
-      bounded: false,
       run: (n) => alone(n, weir(), signals[0]),
     },
     {
       kind: "weir",
       name: "Singleflight.do, 1000 joiners, each with a signal",
-      bounded: false,
       run: (n) => joined(n, weir(), signals),
     },
   ],
 };
 
-export const flights: Group = {
-  name: "singleflight, 1e5 keys",
+export const keys: Group = {
+  name: "keys",
   unit: "call",
   n: 100_000,
   cases: cases("each a key of its own", apart),

@@ -11,6 +11,7 @@ export type Take = (batch: readonly number[]) => Promise<void> | void;
 
 /** A way to make batches, each of which waits at most `linger` milliseconds. */
 export interface Batcher extends Way {
+  readonly lingers: boolean;
   run(source: ReadableStream<number>, linger: number, take: Take): Promise<void>;
 }
 
@@ -22,6 +23,7 @@ export const batchers: readonly Batcher[] = [
     kind: "weir",
     name: "pipe, BatchStream",
     bounded: true,
+    lingers: true,
     run: (source, linger, take) =>
       source
         .pipeThrough(new BatchStream<number>({ maxItems: SIZE, linger }))
@@ -31,6 +33,7 @@ export const batchers: readonly Batcher[] = [
     kind: "weir",
     name: "BatchStream.from",
     bounded: true,
+    lingers: true,
     run: async (source, linger, take) => {
       const reader = BatchStream.from(source, { maxItems: SIZE, linger }).getReader();
       for (;;) {
@@ -46,18 +49,21 @@ export const batchers: readonly Batcher[] = [
     kind: "peer",
     name: "streaming-iterables batch (no timer)",
     bounded: true,
+    lingers: false,
     run: (source, _, take) => iterate(batch(SIZE, source), take),
   },
   {
     kind: "peer",
     name: "streaming-iterables batchWithTimeout",
     bounded: true,
+    lingers: true,
     run: (source, linger, take) => iterate(batchWithTimeout(SIZE, linger, source), take),
   },
   {
     kind: "peer",
     name: "effect groupedWithin",
     bounded: true,
+    lingers: true,
     run: (source, linger, take) =>
       Effect.runPromise(
         Stream.fromReadableStream({ evaluate: () => source, onError: (error) => error }).pipe(
@@ -70,6 +76,7 @@ export const batchers: readonly Batcher[] = [
     kind: "peer",
     name: "rxjs from, bufferTime",
     bounded: false,
+    lingers: true,
     run: (source, linger, take) =>
       new Promise((resolve, reject) => {
         from(source as AsyncIterable<number>)

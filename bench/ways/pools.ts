@@ -87,8 +87,8 @@ export const pools: readonly Pool[] = [
   {
     kind: "peer",
     name: "p-map",
-    // What it returns is an array of all results.
-    bounded: false,
+    // It reads no further than it calls. Only what it returns grows, an array of all results.
+    bounded: true,
     run: async (n, handler, burst = BURST) => {
       for (const [from, to] of bursts(n, burst)) await pMap(numbers(from, to), handler, SIXTEEN);
     },

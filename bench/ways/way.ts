@@ -5,6 +5,6 @@ export interface Way {
   readonly name: string;
   /** What it stands for in the tables. */
   readonly kind: "floor" | "weir" | "peer";
-  /** Whether it holds few items at once, however fast they come. */
-  readonly bounded: boolean;
+  /** Whether it holds few items at once, however fast they come; nothing where none are held. */
+  readonly bounded?: boolean | undefined;
 }
