@@ -2,7 +2,7 @@
 
 import type { Result } from "./report.ts";
 import { type Axis, bars, type Row } from "./svg.ts";
-import { targets } from "./targets.ts";
+import { promised } from "./targets.ts";
 import type { Way } from "./ways/way.ts";
 
 const GROUPS = ["batching", "aggregator", "fanout", "map"];
@@ -29,10 +29,9 @@ const LATENCY: Axis = {
 
 /** Multiples of the floor: what has a target, and the peers. */
 export function throughput(results: readonly Result[]): string {
-  const promised = new Set(targets.map(({ group, name }) => `${group} ${name}`));
   const rows = results[0]!.cases.flatMap((each, index) =>
     GROUPS.includes(each.group) &&
-      (each.kind === "peer" || promised.has(`${each.group} ${each.name}`))
+      (each.kind === "peer" || promised(each.group, each.name))
       ? [row(each, results.map(({ cases }) => [1, 1 / cases[index]!.ratio]), each.group)]
       : []
   );

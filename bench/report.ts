@@ -13,7 +13,7 @@ export interface Result extends Findings {
   readonly title: string;
   readonly date: string;
   readonly rounds: number;
-  /** The median over the minimum of the usual case. */
+  /** The median over the minimum of the usual case; NaN where no speed was measured. */
   readonly noise: number;
   readonly targets: readonly Verdict[];
 }
@@ -65,6 +65,7 @@ function tables({ results, sizes, go }: Report): all.Table[] {
 }
 
 function quiet({ results }: Report): string {
+  if (!results[0]!.cases.length) return "";
   const noise = results.map(({ title, noise }) => `${noise.toFixed(2)} in ${title}`).join(", ");
   return `How quiet it was, by the median over the minimum of the usual case: ${noise}.`;
 }

@@ -96,14 +96,13 @@ export function besideGo(results: readonly Result[], { version, cases }: Origina
     const ours = results.map(({ cases }) =>
       cases.find((each) => each.group === group && each.name === name)
     );
-    if (!original || ours.includes(undefined)) return [];
-    const ratios = ours.map((each) => each!.median / original.median);
+    if (!original) return [];
     return [[
       against,
       short(original.median),
       name,
       atMost?.toFixed(2) ?? "",
-      ...ratios.map((ratio) => atMost ? judged(ratio, atMost) : short(ratio)),
+      ...ours.map((each) => each ? judged(each.median / original.median, atMost) : "not measured"),
     ]];
   });
   const head = ["original", `${version}, ns`, "ours", "at most", ...results.map((r) => r.title)];
@@ -153,8 +152,9 @@ function cost({ median, ratio }: Measurement): string {
   return `${short(median)} (${ratio.toFixed(ratio < 0.1 ? 3 : 2)})`;
 }
 
-function judged(ratio: number, atMost: number): string {
+function judged(ratio: number, atMost: number | undefined): string {
   const exact = ratio.toFixed(ratio < 0.1 ? 3 : 2);
+  if (atMost === undefined) return exact;
   return ratio <= atMost ? `${exact} ok` : `${exact} (${(ratio / atMost).toFixed(1)} of it)`;
 }
 

@@ -58,6 +58,11 @@ export const targets: readonly Target[] = [
   ...of("chunks", "FixedChunkStream, into 4 MiB", [["FixedChunkStream, into 16 KiB", 1.2]]),
 ];
 
+/** Whether a case has a target. */
+export function promised(group: string, name: string): boolean {
+  return targets.some((target) => target.group === group && target.name === name);
+}
+
 /** Beside the Go originals: ours takes at most so many times what the original takes. */
 export const beside: readonly (Omit<Target, "atMost"> & { readonly atMost?: number })[] = [
   ...of("aggregator", "Aggregator.tryPush", [["channelx Aggregator, 1 worker", 0.15]]),

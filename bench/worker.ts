@@ -17,6 +17,8 @@ export interface Orders extends Effort {
   readonly memory: number;
   readonly latency: number;
   readonly growth: number;
+  /** Whether growth takes every case. */
+  readonly every: boolean;
   readonly idle: number;
 }
 
@@ -53,7 +55,7 @@ const findings: Findings = {
   machine: machine(),
   cases,
   latency: await part("latency", () => latency(orders.latency)),
-  growth: await part("growth", () => growth(groups, orders.growth)),
+  growth: await part("growth", () => growth(groups, orders.growth, orders.every)),
   memory: await part("memory", () => memory(orders.memory)),
   idle: await part("idle", () => idle(orders.idle)),
 };

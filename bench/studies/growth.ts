@@ -1,6 +1,7 @@
 /** Whether an item costs the same, however many there are. */
 
 import { type Case, type Group, median, sample, settle } from "../harness.ts";
+import { promised } from "../targets.ts";
 
 /** Nanoseconds for one item, in runs of so many. */
 export interface Growth {
@@ -13,15 +14,23 @@ export interface Growth {
 
 const SIZES = [1e4, 1e5, 1e6, 1e7];
 const BASE = 1e5;
+/** Not those that hold all their items, or whose work takes its time. */
+const GROUPS = ["batching", "aggregator", "fanout", "map", "chunks", "singleflight"];
 /** A sample of a small run repeats it for so many milliseconds. */
 const LEAST = 100;
 
-/** Measures all cases of ours, up to `most` items. */
-export async function growth(groups: readonly Group[], most: number): Promise<Growth[]> {
+/** Measures cases of ours, up to `most` items: `every` one, or those that have a target. */
+export async function growth(
+  groups: readonly Group[],
+  most: number,
+  every: boolean,
+): Promise<Growth[]> {
   const measured: Growth[] = [];
   for (const { name: group, cases } of groups) {
+    if (!GROUPS.includes(group)) continue;
     for (const each of cases) {
-      if (each.kind === "weir") measured.push({ group, ...await grown(each, most) });
+      const chosen = every || promised(group, each.name);
+      if (each.kind === "weir" && chosen) measured.push({ group, ...await grown(each, most) });
     }
   }
   return measured;
