@@ -49,7 +49,8 @@ const SLOW = 100;
 export async function measure(group: Group, effort: Effort): Promise<Measurement[]> {
   const { cases, name, unit } = group;
   const n = effort.n ?? group.n;
-  const counts = cases.map(() => n);
+  // The first round, in which nobody knows yet what is slow, takes a tenth.
+  const counts = cases.map(() => effort.warmup ? Math.ceil(n / 10) : n);
   const samples: number[][] = cases.map(() => []);
   for (let round = -effort.warmup; round < effort.rounds; round++) {
     for (const [index, each] of cases.entries()) {

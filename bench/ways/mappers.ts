@@ -1,5 +1,6 @@
 /** Ways to map a source by an asynchronous function, 16 calls at once, to a stream of results. */
 
+import { pooledMap } from "deno-std/async/pool.js";
 import { pMapIterable } from "p-map";
 import { MapStream } from "../../mod.ts";
 import { generate, source } from "../loads.ts";
@@ -52,6 +53,17 @@ export const mappers: readonly Mapper[] = [
     // Of a generator: of a stream it loses items in Node, or hangs.
     run: async (n, mapping, take) => {
       for await (const result of pMapIterable(generate(n), mapping, SIXTEEN)) {
+        const taken = take(result);
+        if (taken) await taken;
+      }
+    },
+  },
+  {
+    kind: "peer",
+    name: "@std/async pooledMap",
+    bounded: false,
+    run: async (n, mapping, take) => {
+      for await (const result of pooledMap<number, number>(16, generate(n), mapping)) {
         const taken = take(result);
         if (taken) await taken;
       }
