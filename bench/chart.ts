@@ -11,13 +11,18 @@ const THROUGHPUT: Axis = {
   title: "Throughput, as multiples of piping to a no-op sink",
   ticks: [1 / 64, 1 / 16, 0.25, 1, 4, 16, 64],
   line: 1,
-  label: (tick) => `${Number(tick.toPrecision(2))}×`,
+  label: (times) => times < 0.5 ? `1/${Math.round(1 / times)}` : `${Number(times.toPrecision(2))}×`,
 };
 
 const MEMORY: Axis = {
   title: "Memory held of a million items, in front of a sink that stands still",
   ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10],
-  label: (bytes) => bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${Math.round(bytes / 1e6)} MB`,
+  label: (bytes) =>
+    bytes < 1e6
+      ? `${Math.round(bytes / 1e3)} kB`
+      : bytes < 1e9
+      ? `${Math.round(bytes / 1e6)} MB`
+      : `${bytes / 1e9} GB`,
 };
 
 const LATENCY: Axis = {
@@ -55,6 +60,6 @@ export function latency(results: readonly Result[]): string {
   return bars(LATENCY, results.map(({ title }) => title), rows);
 }
 
-function row({ kind, name }: Way, bars: Row["bars"], group = ""): Row {
-  return { group, name, ours: kind === "weir", bars };
+function row({ kind, name, bounded }: Way, bars: Row["bars"], group = ""): Row {
+  return { group, name: bounded === false ? `${name} ∞` : name, ours: kind === "weir", bars };
 }

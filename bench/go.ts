@@ -54,5 +54,5 @@ async function run(...args: string[]): Promise<string> {
 /** The last word of it, without addresses. */
 function reason(output: string): string {
   const line = output.trim().split("\n").at(-1) || "it failed";
-  return line.replace("server response:", "").replace(/https?:\S+/g, "").trim();
+  return line.replace("server response:", "").replace(/https?:\S+/g, "").replace(/\.$/, "").trim();
 }

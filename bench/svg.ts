@@ -60,7 +60,7 @@ export function bars(axis: Axis, legend: readonly string[], rows: readonly Row[]
   const x = scale(ticks[0]!, ticks.at(-1)!);
 
   const body: string[] = [];
-  let y = TOP;
+  let y = TOP + 6;
   let group = "";
   for (const row of rows) {
     if (row.group !== group) {
@@ -89,7 +89,7 @@ export function bars(axis: Axis, legend: readonly string[], rows: readonly Row[]
       return `<rect x="${at}" y="33" width="10" height="10" class="bar${index}"/>` +
         text(at + 16, 42, name, "");
     }),
-    text(16, 42, "Strong: this library. Pale: others.", "quiet"),
+    text(16, 42, "Strong: this library. ∞: unbounded.", "quiet"),
     ...ticks.flatMap((tick) => [
       text(x(tick), TOP - 4, axis.label(tick), "quiet", "middle"),
       `<line x1="${fixed(x(tick))}" x2="${fixed(x(tick))}" y1="${TOP}" y2="${height - 10}" ` +

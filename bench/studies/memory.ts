@@ -99,18 +99,25 @@ export async function memory(n: number): Promise<Held[]> {
 const stalled = new Set<PromiseWithResolvers<void>>();
 
 async function holding(n: number, run: Mover["run"]): Promise<number> {
-  const before = heap();
+  // What the one before has held goes in its own time, in Bun above all.
+  const before = await steady();
   const still = Promise.withResolvers<void>();
   stalled.add(still);
   void run(n, () => still.promise);
-  let most = heap();
-  for (let quiet = 0; quiet < 2;) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const now = heap();
-    quiet = now > most * 1.01 ? 0 : quiet + 1;
-    most = Math.max(most, now);
-  }
+  const most = await steady();
   // It never goes on: what is in front of it is left to the collector.
   stalled.delete(still);
   return Math.max(most - before, 0);
+}
+
+/** The heap, once it neither grows nor shrinks. */
+async function steady(): Promise<number> {
+  let last = heap();
+  for (let quiet = 0; quiet < 3;) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const now = heap();
+    quiet = Math.abs(now - last) > last / 100 ? 0 : quiet + 1;
+    last = now;
+  }
+  return last;
 }
