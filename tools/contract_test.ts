@@ -21,7 +21,7 @@ Deno.test("every id in a test's name is on the page", async () => {
 /** Those in strings of the suite: most names are written out, some are put together from a table. */
 async function idsInTests(): Promise<Set<string>> {
   const ids = new Set<string>();
-  for (const folder of ["tests", "tests/support"]) {
+  for (const folder of ["tests", "tests/support", "tests/races"]) {
     for await (const { name } of Deno.readDir(folder)) {
       if (!name.endsWith(".ts")) continue;
       const source = await Deno.readTextFile(`${folder}/${name}`);

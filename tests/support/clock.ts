@@ -3,7 +3,7 @@
  * `Date.now`; `AbortSignal.timeout` stays real.
  */
 
-import { turn } from "./gate.ts";
+import { macrotask } from "./gate.ts";
 
 /** The hands of the fake clock. */
 export interface Clock {
@@ -13,9 +13,9 @@ export interface Clock {
   readonly now: number;
   /**
    * Let `ms` pass: due timers fire in order, and between two of them all microtasks and one real
-   * macrotask run. What a timer throws, `tick` rejects with.
+   * macrotask run, and `seen` is called. What a timer throws, `tick` rejects with.
    */
-  tick(ms: number): Promise<void>;
+  tick(ms: number, seen?: () => void): Promise<void>;
   /** Let `ms` pass with the event loop blocked: no timer fires before the next `tick`. */
   block(ms: number): void;
   /** Set the wall clock: `Date.now` jumps by `ms`, no time passes. */
@@ -70,16 +70,17 @@ export async function withClock<R>(body: (clock: Clock) => R | Promise<R>): Prom
     get now() {
       return now;
     },
-    async tick(ms) {
+    async tick(ms, seen) {
       const until = now + ms;
-      await turn();
+      await macrotask();
       for (let id = next(until); id !== undefined; id = next(until)) {
         const timer = timers.get(id)!;
         now = Math.max(now, timer.due);
         timers.delete(id);
         if (timer.every !== undefined) timers.set(id, { ...timer, due: now + timer.every });
         timer.fire();
-        await turn();
+        await macrotask();
+        seen?.();
       }
       now = until;
     },

@@ -1,7 +1,9 @@
 /** Promises and streams that a test opens and closes by hand. */
 
 // Taken before a test can put a fake clock in their place.
-const { setTimeout } = globalThis;
+const { setTimeout, setImmediate } = globalThis as
+  & typeof globalThis
+  & { setImmediate?: (callback: () => void) => unknown };
 
 /** A promise with its two ends: the test decides when it settles. */
 export interface Gate<T = void> {
@@ -30,6 +32,13 @@ export async function microtasks(depth = 50): Promise<void> {
 export function turn(): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, 0));
 }
+
+/** As `turn`, but a hundred times as fast: what many thousand steps can bear. */
+export const macrotask: () => Promise<void> = setImmediate
+  ? () => new Promise((resolve) => void setImmediate(resolve))
+  : "MessageChannel" in globalThis
+  ? posted()
+  : turn;
 
 /** What has become of a promise by the next turn. It also counts as handled from here on. */
 export async function settled(
@@ -66,4 +75,16 @@ export function streamOf<T>(items: Iterable<T> | AsyncIterable<T>): ReadableStre
       await iterator.return?.();
     },
   }, { highWaterMark: 0 });
+}
+
+/** Only where nothing else will do: in some runtimes the channel would keep the process alive. */
+function posted(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  let resume = () => {};
+  port1.onmessage = () => resume();
+  return () =>
+    new Promise((resolve) => {
+      resume = resolve;
+      port2.postMessage(undefined);
+    });
 }

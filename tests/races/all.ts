@@ -1,0 +1,8 @@
+/** All races. */
+
+import { batchingRaces } from "./batching.ts";
+import type { Race } from "./race.ts";
+
+export const races: readonly Race[] = [
+  ...batchingRaces,
+];

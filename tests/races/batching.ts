@@ -1,0 +1,210 @@
+/** The batching streams: no batch is early, late, empty, too large, or touched by an old timer. */
+
+import fc from "fast-check";
+import { type BatchStats, BatchStream, type Collector, CollectStream } from "../../mod.ts";
+import type { Clock } from "../support/clock.ts";
+import { type Front, type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
+import { advance, often, type Race, race, simply } from "./race.ts";
+
+interface Setup {
+  readonly front: Front;
+  readonly maxItems: number;
+  readonly maxWeight: number;
+  readonly linger: number;
+  /** By a collector of one's own, whose `maxItems` are different weights. */
+  readonly own: boolean;
+}
+
+interface Item extends Numbered {
+  readonly weight: number;
+}
+
+/** A batch of its own kind. */
+class Bag {
+  readonly items: Item[];
+
+  constructor(items: Item[]) {
+    this.items = items;
+  }
+}
+
+class BatchRun extends PassageRun<number, Item, Item, { readonly do: "flush" }> {
+  readonly #setup: Setup;
+  readonly #stream: { readonly stats: BatchStats; flush(): void } | undefined;
+  #done = 0;
+  #batches = 0;
+  /** The items before this one were flushed. */
+  #flushed = 0;
+
+  constructor(setup: Setup, clock: Clock) {
+    super(clock);
+    this.#setup = setup;
+    const { front, maxItems, maxWeight, linger, own } = setup;
+    const { signal } = this;
+    const weigh = (item: Item) => item.weight;
+    const limits = { maxItems, linger, signal, ...(maxWeight < Infinity && { maxWeight, weigh }) };
+    const collecting = { collector: () => this.#collector(), linger, signal };
+    if (front === "writer") {
+      const stream = own ? new CollectStream(collecting) : new BatchStream(limits);
+      this.#stream = stream;
+      this.open(stream);
+    } else {
+      this.openFrom(front, (source) => {
+        return own ? CollectStream.from(source, collecting) : BatchStream.from(source, limits);
+      });
+    }
+  }
+
+  #collector(): Collector<Item, Bag> {
+    let items: Item[] = [];
+    const full = () => this.#complete(items);
+    return {
+      get size() {
+        return items.length;
+      },
+      get full() {
+        return full();
+      },
+      fits: (item) => this.#within([...items, item]),
+      add: (item) => void items.push(item),
+      take() {
+        const bag = new Bag(items);
+        items = [];
+        return bag;
+      },
+    };
+  }
+
+  protected make(id: number, weight: number): Item {
+    return { id, weight };
+  }
+
+  protected chunk(item: Item): Item {
+    return item;
+  }
+
+  protected override doOther(): void {
+    if (!this.#stream) return;
+    this.#flushed = this.accepted;
+    this.#stream.flush();
+  }
+
+  protected receive(value: unknown): void {
+    this.must(value instanceof (this.#setup.own ? Bag : Array), "no batch");
+    const batch = value instanceof Bag ? value.items : value as Item[];
+    this.must(batch.length > 0, "an empty batch");
+    this.must(batch.every((item, n) => item === this.written[this.#done + n]), "out of order");
+    this.must(batch.length === 1 || this.#within(batch), "over the limits");
+    this.#batches++;
+    this.#done += batch.length;
+    this.must(this.#isFull(batch) || this.#isDue(batch), "too early");
+    // Whoever did not fit waited outside, and is accepted now.
+    const next = this.written[this.#done];
+    if (this.source && next) next.acceptedAt = this.clock.now;
+    // It is the consumer's now.
+    batch.length = 0;
+  }
+
+  protected override checkAlways(): void {
+    if (!this.#stream) return;
+    const { accepted, waiting, done, discarded, batches } = this.#stream.stats;
+    this.must(accepted === waiting + done + discarded, "not conserved");
+    this.must(accepted === this.accepted, "accepted");
+    this.must(done === this.#done && batches === this.#batches, "done");
+    const ended = this.over || this.readableEnded;
+    this.must(!ended || waiting === 0, "something is still held");
+    this.must(this.over !== undefined || discarded === 0, "discarded for no reason");
+    this.must(!ended || this.clock.pending === 0, "a timer is left");
+  }
+
+  protected checkOpen(): void {
+    const held = this.written.slice(this.#done, this.accepted);
+    const outside = this.source && held.length > 1 && !this.#within(held) ? held.pop() : undefined;
+    this.must(held.length <= 1 || this.#within(held), "more than one batch is held");
+    const ready = this.#isFull(held) || this.#isDue(held);
+    this.must(!(ready && this.reads > 0), "too late");
+    this.must(this.writes === 0 || this.#isFull(held), "a write waits for no reason");
+    this.checkSource(!outside && !this.#complete(held));
+    const ticking = held.length > 0 && !ready && this.#setup.linger < Infinity;
+    this.must(this.clock.pending === (ticking ? 1 : 0), "timers");
+  }
+
+  protected override checkEnd(): void {
+    if (!this.over && !this.source) this.must(this.#done === this.written.length, "lost");
+    if (!this.#stream) return;
+    const { waiting, accepted, done, discarded } = this.#stream.stats;
+    this.must(waiting === 0 && done + discarded === accepted, "not conserved");
+  }
+
+  #within(items: readonly Item[]): boolean {
+    return this.#size(items) <= this.#setup.maxItems && weightOf(items) <= this.#setup.maxWeight;
+  }
+
+  /** Takes no more, whatever comes. */
+  #complete(items: readonly Item[]): boolean {
+    return items.length > 0 &&
+      (this.#size(items) >= this.#setup.maxItems || weightOf(items) >= this.#setup.maxWeight);
+  }
+
+  #size(items: readonly Item[]): number {
+    return this.#setup.own ? new Set(items.map(({ weight }) => weight)).size : items.length;
+  }
+
+  /** No room, or none for the next item. */
+  #isFull(items: Item[]): boolean {
+    if (items.length === 0) return false;
+    const next = this.written[items.at(-1)!.id + 1];
+    return this.#complete(items) || (next !== undefined && !this.#within([...items, next]));
+  }
+
+  /** Waited long enough, flushed, or at the end. */
+  #isDue(items: Item[]): boolean {
+    const [first, last] = [items[0], items.at(-1)];
+    if (!first || !last) return false;
+    return this.clock.now >= (first.acceptedAt ?? this.clock.now) + this.#setup.linger ||
+      first.id < this.#flushed || (this.#atEnd && last.id === this.written.length - 1);
+  }
+
+  get #atEnd(): boolean {
+    return this.source ? this.source.ended : this.closed;
+  }
+}
+
+function weightOf(items: readonly Item[]): number {
+  let sum = 0;
+  for (const { weight } of items) sum += weight;
+  return sum;
+}
+
+const RULES = "[3] [4.1] [4.2] [4.3] [4.4] [4.5] [4.6] [4.7]";
+const LINGERS = [0, 10, 10, Infinity];
+
+function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: Front[]): Race {
+  return race({
+    name,
+    promise: `${promise} keeps its promises in every schedule ${RULES}`,
+    setups: fc.record({
+      front: fc.constantFrom(...fronts),
+      maxItems: fc.constantFrom(1, 2, 3, 5),
+      maxWeight: fixed.maxWeight ? fc.constant(fixed.maxWeight) : fc.constantFrom(1, 3, 10),
+      linger: fc.constantFrom(...LINGERS),
+      own: fc.constant(fixed.own ?? false),
+    }),
+    steps: fc.oneof(
+      ...passageSteps(fc.nat(4)),
+      often(4, advance(1, 4, 9, 10)),
+      often(1, simply("flush")),
+    ),
+    start: (setup, clock) => new BatchRun(setup, clock),
+  });
+}
+
+/** Of `BatchStream` and `CollectStream`. */
+export const batchingRaces: readonly Race[] = [
+  batching("batch-stream", "BatchStream", { maxWeight: Infinity }, ["writer"]),
+  batching("batch-stream-weight", "BatchStream by weight", {}, ["writer"]),
+  batching("batch-stream-from", "BatchStream.from()", {}, ["stream", "iterator"]),
+  batching("collect-stream", "CollectStream", { maxWeight: 10, own: true }, [
+    ...["writer", "writer", "stream", "iterator"] as const,
+  ]),
+];

@@ -1,0 +1,107 @@
+/** A source that is fed by hand. */
+
+import type { Source } from "../../mod.ts";
+
+/** As what the source shows itself. */
+export type SourceKind = "stream" | "iterator";
+
+/** Who is told of what the source does, just before it does it. */
+export interface Told<T> {
+  given(item: T): void;
+  failed?(error: unknown): void;
+}
+
+/** Gives what it was fed, one item for each time that it is asked. */
+export class HandSource<T> {
+  readonly source: Source<T>;
+  /** It has been asked, and has nothing. */
+  asked = false;
+  /** Everything was given, and that there is no more. */
+  ended = false;
+  /** Nobody will ask any more, and why where it was told. */
+  cancelled: { readonly reason: unknown } | undefined;
+
+  readonly #fed: T[] = [];
+  readonly #told: Told<T>;
+  #end: { readonly error?: unknown } | undefined;
+  #give!: (item: T) => void;
+  #finish!: () => void;
+  #fail!: (error: unknown) => void;
+
+  constructor(kind: SourceKind, told: Told<T>) {
+    this.#told = told;
+    this.source = kind === "stream" ? this.#stream() : this.#iterable();
+  }
+
+  /** What was fed and not given. */
+  get left(): number {
+    return this.#fed.length;
+  }
+
+  feed(item: T): void {
+    this.#fed.push(item);
+    this.#answer();
+  }
+
+  end(): void {
+    this.#end ??= {};
+    this.#answer();
+  }
+
+  /** What was fed before is given first. */
+  fail(error: unknown): void {
+    this.#end ??= { error };
+    this.#answer();
+  }
+
+  #ask(): void {
+    this.asked = true;
+    this.#answer();
+  }
+
+  #answer(): void {
+    if (!this.asked || this.ended || this.cancelled) return;
+    if (this.#fed.length > 0) {
+      this.asked = false;
+      const item = this.#fed.shift()!;
+      this.#told.given(item);
+      this.#give(item);
+    } else if (this.#end) {
+      this.asked = false;
+      this.ended = true;
+      if ("error" in this.#end) {
+        this.#told.failed?.(this.#end.error);
+        this.#fail(this.#end.error);
+      } else this.#finish();
+    }
+  }
+
+  #stream(): ReadableStream<T> {
+    return new ReadableStream<T>({
+      start: (controller) => {
+        this.#give = (item) => controller.enqueue(item);
+        this.#finish = () => controller.close();
+        this.#fail = (error) => controller.error(error);
+      },
+      pull: () => this.#ask(),
+      cancel: (reason) => void (this.cancelled = { reason }),
+    }, { highWaterMark: 0 });
+  }
+
+  #iterable(): AsyncIterable<T> {
+    const iterator: AsyncIterator<T> = {
+      next: () =>
+        new Promise((resolve, reject) => {
+          this.#give = (value) => resolve({ done: false, value });
+          this.#finish = () => resolve({ done: true, value: undefined });
+          this.#fail = reject;
+          this.#ask();
+        }),
+      return: (value) => {
+        this.cancelled = { reason: undefined };
+        return Promise.resolve({ done: true, value });
+      },
+    };
+    return { [Symbol.asyncIterator]: () => iterator };
+  }
+}

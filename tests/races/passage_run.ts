@@ -1,0 +1,237 @@
+/** What every transform stream must do, whatever is done to its two sides, in whatever order. */
+
+import fc from "fast-check";
+import type { Source } from "../../mod.ts";
+import type { Clock } from "../support/clock.ts";
+import { countListeners } from "../support/listeners.ts";
+import { HandSource, type SourceKind } from "./hand_source.ts";
+import { often, Run, simply, type Step } from "./race.ts";
+
+/** Who gives the items: a writer, or a source that `from` reads. */
+export type Front = "writer" | SourceKind;
+
+/** What is done to any of them. `abort` is a failure of the source where there is no writer. */
+export type PassageStep<I> =
+  | { readonly do: "write"; readonly items: readonly I[] }
+  | { readonly do: "read" | "close" | "cancel" | "abort" | "signal" };
+
+/** An item that is known. */
+export interface Numbered {
+  readonly id: number;
+  /** When its write resolved, or the source gave it. */
+  acceptedAt?: number;
+}
+
+const MOST_READS = 3;
+const PATIENCE = 100;
+
+/** Both sides of a stream. `I` is what an item is made from. */
+export abstract class PassageRun<I, T extends Numbered, C, P extends Step = never>
+  extends Run<PassageStep<I> | P> {
+  readonly #own = new AbortController();
+  readonly #listeners = countListeners(this.#own.signal);
+  protected readonly signal: AbortSignal = this.#own.signal;
+  protected source: HandSource<T> | undefined;
+  #writer: WritableStreamDefaultWriter<C> | undefined;
+  #reader!: ReadableStreamDefaultReader<unknown>;
+
+  /** What was written, or given by the source. */
+  protected readonly written: T[] = [];
+  protected accepted = 0;
+  /** Promises that have not settled. */
+  protected writes = 0;
+  protected reads = 0;
+  /** The consumer has asked. */
+  protected begun = false;
+  /** The producer was told to close. */
+  protected closed = false;
+  protected closing: "no" | "pending" | "fulfilled" | "rejected" = "no";
+  /** Ended early, and why. */
+  protected over: { readonly reason: unknown } | undefined;
+  /** The consumer was told that there is no more. */
+  protected readableEnded = false;
+  #made = 0;
+
+  constructor(clock: Clock) {
+    super(clock);
+  }
+
+  protected open(pair: { readable: ReadableStream<unknown>; writable: WritableStream<C> }): void {
+    this.#writer = pair.writable.getWriter();
+    this.#read(pair.readable);
+    this.#writer.closed.catch(() => {});
+    this.#writer.ready.catch(() => {});
+  }
+
+  protected openFrom(kind: SourceKind, from: (source: Source<T>) => ReadableStream<unknown>): void {
+    this.source = new HandSource<T>(kind, {
+      given: (item) => {
+        this.written.push(item);
+        this.#accept(item);
+      },
+      failed: (error) => this.end(error),
+    });
+    this.#read(from(this.source.source));
+  }
+
+  #read(readable: ReadableStream<unknown>): void {
+    this.#reader = readable.getReader();
+    this.#reader.closed.catch(() => {});
+  }
+
+  /** Makes an item, and what is written for it. */
+  protected abstract make(id: number, from: I): T;
+  protected abstract chunk(item: T): C;
+  /** The consumer has been given this. */
+  protected abstract receive(value: unknown): void;
+  /** What holds while the stream goes on. */
+  protected abstract checkOpen(): void;
+  /** What holds at every quiet moment. */
+  protected checkAlways(): void {}
+  /** What holds in the end. */
+  protected checkEnd(): void {}
+  /** A write has resolved. */
+  protected taken(_item: T): void {}
+  /** Whatever it takes for the stream to come to its end. */
+  protected help(): void {}
+  /** Steps of its own. */
+  protected doOther(_step: P): void {}
+
+  do(step: PassageStep<I> | P): void {
+    switch (step.do) {
+      case "write":
+        for (const from of (step as { items: readonly I[] }).items) this.#write(from);
+        break;
+      case "read":
+        if (this.reads < MOST_READS) this.#ask();
+        break;
+      case "close":
+        this.#close();
+        break;
+      case "cancel":
+        this.end("cancel");
+        this.#reader.cancel("cancel").catch(() => {});
+        break;
+      case "abort":
+        if (this.source) this.source.fail("abort");
+        // Once the writable has closed there is nothing to abort.
+        else if (this.closing !== "fulfilled") this.end("abort");
+        this.#writer?.abort("abort").catch(() => {});
+        break;
+      case "signal":
+        this.end("signal");
+        this.#own.abort("signal");
+        break;
+      default:
+        this.doOther(step as P);
+    }
+  }
+
+  /** The first reason wins. */
+  protected end(reason: unknown): void {
+    if (!this.readableEnded) this.over ??= { reason };
+  }
+
+  #accept(item: T): void {
+    item.acceptedAt = this.clock.now;
+    this.accepted++;
+    this.taken(item);
+  }
+
+  #write(from: I): void {
+    if (this.source) {
+      if (!this.closed && !this.over) this.source.feed(this.make(this.#made++, from));
+      return;
+    }
+    const open = !this.closed && !this.over;
+    const item = this.make(this.#made, from);
+    const written = this.#writer!.write(this.chunk(item));
+    if (!open) {
+      written.then(() => this.must(false, "written after the end"), () => {});
+      return;
+    }
+    this.#made++;
+    this.written.push(item);
+    this.writes++;
+    written.then(() => {
+      this.writes--;
+      this.#accept(item);
+    }, (error) => {
+      this.writes--;
+      this.must(this.over?.reason === error, "a write was rejected");
+    });
+  }
+
+  #ask(): void {
+    this.begun = true;
+    this.reads++;
+    this.#reader.read().then(({ done, value }) => {
+      this.reads--;
+      if (done) this.readableEnded = true;
+      else this.receive(value);
+    }, (error) => {
+      this.reads--;
+      this.readableEnded = true;
+      this.must(this.over?.reason === error, "a read was rejected");
+    });
+  }
+
+  #close(): void {
+    if (this.source) this.source.end();
+    else if (!this.over && !this.closed) {
+      this.closing = "pending";
+      const end = (how: "fulfilled" | "rejected") => () => void (this.closing = how);
+      this.#writer!.close().then(end("fulfilled"), end("rejected"));
+    }
+    this.closed = true;
+  }
+
+  protected check(): void {
+    this.checkAlways();
+    if (this.over || this.readableEnded) {
+      this.must(this.writes === 0, "a write still waits");
+      this.must(this.closing !== "pending", "close still waits");
+      this.must(this.#listeners.live === 0, "a listener is left");
+      const { source } = this;
+      if (source && this.begun && this.over) {
+        this.must(source.ended || source.cancelled !== undefined, "the source is not cancelled");
+      }
+    } else {
+      this.checkOpen();
+    }
+  }
+
+  /** The source is asked exactly when there is room. */
+  protected checkSource(room: boolean): void {
+    const { source } = this;
+    if (!source || source.ended) return;
+    this.must(source.asked === (this.begun && room), source.asked ? "asked" : "not asked");
+  }
+
+  async finish(): Promise<void> {
+    this.#close();
+    for (let turns = 0; !this.readableEnded; turns++) {
+      await this.quiet();
+      this.must(turns < PATIENCE, "it never ends");
+      this.help();
+      if (this.reads < MOST_READS) this.#ask();
+    }
+    await this.quiet();
+    this.must(this.reads === 0 && this.writes === 0, "a promise has not settled");
+    this.must(this.#listeners.live === 0, "a listener is left");
+    this.checkEnd();
+    await this.quiet();
+  }
+}
+
+/** The steps that all have, one of several things written at a time or a few. */
+export function passageSteps<I>(
+  items: fc.Arbitrary<I>,
+): { weight: number; arbitrary: fc.Arbitrary<PassageStep<I>> }[] {
+  const several = fc.array(items, { minLength: 1, maxLength: 3, size: "max" });
+  return [
+    often(8, several.map((items) => ({ do: "write" as const, items }))),
+    often(6, simply("read")),
+    often(1, simply("close", "cancel", "abort", "signal")),
+  ];
+}

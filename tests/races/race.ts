@@ -1,0 +1,167 @@
+/**
+ * Races: an object is made with any options, things are done to it one at a time and in any order,
+ * and after each of them, when everything has had its turn, what it promises must hold.
+ */
+
+import fc from "fast-check";
+import { type Clock, withClock } from "../support/clock.ts";
+import { macrotask } from "../support/gate.ts";
+import { onUnhandled } from "../support/unhandled.ts";
+
+/** One thing that is done. Every run also knows `advance`, by `ms`. */
+export interface Step {
+  readonly do: string;
+}
+
+/** Time passes. */
+export interface Advance extends Step {
+  readonly do: "advance";
+  readonly ms: number;
+}
+
+/** A property: what it promises, and the schedules that it is held against. */
+export interface Race {
+  /** For the command line. */
+  readonly name: string;
+  /** With the rules of the contract that it holds. */
+  readonly promise: string;
+  readonly schedules: fc.Arbitrary<Schedule>;
+  play(schedule: Schedule): Promise<void>;
+}
+
+/** An object, and what is done to it. */
+export interface Schedule {
+  readonly setup: unknown;
+  readonly steps: readonly Step[];
+}
+
+/** Which schedules: `count` of those of the seed, or the one that the path leads to. */
+export interface Choice {
+  readonly seed: number;
+  readonly count: number;
+  readonly path?: string | undefined;
+}
+
+/** The shortest schedule that breaks a promise. */
+export interface Failure {
+  /** How many schedules it took. */
+  readonly schedules: number;
+  readonly message: string;
+}
+
+/** An object that a schedule is played on, and all that is known of it from outside. */
+export abstract class Run<P extends Step> {
+  protected readonly clock: Clock;
+  #wrong: string | undefined;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** Does it, and returns at once. */
+  abstract do(step: P): void;
+  /** What must hold when everything has had its turn. */
+  protected abstract check(): void;
+  /** Brings everything to its end, and sees that nothing is left. */
+  abstract finish(): Promise<void>;
+  /** Called also between two timers. */
+  look(): void {}
+
+  /** Complains at the next quiet moment: a throw would be lost in a callback. */
+  protected must(right: boolean, complaint: string): void {
+    if (!right) this.#wrong ??= complaint;
+  }
+
+  /** Lets everything have its turn, and looks. */
+  async quiet(): Promise<void> {
+    await macrotask();
+    this.check();
+    if (lost.length > 0) this.must(false, `nobody handles ${String(lost.pop())}`);
+    if (this.#wrong !== undefined) throw new Error(this.#wrong);
+  }
+}
+
+/** Errors that nobody has handled. */
+const lost: unknown[] = [];
+
+/** Makes a property. */
+export function race<S, P extends Step>(given: {
+  readonly name: string;
+  readonly promise: string;
+  readonly setups: fc.Arbitrary<S>;
+  readonly steps: fc.Arbitrary<P | Advance>;
+  readonly most?: number;
+  readonly start: (setup: S, clock: Clock) => Run<P>;
+}): Race {
+  const { name, promise, setups, most = 20 } = given;
+  const steps = fc.array(given.steps, { minLength: 3, maxLength: most, size: "max" });
+  return {
+    name,
+    promise,
+    schedules: fc.record({ setup: setups, steps }, { noNullPrototype: true }),
+    play: ({ setup, steps }) =>
+      withClock(async (clock) => {
+        lost.length = 0;
+        const run = given.start(setup as S, clock);
+        await run.quiet();
+        for (const step of steps) {
+          if (isAdvance(step)) await clock.tick(step.ms, () => run.look());
+          else run.do(step as P);
+          await run.quiet();
+        }
+        await run.finish();
+        if (clock.pending > 0) throw new Error("a timer is left");
+      }),
+  };
+}
+
+/** Plays the schedules, until one fails. */
+export async function hold(
+  { name, schedules, play }: Race,
+  { seed, count, path }: Choice,
+): Promise<Failure | undefined> {
+  const stop = onUnhandled((error) => lost.push(error));
+  const details = await fc.check(fc.asyncProperty(schedules, play), {
+    seed,
+    numRuns: count,
+    ...(path !== undefined && { path, endOnFailure: true }),
+  });
+  stop();
+  if (!details.failed) return;
+  const { setup, steps } = details.counterexample![0];
+  const where = `--seed ${details.seed} --path ${details.counterexamplePath}`;
+  const message = [
+    `${name}: ${(details.errorInstance as Error).message}`,
+    `  made with ${fc.stringify(setup)}`,
+    ...steps.map((step, index) => `  ${index + 1}. ${show(step)}`),
+    `again: deno task races --property ${name} ${where}`,
+  ];
+  return { schedules: details.numRuns, message: message.join("\n") };
+}
+
+/** For `fc.oneof`: one choice and its weight. */
+export function often<P>(
+  weight: number,
+  arbitrary: fc.Arbitrary<P>,
+): { weight: number; arbitrary: fc.Arbitrary<P> } {
+  return { weight, arbitrary };
+}
+
+/** A thing that is done without more words. */
+export function simply<N extends string>(...names: N[]): fc.Arbitrary<{ readonly do: N }> {
+  return fc.constantFrom(...names.map((name) => ({ do: name })));
+}
+
+/** Time passes, by one of these. */
+export function advance(...ms: number[]): fc.Arbitrary<Advance> {
+  return fc.constantFrom(...ms.map((ms) => ({ do: "advance" as const, ms })));
+}
+
+function isAdvance(step: Step): step is Advance {
+  return step.do === "advance";
+}
+
+function show({ do: name, ...rest }: Step): string {
+  const words = Object.entries(rest).map(([key, value]) => `${key} ${fc.stringify(value)}`);
+  return [name, ...words].join(" ");
+}
