@@ -7,8 +7,8 @@ export type SourceKind = "stream" | "iterator";
 
 /** Who is told of what the source does, just before it does it. */
 export interface Told<T> {
-  given(item: T): void;
-  failed?(error: unknown): void;
+  given?(item: T): void;
+  ended?(failure: { readonly error: unknown } | undefined): void;
 }
 
 /** Gives what it was fed, one item for each time that it is asked. */
@@ -16,26 +16,28 @@ export class HandSource<T> {
   readonly source: Source<T>;
   /** It has been asked, and has nothing. */
   asked = false;
-  /** Everything was given, and that there is no more. */
+  readonly given: Set<T> = new Set();
+  /** It has said that there is no more, or that it has failed. */
   ended = false;
+  broken: { readonly error: unknown } | undefined;
   /** Nobody will ask any more, and why where it was told. */
   cancelled: { readonly reason: unknown } | undefined;
 
   readonly #fed: T[] = [];
   readonly #told: Told<T>;
-  #end: { readonly error?: unknown } | undefined;
+  #end: { readonly failure: { readonly error: unknown } | undefined } | undefined;
   #give!: (item: T) => void;
   #finish!: () => void;
   #fail!: (error: unknown) => void;
 
-  constructor(kind: SourceKind, told: Told<T>) {
+  constructor(kind: SourceKind, told: Told<T> = {}) {
     this.#told = told;
     this.source = kind === "stream" ? this.#stream() : this.#iterable();
   }
 
-  /** What was fed and not given. */
-  get left(): number {
-    return this.#fed.length;
+  /** Whether it can be fed. */
+  get open(): boolean {
+    return !this.#end && !this.cancelled;
   }
 
   feed(item: T): void {
@@ -44,13 +46,13 @@ export class HandSource<T> {
   }
 
   end(): void {
-    this.#end ??= {};
+    this.#end ??= { failure: undefined };
     this.#answer();
   }
 
   /** What was fed before is given first. */
   fail(error: unknown): void {
-    this.#end ??= { error };
+    this.#end ??= { failure: { error } };
     this.#answer();
   }
 
@@ -64,15 +66,16 @@ export class HandSource<T> {
     if (this.#fed.length > 0) {
       this.asked = false;
       const item = this.#fed.shift()!;
-      this.#told.given(item);
+      this.given.add(item);
+      this.#told.given?.(item);
       this.#give(item);
     } else if (this.#end) {
       this.asked = false;
       this.ended = true;
-      if ("error" in this.#end) {
-        this.#told.failed?.(this.#end.error);
-        this.#fail(this.#end.error);
-      } else this.#finish();
+      this.broken = this.#end.failure;
+      this.#told.ended?.(this.broken);
+      if (this.broken) this.#fail(this.broken.error);
+      else this.#finish();
     }
   }
 

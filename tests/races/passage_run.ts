@@ -69,7 +69,7 @@ export abstract class PassageRun<I, T extends Numbered, C, P extends Step = neve
         this.written.push(item);
         this.#accept(item);
       },
-      failed: (error) => this.end(error),
+      ended: (failure) => failure && this.end(failure.error),
     });
     this.#read(from(this.source.source));
   }

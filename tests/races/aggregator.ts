@@ -1,0 +1,216 @@
+/** `Aggregator`: no batch is early, late, empty or too large, and every item has one end. */
+
+import fc from "fast-check";
+import { Aggregator, type HandlerContext } from "../../mod.ts";
+import type { Clock } from "../support/clock.ts";
+import { type Race, race } from "./race.ts";
+import { SinkRun, TIMEOUT } from "./sink_run.ts";
+import { type Item, type Job, MISSING, type SinkSetup } from "./sink_steps.ts";
+import { type End, type Manners, sinkSteps, type Verdict } from "./sink_steps.ts";
+
+const MAX_WEIGHT = 6;
+
+interface Setup extends SinkSetup {
+  readonly maxItems: number;
+  /** Beyond `maxItems`. */
+  readonly spare: number;
+  readonly weighed: boolean;
+  readonly linger: number;
+}
+
+class AggregatorRun extends SinkRun<Setup> {
+  readonly #capacity: number;
+  /** The items before this one were flushed; those before that one perhaps. */
+  #flushed = 0;
+  #perhaps = 0;
+
+  constructor(setup: Setup, clock: Clock) {
+    super(setup, clock, (run, options) => {
+      const { maxItems, spare, weighed, linger, onError } = setup;
+      const handler = (items: Item[], context: HandlerContext) => run.handle(items, context);
+      const failed = (error: unknown, items: Item[]) => run.failed(error, items);
+      return new Aggregator<Item>(handler, {
+        ...options,
+        maxItems,
+        capacity: maxItems + spare,
+        linger,
+        ...(weighed && { maxWeight: MAX_WEIGHT, weigh: (item: Item) => item.plan.weight }),
+        onError: onError === "absent" ? undefined : failed,
+      });
+    });
+    this.#capacity = setup.maxItems + setup.spare;
+  }
+
+  protected hasRoom(): boolean {
+    return this.stats.waiting < this.#capacity;
+  }
+
+  /** Only what was submitted needs a result. */
+  protected outcome(items: readonly Item[], end: End): Verdict {
+    if (end === "fails") return { failed: true, value: { error: "batch" } };
+    const results: unknown[] = [...items];
+    if (end === "one") results[items.length - 1] = new Error("item");
+    if (end === "count" && items.every(({ submitted }) => submitted)) results.pop();
+    return { failed: false, value: results };
+  }
+
+  protected verdict({ items }: Job, place: number, { failed, value }: Verdict): Verdict {
+    if (failed) return { failed, value };
+    const results = value as unknown[];
+    if (results.length < items.length) return { failed: true, value: MISSING };
+    const own = results[place];
+    return { failed: items[place]!.submitted && own instanceof Error, value: own };
+  }
+
+  protected override flushing(): void {
+    this.#perhaps = this.#flushed = this.stats.accepted;
+  }
+
+  /** It flushes in a moment; until then more may be accepted. */
+  protected override consumed(given: ReadonlySet<Item>): void {
+    for (const [place, item] of this.offers.entries()) {
+      if (given.has(item)) this.#flushed = Math.max(this.#flushed, place + 1);
+    }
+    this.#perhaps = Infinity;
+  }
+
+  protected checkStart(items: readonly Item[]): void {
+    const lane = this.#lane(items[0]!);
+    const expected = this.#waiting().get(lane) ?? [];
+    this.must(items.every((item, place) => item === expected[place]), "not in order");
+    this.must(items.length <= this.setup.maxItems, "too many in a batch");
+    this.must(items.length === 1 || this.#weight(items) <= MAX_WEIGHT, "too heavy");
+    const next = this.offers.find((item) =>
+      !item.job && !items.includes(item) && this.#lane(item) === lane
+    );
+    const crowded = this.stats.waiting + items.length >= this.#capacity;
+    const inTime = this.#isFull(items, next) || this.#isDue(items[0]!, this.#perhaps);
+    this.must(inTime || this.closing || crowded, "too early");
+  }
+
+  override look(): void {
+    super.look();
+    this.must(this.stats.waiting <= this.#capacity, "too many wait");
+  }
+
+  /** No idle worker while a batch may start, nobody kept out while there is room. */
+  protected checkProgress(): void {
+    const { accepted, waiting } = this.stats;
+    const { concurrency, keyed, timed } = this.setup;
+    const outside = this.offers.length > accepted;
+    this.#perhaps = Math.min(this.#perhaps, accepted);
+    this.must(!outside || waiting >= this.#capacity, "kept out");
+    const running = this.jobs.filter(({ over }) => !over);
+    for (const { startedAt } of running) {
+      this.must(!timed || this.clock.now - startedAt < TIMEOUT, "runs on");
+    }
+    if (running.length >= concurrency) return;
+    const ending = this.closing && !outside && this.coming === 0;
+    for (const [lane, items] of this.#waiting()) {
+      if (keyed && running.some((job) => job.lane === lane)) continue;
+      const startable = ending || waiting >= this.#capacity || this.#isFull(items, undefined) ||
+        this.#isDue(items[0]!, this.#flushed);
+      this.must(!startable, "a worker is idle");
+    }
+  }
+
+  protected timers(): number {
+    const { timed, linger } = this.setup;
+    const { waiting, running } = this.stats;
+    const lingering = waiting > 0 && linger > 0 && linger < Infinity ? 1 : 0;
+    return lingering + (timed && running > 0 && !this.first ? 1 : 0);
+  }
+
+  #lane({ plan }: Item): unknown {
+    return this.setup.keyed ? plan.key : undefined;
+  }
+
+  /** The accepted items of each lane that no handler has been given, in order. */
+  #waiting(): Map<unknown, Item[]> {
+    const lanes = new Map<unknown, Item[]>();
+    const { accepted } = this.stats;
+    for (let place = 0; place < accepted; place++) {
+      const item = this.offers[place]!;
+      if (item.job) continue;
+      const lane = this.#lane(item);
+      const before = lanes.get(lane);
+      if (before) before.push(item);
+      else lanes.set(lane, [item]);
+    }
+    return lanes;
+  }
+
+  #weight(items: readonly Item[]): number {
+    if (!this.setup.weighed) return 0;
+    let sum = 0;
+    for (const { plan } of items) sum += plan.weight;
+    return sum;
+  }
+
+  /** Whether a batch of these takes no more, or not the next. */
+  #isFull(items: readonly Item[], next: Item | undefined): boolean {
+    const weight = this.#weight(items);
+    return items.length >= this.setup.maxItems || weight >= MAX_WEIGHT ||
+      (next !== undefined && weight + this.#weight([next]) > MAX_WEIGHT);
+  }
+
+  /** Whether the batch that this item opened need not wait any longer. */
+  #isDue(item: Item, flushed: number): boolean {
+    return this.offers.indexOf(item) < flushed ||
+      item.acceptedAt! + this.setup.linger <= this.clock.now;
+  }
+}
+
+const RULES = "[3] [4.1] [4.2] [4.3] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11]";
+
+function aggregator(
+  name: string,
+  promise: string,
+  fixed: Partial<Setup>,
+  manners: Partial<Manners> = {},
+): Race {
+  const { front, keyed = false, timed = false, weighed = false, linger, spare } = fixed;
+  return race({
+    name,
+    promise: `${promise} keeps every promise in every schedule ${RULES}`,
+    setups: fc.record({
+      concurrency: fc.integer({ min: 1, max: 3 }),
+      maxItems: fc.integer({ min: 1, max: 4 }),
+      spare: spare === undefined ? fc.nat(4) : fc.nat(spare),
+      keyed: fc.constant(keyed),
+      timed: fc.constant(timed),
+      weighed: fc.constant(weighed),
+      linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
+      front: front
+        ? fc.constant(front)
+        : fc.constantFrom("plain" as const, "context" as const, "writer" as const),
+      onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
+    }, { noNullPrototype: true }),
+    steps: sinkSteps({
+      ways: ["tryPush", "push", "submit", "write"],
+      ends: ["done", "done", "done", "fails"],
+      advances: [1, 2, 3, 4, 5],
+      ...manners,
+    }),
+    start: (setup, clock) => new AggregatorRun(setup, clock),
+  });
+}
+
+/** Of `Aggregator`. */
+export const aggregatorRaces: readonly Race[] = [
+  aggregator("aggregator", "Aggregator", {}),
+  aggregator("aggregator-weight", "Aggregator by weight", { weighed: true }),
+  aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
+  aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
+  aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {
+    advances: [1, 4, 5, 6, 9, 10],
+  }),
+  aggregator("aggregator-submit", "Aggregator.submit() [5.10]", {}, {
+    ways: ["submit", "submit", "submit", "push"],
+    ends: ["done", "done", "fails", "one", "count"],
+  }),
+  aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
+    ways: ["push", "write", "write"],
+    orders: ["end", "break"],
+  }),
+];

@@ -1,0 +1,138 @@
+/** `Fanout`: bounded, in order, one at a time for each key, and every item has one end. */
+
+import fc from "fast-check";
+import { Fanout, type HandlerContext } from "../../mod.ts";
+import type { Clock } from "../support/clock.ts";
+import { type Race, race } from "./race.ts";
+import { SinkRun, TIMEOUT } from "./sink_run.ts";
+import {
+  type Item,
+  type Job,
+  type Manners,
+  type SinkSetup,
+  sinkSteps,
+  type Verdict,
+} from "./sink_steps.ts";
+
+interface Setup extends SinkSetup {
+  readonly capacity: number;
+}
+
+class FanoutRun extends SinkRun<Setup> {
+  constructor(setup: Setup, clock: Clock) {
+    super(setup, clock, (run, options) => {
+      const handler = (item: Item, context: HandlerContext) => run.handle([item], context);
+      const { capacity, onError } = setup;
+      const failed = (error: unknown, item: Item) => run.failed(error, [item]);
+      const hook = onError === "absent" ? undefined : failed;
+      return new Fanout<Item>(handler, { ...options, capacity, onError: hook });
+    });
+  }
+
+  protected hasRoom(item: Item): boolean {
+    const { waiting, running } = this.stats;
+    const { concurrency, capacity, keyed } = this.setup;
+    if (waiting < capacity) return true;
+    return keyed && running < concurrency && !this.#busy.has(item.plan.key);
+  }
+
+  protected outcome([item]: readonly Item[], end: string): Verdict {
+    return end === "fails" ? { failed: true, value: { error: "handler" } } : {
+      failed: false,
+      value: item,
+    };
+  }
+
+  protected verdict(_job: Job, _place: number, outcome: Verdict): Verdict {
+    return outcome;
+  }
+
+  protected checkStart([item]: readonly Item[]): void {
+    const busy = this.#busy;
+    for (const older of this.offers) {
+      if (older === item) break;
+      if (!older.job) this.must(busy.has(older.plan.key), "an older item was passed over");
+    }
+  }
+
+  /** The keys of which a handler runs. */
+  get #busy(): Set<number> {
+    const busy = new Set<number>();
+    if (!this.setup.keyed) return busy;
+    for (const { over, held, items } of this.jobs) {
+      if (!over || held !== "no") busy.add(items[0]!.plan.key);
+    }
+    return busy;
+  }
+
+  override look(): void {
+    super.look();
+    const { waiting, running } = this.stats;
+    this.must(running <= this.setup.concurrency, "too many run");
+    this.must(waiting <= this.setup.capacity, "too many wait");
+  }
+
+  protected checkProgress(): void {
+    const { accepted, waiting, running } = this.stats;
+    const { concurrency, capacity, timed } = this.setup;
+    const busy = this.#busy;
+    const startable = ({ plan }: Item) => running < concurrency && !busy.has(plan.key);
+    for (let place = 0; place < accepted; place++) {
+      const item = this.offers[place]!;
+      if (!item.job) this.must(!startable(item), "a worker is idle");
+    }
+    const outside = this.offers[accepted];
+    if (outside) this.must(waiting >= capacity && !startable(outside), "kept out");
+    for (const { over, startedAt } of this.jobs) {
+      this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
+    }
+  }
+
+  protected timers(): number {
+    return this.setup.timed && this.stats.running > 0 && !this.first ? 1 : 0;
+  }
+}
+
+const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11]";
+
+function fanout(
+  name: string,
+  promise: string,
+  fixed: Partial<Setup>,
+  manners: Partial<Manners> = {},
+): Race {
+  const { front, keyed = false, timed = false } = fixed;
+  return race({
+    name,
+    promise: `${promise} keeps every promise in every schedule ${RULES}`,
+    setups: fc.record({
+      concurrency: fc.integer({ min: 1, max: 4 }),
+      capacity: fc.integer({ min: 1, max: 5 }),
+      keyed: fc.constant(keyed),
+      timed: fc.constant(timed),
+      front: front ? fc.constant(front) : fc.constantFrom("plain", "context", "writer"),
+      onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
+    }, { noNullPrototype: true }),
+    steps: sinkSteps({
+      ways: ["tryPush", "push", "submit", "write"],
+      ends: ["done", "done", "fails"],
+      advances: timed ? [1, 4, 5, 9, 10] : [1],
+      ...manners,
+    }),
+    start: (setup, clock) => new FanoutRun(setup, clock),
+  });
+}
+
+/** Of `Fanout`. */
+export const fanoutRaces: readonly Race[] = [
+  fanout("fanout", "Fanout", {}),
+  fanout("fanout-keyed", "Fanout by key", { keyed: true }),
+  fanout("fanout-timeout", "Fanout with a timeout [5.7]", { timed: true }),
+  fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
+    ways: ["tryPush", "push", "write", "write", "write"],
+    orders: ["end", "break"],
+  }),
+  fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
+    ways: ["tryPush", "push", "write", "write", "write"],
+  }),
+];

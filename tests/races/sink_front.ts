@@ -1,0 +1,111 @@
+/** Who gives a sink its items, and how it is closed from there. */
+
+import type { Sink } from "../../mod.ts";
+import { HandSource } from "./hand_source.ts";
+import type { Item, SinkSetup } from "./sink_steps.ts";
+
+/** A write, or the beginning of a `consume`; nothing where there is a source that takes it. */
+type Written =
+  | { readonly kind: "write"; readonly call: () => Promise<void> }
+  | {
+    readonly kind: "consume";
+    readonly call: () => Promise<void>;
+    readonly source: HandSource<Item>;
+  }
+  | { readonly kind: "fed" };
+
+/** The other side of the sink. */
+export class SinkFront {
+  readonly locked: boolean;
+  readonly piped: Promise<void> | undefined;
+  /** Who comes now; nobody when the stream writes, which goes by the order of its writes. */
+  offering: Item | undefined;
+  readonly #kind: SinkSetup["front"];
+  readonly #sink: Sink<Item>;
+  readonly #written: Item[] = [];
+  readonly #onEnd: (given: ReadonlySet<Item>) => void;
+  #writer: WritableStreamDefaultWriter<Item> | undefined;
+  #source: HandSource<Item> | undefined;
+  #sources = 0;
+
+  /** `onEnd`: a source that is consumed has given all it had. */
+  constructor(
+    kind: SinkSetup["front"],
+    sink: Sink<Item>,
+    onEnd: (given: ReadonlySet<Item>) => void,
+  ) {
+    this.#kind = kind;
+    this.#onEnd = onEnd;
+    this.#sink = sink;
+    this.locked = kind === "writer" || kind === "pipe";
+    if (kind === "writer") {
+      this.#writer = sink.getWriter();
+      this.#writer.closed.catch(() => {});
+      this.#writer.ready.catch(() => {});
+    } else if (kind === "pipe") {
+      this.#source = new HandSource("stream");
+      this.piped = (this.#source.source as ReadableStream<Item>).pipeTo(sink);
+    }
+  }
+
+  /** What was written and has not come to the sink. */
+  get coming(): number {
+    return this.#source?.cancelled ? 0 : this.#written.length;
+  }
+
+  /** The item that comes to the sink now. */
+  enter(): Item | undefined {
+    const item = this.offering ?? this.#written.shift();
+    this.offering = undefined;
+    return item;
+  }
+
+  /** Returns nothing where nobody writes. */
+  write(item: Item): Written | undefined {
+    const writer = this.#writer;
+    if (writer) {
+      this.#written.push(item);
+      return { kind: "write", call: async () => await writer.write(item) };
+    }
+    if (this.#kind !== "pipe" && this.#kind !== "consume") return;
+    const begins = this.#kind === "consume" && this.#begin();
+    const source = this.#source!;
+    if (source.open) {
+      this.#written.push(item);
+      source.feed(item);
+    }
+    if (!begins) return { kind: "fed" };
+    return { kind: "consume", call: () => this.#sink.consume(source.source), source };
+  }
+
+  /** One source at a time, so that it is known whose items come. */
+  #begin(): boolean {
+    if (this.#source?.open || this.coming > 0) return false;
+    this.#written.length = 0;
+    const source: HandSource<Item> = new HandSource(
+      this.#sources++ % 2 === 0 ? "iterator" : "stream",
+      { ended: (failure) => failure || this.#onEnd(source.given) },
+    );
+    this.#source = source;
+    return true;
+  }
+
+  end(): void {
+    this.#source?.end();
+  }
+
+  break(error: unknown): void {
+    // A pipe would abort the sink when it has written all it had.
+    if (this.#kind === "consume") this.#source?.fail(error);
+  }
+
+  async close(): Promise<void> {
+    if (this.#kind !== "pipe") return await (this.#writer ?? this.#sink).close();
+    this.#source!.end();
+    await this.piped;
+  }
+
+  async abort(reason: unknown): Promise<void> {
+    await (this.#writer ?? this.#sink).abort(reason);
+  }
+}

@@ -1,0 +1,139 @@
+/** The promises that a sink gives, and what must have become of them. */
+
+import type { SinkStats } from "../../mod.ts";
+import type { HandSource } from "./hand_source.ts";
+import { type Item, MISSING } from "./sink_steps.ts";
+
+/** What a promise was given for. */
+export type Kind =
+  | ("push" | "submit" | "write")
+  | ("flush" | "idle" | "close" | "abort" | "pipe" | "consume");
+
+/** What it is about. */
+export interface About {
+  readonly item?: Item;
+  readonly source?: HandSource<Item> | undefined;
+}
+
+interface Promised extends About {
+  readonly kind: Kind;
+  /** How many items were accepted, and how often the sink had been idle, when it was given. */
+  readonly before: number;
+  readonly idled: number;
+  state: "pending" | "fulfilled" | "rejected";
+  value?: unknown;
+}
+
+/** What is known of the sink. */
+export interface Moment {
+  readonly stats: SinkStats;
+  /** In the order of acceptance; the last of them may still wait for room. */
+  readonly offers: readonly Item[];
+  readonly idled: number;
+  /** Written, and not yet come to the sink. */
+  readonly coming: number;
+  readonly first: { readonly error: unknown } | undefined;
+  readonly closing: boolean;
+}
+
+/** All of them. */
+export class Promises {
+  readonly #all: Promised[] = [];
+  #closed = false;
+
+  /** Whether a `close()` has resolved. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Those that have not settled. */
+  get pending(): readonly string[] {
+    return this.#all.filter(({ state }) => state === "pending").map(({ kind }) => kind);
+  }
+
+  add(kind: Kind, { stats, idled }: Moment, call: () => Promise<unknown>, about: About = {}): void {
+    const busy = stats.waiting + stats.running > 0;
+    const before = stats.accepted;
+    const entry: Promised = { kind, before, idled: busy ? idled : -1, state: "pending", ...about };
+    this.#all.push(entry);
+    call().then((value) => {
+      entry.state = "fulfilled";
+      entry.value = value;
+      if (kind === "close" || kind === "pipe") this.#closed = true;
+    }, (error) => {
+      entry.state = "rejected";
+      entry.value = error;
+    });
+  }
+
+  /** What is wrong at a quiet moment. */
+  complaint(moment: Moment): string | undefined {
+    const wrong = this.#all.find((promised) => !this.#isRight(promised, moment));
+    return wrong && `${wrong.kind} is ${wrong.state} with ${JSON.stringify(wrong.value)}`;
+  }
+
+  #isRight(promised: Promised, now: Moment): boolean {
+    const { kind, item, before, idled, state, value } = promised;
+    const { offers, first, closing, stats: { accepted, waiting, running } } = now;
+    if (state === "rejected" && !["abort", "submit", "consume"].includes(kind)) {
+      if (kind === "idle") return false;
+      if (kind === "close" && (this.#closed || value instanceof TypeError)) return true;
+      // Node throws an assertion of its own at a write after close.
+      const node = (value as { code?: string })?.code === "ERR_INTERNAL_ASSERTION";
+      if (!node && !isRefusal(value, now)) return false;
+    }
+    switch (kind) {
+      case "push":
+      case "write": {
+        const place = offers.indexOf(item!);
+        if (place >= 0 && place < accepted) return state === "fulfilled";
+        return first ? state === "rejected" : place < 0 || state === "pending";
+      }
+      case "submit": {
+        if (!offers.includes(item!)) return state === "rejected" && isRefusal(value, now);
+        const { told } = item!;
+        if (!told) {
+          return first ? state === "rejected" && value === first.error : state === "pending";
+        }
+        const same = told.value === MISSING ? value instanceof TypeError : value === told.value;
+        return state === (told.failed ? "rejected" : "fulfilled") && same;
+      }
+      case "flush": {
+        for (let place = 0; place < before; place++) {
+          if (!offers[place]!.end) return state === (first ? "rejected" : "pending");
+        }
+        return first !== undefined || state === "fulfilled";
+      }
+      case "idle":
+        if (waiting + running === 0) return state === "fulfilled";
+        return state === "pending" || now.idled > idled;
+      case "pipe":
+      case "close": {
+        if (first) return state !== "pending";
+        if (waiting + running > 0 || offers.length > accepted) return state !== "fulfilled";
+        return !closing || now.coming > 0 || state !== "pending";
+      }
+      case "consume":
+        return consumed(promised, now);
+      default:
+        return true;
+    }
+  }
+}
+
+function consumed({ source, state, value }: Promised, now: Moment): boolean {
+  const { stats, first, offers } = now;
+  // Where both ends fail in one go, either may be heard first.
+  if (source!.broken && state === "rejected" && value === source!.broken.error) return true;
+  if (state === "fulfilled") {
+    return source!.ended && offers.every((item) => item.end || !source!.given.has(item));
+  }
+  if (state === "rejected") return isRefusal(value, now);
+  if (first || source!.cancelled || source!.broken) return false;
+  return !(source!.ended && stats.waiting + stats.running === 0);
+}
+
+/** Whether a sink in this state turns away with this. */
+export function isRefusal(error: unknown, { first, closing }: Moment): boolean {
+  return (first !== undefined && first.error === error) || (closing && error instanceof TypeError);
+}

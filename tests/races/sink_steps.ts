@@ -1,0 +1,114 @@
+/** What is done to a sink, and what is known of its items. */
+
+import fc from "fast-check";
+import { advance, often, simply } from "./race.ts";
+import type { Advance } from "./race.ts";
+
+/** How every sink is made. */
+export interface SinkSetup {
+  readonly concurrency: number;
+  readonly keyed: boolean;
+  readonly timed: boolean;
+  /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
+  readonly front: "plain" | "context" | "writer" | "pipe" | "consume";
+  readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
+}
+
+/** How a handler ends: with an `Error` as the last of its results, or with one missing, in a batch. */
+export type End = "done" | "fails" | "one" | "count";
+
+/** What the handler does that is given this item; in a batch it is up to the first. */
+export interface Plan {
+  readonly key: number;
+  readonly weight: number;
+  readonly ends: "by hand" | "at once" | "throws";
+  /** Done to its own sink when it starts. */
+  readonly act: "nothing" | "tryPush" | "push" | "submit" | "flush" | "close" | "abort";
+}
+
+/** Ways in. */
+export type Way = "tryPush" | "push" | "submit" | "write";
+
+/** Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed. */
+export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break";
+
+/** One thing that is done to the sink. */
+export type SinkStep =
+  | { readonly do: Way; readonly plans: readonly Plan[] }
+  | { readonly do: "settle"; readonly which: readonly { nth: number; end: End }[] }
+  | { readonly do: Order };
+
+/** An item, from its offer to its end. */
+export interface Item {
+  readonly plan: Plan;
+  readonly submitted: boolean;
+  /** By the clock of the first look at it. */
+  acceptedAt?: number;
+  job?: Job;
+  end?: "done" | "failed" | "discarded";
+  /** What `submit` was told. */
+  told?: Verdict;
+}
+
+/** What becomes of an item. */
+export interface Verdict {
+  readonly failed: boolean;
+  readonly value: unknown;
+}
+
+/** One call of the handler. */
+export interface Job {
+  readonly items: readonly Item[];
+  readonly lane: unknown;
+  readonly startedAt: number;
+  readonly signal: AbortSignal | undefined;
+  over: boolean;
+  /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
+  held: "no" | "yes" | "perhaps";
+  error?: unknown;
+  settle?: (end: End) => void;
+}
+
+/** The error of an item of which there is no result. */
+export const MISSING: unique symbol = Symbol("missing");
+
+/** What most items are like. */
+export interface Manners {
+  readonly ways: readonly Way[];
+  readonly ends: readonly End[];
+  readonly advances: readonly number[];
+  readonly orders?: readonly Order[];
+}
+
+/** The steps of a sink. */
+export function sinkSteps(
+  { ways, ends, advances, orders = [] }: Manners,
+): fc.Arbitrary<SinkStep | Advance> {
+  const plan = fc.record({
+    key: fc.nat(2),
+    weight: fc.nat(7),
+    ends: fc.constantFrom(
+      ...["by hand", "by hand", "by hand", "by hand", "at once", "throws"] as const,
+    ),
+    act: fc.oneof(
+      often(12, fc.constant("nothing" as const)),
+      often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
+      often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
+    ),
+  }, { noNullPrototype: true });
+  const plans = fc.array(plan, { minLength: 1, maxLength: 3, size: "max" });
+  const which = fc.array(
+    fc.record({ nth: fc.nat(3), end: fc.constantFrom(...ends) }, { noNullPrototype: true }),
+    { minLength: 1, maxLength: 3, size: "max" },
+  );
+  return fc.oneof(
+    often(
+      14,
+      fc.tuple(fc.constantFrom(...ways), plans).map(([way, plans]) => ({ do: way, plans })),
+    ),
+    often(9, which.map((which) => ({ do: "settle" as const, which }))),
+    often(4, advance(...advances)),
+    often(3, simply("flush", "idle", ...orders)),
+    often(1, simply("close", "abort", "signal")),
+  );
+}
