@@ -23,7 +23,7 @@ export interface Numbered {
 }
 
 const MOST_READS = 3;
-const PATIENCE = 100;
+const PATIENCE = 300;
 
 /** Both sides of a stream. `I` is what an item is made from. */
 export abstract class PassageRun<I, T extends Numbered, C, P extends Step = never>
@@ -209,12 +209,12 @@ export abstract class PassageRun<I, T extends Numbered, C, P extends Step = neve
   }
 
   async finish(): Promise<void> {
-    this.#close();
+    this.do({ do: "close" });
     for (let turns = 0; !this.readableEnded; turns++) {
       await this.quiet();
       this.must(turns < PATIENCE, "it never ends");
       this.help();
-      if (this.reads < MOST_READS) this.#ask();
+      while (this.reads < MOST_READS) this.do({ do: "read" });
     }
     await this.quiet();
     this.must(this.reads === 0 && this.writes === 0, "a promise has not settled");

@@ -1,0 +1,84 @@
+/** `FixedChunkStream`: exact pieces of the very bytes, and no more held than one. */
+
+import fc from "fast-check";
+import { FixedChunkStream } from "../../mod.ts";
+import type { Clock } from "../support/clock.ts";
+import { type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
+import { advance, often, type Race, race } from "./race.ts";
+
+interface Item extends Numbered {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+class FixedChunkRun extends PassageRun<number, Item, Uint8Array<ArrayBuffer>> {
+  readonly #size: number;
+  /** Of bytes: written, those of writes that have resolved, and received. */
+  #written = 0;
+  #taken = 0;
+  #received = 0;
+  readonly #buffers = new Set<ArrayBuffer>();
+
+  constructor(size: number, clock: Clock) {
+    super(clock);
+    this.#size = size;
+    const stream = new FixedChunkStream({ size, signal: this.signal });
+    this.open(stream as { readable: typeof stream.readable; writable: WritableStream });
+  }
+
+  protected make(id: number, length: number): Item {
+    // A view of a part, so that offsets count.
+    const bytes = new Uint8Array(new ArrayBuffer(length + 2), 1, length);
+    return { id, bytes };
+  }
+
+  protected chunk({ bytes }: Item): Uint8Array<ArrayBuffer> {
+    if (!this.closed && !this.over) {
+      for (let place = 0; place < bytes.length; place++) bytes[place] = this.#written++ % 251;
+    }
+    return bytes;
+  }
+
+  /** The producer may use its buffer again. */
+  protected override taken({ bytes }: Item): void {
+    this.#taken += bytes.length;
+    new Uint8Array(bytes.buffer).fill(255);
+  }
+
+  protected receive(value: unknown): void {
+    const piece = value as Uint8Array<ArrayBuffer>;
+    const last = this.closed && this.#received + piece.length === this.#written;
+    this.must(piece.length === this.#size || (last && piece.length > 0), "a wrong size");
+    this.must(piece.buffer.byteLength === piece.length, "more than its own buffer");
+    this.must(!this.#buffers.has(piece.buffer), "a buffer twice");
+    this.#buffers.add(piece.buffer);
+    this.must(piece.every((byte, at) => byte === (this.#received + at) % 251), "other bytes");
+    this.#received += piece.length;
+    // It is the consumer's now.
+    piece.fill(254);
+  }
+
+  protected checkOpen(): void {
+    const room = this.#received + this.#size;
+    this.must(this.#taken <= room, "more than a piece is held");
+    const next = this.written[this.accepted];
+    this.must(!next || this.#taken + next.bytes.length > room, "a write waits for no reason");
+    this.must(this.reads === 0 || this.#written < room, "a piece is late");
+    if (this.closing !== "no") {
+      this.must(this.closing === (this.writes === 0 ? "fulfilled" : "pending"), "close");
+    }
+  }
+
+  protected override checkEnd(): void {
+    if (!this.over) this.must(this.#received === this.#written, "lost");
+  }
+}
+
+/** Of `FixedChunkStream`. */
+export const fixedChunkRace: Race = race({
+  name: "fixed-chunk-stream",
+  promise:
+    "FixedChunkStream keeps its promises in every schedule [4.X1] [4.X2] [4.X3] [4.X5] [F-11]",
+  setups: fc.integer({ min: 1, max: 7 }),
+  steps: fc.oneof(...passageSteps(fc.nat(9)), often(1, advance(1))),
+  start: (size, clock) => new FixedChunkRun(size, clock),
+});
