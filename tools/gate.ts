@@ -7,6 +7,7 @@
 
 import * as checks from "./checks.ts";
 import { load } from "./load.ts";
+import { playRaces } from "./races.ts";
 import { binary, runtimes, title } from "./runtimes.ts";
 import { denoSuite, type Outcome, suite } from "./suite.ts";
 
@@ -22,6 +23,7 @@ const suites: Step[] = [
   { name: "load", title: "load", run: load },
   { name: "deno", title: title("deno"), run: denoSuite },
   ...runtimes.map((name) => ({ name, title: title(name), run: () => suite(name) })),
+  { name: "races", title: "races", run: playRaces },
 ];
 
 const others: Step[] = Object.entries({
