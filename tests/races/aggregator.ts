@@ -18,16 +18,27 @@ interface Setup extends SinkSetup {
   readonly linger: number;
 }
 
+/** A batch as it was when the handler was given it. */
+interface Handed {
+  readonly items: readonly Item[];
+  readonly copy: readonly Item[];
+}
+
 class AggregatorRun extends SinkRun<Setup> {
   readonly #capacity: number;
+  readonly #handed: readonly Handed[];
   /** The items before this one were flushed; those before that one perhaps. */
   #flushed = 0;
   #perhaps = 0;
 
   constructor(setup: Setup, clock: Clock) {
+    const handed: Handed[] = [];
     super(setup, clock, (run, options) => {
       const { maxItems, spare, weighed, linger, onError } = setup;
-      const handler = (items: Item[], context: HandlerContext) => run.handle(items, context);
+      const handler = (items: Item[], context: HandlerContext) => {
+        handed.push({ items, copy: [...items] });
+        return run.handle(items, context);
+      };
       const failed = (error: unknown, items: Item[]) => run.failed(error, items);
       return new Aggregator<Item>(handler, {
         ...options,
@@ -38,6 +49,7 @@ class AggregatorRun extends SinkRun<Setup> {
         onError: onError === "absent" ? undefined : failed,
       });
     });
+    this.#handed = handed;
     this.#capacity = setup.maxItems + setup.spare;
   }
 
@@ -119,6 +131,13 @@ class AggregatorRun extends SinkRun<Setup> {
     const { waiting, running } = this.stats;
     const lingering = waiting > 0 && linger > 0 && linger < Infinity ? 1 : 0;
     return lingering + (timed && running > 0 && !this.first ? 1 : 0);
+  }
+
+  protected override checkEnd(): void {
+    for (const { items, copy } of this.#handed) {
+      const same = items.length === copy.length && items.every((item, n) => item === copy[n]);
+      this.must(same, "a batch was touched again");
+    }
   }
 
   #lane({ plan }: Item): unknown {

@@ -33,6 +33,8 @@ class BatchRun extends PassageRun<number, Item, Item, { readonly do: "flush" }> 
   readonly #stream: { readonly stats: BatchStats; flush(): void } | undefined;
   #done = 0;
   #batches = 0;
+  /** As the consumer has left them. */
+  readonly #handed: { readonly batch: Item[]; readonly copy: Item[] }[] = [];
   /** The items before this one were flushed. */
   #flushed = 0;
 
@@ -102,7 +104,7 @@ class BatchRun extends PassageRun<number, Item, Item, { readonly do: "flush" }> 
     const next = this.written[this.#done];
     if (this.source && next) next.acceptedAt = this.clock.now;
     // It is the consumer's now.
-    batch.length = 0;
+    this.#handed.push({ batch: batch.reverse(), copy: [...batch] });
   }
 
   protected override checkAlways(): void {
@@ -130,6 +132,10 @@ class BatchRun extends PassageRun<number, Item, Item, { readonly do: "flush" }> 
   }
 
   protected override checkEnd(): void {
+    for (const { batch, copy } of this.#handed) {
+      const same = batch.length === copy.length && batch.every((item, n) => item === copy[n]);
+      this.must(same, "a batch was touched again");
+    }
     if (!this.over && !this.source) this.must(this.#done === this.written.length, "lost");
     if (!this.#stream) return;
     const { waiting, accepted, done, discarded } = this.#stream.stats;

@@ -232,6 +232,7 @@ export function passageSteps<I>(
   return [
     often(8, several.map((items) => ({ do: "write" as const, items }))),
     often(6, simply("read")),
-    often(1, simply("close", "cancel", "abort", "signal")),
+    often(1, simply("close")),
+    often(1, simply("cancel", "abort", "signal")),
   ];
 }

@@ -64,7 +64,7 @@ export abstract class Run<P extends Step> {
   protected abstract check(): void;
   /** Brings everything to its end, and sees that nothing is left. */
   abstract finish(): Promise<void>;
-  /** Called also between two timers. */
+  /** Called after each timer, and when time has passed. */
   look(): void {}
 
   /** Complains at the next quiet moment: a throw would be lost in a callback. */
@@ -105,8 +105,10 @@ export function race<S, P extends Step>(given: {
         const run = given.start(setup as S, clock);
         await run.quiet();
         for (const step of steps) {
-          if (isAdvance(step)) await clock.tick(step.ms, () => run.look());
-          else run.do(step as P);
+          if (isAdvance(step)) {
+            await clock.tick(step.ms, () => run.look());
+            run.look();
+          } else run.do(step as P);
           await run.quiet();
         }
         await run.finish();

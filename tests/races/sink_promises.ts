@@ -69,7 +69,10 @@ export class Promises {
   /** What is wrong at a quiet moment. */
   complaint(moment: Moment): string | undefined {
     const wrong = this.#all.find((promised) => !this.#isRight(promised, moment));
-    return wrong && `${wrong.kind} is ${wrong.state} with ${JSON.stringify(wrong.value)}`;
+    if (!wrong) return;
+    const { kind, state, value } = wrong;
+    const error = (value as { error?: unknown } | undefined)?.error ?? value;
+    return `${kind} is ${state}${state === "rejected" ? `: ${String(error)}` : ""}`;
   }
 
   #isRight(promised: Promised, now: Moment): boolean {

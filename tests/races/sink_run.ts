@@ -84,6 +84,8 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
   protected abstract checkProgress(): void;
   /** How many timers there may be. */
   protected abstract timers(): number;
+  /** What holds in the end. */
+  protected checkEnd(): void {}
   /** A flush was called. */
   protected flushing(): void {}
   /** A source that is consumed has given all it had. */
@@ -91,8 +93,9 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
 
   do(step: SinkStep): void {
     if (step.do === "settle") {
-      const running = this.jobs.filter(({ over }) => !over);
-      for (const { nth, end } of step.which) running[nth % running.length]?.settle?.(end);
+      // One whose time was up settles after it.
+      const open = this.jobs.filter(({ settle }) => settle);
+      for (const { nth, end } of step.which) open[nth % open.length]?.settle?.(end);
     } else if ("plans" in step) {
       for (const plan of step.plans) this.#offer(step.do, plan);
     } else this.#order(step.do);
@@ -194,6 +197,7 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
     }
     const { promise, resolve, reject } = gate<unknown>();
     job.settle = (end) => {
+      job.settle = undefined;
       const { failed, value } = this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
@@ -321,7 +325,7 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
     if (!this.#promises.closed) this.#order("close");
     await this.quiet();
     for (let turns = 0; turns < PATIENCE && this.#unfinished; turns++) {
-      for (const job of this.jobs) if (!job.over) job.settle?.("done");
+      for (const job of this.jobs) job.settle?.("done");
       await this.quiet();
     }
     const { pending } = this.#promises;
@@ -330,10 +334,11 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
     const { accepted } = this.stats;
     this.must(this.first !== undefined || accepted === this.offers.length, "lost");
     this.must(this.offers.slice(0, accepted).every(({ end }) => end), "without an end");
+    this.checkEnd();
     await this.quiet();
   }
 
   get #unfinished(): boolean {
-    return this.#promises.pending.length > 0 || this.jobs.some(({ over }) => !over);
+    return this.#promises.pending.length > 0 || this.jobs.some(({ settle }) => settle);
   }
 }

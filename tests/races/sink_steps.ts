@@ -66,7 +66,8 @@ export interface Job {
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";
   error?: unknown;
-  settle?: (end: End) => void;
+  /** While its promise is open, though it may be over. */
+  settle?: ((end: End) => void) | undefined;
 }
 
 /** The error of an item of which there is no result. */

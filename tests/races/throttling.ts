@@ -58,7 +58,6 @@ class ThrottleRun extends Run<Call> {
     return { id, act, inside };
   }
 
-  /** Between two timers, and after a time that passed. */
   override look(): void {
     this.#model.fire(this.clock.now);
   }
