@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { Aggregator, type HandlerContext } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { type Race, race } from "./race.ts";
-import { SinkRun, TIMEOUT } from "./sink_run.ts";
+import { TIMEOUT } from "./sink_calls.ts";
+import { SinkRun } from "./sink_run.ts";
 import { type Item, type Job, MISSING, type SinkSetup } from "./sink_steps.ts";
 import { type End, type Manners, sinkSteps, type Verdict } from "./sink_steps.ts";
 

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { Fanout, type HandlerContext } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { type Race, race } from "./race.ts";
-import { SinkRun, TIMEOUT } from "./sink_run.ts";
+import { TIMEOUT } from "./sink_calls.ts";
+import { SinkRun } from "./sink_run.ts";
 import {
   type Item,
   type Job,

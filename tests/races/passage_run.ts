@@ -13,7 +13,9 @@ export type Front = "writer" | SourceKind;
 /** What is done to any of them. `abort` is a failure of the source where there is no writer. */
 export type PassageStep<I> =
   | { readonly do: "write"; readonly items: readonly I[] }
-  | { readonly do: "read" | "close" | "cancel" | "abort" | "signal" };
+  | { readonly do: "read" | "close" }
+  /** And the consumer asks just then, or not. */
+  | { readonly do: "cancel" | "abort" | "signal"; readonly asks: boolean };
 
 /** An item that is known. */
 export interface Numbered {
@@ -125,6 +127,7 @@ export abstract class PassageRun<I, T extends Numbered, C, P extends Step = neve
       default:
         this.doOther(step as P);
     }
+    if ("asks" in step && step.asks && this.reads < MOST_READS) this.#ask();
   }
 
   /** The first reason wins. */
@@ -233,6 +236,6 @@ export function passageSteps<I>(
     often(8, several.map((items) => ({ do: "write" as const, items }))),
     often(6, simply("read")),
     often(1, simply("close")),
-    often(1, simply("cancel", "abort", "signal")),
+    often(1, fc.record({ do: fc.constantFrom("cancel", "abort", "signal"), asks: fc.boolean() })),
   ];
 }

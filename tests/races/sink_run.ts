@@ -1,26 +1,12 @@
 /** What every sink must do, whatever is done to it, in whatever order. */
 
-import type { HandlerContext, Runner, Sink, SinkOptions } from "../../mod.ts";
+import type { Runner, Sink, SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
-import { gate } from "../support/gate.ts";
 import { countListeners } from "../support/listeners.ts";
-import { Run } from "./race.ts";
+import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
 import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
-import type {
-  End,
-  Item,
-  Job,
-  Order,
-  Plan,
-  SinkSetup,
-  SinkStep,
-  Verdict,
-  Way,
-} from "./sink_steps.ts";
-
-/** How long a handler may take, where that is limited. */
-export const TIMEOUT = 10;
+import type { Item, Order, Plan, SinkSetup, SinkStep, Way } from "./sink_steps.ts";
 
 const PATIENCE = 100;
 const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
@@ -32,30 +18,21 @@ export type Common = Pick<
 >;
 
 /** A sink, and what has become of its items. */
-export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> implements Moment {
-  protected readonly setup: S;
+export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implements Moment {
   readonly #own = new AbortController();
   readonly #listeners = countListeners(this.#own.signal);
   readonly #promises = new Promises();
   readonly #front: SinkFront;
   protected readonly sink: Sink<Item>;
-
-  readonly offers: Item[] = [];
-  protected readonly jobs: Job[] = [];
-  idled = 0;
-  first: { readonly error: unknown } | undefined;
   closing = false;
-  #discarded = 0;
-  #errors = 0;
 
   constructor(setup: S, clock: Clock, make: (run: SinkRun<S>, options: Common) => Sink<Item>) {
-    super(clock);
-    this.setup = setup;
+    super(setup, clock);
     this.sink = make(this, {
       concurrency: setup.concurrency,
       signal: this.#own.signal,
       timeout: setup.timed ? TIMEOUT : Infinity,
-      onDiscard: (items, reason) => this.#discard(items, reason),
+      onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { context: () => this.#enter() }),
     });
@@ -74,12 +51,6 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
 
   /** Whether an item would be accepted now. */
   protected abstract hasRoom(item: Item): boolean;
-  /** What a handler gives at such an end. */
-  protected abstract outcome(items: readonly Item[], end: End): Verdict;
-  /** What that means for one of the items. */
-  protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
-  /** What holds when a handler starts with these. */
-  protected abstract checkStart(items: readonly Item[]): void;
   /** What holds at a quiet moment while the sink goes on. */
   protected abstract checkProgress(): void;
   /** How many timers there may be. */
@@ -147,12 +118,12 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
       case "end":
         return front.end();
       case "break":
-        return front.break({ error: `source ${++this.#errors}` });
+        return front.break(this.mistake("source"));
       case "close":
         this.closing = true;
         return this.#promises.add(order, this, () => front.close());
       default: {
-        const reason = { error: `${order} ${++this.#errors}` };
+        const reason = this.mistake(order);
         if (!this.#promises.closed) this.first ??= { error: reason };
         if (order === "signal" || front.piped) this.#own.abort(reason);
         else this.#promises.add(order, this, () => front.abort(reason));
@@ -169,130 +140,10 @@ export abstract class SinkRun<S extends SinkSetup> extends Run<SinkStep> impleme
     return (run) => run();
   }
 
-  /** The handler. */
-  handle(items: readonly Item[], context: HandlerContext): unknown {
-    this.look();
-    this.must(items.length > 0, "an empty batch");
-    this.must(!this.first, "a handler starts after the end");
-    this.must(items.every(({ job }) => !job), "a handler starts twice");
-    const { keyed, timed, concurrency } = this.setup;
-    const lane = keyed ? items[0]?.plan.key : undefined;
-    const busy = this.jobs.filter((job) => !job.over || job.held === "yes");
-    this.must(busy.length < concurrency, "too many run");
-    this.must(!keyed || busy.every((job) => job.lane !== lane), "two of one key run");
-    this.checkStart(items);
-
-    const { ends, act } = items[0]!.plan;
-    const signal = timed || act !== "nothing" ? context.signal : undefined;
-    const startedAt = this.clock.now;
-    const job: Job = { items: [...items], lane, startedAt, signal, over: false, held: "no" };
-    this.jobs.push(job);
-    for (const item of items) item.job = job;
-    this.#act(act);
-    if (ends !== "by hand") {
-      const outcome = this.outcome(items, ends === "throws" ? "fails" : "done");
-      this.#over(job, outcome);
-      if (outcome.failed) throw outcome.value;
-      return outcome.value;
-    }
-    const { promise, resolve, reject } = gate<unknown>();
-    job.settle = (end) => {
-      job.settle = undefined;
-      const { failed, value } = this.outcome(job.items, end);
-      (failed ? reject : resolve)(value);
-    };
-    // Heard just before the sink hears it.
-    promise.then((value) => this.#over(job, { failed: false, value }), (value) => {
-      this.#over(job, { failed: true, value });
-    });
-    if (timed) signal!.addEventListener("abort", () => this.#aborted(job));
-    return promise;
-  }
-
-  #act(act: Plan["act"]): void {
+  protected act(act: Plan["act"]): void {
     if (act === "close" && this.#front.locked) return;
     if (act === "tryPush" || act === "push" || act === "submit") this.#offer(act, QUIET);
     else if (act !== "nothing") this.#order(act === "abort" && this.#front.locked ? "signal" : act);
-  }
-
-  /** Its own timeout, unless it is the end of the sink. */
-  #aborted(job: Job): void {
-    const { reason } = job.signal!;
-    if (job.over || this.first?.error === reason) return;
-    this.must(this.clock.now - job.startedAt === TIMEOUT, "a wrong timeout");
-    this.must((reason as Error).name === "TimeoutError", "not a timeout");
-    this.#over(job, { failed: true, value: reason });
-  }
-
-  /** The sink is about to hear of a handler's end. */
-  #over(job: Job, outcome: Verdict): void {
-    if (job.over) return;
-    job.over = true;
-    job.error = outcome.value;
-    for (const [place, item] of job.items.entries()) {
-      const verdict = this.verdict(job, place, outcome);
-      item.end = verdict.failed ? "failed" : "done";
-      if (!this.first) item.told = verdict;
-    }
-    if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0) this.idled++;
-    const told = job.items.every(({ submitted }) => submitted);
-    if (outcome.failed && !told && this.setup.onError === "absent") {
-      this.first ??= { error: outcome.value };
-    }
-  }
-
-  /** `onError`. */
-  failed(error: unknown, items: readonly Item[]): unknown {
-    this.look();
-    const job = items[0]?.job;
-    const told = items.every(({ submitted }) => submitted);
-    this.must(job !== undefined && job.over && error === job.error && !told, "a wrong onError");
-    const own = { error: `onError ${++this.#errors}` };
-    const { onError } = this.setup;
-    if (onError === "throws") {
-      this.first ??= { error: own };
-      throw own;
-    }
-    if (onError === "sync") return;
-    job!.held = "yes";
-    const { promise, resolve, reject } = gate();
-    // Heard just before the sink hears it.
-    promise.then(() => job!.held = "perhaps", () => {
-      job!.held = "perhaps";
-      this.first ??= { error: own };
-    });
-    queueMicrotask(() => onError === "rejects" ? reject(own) : resolve());
-    return promise;
-  }
-
-  #discard(items: readonly Item[], reason: unknown): void {
-    this.look();
-    const waiting = this.offers.slice(0, this.stats.accepted).filter(({ job }) => !job);
-    this.must(this.#discarded === 0, "discarded twice");
-    this.must(reason === this.first?.error, "discarded with a wrong reason");
-    this.must(items.length === waiting.length, "not all discarded");
-    this.must(waiting.every((item) => items.includes(item)), "others discarded");
-    const lanes = new Map<unknown, Item>();
-    for (const item of items) {
-      const lane = this.setup.keyed ? item.plan.key : undefined;
-      const before = lanes.get(lane);
-      if (before) this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
-      lanes.set(lane, item);
-      item.end = "discarded";
-    }
-    this.#discarded += items.length;
-  }
-
-  /** What holds at every moment, also inside. */
-  override look(): void {
-    const { accepted, waiting, running, done, failed, discarded } = this.stats;
-    const sum = waiting + running + done + failed + discarded;
-    this.must(sum === accepted, "not conserved");
-    for (let place = accepted - 1; place >= 0; place--) {
-      const item = this.offers[place];
-      if (!item || item.acceptedAt !== undefined) break;
-      item.acceptedAt = this.clock.now;
-    }
   }
 
   protected check(): void {
