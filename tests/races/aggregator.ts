@@ -212,6 +212,7 @@ function aggregator(
       advances: [1, 2, 3, 4, 5],
       ...manners,
     }),
+    late: [2, 4, 10],
     start: (setup, clock) => new AggregatorRun(setup, clock),
   });
 }

@@ -201,6 +201,7 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
       often(4, advance(1, 4, 9, 10)),
       often(1, simply("flush")),
     ),
+    late: [4, 9, 10, 25],
     start: (setup, clock) => new BatchRun(setup, clock),
   });
 }

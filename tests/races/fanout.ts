@@ -120,6 +120,7 @@ function fanout(
       advances: timed ? [1, 4, 5, 9, 10] : [1],
       ...manners,
     }),
+    late: timed ? [4, 9, 10, 25] : [],
     start: (setup, clock) => new FanoutRun(setup, clock),
   });
 }

@@ -103,7 +103,7 @@ class MapRun extends PassageRun<Plan, Item, Item, Settle> {
   #aborted(item: Item): void {
     const { reason } = item.signal!;
     if (item.over || this.over) return;
-    this.must(this.clock.now - item.startedAt! === TIMEOUT, "a wrong timeout");
+    this.must(this.clock.now - item.startedAt! >= TIMEOUT, "a wrong timeout");
     this.must(reason.name === "TimeoutError", "not a timeout");
     this.end(reason);
   }
@@ -209,6 +209,7 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
       ),
       often(timed ? 4 : 1, advance(1, 4, 5, 9, 10)),
     ),
+    late: timed ? [4, 9, 10, 25] : [],
     start: (setup, clock) => new MapRun(setup, clock),
   });
 }

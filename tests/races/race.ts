@@ -8,7 +8,7 @@ import { type Clock, withClock } from "../support/clock.ts";
 import { macrotask } from "../support/gate.ts";
 import { onUnhandled } from "../support/unhandled.ts";
 
-/** One thing that is done. Every run also knows `advance`, by `ms`. */
+/** One thing that is done. */
 export interface Step {
   readonly do: string;
 }
@@ -17,6 +17,13 @@ export interface Step {
 export interface Advance extends Step {
   readonly do: "advance";
   readonly ms: number;
+}
+
+/** Time passes with the event loop blocked: the step is done before any timer that is due fires. */
+export interface Late extends Step {
+  readonly do: "late";
+  readonly ms: number;
+  readonly step: Step;
 }
 
 /** A property: what it promises, and the schedules that it is held against. */
@@ -90,11 +97,25 @@ export function race<S, P extends Step>(given: {
   readonly promise: string;
   readonly setups: fc.Arbitrary<S>;
   readonly steps: fc.Arbitrary<P | Advance>;
+  /** The most steps. */
   readonly most?: number;
+  /** How late timers may be. */
+  readonly late?: readonly number[];
   readonly start: (setup: S, clock: Clock) => Run<P>;
 }): Race {
-  const { name, promise, setups, most = 20 } = given;
-  const steps = fc.array(given.steps, { minLength: 3, maxLength: most, size: "max" });
+  const { name, promise, setups, most = 20, late = [] } = given;
+  const step = late.length === 0 ? given.steps : fc.oneof(
+    often(15, given.steps as fc.Arbitrary<Step>),
+    often(
+      1,
+      fc.tuple(fc.constantFrom(...late), given.steps).map(([ms, step]) => ({
+        do: "late",
+        ms,
+        step,
+      })),
+    ),
+  );
+  const steps = fc.array<Step>(step, { minLength: 3, maxLength: most, size: "max" });
   return {
     name,
     promise,
@@ -105,10 +126,14 @@ export function race<S, P extends Step>(given: {
         const run = given.start(setup as S, clock);
         await run.quiet();
         for (const step of steps) {
-          if (isAdvance(step)) {
-            await clock.tick(step.ms, () => run.look());
+          if (isLate(step)) {
+            clock.block(step.ms);
+            if (!isAdvance(step.step)) run.do(step.step as P);
+          } else if (!isAdvance(step)) run.do(step as P);
+          if (isAdvance(step) || isLate(step)) {
+            await clock.tick(isLate(step) ? 0 : step.ms, () => run.look());
             run.look();
-          } else run.do(step as P);
+          }
           await run.quiet();
         }
         await run.finish();
@@ -163,7 +188,13 @@ function isAdvance(step: Step): step is Advance {
   return step.do === "advance";
 }
 
-function show({ do: name, ...rest }: Step): string {
+function isLate(step: Step): step is Late {
+  return step.do === "late";
+}
+
+function show(step: Step): string {
+  if (isLate(step)) return `${step.ms} ms late: ${show(step.step)}`;
+  const { do: name, ...rest } = step;
   const words = Object.entries(rest).map(([key, value]) => `${key} ${fc.stringify(value)}`);
   return [name, ...words].join(" ");
 }

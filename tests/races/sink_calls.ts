@@ -86,7 +86,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   #aborted(job: Job): void {
     const { reason } = job.signal!;
     if (job.over || this.first?.error === reason) return;
-    this.must(this.clock.now - job.startedAt === TIMEOUT, "a wrong timeout");
+    this.must(this.clock.now - job.startedAt >= TIMEOUT, "a wrong timeout");
     this.must((reason as Error).name === "TimeoutError", "not a timeout");
     this.#over(job, { failed: true, value: reason });
   }

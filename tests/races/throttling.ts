@@ -14,8 +14,7 @@ interface Setup {
 
 type Call =
   | { readonly do: "trigger"; readonly acts: readonly Act[] }
-  | { readonly do: "flush" | "cancel" }
-  | { readonly do: "block"; readonly ms: number };
+  | { readonly do: "flush" | "cancel" };
 
 /** The function. */
 class ThrottleRun extends Run<Call> {
@@ -44,8 +43,6 @@ class ThrottleRun extends Run<Call> {
         const passed = this.#throttled(trigger);
         this.must(passed === this.#model.trigger(trigger, this.clock.now), "whether it ran");
       }
-    } else if (step.do === "block") {
-      this.clock.block(step.ms);
     } else {
       this.#throttled[step.do]();
       this.#model[step.do](this.clock.now);
@@ -229,8 +226,8 @@ export const throttlingRaces: readonly Race[] = [
       ),
       often(5, advance(1, 3, 5, 9, 10, 11, 25)),
       often(1, simply("flush", "cancel")),
-      often(1, fc.constantFrom(4, 30).map((ms) => ({ do: "block" as const, ms }))),
     ),
+    late: [4, 10, 30],
     start: (setup, clock) => new ThrottleRun(setup, clock),
   }),
   race({
@@ -243,6 +240,7 @@ export const throttlingRaces: readonly Race[] = [
       often(4, advance(1, 4, 9, 10, 11)),
       often(1, simply("flush")),
     ),
+    late: [4, 10, 30],
     start: (setup, clock) => new ThrottleStreamRun(setup, clock),
   }),
 ];
