@@ -356,9 +356,9 @@ export class Singleflight<K = string, V = unknown> {
       }
       const flight = joined ?? new Flight<K, V>(key, this.#onDeserted);
       const alone = detailed || signal !== undefined || this.#clone !== undefined;
-      const promise = alone ? flight.joinAlone(signal, detailed) : flight.join();
+      const promise = alone ? flight.joinAlone(signal, detailed) : undefined;
       if (!joined) this.#start(flight, fn);
-      return promise;
+      return promise ?? flight.join();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -370,36 +370,39 @@ export class Singleflight<K = string, V = unknown> {
     try {
       const outcome = fn(flight.context);
       if (isThenable(outcome)) {
-        whenSettled(
+        flight.outcome = whenSettled(
           outcome,
           (value) => this.#land(flight, value),
           (error) => this.#crash(flight, error),
         );
         if (this.#current(flight)) this.#deadlines?.add(flight, start);
       } else {
-        this.#land(flight, outcome);
+        flight.outcome = Promise.resolve(this.#land(flight, outcome));
       }
     } catch (error) {
-      this.#crash(flight, error);
+      flight.outcome = Promise.reject(error);
+      this.#drop(flight);
+      flight.fail(error);
     }
-    flight.starting = false;
+    flight.started();
   }
 
-  #land(flight: Flight<K, V>, value: V): void {
+  #land(flight: Flight<K, V>, value: V): V {
     const current = this.#current(flight);
     this.#drop(flight);
     try {
       if (current) this.#cache?.set(flight.key, value);
     } catch (error) {
-      flight.fail(error);
-      return;
+      this.#crash(flight, error);
     }
     flight.succeed(value, this.#clone, this.#cache === undefined);
+    return value;
   }
 
-  #crash(flight: Flight<K, V>, error: unknown): void {
+  #crash(flight: Flight<K, V>, error: unknown): never {
     this.#drop(flight);
     flight.fail(error);
+    throw error;
   }
 
   #current(flight: Flight<K, V>): boolean {

@@ -1,6 +1,6 @@
 import { CallContext } from "./call_context.ts";
 import type { Expiring } from "./deadlines.ts";
-import { Deferred } from "./promises.ts";
+import { Deferred, markHandled } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
 
 /** What a caller learns of a flight: Go's results. */
@@ -23,9 +23,11 @@ export class Flight<K, V> implements Expiring {
   /** The function is in its synchronous part: whoever joins from there would wait for itself. */
   starting = true;
   shared = false;
+  /** How the execution ends. */
+  outcome!: Promise<V>;
   #joined = 0;
-  /** For all callers that cannot leave and need nothing of their own. */
-  #common: Deferred<V> | undefined;
+  /** The outcome, for all callers that cannot leave and need nothing of their own. */
+  #common: Promise<V> | undefined;
   /** The others, if there are any: most flights have none. */
   #callers: Set<Caller<K, V>> | undefined;
 
@@ -39,10 +41,18 @@ export class Flight<K, V> implements Expiring {
     return this.#common === undefined && !this.#callers?.size;
   }
 
+  /** The synchronous part of the function is over, and there is an outcome. */
+  started(): void {
+    this.starting = false;
+    // Whoever has joined by now is told the error by a promise of its own.
+    if (this.#joined > 0) markHandled(this.outcome);
+  }
+
   /** The promise that all callers may share. */
   join(): Promise<V> {
     this.#count();
-    return (this.#common ??= new Deferred()).promise;
+    // Not the one that was marked, or nobody would hear of it if these do not handle it.
+    return this.#common ??= this.#joined > 1 ? this.outcome.then() : this.outcome;
   }
 
   /** A promise of one caller alone, who leaves when the signal aborts. */
@@ -67,7 +77,6 @@ export class Flight<K, V> implements Expiring {
 
   fail(error: unknown): void {
     for (const caller of this.#land()) caller.reject(error);
-    this.#common?.reject(error);
   }
 
   /** `copy` makes each caller's value, but where `original` says so the first gets `value` itself. */
@@ -84,7 +93,6 @@ export class Flight<K, V> implements Expiring {
       }
     });
     for (const [index, caller] of callers.entries()) caller.resolve(values[index]!, this.shared);
-    this.#common?.resolve(value);
   }
 
   #count(): void {

@@ -37,17 +37,17 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /**
  * Hears of the settlement of `thenable` exactly once and never synchronously, whatever it does.
- * A promise of the platform is heard directly; anything else through one.
+ * A promise of the platform is heard directly; anything else through one. Returns what comes of it.
  */
-export function whenSettled<T>(
+export function whenSettled<T, R>(
   thenable: PromiseLike<T>,
-  fulfilled: (value: T) => void,
-  rejected: (reason: unknown) => void,
-): void {
+  fulfilled: (value: T) => R,
+  rejected: (reason: unknown) => R,
+): Promise<R> {
   const promise = thenable instanceof Promise && thenable.constructor === Promise
     ? thenable
     : Promise.resolve(thenable);
-  nativeThen.call(promise, fulfilled as (value: unknown) => void, rejected);
+  return nativeThen.call(promise, fulfilled as (value: unknown) => R, rejected) as Promise<R>;
 }
 
 const nativeThen = Promise.prototype.then;
