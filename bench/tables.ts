@@ -64,7 +64,8 @@ export function growths(results: readonly Result[]): Table[] {
     head: ["group", "case"],
     left: ({ group, name }) => [group, name],
     cell: ({ costs, ratio }) =>
-      `${costs.map(({ nanoseconds }) => short(nanoseconds)).join(" / ")}; ${judged(ratio, GROWTH)}`,
+      costs.map(({ nanoseconds }) => short(nanoseconds)).join(" / ") +
+      (ratio === undefined ? "" : `; ${judged(ratio, GROWTH)}`),
   });
 }
 

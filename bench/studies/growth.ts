@@ -8,8 +8,8 @@ export interface Growth {
   readonly group: string;
   readonly name: string;
   readonly costs: readonly { readonly n: number; readonly nanoseconds: number }[];
-  /** The cost in the largest run, as a multiple of that in a run of `BASE`. */
-  readonly ratio: number;
+  /** The cost in the largest run, as a multiple of that in one of `BASE`, where that is smaller. */
+  readonly ratio?: number;
 }
 
 const SIZES = [1e4, 1e5, 1e6, 1e7];
@@ -46,7 +46,7 @@ async function grown(each: Case, most: number): Promise<Omit<Growth, "group">> {
   // Before and after the large ones: a machine is not as fast in one second as in the next.
   const around = [await once(base)];
   const costs: { n: number; nanoseconds: number }[] = [];
-  for (const n of SIZES.filter((n) => n <= most && n !== base)) {
+  for (const n of [...SIZES.filter((n) => n < most), most].filter((n) => n !== base)) {
     costs.push({ n, nanoseconds: await once(n) });
     around.push(await once(base));
   }
@@ -55,6 +55,6 @@ async function grown(each: Case, most: number): Promise<Omit<Growth, "group">> {
   return {
     name: each.name,
     costs,
-    ratio: costs.at(-1)!.nanoseconds / median(around),
+    ...(most > base && { ratio: costs.at(-1)!.nanoseconds / median(around) }),
   };
 }
