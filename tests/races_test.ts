@@ -4,7 +4,7 @@ import { races } from "./races/all.ts";
 import { hold } from "./races/race.ts";
 import { test } from "./support/test.ts";
 
-const SCHEDULES = 200;
+const SCHEDULES = 100;
 
 for (const race of races) {
   test(race.promise, async () => {
