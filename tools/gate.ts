@@ -21,9 +21,9 @@ interface Step {
 
 const suites: Step[] = [
   { name: "load", title: "load", run: load },
+  { name: "races", title: "races", run: playRaces },
   { name: "deno", title: title("deno"), run: denoSuite },
   ...runtimes.map((name) => ({ name, title: title(name), run: () => suite(name) })),
-  { name: "races", title: "races", run: playRaces },
 ];
 
 const others: Step[] = Object.entries({

@@ -16,6 +16,8 @@ import type { Outcome } from "./suite.ts";
 /** Of each race, and at the most in one go. */
 const COUNT = 20_000;
 const SEEDS = 2 ** 31;
+/** For `COUNT` schedules, which take some seconds. */
+const LIMIT = 5 * 60_000;
 const REPORT = ".build/races.json";
 
 /** What a race has survived. */
@@ -93,7 +95,9 @@ async function work(tasks: Generator<Task>, rows: readonly Row[], each: number):
     const row = rows.find(({ property }) => property === task.name)!;
     row.seconds += seconds;
     row.schedules += failure ? failure.schedules : task.count;
-    if (failure) row.failure ??= failure;
+    // Others of it may have been at work.
+    if (row.failure) continue;
+    if (failure) row.failure = failure;
     if (failure || row.schedules === each) tell(row);
     else console.log(`      ${task.name}: ${figure(row.schedules)} of ${figure(each)}`);
   }
@@ -102,10 +106,15 @@ async function work(tasks: Generator<Task>, rows: readonly Row[], each: number):
 
 function play(worker: Worker, task: Task): Promise<Played> {
   return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => resolve(data);
+    const fail = (what: string) => reject(new Error(`${task.name}, seed ${task.seed}: ${what}`));
+    const timer = setTimeout(() => fail("it hangs"), LIMIT);
+    worker.onmessage = ({ data }) => {
+      clearTimeout(timer);
+      resolve(data);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(`${task.name}, seed ${task.seed}: ${event.message}`));
+      fail(event.message);
     };
     worker.postMessage(task);
   });
