@@ -160,3 +160,21 @@ timed("Aggregator with a signal that has aborted handles nothing [5.6] [F-33]", 
   assertEquals(await rejection(sink.close()), "no");
   assertEquals([hand.started, sink.stats], [[], tally({})]);
 });
+
+timed(
+  "Aggregator makes no timer when linger is Infinity, and waits for the longest [F-02] [F-03]",
+  async (clock) => {
+    for (const linger of [Infinity, 2147483647]) {
+      const seen: number[][] = [];
+      const sink = new Aggregator((batch: number[]) => void seen.push(batch), { linger });
+      sink.tryPush(1);
+      await microtasks();
+      assertEquals(clock.pending, linger === Infinity ? 0 : 1);
+      await clock.tick(2147483646);
+      assertEquals(seen, []);
+      await clock.tick(1);
+      assertEquals(seen, linger === Infinity ? [] : [[1]]);
+      await sink.close();
+    }
+  },
+);

@@ -104,6 +104,25 @@ for (const wrong of [NaN, -1, Infinity, "5", undefined]) {
   });
 }
 
+test("ChunkStream errors both sides, emits nothing more and stops its timer when byteLength throws [4.7] [F-10] [F-29]", () =>
+  withClock(async (clock) => {
+    const thrown = new Error("from byteLength");
+    const byteLength = (item: string) => {
+      if (item === "bad") throw thrown;
+      return 1;
+    };
+    const stream = new ChunkStream<string>({ maxBytes: 9, byteLength, linger: 10 });
+    const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+    const read = reasonOf(reader.read());
+    await writer.write("good");
+    assertEquals(clock.pending, 1);
+    assertStrictEquals(await reasonOf(writer.write("bad")), thrown);
+    assertStrictEquals(await read, thrown);
+    assertStrictEquals(await reasonOf(writer.closed), thrown);
+    assertEquals(clock.pending, 0);
+    assertEquals(stream.stats, { accepted: 1, waiting: 0, done: 0, discarded: 1, batches: 0 });
+  }));
+
 test("ChunkStream is a BatchStream", () => {
   assert(new ChunkStream({ maxBytes: 5 }) instanceof BatchStream);
 });

@@ -151,3 +151,24 @@ test("Singleflight.do() frees the key when the signal cannot be listened to [6.3
   assertStrictEquals(await assertRejects(() => flights.do("k", () => 1, { signal })), error);
   assertEquals([flights.size, await flights.do("k", () => 2)], [0, 2]);
 });
+
+test("Singleflight.do() reads its option once, of its own, and rejects with what a getter throws [7.1] [F-05] [F-06]", async () => {
+  const flights = new Singleflight<string, number>();
+  const thrown = new Error("from the getter");
+  let reads = 0;
+  const once = {
+    get signal() {
+      return reads++ === 0 ? new AbortController().signal : AbortSignal.abort("changed");
+    },
+  };
+  assertEquals([await flights.do("k", () => 1, once), reads], [1, 1]);
+  assertEquals(await flights.do("k", () => 2, Object.create({ signal: 5 })), 2);
+  const broken = {
+    get signal(): never {
+      throw thrown;
+    },
+  };
+  const told = await flights.do("k", () => 3, broken).catch((error) => error);
+  assertStrictEquals(told, thrown);
+  assertEquals(flights.size, 0);
+});

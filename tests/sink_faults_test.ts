@@ -1,0 +1,153 @@
+/** Faults of handlers, on both sinks alike. */
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { microtasks, settled, turn } from "./support/gate.ts";
+import { rejection } from "./support/hand.ts";
+import { hang, reasons, type Settle, sinks, thrower } from "./support/sinks.ts";
+import { test } from "./support/test.ts";
+import { timed } from "./support/timed.ts";
+import { unhandled } from "./support/unhandled.ts";
+
+const failing: Record<string, (error: unknown) => unknown> = {
+  "throws [F-13] [F-14]": (error) => thrower(error)(),
+  "rejects [F-14]": (error) => Promise.reject(error),
+  "gives a thenable that throws in then [F-14] [F-15]": (error) => ({ then: thrower(error) }),
+  "gives a thenable whose then cannot be read [F-14] [F-15]": (error) =>
+    Object.defineProperty({}, "then", { get: thrower(error) }),
+  "gives a thenable that rejects at once, and again [F-14] [F-15]": (error) => ({
+    then(yes: Settle, no: Settle) {
+      no(error);
+      yes("late");
+      no("later");
+      throw "last";
+    },
+  }),
+};
+
+for (const [name, open] of Object.entries(sinks)) {
+  for (const [how, fail] of Object.entries(failing)) {
+    test(`${name} has failed with the very error, and goes on, when its handler ${how} [5.3] [7.3]`, async () => {
+      for (const reason of reasons) {
+        const told: unknown[] = [];
+        const sink = open((n) => n < 3 ? fail(reason) : n, {
+          onError: (error) => told.push(error),
+        });
+        const lost = await unhandled(async () => {
+          assertStrictEquals(await rejection(sink.submit(1)), reason);
+          assertEquals(sink.tryPush(2), true);
+          await sink.idle();
+          assertEquals(await sink.submit(3), 3);
+          await sink.close();
+        });
+        assertEquals([lost, told], [[], [reason]]);
+        assertStrictEquals(told[0], reason);
+        const { done, failed, discarded } = sink.stats;
+        assertEquals([done, failed, discarded], [1, 2, 0]);
+      }
+    });
+  }
+
+  test(`${name} hears the first settlement of a thenable, and never at once [5.8] [F-15]`, async () => {
+    const handle = (n: number) => ({
+      then(yes: Settle, no: Settle) {
+        yes(n);
+        no("late");
+        throw "last";
+      },
+    });
+    const sink = open(handle);
+    const result = sink.submit(1);
+    assertEquals(sink.stats.running, 1);
+    assertEquals(await unhandled(async () => assertEquals(await result, 1)), []);
+    assertEquals([sink.stats.done, sink.stats.failed], [1, 0]);
+    await sink.close();
+  });
+
+  for (const how of ["abort", "writer.abort", "signal"] as const) {
+    test(`${name} waits for no handler that hangs, and hears of none that settles, after ${how} [5.6] [F-16] [F-17]`, async () => {
+      const settles: Array<() => void> = [];
+      const signals: AbortSignal[] = [];
+      const own = new AbortController();
+      const told: unknown[] = [];
+      const sink = open((n, { signal }) => {
+        signals.push(signal);
+        return new Promise((yes, no) => settles.push(n % 2 ? () => no("late") : () => yes("late")));
+      }, { concurrency: 3, capacity: 1, signal: own.signal, onDiscard: (_, e) => told.push(e) });
+      for (const n of [1, 2]) sink.tryPush(n);
+      const submits = [3, 4, 5].map((n) => settled(sink.submit(n)));
+      const reason = new Error("over");
+      let ended: Promise<unknown> = Promise.resolve();
+      if (how === "abort") ended = sink.abort(reason);
+      if (how === "writer.abort") ended = sink.getWriter().abort(reason);
+      if (how === "signal") own.abort(reason);
+      await ended;
+      assertEquals(await Promise.all(submits), ["rejected", "rejected", "rejected"]);
+      assertEquals([signals.map((s) => s.reason), told], [[reason, reason, reason], [reason]]);
+      assertEquals(sink.stats.running, 3);
+      const lost = await unhandled(() => settles.forEach((settle) => settle()));
+      assertEquals(lost, []);
+      assertEquals(settles.length, 3);
+      const { accepted, running, done, failed, discarded } = sink.stats;
+      assertEquals([accepted, running, done, failed, discarded], [4, 0, 1, 2, 1]);
+    });
+  }
+
+  timed(
+    `${name} frees the slot of a handler that hangs, aborts its signal, and ignores its end [5.7] [F-16] [F-17]`,
+    async (clock) => {
+      const signals: AbortSignal[] = [];
+      const rejects: Array<(reason: unknown) => void> = [];
+      const told: unknown[] = [];
+      const sink = open((_, { signal }) => {
+        signals.push(signal);
+        return new Promise((_, no) => rejects.push(no));
+      }, { timeout: 50, onError: (error) => told.push(error) });
+      for (const n of [1, 2]) sink.tryPush(n);
+      await clock.tick(49);
+      assertEquals([signals.length, signals[0]!.aborted], [1, false]);
+      await clock.tick(1);
+      assertEquals([signals.length, signals[1]!.aborted], [2, false]);
+      assertEquals((signals[0]!.reason as Error).name, "TimeoutError");
+      assertStrictEquals(told[0], signals[0]!.reason);
+      assertEquals(await unhandled(() => rejects[0]!("late")), []);
+      assertEquals([told.length, sink.stats.failed, sink.stats.running], [1, 1, 1]);
+      await clock.tick(50);
+      assertEquals([told.length, sink.stats.failed], [2, 2]);
+      await sink.close();
+    },
+  );
+
+  timed(
+    `${name} makes no timer when its timeout is Infinity, and one for the longest [5.7] [F-03]`,
+    async (clock) => {
+      for (const timeout of [Infinity, 2147483647]) {
+        const told: unknown[] = [];
+        const sink = open(hang, { timeout, onError: (error) => told.push(error) });
+        sink.tryPush(1);
+        await microtasks();
+        assertEquals(clock.pending, timeout === Infinity ? 0 : 1);
+        await clock.tick(2147483646);
+        assertEquals(told.length, 0);
+        await clock.tick(1);
+        assertEquals(told.length, timeout === Infinity ? 0 : 1);
+        await sink.abort();
+      }
+    },
+  );
+
+  test(`${name} keeps the first of two failures in one tick, whichever it started first [5.3] [F-19]`, async () => {
+    for (const order of [[0, 1], [1, 0]] as const) {
+      const rejects: Array<(reason: unknown) => void> = [];
+      const sink = open(() => new Promise((_, no) => rejects.push(no)), { concurrency: 2 });
+      for (const n of [1, 2]) sink.tryPush(n);
+      await turn();
+      const lost = await unhandled(async () => {
+        for (const call of order) rejects[call]!(call);
+        assertEquals(await rejection(sink.close()), order[0]);
+      });
+      assertEquals(lost, []);
+      assertEquals([sink.stats.failed, sink.stats.discarded], [2, 0]);
+      assertEquals(await rejection(sink.push(3)), order[0]);
+    }
+  });
+}

@@ -1,0 +1,63 @@
+/** Both sinks as one table, so that what they share is tested on each of them. */
+
+import { Aggregator, Fanout, type SinkOptions } from "../../mod.ts";
+
+/** What is done with an item. */
+export type Handler = (item: number, context: { readonly signal: AbortSignal }) => unknown;
+/** Options that mean the same to both. */
+export type Options = Omit<SinkOptions<number, unknown>, "onDiscard"> & {
+  readonly capacity?: number;
+  readonly onDiscard?: (items: number[], reason: unknown) => void;
+};
+/** One of them. */
+export type Sink = Fanout<number> | Aggregator<number>;
+
+/** Both, of batches of one: what is handled is an item, and its result is its own. */
+export const sinks: Record<string, (handler: Handler, options?: Options) => Sink> = {
+  Fanout: (handler, options) => new Fanout(handler, options),
+  Aggregator(handler, options) {
+    const handle = ([item]: number[], context: { readonly signal: AbortSignal }) => {
+      const result = handler(item!, context);
+      return isThenable(result) ? new Wrapped(result) : [result];
+    };
+    return new Aggregator(handle, { maxItems: 1, linger: Infinity, ...options });
+  },
+};
+
+/** An end of a promise. */
+export type Settle = (value: unknown) => void;
+
+function isThenable(value: unknown): value is { readonly then: (...settle: Settle[]) => unknown } {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
+/** A thenable of the same manners, whose value is in an array. */
+class Wrapped {
+  readonly then: unknown;
+
+  constructor(inner: object) {
+    Object.defineProperty(this, "then", {
+      get: () => {
+        const { then } = inner as { then: (...settle: Settle[]) => unknown };
+        return (yes: Settle, no: Settle) => then.call(inner, (value) => yes([value]), no);
+      },
+    });
+  }
+}
+
+/** A handler that never settles. */
+export function hang(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** A function that throws. */
+export function thrower(error: unknown): () => never {
+  return () => {
+    throw error;
+  };
+}
+
+/** What may be thrown. */
+export const reasons: readonly unknown[] = [
+  ...[new Error("own"), undefined, null, 0, "", "text", Object.freeze({})],
+];
