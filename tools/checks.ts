@@ -61,6 +61,11 @@ export async function packaging(): Promise<Outcome> {
   ]);
 }
 
+/** Processes exit by themselves, and die of what they should only. */
+export async function children(): Promise<Outcome> {
+  return await denoTest(["--allow-all", "tools/children"]);
+}
+
 function one({ success, output }: Finished): Outcome {
   return { passed: success ? 1 : 0, failed: success ? 0 : 1, output };
 }

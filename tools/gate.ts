@@ -35,6 +35,7 @@ const others: Step[] = Object.entries({
   "doc tests": checks.docTests,
   "publish": checks.publish,
   "packaging": checks.packaging,
+  "children": checks.children,
 }).map(([name, run]) => ({ name, title: name, run }));
 
 const chosen = choose(Deno.args);
