@@ -1,0 +1,110 @@
+/**
+ * Which fault is tested on which primitive, and how often: the table in docs/faults.md.
+ *
+ * As a program it writes the table: `deno run -A tools/faults.ts`.
+ */
+
+import { cases } from "./children/cases.ts";
+import { testFiles } from "./suite.ts";
+
+const PAGE = "docs/faults.md";
+const CONTRACT = "docs/contract.md";
+const ROOT = new URL("../", import.meta.url);
+
+/** The letters of the contract's column "on". */
+const PRIMITIVES: Record<string, string> = {
+  Fanout: "F",
+  Aggregator: "A",
+  BatchStream: "B",
+  ChunkStream: "B",
+  CollectStream: "B",
+  FixedChunkStream: "C",
+  MapStream: "M",
+  ThrottleStream: "T",
+  throttle: "T",
+  Singleflight: "S",
+};
+const primitives = Object.keys(PRIMITIVES);
+
+/** A fault, and how many tests carry it and the name of each primitive. */
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  readonly counts: Readonly<Record<string, number>>;
+  /** The primitives that it concerns and that no test holds to it. */
+  readonly missing: readonly string[];
+  /** The primitives that are excepted, and need not be. */
+  readonly needless: readonly string[];
+}
+
+/** Every fault of the contract. */
+export async function matrix(): Promise<Row[]> {
+  const contract = await Deno.readTextFile(CONTRACT);
+  const excepted = exceptions(await Deno.readTextFile(PAGE));
+  const names = await testNames();
+  return [...contract.matchAll(/^\| (F-\d\d) \| ([A-Z*]+) +\| (.+?) +\|$/gm)].map((match) => {
+    const [, id, on, title] = match as unknown as [string, string, string, string];
+    const carriers = names.filter((name) => name.includes(`[${id}]`));
+    const counts = Object.fromEntries(primitives.map((primitive) => [
+      primitive,
+      carriers.filter((name) => new RegExp(`\\b${primitive}\\b`).test(name)).length,
+    ]));
+    const concerned = primitives.filter((name) => on === "*" || on.includes(PRIMITIVES[name]!));
+    const except = (name: string) => excepted.has(`${id} ${name}`);
+    return {
+      id,
+      title,
+      counts,
+      missing: concerned.filter((name) => counts[name] === 0 && !except(name)),
+      needless: primitives.filter((name) =>
+        except(name) && (counts[name]! > 0 || !concerned.includes(name))
+      ),
+    };
+  });
+}
+
+/** The page with the table as it should be. */
+export async function page(rows: readonly Row[]): Promise<string> {
+  const cells = rows.map(({ id, title, counts }) => [
+    id,
+    title,
+    ...primitives.map((name) => counts[name] === 0 ? "-" : String(counts[name])),
+  ]);
+  const text = await Deno.readTextFile(PAGE);
+  return text.replace(/^\| .*\|$/ms, () => table([["id", "case", ...primitives], ...cells]));
+}
+
+function table(rows: readonly string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  const [head, ...body] = rows as [string[], ...string[][]];
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+}
+
+/** `F-04 BatchStream` and the like, from lines as `- **F-04** on BatchStream, ChunkStream: why`. */
+function exceptions(text: string): Set<string> {
+  const found = new Set<string>();
+  for (const [, ids, names] of text.matchAll(/^- \*\*(.+?)\*\* on ([^:]+):/gm)) {
+    for (const id of ids!.split(", ")) {
+      for (const name of names!.matchAll(/\w+/g)) found.add(`${id} ${name[0]}`);
+    }
+  }
+  return found;
+}
+
+/** Those of the suite and of the child processes. The files are loaded, and no test runs. */
+async function testNames(): Promise<string[]> {
+  const names = cases.map((child) => child.name);
+  const host = Deno as { test: unknown };
+  const { test } = host;
+  host.test = (name: string) => void names.push(name);
+  try {
+    for (const file of await testFiles("tests")) await import(new URL(file, ROOT).href);
+  } finally {
+    host.test = test;
+  }
+  return names;
+}
+
+if (import.meta.main) await Deno.writeTextFile(PAGE, await page(await matrix()));
