@@ -83,7 +83,7 @@ export class Deadlines<E extends Expiring> {
     // Rounding must not make it longer than platforms can wait.
     this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), this.#duration));
     // Deno runs microtasks within the first call of a timer function: all may have settled in there.
-    if (this.#first === undefined) this.clear();
+    this.rest();
   }
 
   #disarm(): void {

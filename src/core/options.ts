@@ -141,19 +141,13 @@ function checkKind(
   if (!right) throw new TypeError(complaint(owner, option, rule, value));
 }
 
-/** The known name with the least edit distance to `name`. */
+/** The known name that begins and ends most like `name`: a slip is in one place. */
 function nearest(name: string, known: readonly string[]): string {
-  const distances = known.map((candidate) => {
-    let row = Array.from({ length: candidate.length + 1 }, (_, column) => column);
-    for (const [index, letter] of [...name.slice(0, 40)].entries()) {
-      const next = [index + 1];
-      for (let column = 0; column < candidate.length; column++) {
-        const replace = row[column]! + (candidate[column] === letter ? 0 : 1);
-        next.push(Math.min(replace, row[column + 1]! + 1, next[column]! + 1));
-      }
-      row = next;
-    }
-    return row.at(-1)!;
-  });
-  return known[distances.indexOf(Math.min(...distances))]!;
+  const likeness = (other: string): number => {
+    let [start, end] = [0, 0];
+    while (start < other.length && other[start] === name[start]) start++;
+    while (end < other.length - start && other.at(-1 - end) === name.at(-1 - end)) end++;
+    return start + end - other.length;
+  };
+  return known.reduce((best, other) => likeness(other) > likeness(best) ? other : best);
 }
