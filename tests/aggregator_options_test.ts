@@ -6,7 +6,7 @@ import { ids, summing, tally } from "./support/aggregating.ts";
 import { turn } from "./support/gate.ts";
 import { counts, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
-import { seesUnhandled, unhandled } from "./support/unhandled.ts";
+import { unhandled } from "./support/unhandled.ts";
 
 test("Aggregator refuses a capacity that holds no full batch [5.1] [7] [F-01]", () => {
   const complaint = (least: number, got: number) =>
@@ -111,21 +111,19 @@ test("Aggregator needs no fits of a collector, which may hold fewer than were ad
   await rejection(sink.close());
 });
 
-if (seesUnhandled) {
-  test("Aggregator surfaces a throw in onDiscard as an uncaught error, and ends all the same [5.3]", async () => {
-    const thrown = new Error("onDiscard");
-    const errors = await unhandled(async () => {
-      const sink = new Aggregator<number>(() => {}, {
-        linger: Infinity,
-        onDiscard() {
-          throw thrown;
-        },
-      });
-      sink.tryPush(1);
-      await sink.abort("reason");
-      assertEquals(await rejection(sink[Symbol.asyncDispose]()), "reason");
-      assertEquals(sink.stats, tally({ accepted: 1, discarded: 1 }));
+test("Aggregator surfaces a throw in onDiscard as an uncaught error, and ends all the same [5.3]", async () => {
+  const thrown = new Error("onDiscard");
+  const errors = await unhandled(async () => {
+    const sink = new Aggregator<number>(() => {}, {
+      linger: Infinity,
+      onDiscard() {
+        throw thrown;
+      },
     });
-    assertEquals(errors, [thrown]);
+    sink.tryPush(1);
+    await sink.abort("reason");
+    assertEquals(await rejection(sink[Symbol.asyncDispose]()), "reason");
+    assertEquals(sink.stats, tally({ accepted: 1, discarded: 1 }));
   });
-}
+  assertEquals(errors, [thrown]);
+});

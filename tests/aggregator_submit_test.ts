@@ -6,7 +6,7 @@ import { summing, tally } from "./support/aggregating.ts";
 import { settled, turn } from "./support/gate.ts";
 import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
-import { seesUnhandled, unhandled } from "./support/unhandled.ts";
+import { unhandled } from "./support/unhandled.ts";
 
 test("Aggregator.submit() resolves with the result at the place of its item [5.10]", async () => {
   const sink = new Aggregator<number, string>((batch) => batch.map((n) => `r${n}`), {
@@ -224,20 +224,18 @@ test("Aggregator with linger 0 and a Singleflight is a data loader [5.10] [4.6]"
   assertEquals(queries.length, 3);
 });
 
-if (seesUnhandled) {
-  test("Aggregator makes no unhandled rejection of its own [5.3] [F-17] [F-19]", async () => {
-    assertEquals(
-      await unhandled(async () => {
-        const sink = new Aggregator<number>((batch) => Promise.reject(batch[0]), {
-          maxItems: 1,
-          concurrency: 2,
-        });
-        sink.tryPush(1);
-        sink.tryPush(2);
-        await turn();
-        await sink.abort("again");
-      }),
-      [],
-    );
-  });
-}
+test("Aggregator makes no unhandled rejection of its own [5.3] [F-17] [F-19]", async () => {
+  assertEquals(
+    await unhandled(async () => {
+      const sink = new Aggregator<number>((batch) => Promise.reject(batch[0]), {
+        maxItems: 1,
+        concurrency: 2,
+      });
+      sink.tryPush(1);
+      sink.tryPush(2);
+      await turn();
+      await sink.abort("again");
+    }),
+    [],
+  );
+});

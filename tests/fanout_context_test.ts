@@ -1,57 +1,41 @@
 /** `Fanout`: the caller's asynchronous context travels with the item. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Fanout, type Runner } from "../mod.ts";
 import { streamOf, turn } from "./support/gate.ts";
 import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-interface Storage {
-  run<R>(store: string, body: () => R): R;
-  getStore(): string | undefined;
-}
-interface Hooks {
-  AsyncLocalStorage: { new (): Storage; snapshot(): Runner };
-}
-const { process } = globalThis as {
-  process?: { getBuiltinModule?(name: "node:async_hooks"): Hooks };
-};
-const hooks = process?.getBuiltinModule?.("node:async_hooks");
+test("Kratos fanout: the trace context travels with the job [5.9]", async () => {
+  const trace = new AsyncLocalStorage();
+  const seen: unknown[] = [];
+  const fanout = new Fanout(async (n: number) => {
+    const before = trace.getStore();
+    await turn();
+    seen.push([n, before, trace.getStore()]);
+  }, { capacity: 2, context: () => AsyncLocalStorage.snapshot() });
+  const calls: unknown[] = [];
+  trace.run("tryPush", () => calls.push(fanout.tryPush(1)));
+  trace.run("push", () => calls.push(fanout.push(2)));
+  trace.run("submit", () => calls.push(fanout.submit(3)));
+  trace.run("at the entrance", () => calls.push(fanout.push(4)));
+  trace.run("consume", () => calls.push(fanout.consume([5, 6])));
+  await Promise.all(calls);
+  await fanout.idle();
+  const stores = ["tryPush", "push", "submit", "at the entrance", "consume", "consume"];
+  assertEquals(seen, stores.map((store, n) => [n + 1, store, store]));
+  assertEquals(trace.getStore(), undefined);
+});
 
-if (hooks) {
-  const { AsyncLocalStorage } = hooks;
-  const context = () => AsyncLocalStorage.snapshot();
-
-  test("Kratos fanout: the trace context travels with the job [5.9]", async () => {
-    const trace = new AsyncLocalStorage();
-    const seen: unknown[] = [];
-    const fanout = new Fanout(async (n: number) => {
-      const before = trace.getStore();
-      await turn();
-      seen.push([n, before, trace.getStore()]);
-    }, { capacity: 2, context });
-    const calls: unknown[] = [];
-    trace.run("tryPush", () => calls.push(fanout.tryPush(1)));
-    trace.run("push", () => calls.push(fanout.push(2)));
-    trace.run("submit", () => calls.push(fanout.submit(3)));
-    trace.run("at the entrance", () => calls.push(fanout.push(4)));
-    trace.run("consume", () => calls.push(fanout.consume([5, 6])));
-    await Promise.all(calls);
-    await fanout.idle();
-    const stores = ["tryPush", "push", "submit", "at the entrance", "consume", "consume"];
-    assertEquals(seen, stores.map((store, n) => [n + 1, store, store]));
-    assertEquals(trace.getStore(), undefined);
-  });
-
-  test("Fanout without context runs a handler in whatever context frees its slot [5.9]", async () => {
-    const trace = new AsyncLocalStorage();
-    const seen: unknown[] = [];
-    const fanout = new Fanout(() => void seen.push(trace.getStore()));
-    trace.run("a", () => fanout.tryPush(1));
-    await fanout.idle();
-    assertEquals(seen, ["a"]);
-  });
-}
+test("Fanout without context runs a handler in whatever context frees its slot [5.9]", async () => {
+  const trace = new AsyncLocalStorage();
+  const seen: unknown[] = [];
+  const fanout = new Fanout(() => void seen.push(trace.getStore()));
+  trace.run("a", () => fanout.tryPush(1));
+  await fanout.idle();
+  assertEquals(seen, ["a"]);
+});
 
 /** What a hand-made context is set to now. */
 let current = "none";

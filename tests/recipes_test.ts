@@ -14,11 +14,9 @@ import { withClock } from "./support/clock.ts";
 import { gate, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
-/** `deadline` of `@std/async` needs what Node 20 does not have. */
-const testRetry = "withResolvers" in Promise ? test : () => {};
 const fast = { minTimeout: 1, maxTimeout: 10 };
 
-testRetry("recipe retry: an item is tried again until it succeeds", async () => {
+test("recipe retry: an item is tried again until it succeeds", async () => {
   let attempts = 0;
   await using fanout = new Fanout(
     retrying(
@@ -34,7 +32,7 @@ testRetry("recipe retry: an item is tried again until it succeeds", async () => 
   assertEquals(attempts, 3);
 });
 
-testRetry(
+test(
   "recipe retry: after the last attempt it has failed, with the error of that",
   async () => {
     let attempts = 0;
@@ -55,7 +53,7 @@ testRetry(
   },
 );
 
-testRetry("recipe retry: an attempt that hangs is aborted, and the next one starts", async () => {
+test("recipe retry: an attempt that hangs is aborted, and the next one starts", async () => {
   const attempts: AbortSignal[] = [];
   await using fanout = new Fanout(
     retrying(
@@ -72,7 +70,7 @@ testRetry("recipe retry: an attempt that hangs is aborted, and the next one star
   assert(attempts[0]!.aborted);
 });
 
-testRetry("recipe retry: the sink's timeout is the deadline of all attempts", async () => {
+test("recipe retry: the sink's timeout is the deadline of all attempts", async () => {
   let attempts = 0;
   await using fanout = new Fanout(
     retrying(

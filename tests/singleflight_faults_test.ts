@@ -194,11 +194,10 @@ test("Singleflight.do() retains none of 1e6 callers that join and leave one long
   }
   await turn();
   assertEquals([left, listening, flights.size], [1e6, 0, 1]);
-  if (await collectGarbage()) {
-    const retained = traces.filter((trace) => trace.deref() !== undefined).length;
-    // Where the collector is a conservative one, the last few may still be on the stack.
-    assert(retained < traces.length / 100, `${retained} of ${traces.length} are retained`);
-  }
+  await collectGarbage();
+  const retained = traces.filter((trace) => trace.deref() !== undefined).length;
+  // Where the collector is a conservative one, the last few may still be on the stack.
+  assert(retained < traces.length / 100, `${retained} of ${traces.length} are retained`);
   const value = {};
   resolve(value);
   assertEquals(await stays, { value, shared: true });

@@ -1,15 +1,17 @@
 /**
  * The gate: every check, and the suite on every runtime.
  *
- * `deno run -A tools/gate.ts` runs all of it; arguments choose steps: their names, or `check` for
- * all that are no suite.
+ * `deno run -A tools/gate.ts` runs all of it. Arguments choose steps by their names, or by `check` all
+ * that are no suite; test files choose what the suites run.
  */
 
+import { stop as stopBundler } from "esbuild";
 import * as checks from "./checks.ts";
 import { load } from "./load.ts";
 import { playRaces } from "./races.ts";
-import { binary, runtimes, title } from "./runtimes.ts";
-import { denoSuite, type Outcome, suite } from "./suite.ts";
+import { binary, runtimes } from "./runtimes.ts";
+import { hosts, type Outcome, suite } from "./suite.ts";
+import { table } from "./table.ts";
 
 const AT_ONCE = 2;
 
@@ -19,11 +21,18 @@ interface Step {
   readonly run: () => Promise<Outcome>;
 }
 
-const suites: Step[] = [
+const files = Deno.args.filter((arg) => arg.endsWith(".ts"));
+const names = Deno.args.filter((arg) => !arg.endsWith(".ts"));
+
+const suites: Step[] = await Promise.all(hosts.map(async (host) => ({
+  name: host.name,
+  title: await host.title().catch(() => host.name),
+  run: () => suite(host, files),
+})));
+
+const longer: Step[] = [
   { name: "load", title: "load", run: load },
   { name: "races", title: "races", run: playRaces },
-  { name: "deno", title: title("deno"), run: denoSuite },
-  ...runtimes.map((name) => ({ name, title: title(name), run: () => suite(name) })),
 ];
 
 const others: Step[] = Object.entries({
@@ -38,7 +47,7 @@ const others: Step[] = Object.entries({
   "children": checks.children,
 }).map(([name, run]) => ({ name, title: name, run }));
 
-const chosen = choose(Deno.args);
+const chosen = choose();
 // Before two steps install the same one. A step that lacks its runtime says why.
 await Promise.allSettled(runtimes.map(binary));
 const outcomes = new Map<Step, Outcome>();
@@ -46,11 +55,26 @@ const queue = chosen.values();
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (const step of queue) outcomes.set(step, await perform(step));
 }));
-summarize();
+await stopBundler();
+const rows = chosen.map((step): [string, Outcome] => [step.title, outcomes.get(step)!]);
+const sizes = new Set(suites.flatMap((step) => size(outcomes.get(step)) ?? []));
+if (sizes.size > 0) rows.push(["same tests in all", one(sizes.size === 1)]);
+Deno.exitCode = table(rows) ? 0 : 1;
 
-function choose(names: readonly string[]): Step[] {
-  if (names.length === 0) return [...others, ...suites];
-  const known = [...others, ...suites];
+function one(passed: boolean): Outcome {
+  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, output: "" };
+}
+
+/** How many tests a suite has: nothing is to be said of one that failed, which may have stopped. */
+function size(outcome: Outcome | undefined): number | undefined {
+  if (!outcome || outcome.missing || outcome.failed > 0) return;
+  return outcome.passed + (outcome.expected ?? 0) + (outcome.leftOut ?? 0);
+}
+
+function choose(): Step[] {
+  // The longest first, and the last while others still run.
+  const known = [...others, longer[0]!, ...suites, longer[1]!];
+  if (names.length === 0) return files.length === 0 ? known : suites;
   const unknown = names.find((name) =>
     name !== "check" && !known.some((step) => step.name === name)
   );
@@ -73,25 +97,7 @@ async function perform(step: Step): Promise<Outcome> {
   }));
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   if (outcome.failed > 0) console.log(`${outcome.output.trimEnd()}\n`);
-  console.log(`${outcome.failed > 0 ? "FAIL " : "ok   "} ${step.title} (${seconds} s)`);
+  const verdict = outcome.failed > 0 ? "FAIL " : outcome.missing ? "-    " : "ok   ";
+  console.log(`${verdict} ${step.title} (${outcome.missing ?? `${seconds} s`})`);
   return outcome;
-}
-
-function summarize(): void {
-  const width = Math.max(...chosen.map((step) => step.title.length));
-  let passed = 0;
-  let failed = 0;
-  console.log();
-  for (const step of chosen) {
-    const outcome = outcomes.get(step)!;
-    console.log(`${step.title.padEnd(width)}  ${sums(outcome.passed, outcome.failed)}`);
-    passed += outcome.passed;
-    failed += outcome.failed;
-  }
-  console.log(`\n${sums(passed, failed)}`);
-  Deno.exitCode = failed > 0 ? 1 : 0;
-}
-
-function sums(passed: number, failed: number): string {
-  return `${passed} passed, ${failed} failed`;
 }

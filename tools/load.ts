@@ -7,22 +7,24 @@
 
 import { build, stop } from "esbuild";
 import { deno, run } from "./run.ts";
-import { binary, type Runtime, runtimes } from "./runtimes.ts";
+import { binary } from "./runtimes.ts";
 import type { Outcome } from "./suite.ts";
 
 /** Items of a case that is not dear; a case may ask for fewer. */
-const SIZES: Record<Host, number> = { deno: 1e7, bun: 1e6, node20: 1e6, node24: 1e6 };
+const SIZES = { deno: 1e7, bun: 1e6, node20: 1e6, node24: 1e6 };
 const HEAP = 256 * 1024;
 const RSS = 32 * 1024 * 1024;
 
 // Node's young generation takes all the room it may before it is swept: that is no growth of ours.
 const YOUNG = ["--max-semi-space-size=1"];
-const FLAGS: Record<Runtime, string[]> = { bun: [], node20: YOUNG, node24: YOUNG };
+const FLAGS: Record<Host, string[]> = { deno: [], bun: [], node20: YOUNG, node24: YOUNG };
 
 const PROGRAM = ".build/load/main.mjs";
 const RESULTS = ".build/load.json";
 
-type Host = Runtime | "deno";
+type Host = keyof typeof SIZES;
+
+const HOSTS = Object.keys(SIZES) as Host[];
 
 /** What is asked for: everything, unless said otherwise. */
 interface Choice {
@@ -47,7 +49,7 @@ interface Result {
 
 /** Every case in every runtime. */
 export async function load(
-  { hosts = ["deno", ...runtimes], size, only = "" }: Choice = {},
+  { hosts = HOSTS, size, only = "" }: Choice = {},
 ): Promise<Outcome> {
   await bundle();
   const listed = JSON.parse((await perform("deno", [])).output) as string[];
@@ -97,7 +99,6 @@ async function bundle(): Promise<void> {
     format: "esm",
     logLevel: "silent",
   });
-  await stop();
 }
 
 function line({ host, name, items, heap, rss, seconds, note, error }: Result): string {
@@ -114,12 +115,13 @@ function line({ host, name, items, heap, rss, seconds, note, error }: Result): s
 
 if (import.meta.main) {
   const value = (option: string) => Deno.args[Deno.args.indexOf(option) + 1 || Infinity];
-  const hosts = (["deno", ...runtimes] as const).filter((host) => Deno.args.includes(host));
+  const hosts = HOSTS.filter((host) => Deno.args.includes(host));
   const size = Number(value("--size")) || undefined;
   const { passed, failed, output } = await load({
     ...(hosts.length > 0 && { hosts }),
     ...{ size, only: value("--only") ?? "" },
   });
+  await stop();
   if (failed > 0) console.error(output);
   console.log(`${passed} passed, ${failed} failed`);
   Deno.exitCode = failed > 0 ? 1 : 0;

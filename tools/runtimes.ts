@@ -1,20 +1,27 @@
 /**
- * Where the other runtimes are. They come from npm as bare binaries of fixed versions, installed by
- * Deno itself: neither npm nor install scripts are needed.
+ * Where the runtimes are that come from npm: as bare binaries of fixed versions, installed by Deno
+ * itself. Neither npm nor install scripts are needed.
  */
 
-const VERSIONS = { bun: "1.4.5", node20: "20.20.2", node24: "24.21.0" };
+const VERSIONS = {
+  bun: "1.4.5",
+  node20: "20.20.2",
+  node22: "22.23.3",
+  node24: "24.21.0",
+  workerd: "1.20261117.1",
+};
 
 const HOME = new URL("../.runtimes/", import.meta.url);
-const OS: Record<string, string> = { darwin: "darwin", linux: "linux", windows: "win" };
-const BUN_OS: Record<string, string> = { ...OS, windows: "windows" };
-const ARCH = { x86_64: "x64", aarch64: "arm64" };
+const NODE_OS: Record<string, string> = { darwin: "darwin", linux: "linux", windows: "win" };
+const OS: Record<string, string> = { ...NODE_OS, windows: "windows" };
+const NODE_ARCH = { x86_64: "x64", aarch64: "arm64" };
 const BUN_ARCH = { x86_64: "x64", aarch64: "aarch64" };
+const WORKERD_ARCH = { x86_64: "64", aarch64: "arm64" };
 
 /** The name of a runtime. */
 export type Runtime = keyof typeof VERSIONS;
 
-/** All but Deno, which is running. */
+/** All that come from npm. */
 export const runtimes = Object.keys(VERSIONS) as Runtime[];
 
 /** A runtime as it is printed. */
@@ -36,11 +43,10 @@ export async function binary(runtime: Runtime): Promise<string> {
 
 function npmName(runtime: Runtime): string {
   const { os, arch } = Deno.build;
-  return runtime === "bun"
-    ? `@oven/bun-${BUN_OS[os] ?? os}-${BUN_ARCH[arch]}`
-    : `node-${OS[os] ?? os}-${ARCH[arch]}`;
+  if (runtime === "bun") return `@oven/bun-${OS[os] ?? os}-${BUN_ARCH[arch]}`;
+  if (runtime === "workerd") return `@cloudflare/workerd-${OS[os] ?? os}-${WORKERD_ARCH[arch]}`;
+  return `node-${NODE_OS[os] ?? os}-${NODE_ARCH[arch]}`;
 }
-
 function file(runtime: Runtime): string {
   return runtime.replace(/\d+$/, "") + (Deno.build.os === "windows" ? ".exe" : "");
 }

@@ -96,7 +96,7 @@ export class Load {
 /** Collects all garbage, and says what is left. */
 export function memory(): Memory {
   // What the first finds dead may hold on to what only the second can.
-  for (let round = 0; round < 3; round++) collect!();
+  for (let round = 0; round < 3; round++) collect();
   const { heapUsed: heap, rss } = process.memoryUsage();
   return { heap, rss };
 }

@@ -126,7 +126,9 @@ function milliseconds(delay: unknown): number {
 
 function replace(owner: object, name: string, value: unknown): () => void {
   const own = Object.getOwnPropertyDescriptor(owner, name);
-  Object.defineProperty(owner, name, { value, configurable: true, writable: true });
+  // The edge VM's are not configurable, but writable.
+  const flags = own?.configurable === false ? {} : { configurable: true, writable: true };
+  Object.defineProperty(owner, name, { ...flags, value });
   return () => {
     if (own) Object.defineProperty(owner, name, own);
     else delete (owner as Record<string, unknown>)[name];

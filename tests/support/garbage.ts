@@ -1,4 +1,4 @@
-/** Collects garbage where the runtime lets a program ask for it. */
+/** Collects garbage where the runtime lets a program ask for it, and throws elsewhere. */
 
 import { turn } from "./gate.ts";
 
@@ -12,21 +12,25 @@ interface Host {
 
 const { Bun, process } = globalThis as Host;
 
-/** Collects at once, all of it; `undefined` where the runtime has no such thing. */
-export const collect: (() => void) | undefined = Bun ? () => Bun.gc(true) : collector();
+let force: (() => void) | undefined;
 
-/** Returns whether it was collected. */
-export async function collectGarbage(): Promise<boolean> {
-  if (collect === undefined) return false;
+/** Collects at once, all of it; throws where the runtime has no such thing. */
+export function collect(): void {
+  force ??= Bun ? () => Bun.gc(true) : collector();
+  force();
+}
+
+/** Have what nothing refers to collected. */
+export async function collectGarbage(): Promise<void> {
   // What was looked at in a turn stays until its end.
   for (let round = 0; round < 3; round++) {
     await turn();
     collect();
   }
-  return true;
 }
 
-function collector(): (() => void) | undefined {
-  process?.getBuiltinModule?.("node:v8").setFlagsFromString("--expose-gc");
-  return process?.getBuiltinModule?.("node:vm").runInNewContext("gc");
+function collector(): () => void {
+  if (!process?.getBuiltinModule) throw new Error("no way to collect garbage");
+  process.getBuiltinModule("node:v8").setFlagsFromString("--expose-gc");
+  return process.getBuiltinModule("node:vm").runInNewContext("gc");
 }

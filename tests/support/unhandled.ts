@@ -8,20 +8,25 @@ interface NodeProcess {
   on(event: string, listener: (...args: never[]) => void): void;
 }
 
-const EVENTS = ["unhandledrejection", "error"] as const;
 const NODE_EVENTS = ["unhandledRejection", "uncaughtException"] as const;
 
-/**
- * Whether they can be seen: `bun test` keeps them to itself and fails the test that is running. A
- * test that expects none holds there as it is; one that expects some has to be left out.
- */
-export const seesUnhandled: boolean = !("Bun" in globalThis);
+type Report = (error: unknown) => void;
 
-/** Call `report` for each unhandled rejection or uncaught error, until the result is called. */
-export function onUnhandled(report: (error: unknown) => void): () => void {
-  const { Deno, process } = globalThis as unknown as { Deno?: unknown; process?: NodeProcess };
-  // Deno's `process` is a copy of Node's: its events would come a second time.
-  return process && !Deno ? onProcess(process, report) : onGlobal(report);
+/** Who is told: the innermost of those who asked. */
+let told: Report | undefined;
+
+/**
+ * Call `report` for each unhandled rejection or uncaught error, until the result is called. `bun test`
+ * keeps them to itself and fails the test that is running, so nothing is ever seen there.
+ */
+export function onUnhandled(report: Report): () => void {
+  const outer = told;
+  told = report;
+  const stop = outer ? () => {} : listen((error) => told?.(error));
+  return () => {
+    told = outer;
+    stop();
+  };
 }
 
 /** Run `body` and return every error that was left unhandled, in order. */
@@ -39,19 +44,31 @@ export async function unhandled(body: () => unknown): Promise<unknown[]> {
   return errors;
 }
 
-function onGlobal(report: (error: unknown) => void): () => void {
-  const listener = (event: Event) => {
-    event.preventDefault();
-    const { reason, error } = event as Event & { reason?: unknown; error?: unknown };
-    report(event.type === "error" ? error : reason);
+function listen(report: Report): () => void {
+  // Not by `process`: Deno and workerd have a copy of Node's.
+  if ("addEventListener" in globalThis) return onGlobal(report);
+  return onProcess((globalThis as unknown as { process: NodeProcess }).process, report);
+}
+
+function onGlobal(report: Report): () => void {
+  const onRejection = (event: PromiseRejectionEvent) => {
+    // The edge VM calls its listeners with less than an event.
+    event.preventDefault?.();
+    report(event.reason);
   };
-  for (const event of EVENTS) globalThis.addEventListener(event, listener);
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault?.();
+    report(event instanceof Event ? event.error : event);
+  };
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  globalThis.addEventListener("error", onError);
   return () => {
-    for (const event of EVENTS) globalThis.removeEventListener(event, listener);
+    globalThis.removeEventListener("unhandledrejection", onRejection);
+    globalThis.removeEventListener("error", onError);
   };
 }
 
-function onProcess(process: NodeProcess, report: (error: unknown) => void): () => void {
+function onProcess(process: NodeProcess, report: Report): () => void {
   // The test runner listens as well, and would fail the test that is running.
   const others = NODE_EVENTS.map((event) => [event, process.listeners(event)] as const);
   for (const event of NODE_EVENTS) {

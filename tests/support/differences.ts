@@ -1,0 +1,120 @@
+/**
+ * Where a runtime differs from what the tests expect of all. What is here has to be true: a test that
+ * passes though it should fail, and an entry that no test has, fail the run.
+ */
+
+import { here, type HostName } from "./host.ts";
+
+/** Some tests that do not hold somewhere. */
+export interface Difference {
+  /** Their names. */
+  readonly tests: RegExp;
+  readonly hosts: readonly HostName[];
+  /** Whether they run and must fail, or cannot be run: they would hang, or take the others along. */
+  readonly effect: "fails" | "left out";
+  /** What the runtime does, or lacks. */
+  readonly reason: string;
+}
+
+const WEB = ["workerd", "edge", "chromium", "firefox"] as const;
+
+/** All of them. */
+export const differences: readonly Difference[] = [
+  {
+    tests:
+      /^(\S+ (surfaces|leaves (unhandled|the error of an async|a caller's own))|.* (a lost|lost) rej)/,
+    hosts: ["bun"],
+    effect: "left out",
+    reason: "`bun test` keeps unhandled errors to itself, and fails the test that is running",
+  },
+  {
+    tests: /^(recipe tracing: |Kratos fanout: the trace|Fanout without context runs)/,
+    hosts: WEB,
+    effect: "fails",
+    reason: "it has no `AsyncLocalStorage`",
+  },
+  {
+    tests:
+      /^(Aggregator keeps nothing of keys that|Singleflight.do\(\) retains none|Each primitive keeps nothing)/,
+    hosts: WEB,
+    effect: "left out",
+    reason: "a program cannot ask it to collect garbage",
+  },
+  {
+    tests: /^recipe retry: /,
+    hosts: ["node20"],
+    effect: "fails",
+    reason: "`deadline` of `@std/async` needs `Promise.withResolvers`, which it does not have",
+  },
+  {
+    tests: /^recipe retry: /,
+    hosts: ["edge"],
+    effect: "fails",
+    reason: "`deadline` of `@std/async` needs `AbortSignal.any`, which it does not have",
+  },
+  {
+    tests: /^(Batch|Chunk|Collect)Stream\(\) and \w+Stream\.from\(\) refuse a wrong /,
+    hosts: ["edge"],
+    effect: "fails",
+    reason: "its `TypeError` is a proxy, which is not the `constructor` of an error",
+  },
+  {
+    tests: /^(BatchStream.from\(\) pulls no more when the|MapStream closes after its last result)/,
+    hosts: ["edge"],
+    effect: "fails",
+    reason: "what `read()` gives is an object of another realm, and so not equal to one of its own",
+  },
+  {
+    tests: /Stream\w*(\(.*\))? ends a pipe with the very reason when the signal aborts/,
+    hosts: ["workerd"],
+    effect: "fails",
+    reason: "`pipeTo` fulfills when the controller of its destination errors",
+  },
+  {
+    tests: /^Fanout (keeps the order of a writer and of a pipe|handles what a writer wrote before)/,
+    hosts: ["workerd"],
+    effect: "fails",
+    reason: "`releaseLock()` of a writer drops the writes that wait, and rejects them",
+  },
+  {
+    tests: / makes writes wait while /,
+    hosts: ["workerd"],
+    effect: "fails",
+    reason: "`writer.ready` does not wait for writes made before `start` is through",
+  },
+  {
+    tests:
+      /^(Fanout passes undefined on at (writer.)?abort|Aggregator.abort\(\) is prompt.* undefined )/,
+    hosts: ["workerd"],
+    effect: "fails",
+    reason: "the signal of a `WritableStream` keeps `undefined` as its reason, instead of an error",
+  },
+  {
+    tests: /^countListeners\(\) follows/,
+    hosts: ["workerd"],
+    effect: "fails",
+    reason: "listeners with `capture` are refused",
+  },
+  {
+    tests: /^withClock\(\) puts the real clock back/,
+    hosts: ["workerd"],
+    effect: "fails",
+    reason: "`performance.now()` is the wall clock",
+  },
+  {
+    tests: /^throttle\(\) surfaces an uncaught error where a timer/,
+    hosts: ["workerd"],
+    effect: "left out",
+    reason: "what a timer throws raises no event, and fails the worker",
+  },
+];
+
+/** What there is to say of a test in a runtime, which is this one unless it is given. */
+export function difference(
+  test: string,
+  host: HostName | undefined = here,
+): Difference | undefined {
+  return differences.find((each) =>
+    host !== undefined && each.hosts.includes(host) && each.tests.test(test)
+  );
+}

@@ -1,0 +1,58 @@
+/** The test files as plain JavaScript modules. */
+
+import { build, type BuildOptions } from "esbuild";
+
+const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+const FOR_NODE = `${ROOT}.build/node`;
+
+const options: BuildOptions = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  // A bundle is a program, but the recipes in it are not.
+  define: { "import.meta.main": "false" },
+  format: "esm",
+  logLevel: "silent",
+};
+
+let forNode: Promise<string[]> | undefined;
+
+/** One module a test file, the same for every Node. */
+export function bundleForNode(files: readonly string[]): Promise<string[]> {
+  return forNode ??= writeForNode(files);
+}
+
+async function writeForNode(files: readonly string[]): Promise<string[]> {
+  await Deno.remove(FOR_NODE, { recursive: true }).catch(() => {});
+  const { metafile } = await build({
+    ...options,
+    entryPoints: [...files],
+    outdir: FOR_NODE,
+    outExtension: { ".js": ".mjs" },
+    platform: "node",
+    target: "node20",
+    sourcemap: "inline",
+    metafile: true,
+  });
+  return Object.keys(metafile.outputs).map((path) => `${ROOT}${path}`);
+}
+
+/**
+ * One module with all of the tests, for a runtime that knows nothing but the web. `start` is the code
+ * that calls `tellAll` there.
+ */
+export async function bundleForWeb(files: readonly string[], start: string): Promise<string> {
+  const imports = files.map((file) => `import "./${file}";`);
+  const { outputFiles } = await build({
+    ...options,
+    stdin: {
+      contents: [...imports, 'import { tellAll } from "./tools/hosts/telling.ts";', start].join(
+        "\n",
+      ),
+      resolveDir: ROOT,
+    },
+    alias: { "node:async_hooks": `${ROOT}tools/hosts/no_async_hooks.ts` },
+    target: "es2022",
+    write: false,
+  });
+  return outputFiles[0]!.text;
+}

@@ -1,0 +1,32 @@
+/** What a runtime is to the gate. */
+
+import type { HostName } from "../../tests/support/host.ts";
+
+/** How a test ended. */
+export interface TestResult {
+  readonly name: string;
+  readonly outcome: "passed" | "failed" | "expected" | "left out";
+}
+
+/** What came out of a suite. */
+export interface Report {
+  readonly results: readonly TestResult[];
+  /** What is wrong beside the tests that failed, such as a runtime that crashed. */
+  readonly complaints: readonly string[];
+  /** What explains the failures. */
+  readonly output: string;
+}
+
+/** A runtime that the suite runs in. */
+export interface Host {
+  readonly name: HostName;
+  /** Whether the repository says which version. */
+  readonly pinned: boolean;
+  /** Its name and version; rejects with `Missing` on a machine that has none. */
+  title(): Promise<string>;
+  /** Run the test files, which are all there are when it is the `whole`. */
+  run(files: readonly string[], whole: boolean): Promise<Report>;
+}
+
+/** Why a runtime is left out, and what to install. */
+export class Missing extends Error {}
