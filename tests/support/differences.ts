@@ -65,6 +65,12 @@ export const differences: readonly Difference[] = [
     reason: "what `read()` gives is an object of another realm, and so not equal to one of its own",
   },
   {
+    tests: /^MapStream (in order|without order|by key) .*keeps its promises in every schedule/,
+    hosts: ["edge"],
+    effect: "left out",
+    reason: "a `write()` after `close()` may reject with an internal assertion of Node",
+  },
+  {
     tests: /Stream\w*(\(.*\))? ends a pipe with the very reason when the signal aborts/,
     hosts: ["workerd"],
     effect: "fails",
