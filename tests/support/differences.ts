@@ -41,7 +41,7 @@ export const differences: readonly Difference[] = [
     reason: "a program cannot ask it to collect garbage",
   },
   {
-    tests: /^recipe retry: /,
+    tests: /^recipe retry: an /,
     hosts: ["node20"],
     effect: "fails",
     reason: "`deadline` of `@std/async` needs `Promise.withResolvers`, which it does not have",
