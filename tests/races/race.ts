@@ -115,7 +115,7 @@ export function race<S, P extends Step>(given: {
       })),
     ),
   );
-  const steps = fc.array<Step>(step, { minLength: 3, maxLength: most, size: "max" });
+  const steps = fc.array<Step>(step, { minLength: 1, maxLength: most, size: "max" });
   return {
     name,
     promise,
