@@ -1,37 +1,11 @@
 /** `ThrottleStream`: how it ends, and where time goes astray. The ids are in `throttle_test.ts`. */
 
 import { assertEquals } from "@std/assert";
-import { type ThrottleEdge, type ThrottleStats, ThrottleStream } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
 import { turn } from "./support/gate.ts";
+import { counts, edges, open } from "./support/throttling.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
-
-const edges: readonly ThrottleEdge[] = ["leading", "trailing", "both"];
-
-function open(edge?: ThrottleEdge, interval = 100, signal?: AbortSignal) {
-  const stream = new ThrottleStream<unknown>({ interval, edge, signal });
-  const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
-  for (const promise of [writer.closed, writer.ready, reader.closed]) promise.catch(() => {});
-  const seen: unknown[] = [];
-  return {
-    ...{ stream, writer, reader, seen },
-    /** Asks for everything that comes. */
-    async drain() {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) {
-        seen.push(next.value);
-      }
-    },
-    async write(...items: unknown[]) {
-      for (const item of items) await writer.write(item);
-    },
-  };
-}
-
-const counts = (some: Partial<ThrottleStats>): ThrottleStats => ({
-  ...{ accepted: 0, waiting: 0, done: 0, dropped: 0, discarded: 0 },
-  ...some,
-});
 
 timed(
   "ThrottleStream passes what waits when it closes, asked for or not [4.T5] [4.T6]",

@@ -1,0 +1,42 @@
+/** What the tests of `ThrottleStream` share. */
+
+import { type ThrottleEdge, type ThrottleStats, ThrottleStream } from "../../mod.ts";
+
+/** All of them. */
+export const edges: readonly ThrottleEdge[] = ["leading", "trailing", "both"];
+
+/** A stream that is open. */
+export interface Ends {
+  readonly stream: ThrottleStream<unknown>;
+  readonly writer: WritableStreamDefaultWriter<unknown>;
+  readonly reader: ReadableStreamDefaultReader<unknown>;
+  readonly seen: unknown[];
+  /** Asks for everything that comes. */
+  drain(): Promise<void>;
+  write(...items: unknown[]): Promise<void>;
+}
+
+/** A stream, its two ends, and what has come out. */
+export function open(edge?: ThrottleEdge, interval = 100, signal?: AbortSignal): Ends {
+  const stream = new ThrottleStream<unknown>({ interval, edge, signal });
+  const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+  for (const promise of [writer.closed, writer.ready, reader.closed]) promise.catch(() => {});
+  const seen: unknown[] = [];
+  return {
+    ...{ stream, writer, reader, seen },
+    async drain() {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        seen.push(next.value);
+      }
+    },
+    async write(...items: unknown[]) {
+      for (const item of items) await writer.write(item);
+    },
+  };
+}
+
+/** `stats`, by what is not zero. */
+export const counts = (some: Partial<ThrottleStats>): ThrottleStats => ({
+  ...{ accepted: 0, waiting: 0, done: 0, dropped: 0, discarded: 0 },
+  ...some,
+});
