@@ -7,17 +7,19 @@ import { assertEquals } from "@std/assert";
 import { build, stop } from "esbuild";
 import type { Case } from "./case.ts";
 import { cases } from "./cases.ts";
-import { binary, type Runtime, runtimes, title } from "../runtimes.ts";
+import { binary, title } from "../runtimes.ts";
 
 const MAIN = "tools/children/main.ts";
 const BUNDLE = ".build/children/main.mjs";
 // What is left pending is so for a day, and what a busy machine takes is less.
 const LIMIT = 20_000;
 const LIMIT_OF_SIZES = 120_000;
+const RUNTIMES = ["deno", "bun", "node20", "node24"] as const;
+type Runtime = typeof RUNTIMES[number];
 // One of each engine, for what takes seconds.
-const ENGINES = ["bun", "node24"];
+const ENGINES: readonly Runtime[] = ["bun", "node24"];
 
-for (const runtime of ["deno", ...runtimes] as const) {
+for (const runtime of RUNTIMES) {
   const crowd = cases.filter((child) => !lonely(child));
   let together: Promise<boolean> | undefined;
   for (const child of cases) {
@@ -53,7 +55,7 @@ function asExpected({ actual, expected }: Ended): boolean {
   return JSON.stringify(actual) === JSON.stringify(expected);
 }
 
-async function ended(runtime: Runtime | "deno", children: readonly Case[]): Promise<Ended> {
+async function ended(runtime: Runtime, children: readonly Case[]): Promise<Ended> {
   const [{ dies, heap }] = children as [Case];
   const limit = heap === undefined ? LIMIT : LIMIT_OF_SIZES;
   const signal = AbortSignal.timeout(limit);
@@ -79,7 +81,7 @@ async function ended(runtime: Runtime | "deno", children: readonly Case[]): Prom
   };
 }
 
-async function command(runtime: Runtime | "deno", heap: number | undefined): Promise<string[]> {
+async function command(runtime: Runtime, heap: number | undefined): Promise<string[]> {
   const limit = heap === undefined ? [] : [`--max-old-space-size=${heap}`];
   switch (runtime) {
     case "deno":
