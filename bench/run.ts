@@ -27,7 +27,7 @@ const BUNDLE = ".build/bench/worker.mjs";
 type Effort = Omit<Orders, "parts" | "every">;
 
 const FULL: Effort = {
-  rounds: 11,
+  rounds: 9,
   warmup: 2,
   minimum: 20,
   latency: 3000,
