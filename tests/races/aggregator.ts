@@ -181,7 +181,7 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 }
 
-const RULES = "[3] [4.1] [4.2] [4.3] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11]";
+const RULES = "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [7.3] [7.5]";
 
 function aggregator(
   name: string,
@@ -220,7 +220,7 @@ function aggregator(
 /** Of `Aggregator`. */
 export const aggregatorRaces: readonly Race[] = [
   aggregator("aggregator", "Aggregator", {}),
-  aggregator("aggregator-weight", "Aggregator by weight", { weighed: true }),
+  aggregator("aggregator-weight", "Aggregator by weight [4.3]", { weighed: true }),
   aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
   aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {

@@ -11,6 +11,7 @@ import {
   type Job,
   type Manners,
   type SinkSetup,
+  type SinkStep,
   sinkSteps,
   type Verdict,
 } from "./sink_steps.ts";
@@ -48,6 +49,12 @@ class FanoutRun extends SinkRun<Setup> {
     return outcome;
   }
 
+  override do(step: SinkStep): void {
+    super.do(step);
+    // Not a moment later.
+    if (step.do === "tryPush" && !this.first) this.#checkStarted();
+  }
+
   protected checkStart([item]: readonly Item[]): void {
     const busy = this.#busy;
     for (const older of this.offers) {
@@ -74,19 +81,25 @@ class FanoutRun extends SinkRun<Setup> {
   }
 
   protected checkProgress(): void {
-    const { accepted, waiting, running } = this.stats;
-    const { concurrency, capacity, timed } = this.setup;
-    const busy = this.#busy;
-    const startable = ({ plan }: Item) => running < concurrency && !busy.has(plan.key);
-    for (let place = 0; place < accepted; place++) {
-      const item = this.offers[place]!;
-      if (!item.job) this.must(!startable(item), "a worker is idle");
-    }
+    const { accepted, waiting } = this.stats;
+    const { capacity, timed } = this.setup;
+    this.#checkStarted();
     const outside = this.offers[accepted];
-    if (outside) this.must(waiting >= capacity && !startable(outside), "kept out");
+    if (outside) this.must(waiting >= capacity && !this.#isStartable(outside), "kept out");
     for (const { over, startedAt } of this.jobs) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
+  }
+
+  #checkStarted(): void {
+    for (const item of this.offers.slice(0, this.stats.accepted)) {
+      this.must(item.job !== undefined || !this.#isStartable(item), "a worker is idle");
+    }
+  }
+
+  /** Whether a worker is free for it. */
+  #isStartable({ plan }: Item): boolean {
+    return this.stats.running < this.setup.concurrency && !this.#busy.has(plan.key);
   }
 
   protected timers(): number {
@@ -94,7 +107,7 @@ class FanoutRun extends SinkRun<Setup> {
   }
 }
 
-const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11]";
+const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [7.3] [7.5]";
 
 function fanout(
   name: string,

@@ -77,7 +77,7 @@ class FixedChunkRun extends PassageRun<number, Item, Uint8Array<ArrayBuffer>> {
 export const fixedChunkRace: Race = race({
   name: "fixed-chunk-stream",
   promise:
-    "FixedChunkStream keeps its promises in every schedule [4.X1] [4.X2] [4.X3] [4.X5] [F-11]",
+    "FixedChunkStream keeps its promises in every schedule [4.X1] [4.X2] [4.X3] [4.X5] [7.3] [7.5] [F-11]",
   setups: fc.integer({ min: 1, max: 7 }),
   steps: fc.oneof(...passageSteps(fc.nat(9)), often(1, advance(1))),
   start: (size, clock) => new FixedChunkRun(size, clock),

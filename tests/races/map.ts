@@ -174,7 +174,7 @@ class MapRun extends PassageRun<Plan, Item, Item, Settle> {
   }
 }
 
-const RULES = "[4.M1] [4.M5] [4.M7] [4.M8]";
+const RULES = "[4.M1] [4.M5] [4.M7] [4.M8] [7.3] [7.5]";
 
 function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front[]): Race {
   const { ordered, keyed = false, timed = false } = fixed;
@@ -216,8 +216,14 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
 
 /** Of `MapStream`. */
 export const mapRaces: readonly Race[] = [
-  map("map-stream", "MapStream in order [4.M2]", { ordered: true, timed: true }, ["writer"]),
+  map("map-stream", "MapStream in order [4.M2] [4.M6]", { ordered: true, timed: true }, ["writer"]),
   map("map-stream-unordered", "MapStream without order [4.M3]", { ordered: false }, ["writer"]),
-  map("map-stream-keyed", "MapStream by key [4.M4]", { keyed: true }, ["writer", "iterator"]),
-  map("map-stream-from", "MapStream.from() [4.M6] [4.M9]", { timed: true }, ["stream", "iterator"]),
+  map("map-stream-keyed", "MapStream by key [4.M2] [4.M3] [4.M4] [4.M9]", { keyed: true }, [
+    "writer",
+    "iterator",
+  ]),
+  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9]", { timed: true }, [
+    "stream",
+    "iterator",
+  ]),
 ];

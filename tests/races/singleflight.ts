@@ -223,7 +223,7 @@ const steps = fc.oneof(
   often(2, advance(1, 4, 5, 9, 10)),
 );
 
-const RULES = "[6.1] [6.3] [6.4] [6.5] [6.7] [6.8] [F-39]";
+const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [7.3] [7.5] [F-39]";
 
 function singleflight(name: string, promise: string, cache: boolean): Race {
   return race<Config, Step>({
@@ -243,5 +243,5 @@ function singleflight(name: string, promise: string, cache: boolean): Race {
 /** Of `Singleflight`. */
 export const singleflightRaces: readonly Race[] = [
   singleflight("singleflight", "Singleflight", false),
-  singleflight("singleflight-cache", "Singleflight with a cache [6.2] [6.6]", true),
+  singleflight("singleflight-cache", "Singleflight with a cache", true),
 ];

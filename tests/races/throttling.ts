@@ -218,11 +218,13 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
   often(2, fc.constantFrom("trigger" as const, "flush" as const, "cancel" as const)),
 );
 
+const EDGES = "[4.T1] [4.T2] [4.T3] [4.T4] [4.T5] [4.T6]";
+
 /** Of `throttle` and `ThrottleStream`. */
 export const throttlingRaces: readonly Race[] = [
   race<Setup, Call>({
     name: "throttle",
-    promise: "throttle() keeps its promises in every schedule [4.T1] [4.T2] [4.T3] [4.T4] [4.T6]",
+    promise: `throttle() keeps its promises in every schedule ${EDGES}`,
     setups,
     steps: fc.oneof(
       often(
@@ -239,7 +241,7 @@ export const throttlingRaces: readonly Race[] = [
   race({
     name: "throttle-stream",
     promise:
-      "ThrottleStream keeps its promises in every schedule [4.T4] [4.T5] [4.T6] [4.T8] [4.T9]",
+      `ThrottleStream keeps its promises in every schedule ${EDGES} [4.T8] [4.T9] [7.3] [7.5]`,
     setups,
     steps: fc.oneof(
       ...passageSteps(fc.constant(null)),
