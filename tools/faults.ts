@@ -4,12 +4,11 @@
  * As a program it writes the table: `deno run -A tools/faults.ts`.
  */
 
-import { cases } from "./children/cases.ts";
-import { testFiles } from "./suite.ts";
+import { contract } from "./contract.ts";
+import { table } from "./markdown.ts";
+import { tests } from "./test_names.ts";
 
 const PAGE = "docs/faults.md";
-const CONTRACT = "docs/contract.md";
-const ROOT = new URL("../", import.meta.url);
 
 /** The letters of the contract's column "on". */
 const PRIMITIVES: Record<string, string> = {
@@ -39,11 +38,10 @@ export interface Row {
 
 /** Every fault of the contract. */
 export async function matrix(): Promise<Row[]> {
-  const contract = await Deno.readTextFile(CONTRACT);
+  const { faults } = await contract();
   const excepted = exceptions(await Deno.readTextFile(PAGE));
-  const names = await testNames();
-  return [...contract.matchAll(/^\| (F-\d\d) \| ([A-Z*]+) +\| (.+?) +\|$/gm)].map((match) => {
-    const [, id, on, title] = match as unknown as [string, string, string, string];
+  const names = (await tests()).map(({ name }) => name);
+  return faults.map(({ id, on, title }) => {
     const carriers = names.filter((name) => name.includes(`[${id}]`));
     const counts = Object.fromEntries(primitives.map((primitive) => [
       primitive,
@@ -74,14 +72,6 @@ export async function page(rows: readonly Row[]): Promise<string> {
   return text.replace(/^\| .*\|$/ms, () => table([["id", "case", ...primitives], ...cells]));
 }
 
-function table(rows: readonly string[][]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  const [head, ...body] = rows as [string[], ...string[][]];
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
-}
-
 /** `F-04 BatchStream` and the like, from lines as `- **F-04** on BatchStream, ChunkStream: why`. */
 function exceptions(text: string): Set<string> {
   const found = new Set<string>();
@@ -91,20 +81,6 @@ function exceptions(text: string): Set<string> {
     }
   }
   return found;
-}
-
-/** Those of the suite and of the child processes. The files are loaded, and no test runs. */
-async function testNames(): Promise<string[]> {
-  const names = cases.map((child) => child.name);
-  const host = Deno as { test: unknown };
-  const { test } = host;
-  host.test = (name: string) => void names.push(name);
-  try {
-    for (const file of await testFiles("tests")) await import(new URL(file, ROOT).href);
-  } finally {
-    host.test = test;
-  }
-  return names;
 }
 
 if (import.meta.main) await Deno.writeTextFile(PAGE, await page(await matrix()));
