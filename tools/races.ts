@@ -3,7 +3,8 @@
  *
  * `--count` schedules of each, or `--total` of all together on every core; `--property` plays one
  * of them. The seed is a new one each time, and printed, unless `--seed` gives it; with `--path` it
- * replays a failure.
+ * replays a failure. `--record` adds what was survived, if the seed is new, to docs/schedules.json
+ * and docs/guarantees.md.
  */
 
 import { parseArgs } from "node:util";
@@ -11,12 +12,11 @@ import { races } from "../tests/races/all.ts";
 import type { Failure } from "../tests/races/race.ts";
 import type { Played, Task } from "./race_worker.ts";
 import { deno } from "./run.ts";
+import { EACH, figure, record } from "./schedules.ts";
 import type { Outcome } from "./suite.ts";
 
-/** Of each race, and at the most in one go. */
-const COUNT = 20_000;
 const SEEDS = 2 ** 31;
-/** For `COUNT` schedules, which take some seconds. */
+/** For `EACH` schedules, the most in one go; they take some seconds. */
 const LIMIT = 5 * 60_000;
 const REPORT = ".build/races.json";
 
@@ -24,7 +24,7 @@ const REPORT = ".build/races.json";
 interface Row {
   readonly property: string;
   readonly promise: string;
-  /** Of the first `COUNT` schedules; the next have the next. */
+  /** Of the first `EACH` schedules; the next have the next. */
   readonly seed: number;
   schedules: number;
   seconds: number;
@@ -48,6 +48,7 @@ async function main(): Promise<void> {
       path: { type: "string" },
       count: { type: "string" },
       total: { type: "string" },
+      record: { type: "boolean" },
     },
   });
   const { property, path, total } = values;
@@ -57,7 +58,7 @@ async function main(): Promise<void> {
     Deno.exit(2);
   }
   const seed = Number(values.seed ?? Math.trunc(Math.random() * SEEDS));
-  const each = total ? Math.ceil(Number(total) / chosen.length) : Number(values.count ?? COUNT);
+  const each = total ? Math.ceil(Number(total) / chosen.length) : Number(values.count ?? EACH);
   const rows = chosen.map(({ name, promise }): Row => {
     return { property: name, promise, seed, schedules: 0, seconds: 0 };
   });
@@ -70,17 +71,24 @@ async function main(): Promise<void> {
     await Deno.writeTextFile(REPORT, JSON.stringify(rows, undefined, 2));
   }
   if (rows.some(({ failure }) => failure)) Deno.exitCode = 1;
+  else if (values.record && values.seed === undefined) {
+    await record(rows);
+    // In a process of its own: it loads the tests.
+    const { success, output } = await deno(["run", "-A", "tools/guarantees.ts"]);
+    if (!success) throw new Error(output);
+    console.log("\ndocs/schedules.json and docs/guarantees.md have it: commit them");
+  }
 }
 
 /** In pieces, those of all races by turns. */
 function* cut(rows: readonly Row[], { seed, count, path }: Omit<Task, "name">): Generator<Task> {
-  for (let done = 0, piece = 0; done < count; done += COUNT, piece++) {
+  for (let done = 0, piece = 0; done < count; done += EACH, piece++) {
     for (const { property, failure } of rows) {
       if (failure) continue;
       yield {
         name: property,
         seed: (seed + piece) % SEEDS,
-        count: Math.min(COUNT, count - done),
+        count: Math.min(EACH, count - done),
         path,
       };
     }
@@ -130,10 +138,6 @@ function tell({ property, seed, schedules, seconds, failure }: Row): void {
   ];
   console.log(columns.join(" "));
   if (failure) console.log(`\n${failure.message}\n`);
-}
-
-function figure(count: number): string {
-  return count.toLocaleString("en");
 }
 
 if (import.meta.main) await main();
