@@ -16,6 +16,8 @@ const PAGE = "docs/guarantees.md";
 const RACES_TEST = "tests/races_test.ts";
 /** Letters of a promise. */
 const ENOUGH = 60;
+const HEAD = ["id", "promise", "a test that holds it", "tests", "races", "schedules"];
+const RACES_HEAD = ["race", "holds", "schedules", "last run", "its seed"];
 
 /** The page as it should be. What stands above its first heading is kept, and the tests it names. */
 export async function page(): Promise<string> {
@@ -23,18 +25,16 @@ export async function page(): Promise<string> {
   const { sections, faults } = await contract();
   const order = [...sections.flatMap(({ rules }) => rules), ...faults].map(({ id }) => id);
   const schedules = await recorded();
+  const choices = chosen(old);
   const named = (await tests()).filter(({ file }) => file !== RACES_TEST);
   const [head = ""] = old.split("\n## ");
   const parts = [
     head.trimEnd().replace(/[\d,]+(?= new schedules)/, figure(EACH)),
-    ...sections.map((section) => promises(section, named, schedules, chosen(old))),
+    ...sections.map((section) => promises(section, named, schedules, choices)),
     `## Races\n\n${table([RACES_HEAD, ...races.map((race) => raceRow(race, order, schedules))])}`,
   ];
   return `${parts.join("\n\n")}\n`;
 }
-
-const HEAD = ["id", "promise", "a test that holds it", "tests", "races", "schedules"];
-const RACES_HEAD = ["race", "holds", "schedules", "last run", "its seed"];
 
 function promises(
   { title, rules }: Section,
