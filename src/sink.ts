@@ -140,7 +140,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
 
   /**
    * Gives the sink an item, and waits for room. Calls are served in order. Each that waits holds its
-   * item and a promise, without bound: await them.
+   * item and about 350 bytes, without bound: await them.
    *
    * A handler that awaits room in its own full sink may wait for itself; `timeout` ends that.
    *
