@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator, type AggregatorOptions } from "../mod.ts";
 import { ids, summing, tally } from "./support/aggregating.ts";
-import { settled, turn } from "./support/gate.ts";
+import { counted, settled, turn } from "./support/gate.ts";
 import { assertConserved, Hand } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
@@ -195,7 +195,7 @@ timed("Aggregator slows a writer and a pipe down: no more is read than fits [5.1
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 3, linger: Infinity });
   const source = new ReadableStream<number>({
     pull(controller) {
-      controller.enqueue(pulled++);
+      controller.enqueue(counted(pulled++));
     },
   }, { highWaterMark: 0 });
   const piped = source.pipeTo(sink);

@@ -182,6 +182,16 @@ for (const { name, open } of ways) {
     assertEquals((await reader.read()).done, true);
   });
 
+  test(`${name} emits a full batch of one when it is closed and nobody asks [4.7] [F-26]`, async () => {
+    const { reader, add, close } = open(1, { linger: 10 });
+    const first = reader.read();
+    await add("a", "b");
+    await close();
+    assertEquals((await first).value, ["a"]);
+    assertEquals(await reader.read(), { value: ["b"], done: false });
+    assertEquals((await reader.read()).done, true);
+  });
+
   test(`${name} emits nothing when demand returns and the batch is neither full nor due [F-28]`, () =>
     withClock(async (clock) => {
       const opened = open(3, { linger: 10 });

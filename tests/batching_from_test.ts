@@ -4,14 +4,14 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Source } from "../mod.ts";
 import { kinds, reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
-import { collect, gate, settled, streamOf, turn } from "./support/gate.ts";
+import { collect, counted, gate, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
 /** An endless source that counts what is taken from it, and what it hears when it is let go. */
 function endless(kind: "Iterable" | "AsyncIterable" | "ReadableStream") {
   const seen: { taken: number; ends: unknown[] } = { taken: 0, ends: [] };
-  const next = () => ({ done: false, value: seen.taken++ } as const);
+  const next = () => ({ done: false, value: counted(seen.taken++) } as const);
   const end = (reason: unknown) => void seen.ends.push(reason);
   const ended = { done: true, value: undefined } as const;
   const sources: Record<typeof kind, Source<number>> = {
@@ -228,7 +228,7 @@ test("BatchStream.from() passes on what the source says to its cancel [4.9] [7.3
   assertStrictEquals(await reasonOf(BatchStream.from(stream, 2).cancel()), thrown);
   const source = (function* () {
     try {
-      for (;;) yield 1;
+      for (let n = 1; counted(n); n++) yield 1;
     } finally {
       // deno-lint-ignore no-unsafe-finally
       throw thrown;
@@ -243,7 +243,7 @@ test("BatchStream.from() leaves the error of an async source uncaught when the c
   const thrown = new Error("too late");
   const source = (async function* () {
     try {
-      for (;;) yield 1;
+      for (let n = 1; counted(n); n++) yield 1;
     } finally {
       await turn();
       // deno-lint-ignore no-unsafe-finally

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Collector, CollectStream } from "../mod.ts";
 import { ArrayCollector, reasonOf } from "./support/batching.ts";
 import { type Clock, withClock } from "./support/clock.ts";
-import { collect, settled, streamOf, turn } from "./support/gate.ts";
+import { collect, counted, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
 type Step = "size" | "full" | "fits" | "add" | "take";
@@ -160,7 +160,7 @@ for (const step of steps) {
       let returned = 0;
       const source = (function* () {
         try {
-          for (;;) yield "a";
+          for (let n = 1; counted(n); n++) yield "a";
         } finally {
           returned++;
         }

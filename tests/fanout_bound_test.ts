@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
-import { settled, streamOf, turn } from "./support/gate.ts";
+import { counted, settled, streamOf, turn } from "./support/gate.ts";
 import { assertConserved, counts, Hand } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
@@ -98,7 +98,7 @@ test("Fanout slows a pipe down: no more is read than fits [5.1]", async () => {
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 3 });
   const source = new ReadableStream<number>({
     pull(controller) {
-      controller.enqueue(pulled++);
+      controller.enqueue(counted(pulled++));
     },
   }, { highWaterMark: 0 });
   const piped = source.pipeTo(fanout);

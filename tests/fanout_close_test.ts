@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
-import { gate, settled, streamOf, turn } from "./support/gate.ts";
+import { counted, gate, settled, streamOf, turn } from "./support/gate.ts";
 import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -124,7 +124,7 @@ test("Fanout.close() stops a consume, and handles what it had taken [5.5]", asyn
   let returned = false;
   const source = (function* () {
     try {
-      for (let n = 1;; n++) yield n;
+      for (let n = 1; counted(n); n++) yield n;
     } finally {
       returned = true;
     }

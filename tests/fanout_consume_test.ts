@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Fanout, type Source } from "../mod.ts";
-import { gate, settled, streamOf, turn } from "./support/gate.ts";
+import { counted, gate, settled, streamOf, turn } from "./support/gate.ts";
 import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -18,7 +18,8 @@ class Probe {
 
   stream = (): Source<number> =>
     new ReadableStream<number>({
-      pull: (controller) => this.stuck ? new Promise(() => {}) : controller.enqueue(++this.taken),
+      pull: (controller) =>
+        this.stuck ? new Promise(() => {}) : controller.enqueue(counted(++this.taken)),
       cancel: (reason) => void (this.ended = reason),
     }, { highWaterMark: 0 });
 
@@ -26,7 +27,7 @@ class Probe {
     const next = () =>
       this.stuck
         ? new Promise<IteratorResult<number>>(() => {})
-        : Promise.resolve({ done: false as const, value: ++this.taken });
+        : Promise.resolve({ done: false as const, value: counted(++this.taken) });
     const end = () => {
       this.ended = "returned";
       return new Promise<IteratorResult<number>>(() => {});
@@ -36,7 +37,7 @@ class Probe {
 
   synchronous = (): Source<number> => ({
     [Symbol.iterator]: () => ({
-      next: () => ({ done: false, value: ++this.taken }),
+      next: () => ({ done: false, value: counted(++this.taken) }),
       return: () => {
         this.ended = "returned";
         return { done: true, value: undefined };

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { MapStream, type Source } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
-import { collect, gate, settled, streamOf, turn } from "./support/gate.ts";
+import { collect, counted, gate, settled, streamOf, turn } from "./support/gate.ts";
 import { Hand } from "./support/hand.ts";
 import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
@@ -14,7 +14,7 @@ import { unhandled } from "./support/unhandled.ts";
 function endless(): { name: string; source: Source<number>; seen: number[]; heard: unknown[] }[] {
   return ["Iterable", "AsyncIterable", "ReadableStream"].map((name) => {
     const [seen, heard]: [number[], unknown[]] = [[], []];
-    const take = () => (seen.push(seen.length), seen.length - 1);
+    const take = () => counted(seen.push(seen.length)) - 1;
     const iterate = function* () {
       try {
         for (;;) yield take();

@@ -8,6 +8,7 @@
 import { stop as stopBundler } from "esbuild";
 import * as checks from "./checks.ts";
 import { load } from "./load.ts";
+import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
 import { binary, runtimes } from "./runtimes.ts";
 import { hosts, type Outcome, suite } from "./suite.ts";
@@ -33,6 +34,7 @@ const suites: Step[] = await Promise.all(hosts.map(async (host) => ({
 const longer: Step[] = [
   { name: "load", title: "load", run: load },
   { name: "races", title: "races", run: playRaces },
+  { name: "planted", title: "planted bugs", run: () => planted() },
 ];
 
 const others: Step[] = Object.entries({

@@ -17,13 +17,15 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Show the output instead of keeping it. */
   readonly show?: boolean;
+  /** Milliseconds after which it is stopped, where the output is kept. */
+  readonly limit?: number;
 }
 
 /** Run a command in the root of the repository. */
 export async function run(
   command: string,
   args: readonly string[],
-  { cwd = ROOT, show = false }: RunOptions = {},
+  { cwd = ROOT, show = false, limit = LIMIT }: RunOptions = {},
 ): Promise<Finished> {
   const stdio = show ? "inherit" : "piped";
   const child = new Deno.Command(command, {
@@ -32,7 +34,7 @@ export async function run(
     stdin: "null",
     stdout: stdio,
     stderr: stdio,
-    ...(!show && { env: { NO_COLOR: "1" }, signal: AbortSignal.timeout(LIMIT) }),
+    ...(!show && { env: { NO_COLOR: "1" }, signal: AbortSignal.timeout(limit) }),
   }).spawn();
   let output = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {

@@ -52,6 +52,15 @@ export async function settled(
   return state;
 }
 
+/**
+ * Counts what is taken from a source that has no end, and fails where nobody stops: that would
+ * never let a test end.
+ */
+export function counted(taken: number): number {
+  if (taken > 10_000) throw new Error("a source without end is read without end");
+  return taken;
+}
+
 /** Everything a stream gives. */
 export async function collect<T>(readable: ReadableStream<T>): Promise<T[]> {
   const reader = readable.getReader();

@@ -1,0 +1,166 @@
+import type { Planted } from "./planted.ts";
+
+const TESTS = ["batch", "chunk_stream", "collect_stream", "transform_faults"];
+
+/** Bugs of `CollectStream`, `BatchStream`, `ChunkStream`, and of the batches of an `Aggregator`. */
+export const batches: readonly Planted[] = [
+  {
+    name: "old-timer-flushes-next",
+    shape: "https://github.com/akkadotnet/akka.net/pull/7879",
+    wrong: "a batch fills, its timer goes on, and flushes the next batch early",
+    rule: "F-25",
+    tests: TESTS,
+    file: "core/batcher.ts",
+    edits: [[
+      "if (this.#deadlines) this.#deadlines.add(batcher, openedAt);",
+      "if (openedAt > 0) setTimeout(() => batcher.held > 0 && batcher.ring(), this.duration);",
+    ]],
+  },
+  {
+    name: "timer-left-on-cancel",
+    shape: "https://github.com/sindresorhus/p-throttle/issues/6",
+    wrong: "the consumer cancels, and the linger timer keeps the process from ending",
+    rule: "F-30",
+    tests: TESTS,
+    file: "core/outlet.ts",
+    edits: [[
+      "this.#discarded += this.#batcher.reset();",
+      "this.#discarded += this.#batcher.held;\n    this.#batcher.held = 0;",
+    ]],
+  },
+  {
+    name: "last-batch-of-one-lost",
+    shape: "https://github.com/akka/akka-core/issues/20232",
+    wrong: "with batches of one item, the last that waits for demand is lost at close",
+    rule: "F-26",
+    tests: TESTS,
+    file: "core/outlet.ts",
+    edits: [[
+      "if (this.#batcher.held > 0) {",
+      "if (this.#batcher.held > 0 && !(this.closing && this.#batcher.full)) {",
+    ]],
+  },
+  {
+    name: "empty-batch-at-close",
+    shape: "https://github.com/akka/akka-core/issues/22635",
+    wrong: "a close with nothing held emits an empty batch",
+    rule: "4.1",
+    tests: TESTS,
+    file: "core/outlet.ts",
+    edits: [[
+      "} else if (this.closing) this.finish();",
+      "} else if (this.closing) {\n      if (this.demand) this.emit(this.#batcher.take());\n      this.finish();\n    }",
+    ]],
+  },
+  {
+    name: "emitted-without-demand",
+    shape: "https://github.com/reactor/reactor-core/issues/1557",
+    wrong: "the timer emits a batch that nobody has asked for",
+    rule: "F-27",
+    tests: TESTS,
+    file: "core/outlet.ts",
+    edits: [["if (this.demand && this.#batcher.due)", "if (this.#batcher.due)"]],
+  },
+  {
+    name: "overflow-error",
+    shape: "https://github.com/reactor/reactor-core/issues/3012",
+    wrong: "a timer that fires while the consumer is busy fails the stream",
+    rule: "F-27",
+    tests: TESTS,
+    file: "core/outlet.ts",
+    edits: [[
+      "if (this.demand && this.#batcher.due) this.#handOver();",
+      'if (this.demand && this.#batcher.due) this.#handOver();\n      else if (this.#batcher.due && !this.#batcher.full && !this.closing) throw new Error("overflow");',
+    ]],
+  },
+  {
+    name: "flushed-by-demand",
+    shape: "https://github.com/reactor/reactor-core/issues/4377",
+    wrong: "demand that returns takes a batch that is neither full nor due",
+    rule: "F-28",
+    tests: TESTS,
+    file: "core/outlet.ts",
+    edits: [["if (this.demand && this.#batcher.due)", "if (this.demand)"]],
+  },
+  {
+    name: "linger-starts-anew",
+    shape: "https://github.com/akka/akka-persistence-cassandra/pull/617",
+    wrong: "each item starts the linger anew, so that a slow trickle waits for a full batch",
+    rule: "4.4",
+    tests: TESTS,
+    file: "core/batcher.ts",
+    edits: [[
+      "if (this.held++ === 0 && this.#linger.duration !== Infinity) this.#open();",
+      "this.held++;\n    this.#linger.stop(this);\n    if (this.#linger.duration !== Infinity) this.#open();",
+    ]],
+  },
+  {
+    name: "weightless-items-lost",
+    shape: "https://github.com/akka/akka-core/issues/23398",
+    wrong: "a batch of items that all weigh 0 passes for empty, and is never emitted",
+    rule: "4.3",
+    tests: TESTS,
+    file: "core/item_collector.ts",
+    edits: [[
+      "return this.#items.length;",
+      "return this.#limits.weigh ? this.#weight : this.#items.length;",
+    ]],
+  },
+  {
+    name: "weight-of-last-item-forgotten",
+    shape: "https://github.com/akka/akka-core/pull/22712",
+    wrong: "the weight is compared before the item is counted, so that the limit is exceeded",
+    rule: "4.3",
+    tests: TESTS,
+    file: "core/item_collector.ts",
+    edits: [["return this.#weight + weight <= maxWeight;", "return this.#weight <= maxWeight;"]],
+  },
+  {
+    name: "array-reused",
+    shape: "https://github.com/apache/kafka/pull/21065",
+    wrong: "a pooled buffer is filled again while its batch is still being read (KAFKA-19012)",
+    rule: "F-11",
+    tests: TESTS,
+    file: "core/item_collector.ts",
+    edits: [
+      ["#items: T[] = [];", "#items: T[] = [];\n  #spare: T[] = [];"],
+      [
+        "this.#items = [];\n    this.#weight = 0;",
+        "this.#items = this.#spare;\n    this.#items.length = 0;\n    this.#spare = items;\n    this.#weight = 0;",
+      ],
+    ],
+  },
+  {
+    name: "exported-twice",
+    shape: "https://github.com/open-telemetry/opentelemetry-js/issues/1665",
+    wrong: "what was handed over is removed only later, and is in the next batch again",
+    rule: "4.1",
+    tests: TESTS,
+    file: "core/item_collector.ts",
+    edits: [[
+      "this.#items = [];\n    this.#weight = 0;\n    return items;",
+      "queueMicrotask(() => this.#items = []);\n    this.#weight = 0;\n    return items.slice();",
+    ]],
+  },
+  {
+    name: "source-read-on-after-break",
+    shape: "https://github.com/sindresorhus/p-map/issues/94",
+    wrong: "the consumer of `from` stops, and its source is read to the end",
+    rule: "4.9",
+    tests: TESTS,
+    file: "duplex.ts",
+    edits: [[
+      "const stopped = consumer.stop(reason, reportUncaught);",
+      "const stopped = Promise.resolve(reportUncaught).then(() => {});",
+    ]],
+  },
+  {
+    name: "length-in-characters",
+    shape: "https://github.com/stargate/data-api/issues/710",
+    wrong: "strings are counted in characters where the limit is in bytes",
+    rule: "4.8",
+    tests: TESTS,
+    file: "core/byte_length.ts",
+    edits: [["return utf8Length(item);", "return item.length || utf8Length(item);"]],
+  },
+];
