@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Show the output instead of keeping it. */
   readonly show?: boolean;
-  /** Milliseconds after which it is stopped, where the output is kept. */
+  /** Milliseconds of silence after which it is stopped, where the output is kept. */
   readonly limit?: number;
 }
 
@@ -28,21 +28,29 @@ export async function run(
   { cwd = ROOT, show = false, limit = LIMIT }: RunOptions = {},
 ): Promise<Finished> {
   const stdio = show ? "inherit" : "piped";
+  const patience = new AbortController();
+  const stop = () => patience.abort();
+  let timer = show ? undefined : setTimeout(stop, limit);
   const child = new Deno.Command(command, {
     args: [...args],
     cwd,
     stdin: "null",
     stdout: stdio,
     stderr: stdio,
-    ...(!show && { env: { NO_COLOR: "1" }, signal: AbortSignal.timeout(limit) }),
+    ...(!show && { env: { NO_COLOR: "1" }, signal: patience.signal }),
   }).spawn();
   let output = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
-    for await (const chunk of stream) output += decoder.decode(chunk, { stream: true });
+    for await (const chunk of stream) {
+      output += decoder.decode(chunk, { stream: true });
+      clearTimeout(timer);
+      timer = setTimeout(stop, limit);
+    }
   };
   if (!show) await Promise.all([read(child.stdout), read(child.stderr)]);
   const { success } = await child.status;
+  clearTimeout(timer);
   return { success, output };
 }
 
