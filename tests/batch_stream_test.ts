@@ -48,6 +48,13 @@ test("BatchStream holds no more when an item does not fit and nobody asks [4.5] 
   await Promise.all(writes);
 });
 
+test("BatchStream emits items that weigh nothing like any others [4.3]", async () => {
+  const batches = streamOf(range(5)).pipeThrough(
+    new BatchStream({ maxItems: 3, maxWeight: 10, weigh: () => 0 }),
+  );
+  assertEquals(await collect(batches), [[0, 1, 2], [3, 4]]);
+});
+
 test("BatchStream emits an item that is heavier than maxWeight alone [4.3] [F-08]", async () => {
   for (const items of [[100], [100, 100], [1, 100], [100, 1], [1, 100, 1]]) {
     const source = streamOf(items).pipeThrough(new BatchStream({ maxWeight: 10, weigh: self }));

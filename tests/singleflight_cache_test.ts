@@ -34,6 +34,13 @@ test("Singleflight.do() keeps undefined, null, 0 and false like any other value 
   }
 });
 
+test("Singleflight.do() answers with a value that expires while it is asked for [6.2]", async () => {
+  const cache = new Map([["k", "still good"]]);
+  cache.has = () => false;
+  const flights = new Singleflight<string, string>({ cache });
+  assertEquals(await flights.do("k", () => "anew"), "still good");
+});
+
 test("Singleflight.do() keeps no error [6.2]", async () => {
   const cache = new Map<string, number>();
   const flights = new Singleflight<string, number>({ cache });

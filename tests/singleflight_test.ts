@@ -189,9 +189,10 @@ test("Singleflight.run() says shared when the second caller has left again [6.7]
 
 test("Singleflight.do() rejects when the function is none, and starts nothing [7] [F-04]", async () => {
   const flights = new Singleflight<string, number>();
+  const message = 'Singleflight: option "fn" must be a function; got ';
   for (const fn of [undefined, null, 5, {}] as never[]) {
-    await assertRejects(() => flights.do("k", fn), TypeError, '"fn" must be a function; got ');
-    await assertRejects(() => flights.run("k", fn), TypeError, '"fn" must be a function; got ');
+    await assertRejects(() => flights.do("k", fn), TypeError, message);
+    await assertRejects(() => flights.run("k", fn), TypeError, message);
     assertEquals(flights.size, 0);
   }
 });

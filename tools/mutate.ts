@@ -2,7 +2,7 @@
  * Mutation testing: each small change of `src` must make a test fail.
  *
  * `deno run -A tools/mutate.ts [FILE...]` judges the mutants of the files whose names contain one of
- * the words, and writes docs/mutation.md.
+ * the words, in that order, and writes docs/mutation.md.
  */
 
 import { instrument } from "./mutation/instrument.ts";
@@ -14,9 +14,10 @@ const PAGE = "docs/mutation.md";
 
 const words = Deno.args;
 const results: Results = JSON.parse(await Deno.readTextFile(RESULTS).catch(() => "{}"));
-const mutants = (await instrument()).filter(({ file }) =>
-  words.length === 0 || words.some((word) => file.includes(word))
-);
+const rank = (file: string) => words.findIndex((word) => file.includes(word));
+const mutants = (await instrument())
+  .filter(({ file }) => words.length === 0 || rank(file) >= 0)
+  .sort((a, b) => rank(a.file) - rank(b.file));
 const files = Map.groupBy(mutants, ({ file }) => file);
 console.log(`${mutants.length} mutants in ${files.size} files; first the suite without any ...`);
 

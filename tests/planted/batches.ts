@@ -24,7 +24,7 @@ export const batches: readonly Planted[] = [
     tests: TESTS,
     file: "core/outlet.ts",
     edits: [[
-      "this.#discarded += this.#batcher.reset();",
+      "this.#discarded += this.#batcher.end();",
       "this.#discarded += this.#batcher.held;\n    this.#batcher.held = 0;",
     ]],
   },
@@ -102,8 +102,8 @@ export const batches: readonly Planted[] = [
     tests: TESTS,
     file: "core/item_collector.ts",
     edits: [[
-      "return this.#items.length;",
-      "return this.#limits.weigh ? this.#weight : this.#items.length;",
+      "override take(): T[] {",
+      "override get size(): number {\n    return this.#weight;\n  }\n\n  override take(): T[] {",
     ]],
   },
   {
@@ -125,8 +125,8 @@ export const batches: readonly Planted[] = [
     edits: [
       ["#items: T[] = [];", "#items: T[] = [];\n  #spare: T[] = [];"],
       [
-        "this.#items = [];\n    this.#weight = 0;",
-        "this.#items = this.#spare;\n    this.#items.length = 0;\n    this.#spare = items;\n    this.#weight = 0;",
+        "this.#items = [];\n    this.full = false;",
+        "this.#items = this.#spare;\n    this.#items.length = 0;\n    this.#spare = items;\n    this.full = false;",
       ],
     ],
   },
@@ -138,8 +138,8 @@ export const batches: readonly Planted[] = [
     tests: TESTS,
     file: "core/item_collector.ts",
     edits: [[
-      "this.#items = [];\n    this.#weight = 0;\n    return items;",
-      "queueMicrotask(() => this.#items = []);\n    this.#weight = 0;\n    return items.slice();",
+      "this.#items = [];\n    this.full = false;\n    return items;",
+      "queueMicrotask(() => this.#items = []);\n    this.full = false;\n    return items.slice();",
     ]],
   },
   {

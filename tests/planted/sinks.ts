@@ -90,7 +90,7 @@ export const sinks: readonly Planted[] = [
     rule: "F-36",
     tests: FANOUT,
     file: "core/deadlines.ts",
-    edits: [["if (this.#first === undefined) this.clear();", ""]],
+    edits: [["this.#patience = PATIENCE;\n    queueMicrotask(this.#wait);", ""]],
   },
   {
     name: "timeout-keeps-slot",
@@ -123,10 +123,7 @@ export const sinks: readonly Planted[] = [
     rule: "5.9",
     tests: FANOUT,
     file: "core/pool.ts",
-    edits: [[
-      "outcome = job.run\n        ? job.run(",
-      "outcome = job.run && this.#running > this.#concurrency\n        ? job.run(",
-    ]],
+    edits: [["outcome = job.run ?", "outcome = job.run && this.#running > this.#concurrency ?"]],
   },
   {
     name: "listener-left",
@@ -171,7 +168,10 @@ export const sinks: readonly Planted[] = [
     rule: "5.2",
     tests: FANOUT,
     file: "core/lanes.ts",
-    edits: [["return !this.#lanes.has(key);", "return !this.#lanes.has(key) || true;"]],
+    edits: [[
+      "const lane = this.#lanes.get(job.key);",
+      "const lane = job.order < 0 ? this.#lanes.get(job.key) : undefined;",
+    ]],
   },
   {
     name: "leftover-not-flushed",

@@ -41,10 +41,11 @@ interface Coverage {
 }
 
 // Before a test can put a fake clock in their place.
-const { setTimeout, clearTimeout } = globalThis;
 const now = performance.now.bind(performance);
-const LIMIT = 60_000;
-const GRACE = 400;
+const { setInterval, setTimeout } = globalThis;
+// A test that uses no processor for so long, or so much of it, in milliseconds.
+const IDLE = 2000;
+const BUSY = 30_000;
 // Tests of masses take seconds, and find nothing here that others do not.
 const MASSES = /million|[12]e[56]|100,000|many calls|long queue|more items of one key/;
 
@@ -76,13 +77,19 @@ let lost: unknown[] = [];
 const lose = (error: unknown) => void lost.push(error);
 process.on("uncaughtException", lose);
 process.on("unhandledRejection", lose);
-let drained = "";
-process.on("beforeExit", () => {
-  if (drained === test) kill("never settles");
-  // A timer of the platform may still be to come, which keeps no process alive.
-  drained = test;
-  setTimeout(() => {}, GRACE);
-});
+let late = (_how: string): void => {};
+// It also keeps the process alive for timers of the platform that do not.
+let [used, spare] = [0, 0];
+let before = 0;
+setInterval(() => {
+  const { user, system } = process.cpuUsage();
+  const spent = (user + system) / 1000 - before;
+  before += spent;
+  used += spent;
+  spare = spent < 5 ? spare + IDLE / 4 : 0;
+  if (spare >= IDLE) late("never settles");
+  else if (used > BUSY) late("takes for ever");
+}, IDLE / 4);
 
 activate();
 try {
@@ -98,7 +105,6 @@ process.exit(0);
 
 function activate(): void {
   Object.assign(stryker, { activeMutant: job.mutant, hitCount: 0, hitLimit: job.hits ?? Infinity });
-  drained = "";
 }
 
 async function perform(): Promise<void> {
@@ -118,20 +124,17 @@ async function perform(): Promise<void> {
 }
 
 async function failureOf(body: () => unknown): Promise<string | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
   lost = [];
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("takes for ever")), LIMIT);
-    timer.unref();
+  used = spare = 0;
+  const hangs = new Promise<never>((_, reject) => {
+    late = (how) => reject(new Error(how));
   });
   try {
-    await Promise.race([Promise.resolve().then(body), late]);
+    await Promise.race([Promise.resolve().then(body), hangs]);
     // What is left unhandled shows by then.
     await new Promise((resolve) => void setTimeout(resolve, 0));
   } catch (error) {
     return String((error as Error)?.message ?? error).slice(0, 200);
-  } finally {
-    clearTimeout(timer);
   }
   if (lost.length > 0) return `uncaught ${String(lost[0])}`;
 }
