@@ -15,24 +15,22 @@ import { type Outcome, testFiles } from "./suite.ts";
 
 const COPY = ".build/planted";
 const COPIED = ["mod.ts", "deno.json", "deno.lock", "package.json", "src", "tests", "examples"];
-// For one bug: a loop that never ends is stopped here.
-const LIMIT = 60_000;
+const PRELOAD = "--preload=tests/planted/preload.ts";
+// A loop that never ends is stopped after so much silence, in milliseconds.
+const LIMIT = 45_000;
 
 /** What the suite made of a bug. */
 interface Finding {
   readonly bug: Planted;
+  /** The tests that fail. */
+  readonly failed: readonly string[];
+  /** The first of them that names the rule. */
+  readonly by?: string | undefined;
+  /** After how many schedules which race failed. */
+  readonly schedules?: string;
   /** Why it does not count as caught. */
-  readonly complaint?: string;
-  /** The first failing test that names the rule. */
-  readonly by?: string;
-  /** Failing tests, and for properties after how many schedules. */
-  readonly failed: readonly Failure[];
+  readonly complaint?: string | undefined;
   readonly seconds: number;
-}
-
-interface Failure {
-  readonly test: string;
-  readonly schedules: number | undefined;
 }
 
 /** All planted bugs, or those whose names contain one of `words`. */
@@ -63,22 +61,36 @@ async function plant(bug: Planted): Promise<Finding> {
   const right = await Deno.readTextFile(`src/${bug.file}`);
   try {
     await Deno.writeTextFile(path, apply(bug, right));
-    const files = (await testFiles("tests")).concat(await testFiles("tests/races"))
-      .filter((file) => bug.tests.some((name) => file.split("/").at(-1)!.startsWith(name)));
-    const { output } = await deno([
-      "test",
-      "--no-check",
-      "--quiet",
-      "--preload=tests/planted/preload.ts",
-      `--filter=/\\[${bug.rule}\\]|schedule/`,
-      ...files,
-    ], { cwd: COPY, limit: LIMIT });
-    return judge(bug, output, (performance.now() - start) / 1000);
+    const output = await runTests(bug);
+    const failed = failures(output);
+    const by = failed.find((test) => test.includes(`[${bug.rule}]`));
+    const complaint = by === undefined
+      ? `no failing test names [${bug.rule}]\n${output.slice(-2000)}`
+      : undefined;
+    const schedules = await playRaces(bug);
+    return { bug, failed, by, complaint, schedules, seconds: (performance.now() - start) / 1000 };
   } catch (error) {
-    return { bug, complaint: (error as Error).message, failed: [], seconds: 0 };
+    return { bug, failed: [], complaint: (error as Error).message, seconds: 0 };
   } finally {
     await Deno.writeTextFile(path, right);
   }
+}
+
+/** Those that name the rule, of the files of the primitive. */
+async function runTests({ rule, tests }: Planted): Promise<string> {
+  const files = (await testFiles("tests")).filter((file) =>
+    tests.some((name) => file.startsWith(`tests/${name}`))
+  );
+  const filter = `--filter=/\\[${rule}\\]/`;
+  const args = ["test", "--no-check", "--quiet", PRELOAD, filter, ...files];
+  return (await deno(args, { cwd: COPY, limit: LIMIT })).output;
+}
+
+async function playRaces({ tests }: Planted): Promise<string> {
+  const names = tests.map((name) => name.replaceAll("_", "-"));
+  const args = ["run", "--no-check", "--quiet", PRELOAD, "tests/planted/play.ts", ...names];
+  const { success, output } = await deno(args, { cwd: COPY, limit: LIMIT });
+  return success ? output.trim() : "hangs";
 }
 
 function apply(bug: Planted, source: string): string {
@@ -94,35 +106,12 @@ function apply(bug: Planted, source: string): string {
   return source;
 }
 
-function judge(bug: Planted, output: string, seconds: number): Finding {
-  const failed = failures(output);
-  const named = failed.filter(({ test }) => test.includes(`[${bug.rule}]`));
-  // A test of that very case says more than a property, which names all of its rules.
-  const by = (named.find(({ schedules }) => schedules === undefined) ?? named[0])?.test;
-  if (by !== undefined) return { bug, by, failed, seconds };
-  const complaint = failed.length > 0
-    ? `failing tests do not name [${bug.rule}]: ${failed[0]!.test}`
-    : `no test with [${bug.rule}] in its name fails\n${output.slice(-2000)}`;
-  return { bug, complaint, failed, seconds };
-}
-
 /** The tests that `deno test` says have failed, and the one that was running when it was stopped. */
-function failures(output: string): Failure[] {
-  const [progress = "", report = ""] = output.split(/^ ERRORS\s*$/m);
-  const parts = report.split(/^(.+) => \.\/tests\/.+:\d+:\d+$/m).slice(1);
-  const schedules = new Map<string, number>();
-  for (let index = 0; index < parts.length; index += 2) {
-    const count = /Property failed after (\d+) tests/.exec(parts[index + 1]!)?.[1];
-    if (count !== undefined) schedules.set(parts[index]!, Number(count));
-  }
-  const failed = [...progress.matchAll(/^(.+) \.\.\. FAILED/gm)].map(([, test]) => ({
-    test: test!,
-    schedules: schedules.get(test!),
-  }));
+function failures(output: string): string[] {
+  const progress = output.split(/^ ERRORS\s*$/m)[0]!;
+  const failed = [...progress.matchAll(/^(.+) \.\.\. FAILED/gm)].map(([, test]) => test!);
   const hung = /^(.+) \.\.\. *$/.exec(progress.trimEnd().split("\n").at(-1)!)?.[1];
-  return hung === undefined
-    ? failed
-    : [...failed, { test: `${hung} (hangs)`, schedules: undefined }];
+  return hung === undefined ? failed : [...failed, `${hung} (hangs)`];
 }
 
 function line({ bug, by, complaint, seconds }: Finding): string {
@@ -131,19 +120,18 @@ function line({ bug, by, complaint, seconds }: Finding): string {
 }
 
 function table(findings: readonly Finding[]): string {
-  const rows = findings.map(({ bug, by, failed }) => {
-    const schedules = failed.flatMap((failure) => failure.schedules ?? []);
-    return [
-      bug.name,
-      by === undefined ? "NOT CAUGHT" : `[${bug.rule}]`,
-      String(failed.length),
-      schedules.join(", ") || "-",
-      bug.shape.replace("https://github.com/", ""),
-    ];
-  });
-  const all = [["planted bug", "rule", "tests", "schedules", "the shape of"], ...rows];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) =>
+  const head = ["planted bug", "rule", "tests", "schedules of a race", "the shape of"];
+  const rows = findings.map(({ bug, by, failed, schedules = "-" }) => [
+    bug.name,
+    by === undefined ? "NOT CAUGHT" : `[${bug.rule}]`,
+    String(failed.length),
+    schedules,
+    bug.shape.replace("https://github.com/", ""),
+  ]);
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((row) => row[column]!.length))
+  );
+  return [head, ...rows].map((row) =>
     row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()
   ).join("\n");
 }

@@ -32,6 +32,7 @@ export interface Report {
 export interface Measured {
   readonly name: string;
   readonly ms: number;
+  readonly failure?: string | undefined;
   readonly reaches: Readonly<Record<string, number>>;
 }
 
@@ -77,6 +78,10 @@ let lost: unknown[] = [];
 const lose = (error: unknown) => void lost.push(error);
 process.on("uncaughtException", lose);
 process.on("unhandledRejection", lose);
+// The same schedules for each mutant.
+let seed = 1;
+Math.random = () => (seed = seed * 48271 % 2147483647) / 2147483647;
+
 let late = (_how: string): void => {};
 // It also keeps the process alive for timers of the platform that do not.
 let [used, spare] = [0, 0];
@@ -111,12 +116,13 @@ async function perform(): Promise<void> {
   const measured: Measured[] = [];
   for (test of job.tests ?? tests.keys()) {
     stryker.currentTestId = test;
+    seed = 1;
     const start = now();
     const failure = await failureOf(tests.get(test)!);
-    if (failure !== undefined) return kill(failure);
+    if (failure !== undefined && job.mutant !== undefined) return kill(failure);
     if (job.mutant === undefined) {
       const reaches = stryker.mutantCoverage?.perTest[test] ?? {};
-      measured.push({ name: test, ms: now() - start, reaches });
+      measured.push({ name: test, ms: now() - start, reaches, failure });
     }
   }
   const always = Object.keys(stryker.mutantCoverage?.static ?? {});

@@ -19,8 +19,11 @@ export interface Verdict {
 /** Judges the mutants in order. */
 export async function* judge(mutants: readonly Mutant[]): AsyncGenerator<Verdict> {
   const [base] = await work([{}], 10 * 60_000);
-  if (!base?.measured) throw new Error(`the suite fails by itself: ${JSON.stringify(base)}`);
-  const { measured, always = [] } = base;
+  if (!base?.measured) throw new Error(`the suite does not run: ${JSON.stringify(base)}`);
+  const { always = [] } = base;
+  const broken = base.measured.filter(({ failure }) => failure !== undefined);
+  for (const { name, failure } of broken) console.log(`fails by itself: ${name}: ${failure}`);
+  const measured = base.measured.filter(({ failure }) => failure === undefined);
   const plan = new Map(mutants.map((mutant) => [mutant.id, jobOf(mutant, measured, always)]));
   // What the import reaches has to be active then.
   const alone = new Set(always);
