@@ -55,7 +55,7 @@ function jobOf({ id }: Mutant, measured: readonly Measured[], always: readonly s
     : measured.filter(({ reaches }) => reaches[id] !== undefined);
   const hits = reaching.reduce((sum, { reaches }) => sum + (reaches[id] ?? 0), 0);
   const tests = reaching.toSorted((a, b) => a.ms - b.ms).map(({ name }) => name);
-  return { mutant: id, tests, hits: 100 * hits + 10_000 };
+  return { mutant: id, tests, hits: 10 * hits + 10_000 };
 }
 
 /** Far longer than all of it takes: only an endless loop gets there. */
@@ -64,7 +64,7 @@ function limit(jobs: readonly Job[], measured: readonly Measured[]): number {
   const longest = Math.max(
     ...jobs.map(({ tests = [] }) => tests.reduce((sum, name) => sum + times.get(name)!, 0)),
   );
-  return 20_000 + 3 * longest;
+  return 15_000 + 3 * longest;
 }
 
 async function work(jobs: readonly Job[], limit: number): Promise<Report[]> {
