@@ -94,6 +94,7 @@ for (const { name, owner, least, options, make, end } of fronts) {
       [Symbol("odd"), "Symbol(odd)"],
       ["", '""'],
       ["x".repeat(1e5), `"${"x".repeat(40)}…"`],
+      ["x".repeat(40), `"${"x".repeat(40)}"`],
       ['"\n\ud800', '"\\"\\n\\ud800"'],
       [0, '"0"'],
     ];

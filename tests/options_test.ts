@@ -69,7 +69,12 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
   },
   "signal": {
     rule: "an AbortSignal",
-    types: [...notNumbers.filter(tame), [5, "5"], [{ aborted: false }, "an object"]],
+    types: [
+      ...notNumbers.filter(tame),
+      [5, "5"],
+      [{ aborted: false }, "an object"],
+      [Object.assign(() => {}, { aborted: false, addEventListener() {} }), "a function"],
+    ],
     ranges: [],
   },
   "cache": {
