@@ -21,6 +21,17 @@ for (const { name, open } of ways) {
     assertEquals(batches, [[1, 2, 3], [4, 5, 6]]);
   });
 
+  test(`${name} emits each item once when one has waited for room [4.1]`, async () => {
+    const { reader, add, close } = open(2);
+    const first = reader.read();
+    await add("a", "b", "c", "d", "e");
+    await close();
+    assertEquals((await first).value, ["a", "b"]);
+    assertEquals((await reader.read()).value, ["c", "d"]);
+    assertEquals((await reader.read()).value, ["e"]);
+    assertEquals((await reader.read()).done, true);
+  });
+
   test(`${name} never touches a batch that was handed out when the consumer changes it [4.1] [F-11]`, async () => {
     const { reader, add, close } = open(2);
     const first = reader.read();

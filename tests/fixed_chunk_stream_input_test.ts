@@ -135,8 +135,10 @@ test("FixedChunkStream loses no bytes in silence when a chunk is detached while 
   await turn();
   detached(chunk);
   assertEquals([...(await reader.read()).value!], [1, 2]);
-  assert(await reasonOf(reader.read()) instanceof TypeError);
-  assert(await write instanceof TypeError);
+  const error = await reasonOf(reader.read()) as TypeError;
+  assert(error instanceof TypeError);
+  assertEquals(error.message, "FixedChunkStream: a chunk must not be detached");
+  assertEquals(await write, error);
 });
 
 test("FixedChunkStream ends as told when a chunk is detached while its write waits [4.X5] [F-09]", async () => {

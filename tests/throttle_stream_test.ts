@@ -166,6 +166,18 @@ timed(
   },
 );
 
+timed(
+  "ThrottleStream at both edges lets no write wait when the next interval begins [4.T9]",
+  async (clock) => {
+    const { stream, write, reader } = open("both");
+    await write(1);
+    await clock.tick(100);
+    await write(2);
+    assertEquals(stream.stats, counts({ accepted: 2, waiting: 1, dropped: 1 }));
+    assertEquals((await reader.read()).value, 2);
+  },
+);
+
 timed("ThrottleStream passes what waits at once by flush() [4.T5] [4.T6]", async (clock) => {
   for (const edge of edges) {
     const { stream, write, drain, seen, reader } = open(edge);

@@ -109,7 +109,9 @@ function apply(bug: Planted, source: string): string {
 /** The tests that `deno test` says have failed, and the one that was running when it was stopped. */
 function failures(output: string): string[] {
   const progress = output.split(/^ ERRORS\s*$/m)[0]!;
-  const failed = [...progress.matchAll(/^(.+) \.\.\. FAILED/gm)].map(([, test]) => test!);
+  const failed = [...progress.matchAll(/^(.+) \.\.\.(?: |\nUncaught error .+ )FAILED/gm)].map((
+    [, test],
+  ) => test!);
   const hung = /^(.+) \.\.\. *$/.exec(progress.trimEnd().split("\n").at(-1)!)?.[1];
   return hung === undefined ? failed : [...failed, `${hung} (hangs)`];
 }

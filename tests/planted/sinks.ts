@@ -130,7 +130,7 @@ export const sinks: readonly Planted[] = [
     shape: "https://github.com/sindresorhus/p-map/issues/75",
     wrong: "the listener on a shared signal stays when nobody follows it any more",
     rule: "7.5",
-    tests: ["transform_faults"],
+    tests: ["transform_faults", "map_stream"],
     file: "core/signals.ts",
     edits: [['signal.removeEventListener("abort", group.listener);', ""]],
   },
