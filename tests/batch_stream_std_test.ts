@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BatchStream } from "../mod.ts";
-import { collect, gate, settled, streamOf } from "./support/gate.ts";
+import { collect, counted, gate, settled, streamOf } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
 const batched = <T>(items: T[], size: number): Promise<T[][]> =>
@@ -52,7 +52,7 @@ test("std: BatchStream() throws RangeError on non-integer size", () => {
 test("std: BatchStream() respects downstream backpressure", async () => {
   let pulled = 0;
   const source = new ReadableStream<number>({
-    pull: (controller) => controller.enqueue(pulled++),
+    pull: (controller) => controller.enqueue(counted(pulled++)),
   }, { highWaterMark: 0 });
   const seen: number[][] = [];
   const slow = gate();

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { CollectStream } from "../mod.ts";
 import { kinds, reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
-import { collect, settled, turn } from "./support/gate.ts";
+import { collect, counted, settled, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
@@ -17,6 +17,12 @@ function ends(stream: Stream) {
 }
 
 for (const { name, make } of kinds) {
+  test(`${name} closes both sides at once when nothing is held and nobody asks [4.7]`, async () => {
+    const { writer, reader } = ends(make(2));
+    const closed = [writer.close(), reader.closed];
+    assertEquals(await Promise.all(closed.map(settled)), ["fulfilled", "fulfilled"]);
+  });
+
   test(`${name} makes writes wait while it holds a full batch and nobody asks [4.5] [F-27]`, async () => {
     const { writer, reader } = ends(make(2));
     const writes = ["a", "b", "c", "d"].map((item) => writer.write(item));
@@ -229,7 +235,10 @@ for (const { name, make } of kinds) {
   });
 
   test(`${name} ends a pipe with the very reason when the signal aborts [7.3]`, async () => {
-    const source = new ReadableStream({ pull: (controller) => controller.enqueue("a") });
+    let taken = 0;
+    const source = new ReadableStream({
+      pull: (controller) => controller.enqueue(counted(taken++)),
+    });
     const own = new AbortController();
     const stream = make(2, { signal: own.signal });
     const piping = reasonOf(source.pipeTo(stream.writable));

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../mod.ts";
-import { settled, streamOf, turn } from "./support/gate.ts";
+import { counted, settled, streamOf, turn } from "./support/gate.ts";
 import { counts, Hand, rejection } from "./support/hand.ts";
 import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
@@ -40,7 +40,7 @@ test("Fanout is aborted by signal while a pipe holds the lock and waits for room
   });
   let cancelled: unknown;
   const source = new ReadableStream<number>({
-    pull: (controller) => controller.enqueue(next++),
+    pull: (controller) => controller.enqueue(counted(next++)),
     cancel: (reason) => void (cancelled = reason),
   }, { highWaterMark: 0 });
   let next = 1;

@@ -12,7 +12,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { FixedChunkStream } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
-import { collect, settled, streamOf, turn } from "./support/gate.ts";
+import { collect, counted, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
@@ -109,7 +109,7 @@ test("FixedChunkStream holds size bytes at the most, and makes the write wait [4
 test("FixedChunkStream pulls no more than it may hold, and one chunk that waits [4.X2]", async () => {
   let pulled = 0;
   const source = new ReadableStream<Uint8Array>(
-    { pull: (controller) => controller.enqueue(bytes(pulled++)) },
+    { pull: (controller) => controller.enqueue(bytes(counted(pulled++))) },
     { highWaterMark: 0 },
   );
   const reader = source.pipeThrough(new FixedChunkStream({ size: 4 })).getReader();

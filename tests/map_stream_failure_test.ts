@@ -3,7 +3,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type MapFunction, MapStream, type MapStreamOptions } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
-import { collect, turn } from "./support/gate.ts";
+import { collect, counted, turn } from "./support/gate.ts";
 import { Hand } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -49,7 +49,7 @@ for (const how of ["throws", "rejects"] as const) {
       const [heard, items]: [unknown[], number[]] = [[], []];
       let pulled = 0;
       const source = new ReadableStream<number>({
-        pull: (controller) => controller.enqueue(pulled++),
+        pull: (controller) => controller.enqueue(counted(pulled++)),
         cancel: (reason) => void heard.push(reason),
       }, { highWaterMark: 0 });
       const fn = (n: number) => (items.push(n), n === 2 ? fail(error) : n);

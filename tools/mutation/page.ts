@@ -77,9 +77,7 @@ function sum(results: Results, of: (result: FileResult) => number): number {
 }
 
 function excuses({ mutants }: Reason, { file, before, after }: Survivor): boolean {
-  return mutants.some((mutant) =>
-    mutant.file === file && mutant.before === before && mutant.after === after
-  );
+  return mutants.some(([of, was, is]) => of === file && was === before && is === after);
 }
 
 function line({ file, line, before, after }: Survivor): string {
