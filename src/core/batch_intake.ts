@@ -97,7 +97,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   }
 
   protected override get dispatches(): boolean {
-    return true;
+    return this.#open.size > 0;
   }
 
   /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */

@@ -52,6 +52,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     return false;
   }
 
+  /** Whether there may be something to dispatch. */
   protected get dispatches(): boolean {
     return false;
   }
@@ -248,6 +249,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   rested(): void {
     // What is started here may settle at once, and come by here again.
     if (this.#resting) return;
+    // The usual case, for each item.
     if (this.#state === "open" && this.#entrance.empty && !this.dispatches) return;
     this.#resting = true;
     while (!this.#failure && (this.dispatch(this.#ending) || this.#admit()));
