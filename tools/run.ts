@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Show the output instead of keeping it. */
   readonly show?: boolean;
+  /** What is shown at once of an output that is kept: lines that match. */
+  readonly tell?: RegExp;
   /** Milliseconds of silence after which it is stopped, where the output is kept. */
   readonly limit?: number;
 }
@@ -25,7 +27,7 @@ export interface RunOptions {
 export async function run(
   command: string,
   args: readonly string[],
-  { cwd = ROOT, show = false, limit = LIMIT }: RunOptions = {},
+  { cwd = ROOT, show = false, tell, limit = LIMIT }: RunOptions = {},
 ): Promise<Finished> {
   const stdio = show ? "inherit" : "piped";
   const patience = new AbortController();
@@ -42,8 +44,13 @@ export async function run(
   let output = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
+    let line = "";
     for await (const chunk of stream) {
-      output += decoder.decode(chunk, { stream: true });
+      const text = decoder.decode(chunk, { stream: true });
+      output += text;
+      const lines = (line + text).split("\n");
+      line = lines.pop()!;
+      for (const each of tell ? lines : []) if (tell!.test(each)) console.log(`      ${each}`);
       clearTimeout(timer);
       timer = setTimeout(stop, limit);
     }

@@ -25,7 +25,7 @@ export const deno: Host = {
       `--junit-path=${xml}`,
       ...coverage,
       ...files,
-    ]);
+    ], { tell: /\.\.\. FAILED/ });
     const tests = await report("deno", xml, finished);
     return whole ? { ...tests, complaints: [...tests.complaints, ...await uncovered()] } : tests;
   },
