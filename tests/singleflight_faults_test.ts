@@ -202,3 +202,17 @@ test("Singleflight.do() retains none of 1e6 callers that join and leave one long
   resolve(value);
   assertEquals(await stays, { value, shared: true });
 });
+
+test("Singleflight.do() leaves unhandled what a caller does not handle, beside one that does [6.8]", async () => {
+  const flights = new Singleflight<string, number>();
+  const error = new Error("down");
+  const lost = await unhandled(async () => {
+    const { promise, reject } = gate<number>();
+    const { signal } = new AbortController();
+    const handled = assertRejects(() => flights.do("k", () => promise, { signal }));
+    flights.do("k", () => promise);
+    reject(error);
+    await handled;
+  });
+  assertEquals(lost, [error]);
+});

@@ -28,6 +28,8 @@ export const reasons: readonly Reason[] = [
       ["src/aggregator.ts", "checked.onDiscard !== undefined", "true"],
       ["src/core/cutter.ts", "{ this.#piece = undefined; this.#rest = NOTHING; }", "{}"],
       ["src/singleflight.ts", "options === undefined", "false"],
+      ["src/core/flight.ts", "this.#joined > 1", "true"],
+      ["src/core/flight.ts", "this.#joined > 1", "this.#joined >= 1"],
       [
         "src/singleflight.ts",
         "detailed || signal !== undefined || this.#clone !== undefined",
