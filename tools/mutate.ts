@@ -7,6 +7,7 @@
 
 import { instrument } from "./mutation/instrument.ts";
 import { judge } from "./mutation/judge.ts";
+import { deno } from "./run.ts";
 import { page, type Results, type Survivor } from "./mutation/page.ts";
 
 const RESULTS = "tools/mutation/results.json";
@@ -34,6 +35,7 @@ for await (const { mutant, killedBy, how } of judge(mutants)) {
 }
 const text = page(results);
 await Deno.writeTextFile(PAGE, text);
+await deno(["fmt", "--quiet", PAGE]);
 console.log(text.slice(0, text.indexOf("\n## ")));
 
 async function record(file: string): Promise<void> {

@@ -74,4 +74,14 @@ export const reasons: readonly Reason[] = [
       ["src/core/mapper.ts", "this.#calling > 0", "this.#calling >= 0"],
     ],
   },
+  {
+    reason: "Held by a test that was written since",
+    mutants: [
+      ["src/core/cutter.ts", "this.#rest.length === 0", "false"],
+      ["src/core/flight.ts", "this.#joined > 1", "false"],
+      ["src/core/flight.ts", "this.#joined > 1", "this.#joined <= 1"],
+      ["src/core/outlet.ts", "this.#batcher.held > 0", "true"],
+      ["src/core/outlet.ts", "this.#batcher.held > 0", "this.#batcher.held >= 0"],
+    ],
+  },
 ];
