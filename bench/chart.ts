@@ -1,6 +1,6 @@
 /** The charts that the README shows. */
 
-import type { Result } from "./report.ts";
+import type { Result } from "./result.ts";
 import { type Axis, bars, type Row } from "./svg.ts";
 import { promised } from "./targets.ts";
 import type { Way } from "./ways/way.ts";

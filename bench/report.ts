@@ -1,29 +1,7 @@
 /** What a run looks like: on the terminal, and as Markdown. */
 
-import type { Size } from "../tools/size.ts";
-import type { Originals } from "./go.ts";
+import type { Report, Result } from "./result.ts";
 import * as all from "./tables.ts";
-import type { RuntimeName, Verdict } from "./targets.ts";
-import type { Findings } from "./worker.ts";
-
-/** What was measured in one runtime. */
-export interface Result extends Findings {
-  readonly runtime: RuntimeName;
-  /** The runtime with its version. */
-  readonly title: string;
-  readonly date: string;
-  readonly rounds: number;
-  /** The median over the minimum of the usual case; NaN where no speed was measured. */
-  readonly noise: number;
-  readonly targets: readonly Verdict[];
-}
-
-/** All that a run has found. */
-export interface Report {
-  readonly results: readonly Result[];
-  readonly sizes: Readonly<Record<string, Size>>;
-  readonly go: Originals;
-}
 
 /** The tables as plain text. */
 export function text(report: Report): string {

@@ -15,7 +15,8 @@ import { latency, memory, throughput } from "./chart.ts";
 import { go, type Originals } from "./go.ts";
 import { groups } from "./groups.ts";
 import { noise } from "./harness.ts";
-import { markdown, type Report, type Result, text } from "./report.ts";
+import { markdown, text } from "./report.ts";
+import type { Report, Result } from "./result.ts";
 import { judge, type RuntimeName, RUNTIMES } from "./targets.ts";
 import type { Findings, Orders } from "./worker.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Originals } from "./go.ts";
 import type { Measurement } from "./harness.ts";
-import type { Result } from "./report.ts";
+import type { Result } from "./result.ts";
 import { beside, GROWTH } from "./targets.ts";
 import type { Way } from "./ways/way.ts";
 import type { Size } from "../tools/size.ts";

@@ -3,7 +3,8 @@
 import { assert, assertMatch } from "@std/assert";
 import { latency, memory, throughput } from "../bench/chart.ts";
 import { groups } from "../bench/groups.ts";
-import { markdown, type Report, type Result } from "../bench/report.ts";
+import { markdown } from "../bench/report.ts";
+import type { Report, Result } from "../bench/result.ts";
 import { beside, judge, RUNTIMES } from "../bench/targets.ts";
 import { deno } from "./run.ts";
 
