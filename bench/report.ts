@@ -1,6 +1,6 @@
 /** What a run looks like: on the terminal, and as Markdown. */
 
-import type { Report, Result } from "./result.ts";
+import type { Report } from "./result.ts";
 import * as all from "./tables.ts";
 
 /** The tables as plain text. */
