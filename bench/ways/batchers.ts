@@ -17,7 +17,7 @@ export interface Batcher extends Way {
 
 const SIZE = 100;
 
-/** All of them but `BatchStream` of `@std/streams`, which npm has no release of. */
+/** All of them but `BatchStream` of `@std/streams`, which `deno-std` does not have yet. */
 export const batchers: readonly Batcher[] = [
   {
     kind: "weir",
