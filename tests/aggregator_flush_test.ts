@@ -104,6 +104,16 @@ test("Aggregator.idle() does not flush: it waits for the linger [5]", async () =
   await idle;
 });
 
+test("Aggregator.idle() resolves when an abort gives up all that it waits for [5.6]", async () => {
+  const sink = new Aggregator(() => {}, { linger: Infinity });
+  sink.tryPush(1);
+  const idle = sink.idle();
+  assertEquals(await settled(idle), "pending");
+  await sink.abort();
+  await idle;
+  assertEquals(sink.stats, tally({ accepted: 1, discarded: 1 }));
+});
+
 for (
   const [kind, make] of Object.entries({
     "an iterable": (items: number[]) => items,

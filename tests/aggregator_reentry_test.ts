@@ -80,6 +80,8 @@ for (const place of places) {
     await turn();
     await closed;
     assertThrows(() => sink.tryPush(2), TypeError);
+    // It is closed and not errored.
+    await sink.flush();
     assertConserved(sink);
     assertEquals(sink.stats.accepted, early ? 0 : 1);
   });
@@ -199,6 +201,33 @@ test("Aggregator whose weigh fills the sink for one that waited still flushes it
   assertEquals(hand.started, [["a1", "a2"], ["a3", "a4"], ["c1"]]);
   assertEquals(sink.stats, tally({ accepted: 7, waiting: 2, running: 3, done: 2, batches: 3 }));
   await sink.abort();
+});
+
+test("Aggregator whose weigh fills the sink for one that waited lets nobody overtake that one [5.8] [5.1]", async () => {
+  const hand = new Hand<number[]>();
+  let filled = false;
+  const sink: Aggregator<number> = new Aggregator(hand.handler, {
+    ...{ maxItems: 1, capacity: 1, linger: Infinity, maxWeight: 9 },
+    weigh(n) {
+      if (n === 3 && !filled) {
+        filled = true;
+        sink.tryPush(4);
+      }
+      return 1;
+    },
+  });
+  for (const n of [1, 2]) sink.tryPush(n);
+  const pushes = [sink.push(3)];
+  hand.calls[0]!.resolve(0);
+  assertEquals(await settled(pushes[0]!), "pending");
+  pushes.push(sink.push(5));
+  for (const place of [1, 2, 3, 4]) {
+    hand.calls[place]!.resolve(0);
+    await turn();
+  }
+  await Promise.all(pushes);
+  await sink.close();
+  assertEquals(hand.started, [[1], [2], [4], [3], [5]]);
 });
 
 test("Aggregator whose weigh flushes it closes the batch before its item [5.8]", async () => {

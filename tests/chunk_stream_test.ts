@@ -51,7 +51,11 @@ test("ChunkStream counts the bytes of a string as UTF-8 has them [4.8]", async (
 });
 
 test("ChunkStream refuses what has no length of its own and says to pass byteLength [4.8]", async () => {
-  for (const item of [undefined, null, 5, 5n, true, Symbol("s"), {}, [], { size: 5 }, () => 5]) {
+  // As a response is: it can be read, but its size is not known.
+  const blank = { arrayBuffer() {} };
+  for (
+    const item of [undefined, null, 5, 5n, true, Symbol("s"), {}, [], { size: 5 }, () => 5, blank]
+  ) {
     const reason = await reasonOf(collect(ChunkStream.from<unknown>([item], { maxBytes: 5 })));
     assert(reason instanceof TypeError);
     assert(reason.message.startsWith("ChunkStream: only strings, buffers, views and blobs"));

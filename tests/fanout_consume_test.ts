@@ -200,6 +200,12 @@ test("Fanout.consume() tells the sink's error, whatever the source says to being
       }),
     },
     {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise<IteratorResult<number>>(() => {}),
+        return: () => Promise.reject(new Error("return")),
+      }),
+    },
+    {
       [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<number>>(() => {}) }),
     },
   ];
@@ -219,6 +225,9 @@ test("Fanout.consume() gives up the lock of a stream, however it ends [5]", asyn
   const fanout = new Fanout((n: number) => n);
   await fanout.consume(whole);
   assertEquals(whole.locked, false);
+  const failing = new ReadableStream<number>({ start: (controller) => controller.error("own") });
+  assertEquals(await rejection(fanout.consume(failing)), "own");
+  assertEquals(failing.locked, false);
   const silent = new ReadableStream<number>();
   const consumed = fanout.consume(silent);
   await turn();
@@ -227,6 +236,15 @@ test("Fanout.consume() gives up the lock of a stream, however it ends [5]", asyn
   await rejection(consumed);
   assertEquals(silent.locked, false);
   await silent.getReader().closed;
+});
+
+test("Fanout.consume() reads a stream that cannot be iterated [5]", async () => {
+  const stream = streamOf([1, 2, 3]);
+  Object.defineProperty(stream, Symbol.asyncIterator, { value: undefined });
+  const items: number[] = [];
+  await using fanout = new Fanout((n: number) => void items.push(n));
+  await fanout.consume(stream);
+  assertEquals(items, [1, 2, 3]);
 });
 
 test("Fanout.consume() rejects what it cannot read from [5] [7]", async () => {

@@ -96,6 +96,19 @@ test("Fanout hears the first settlement of a thenable only [F-15]", async () => 
   assertEquals(fanout.stats, counts({ accepted: 2, done: 1, failed: 1 }));
 });
 
+test("Fanout waits for a promise of a class of its own by the then of that class [F-15]", async () => {
+  class Own extends Promise<number> {
+    override then<A = number, B = never>(
+      fulfilled?: ((value: number) => A | PromiseLike<A>) | null,
+      rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+    ): Promise<A | B> {
+      return Promise.resolve(7).then(fulfilled, rejected);
+    }
+  }
+  const fanout = new Fanout(() => new Own(() => {}));
+  assertEquals(await fanout.submit(1), 7);
+});
+
 test("Fanout is not re-entered by a thenable that calls back synchronously [F-15]", () => {
   const fanout = new Fanout(() => ({
     then(resolve: (value: unknown) => void) {

@@ -26,6 +26,19 @@ timed("Fanout fails a handler that has not settled in time [5.7] [F-16]", async 
   await fanout.close();
 });
 
+timed(
+  "Fanout aborts the signal of the call that has not settled in time, and of no other [5.7]",
+  async (clock) => {
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, { timeout: 100, onError: () => {} });
+    for (const n of [1, 2]) fanout.tryPush(n);
+    hand.call(1).resolve(0);
+    await turn();
+    await clock.tick(100);
+    assertEquals([1, 2].map((n) => hand.call(n).signal.aborted), [false, true]);
+  },
+);
+
 timed("Fanout tells onError of a timeout, and keeps its workers [5.7] [5.3]", async (clock) => {
   const seen: unknown[] = [];
   const hand = new Hand<number>();

@@ -163,3 +163,21 @@ timed(
     assertEquals(failed, [1, 2, 3, 4]);
   },
 );
+
+timed(
+  "Fanout forgets the timeout of a handler that started inside another and has settled [5.7]",
+  async (clock) => {
+    const failed: number[] = [];
+    const hand = new Hand<number>();
+    const fanout: Fanout<number> = new Fanout((n: number, context) => {
+      clock.block(10);
+      if (n === 1) fanout.tryPush(2);
+      return hand.handler(n, context);
+    }, { timeout: 100, concurrency: 2, onError: (_, n) => failed.push(n) });
+    fanout.tryPush(1);
+    hand.call(2).resolve(0);
+    await clock.tick(200);
+    assertEquals(failed, [1]);
+    assertEquals(fanout.stats, counts({ accepted: 2, done: 1, failed: 1 }));
+  },
+);

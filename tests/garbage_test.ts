@@ -1,6 +1,7 @@
 /** What has ended keeps nothing, and nothing keeps what has ended. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { Fanout } from "../mod.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { countListeners } from "./support/listeners.ts";
 import { keepable, type Kind, lives, type Watch } from "./support/lives.ts";
@@ -54,4 +55,19 @@ test("Each primitive keeps nothing of its items after any end, and nothing keeps
   had.length = 0;
   await collectGarbage();
   assertEquals(left([]), [], "when nobody has it");
+});
+
+test("Fanout keeps nothing of the sources that it has consumed [7.5] [F-36]", async () => {
+  const traces: WeakRef<object>[] = [];
+  const fanout = new Fanout(() => {});
+  const consumeOne = (): Promise<void> => {
+    const source = [{}];
+    traces.push(new WeakRef(source));
+    return fanout.consume(source);
+  };
+  for (let round = 0; round < ROUNDS; round++) await consumeOne();
+  await collectGarbage();
+  const left = traces.filter((trace) => trace.deref()).length;
+  assert(left <= STRAY, `${left} are left`);
+  await fanout.close();
 });

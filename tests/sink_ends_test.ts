@@ -85,6 +85,24 @@ for (const [name, open] of Object.entries(sinks)) {
     }
   });
 
+  for (const hook of ["key", "context"] as const) {
+    test(`${name} whose ${hook} aborts it takes nothing of what is written [5.6] [5.8] [F-18]`, async () => {
+      const own = new AbortController();
+      const handled: number[] = [];
+      const sink = open((n) => handled.push(n), {
+        signal: own.signal,
+        [hook]() {
+          own.abort("own");
+          return (run: () => unknown) => run();
+        },
+      });
+      const writer = sink.getWriter();
+      assertEquals(await rejection(writer.write(1)), "own");
+      assertEquals(await rejection(writer.closed), "own");
+      assertEquals([sink.stats.accepted, handled], [0, []]);
+    });
+  }
+
   test(`${name} closes all the same when it is flushed or closed while it drains [5.5] [F-31]`, async () => {
     let settle!: (value: unknown) => void;
     const sink = open(() => new Promise((yes) => settle = yes));

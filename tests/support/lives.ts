@@ -62,6 +62,10 @@ const sinks: Record<string, (handler: Handler, options: SinkOptions) => Sink<obj
     new Aggregator<object>(all(handler), { signal, timeout, linger: LONG }),
   "Aggregator, gathering in a collector": (handler, { signal, timeout }) =>
     new Aggregator(all(handler), { signal, timeout, linger: LONG, collector: gatherer() }),
+  "Aggregator, gathering in a collector for each key": (handler, options) =>
+    new Aggregator(all(handler), { ...options, linger: LONG, collector: gatherer() }),
+  "Aggregator, due in a collector for each key": (handler, options) =>
+    new Aggregator(all(handler), { ...options, linger: 0, collector: gatherer() }),
 };
 
 function all(handler: Handler): (batch: object[], context: HandlerContext) => Promise<unknown[]> {
@@ -118,6 +122,7 @@ function livesOfSink(name: string): Life[] {
       const calls = [0, 1].map((place) => sink.submit(watch(kind("item", place), {})));
       const heard = calls.map((call, place) => watch(kind("call", place), call).catch(() => {}));
       sink.tryPush(watch("item", {}));
+      await turn();
       await finish(sink, reason, own);
       await Promise.all(heard);
       return sink;
