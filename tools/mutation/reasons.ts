@@ -35,6 +35,60 @@ export const reasons: readonly Reason[] = [
         "detailed || signal !== undefined || this.#clone !== undefined",
         "true",
       ],
+      ["src/core/batch_intake.ts", "closed || !this.hasRoom()", "true"],
+      ["src/core/batch_intake.ts", "this.#asking", "true"],
+      ["src/core/batch_intake.ts", "this.#open.size > 0", "true"],
+      ["src/core/batch_intake.ts", "this.#open.size > 0", "this.#open.size >= 0"],
+      ["src/core/batch_intake.ts", "!this.pool.idle", "false"],
+      ["src/core/batch_intake.ts", "this.#single", "false"],
+      // Where no batch was closed: the pool looks once more.
+      ["src/core/batch_intake.ts", "false", "true"],
+      ["src/core/batcher.ts", "duration < Infinity", "true"],
+      ["src/core/batcher.ts", "duration < Infinity", "duration <= Infinity"],
+      ["src/core/batcher.ts", "this.#linger.duration > 0", "true"],
+      ["src/core/batcher.ts", "this.#linger.duration > 0", "this.#linger.duration >= 0"],
+      ["src/core/deadlines.ts", "this.#timer === undefined || (after && !before)", "true"],
+      ["src/core/deadlines.ts", "after && !before", "after || !before"],
+      ["src/core/deadlines.ts", "this.#first || this.#timer === undefined", "false"],
+      [
+        "src/core/deadlines.ts",
+        "this.#first || this.#timer === undefined",
+        "this.#first && this.#timer === undefined",
+      ],
+      ["src/core/deadlines.ts", "this.#timer === undefined", "false"],
+      // The timer goes a little later, or fires for nothing.
+      ["src/core/deadlines.ts", "this.rest();", ";"],
+      ["src/core/deadlines.ts", "this.clear();", ";"],
+      ["src/core/intake.ts", "false", "true"],
+      ["src/core/intake.ts", "key", "true"],
+      ["src/core/intake.ts", "context", "true"],
+      ["src/core/intake.ts", "this.#resting", "false"],
+      ["src/core/intake.ts", "true", "false"],
+      [
+        "src/core/intake.ts",
+        'this.#state === "open" && this.#entrance.empty && !this.dispatches',
+        "false",
+      ],
+      ["src/core/intake.ts", '"open"', '""'],
+      ["src/core/ledger.ts", "this.epoch.outstanding > 0", "true"],
+      ["src/core/ledger.ts", "this.epoch.outstanding > 0", "this.epoch.outstanding >= 0"],
+      // Kept, and nobody is told of them.
+      ["src/core/open_batch.ts", "this.#keeping", "true"],
+      ["src/core/pool.ts", "this.#running >= this.#concurrency", "false"],
+      [
+        "src/core/pool.ts",
+        "this.#running >= this.#concurrency",
+        "this.#running > this.#concurrency",
+      ],
+      ["src/core/pool.ts", "!outermost", "false"],
+      // `Promise.resolve` asks the same.
+      [
+        "src/core/promises.ts",
+        "thenable instanceof Promise && thenable.constructor === Promise",
+        "false",
+      ],
+      // To close what is locked is refused, and that is handled.
+      ["src/sink.ts", "!this.locked", "true"],
     ],
   },
   {
@@ -55,6 +109,42 @@ export const reasons: readonly Reason[] = [
       // At the trailing edge no item passes at once, whenever the interval is over; the leading edge
       // has nothing that waits.
       ["src/core/throttler.ts", 'this.#edge === "both"', "true"],
+      // Nothing more comes: there is nothing to look at again.
+      ["src/core/batch_intake.ts", "true", "false"],
+      // A batch that holds something is the open one of its key.
+      ["src/core/batch_intake.ts", "this.#open.get(batch.key) === batch", "true"],
+      // The sink is connected as soon as it is made.
+      ["src/core/intake.ts", "this.#onErrored?.(error)", "this.#onErrored(error)"],
+      // No signal has no followers.
+      ["src/core/intake.ts", "this.#options.signal", "true"],
+      ["src/core/passage.ts", "this.#signal", "true"],
+      // Where a worker is free, all that may start has started: it asks `ready` for nothing.
+      ["src/core/lanes.ts", "{ return this.head !== undefined; }", "{}"],
+      ["src/core/lanes.ts", "this.head !== undefined", "false"],
+      [
+        "src/core/lanes.ts",
+        "{ return this.#fresh.head !== undefined || this.#freed.length > 0; }",
+        "{}",
+      ],
+      ["src/core/lanes.ts", "this.#fresh.head !== undefined || this.#freed.length > 0", "false"],
+      [
+        "src/core/lanes.ts",
+        "this.#fresh.head !== undefined || this.#freed.length > 0",
+        "this.#fresh.head !== undefined && this.#freed.length > 0",
+      ],
+      ["src/core/lanes.ts", "this.#fresh.head !== undefined", "false"],
+      ["src/core/lanes.ts", "this.#freed.length > 0", "false"],
+      // No two have the same place in the order.
+      ["src/core/lanes.ts", "fresh.order < freed.order", "fresh.order <= freed.order"],
+      ["src/core/lanes.ts", "heap[parent]!.order < job.order", "heap[parent]!.order <= job.order"],
+      [
+        "src/core/lanes.ts",
+        "heap[child + 1]!.order < heap[child]!.order",
+        "heap[child + 1]!.order <= heap[child]!.order",
+      ],
+      ["src/core/lanes.ts", "job.order < heap[child]!.order", "job.order <= heap[child]!.order"],
+      // Where no items are kept, nobody is told of any.
+      ["src/core/open_batch.ts", "[]", '["Stryker was here"]'],
     ],
   },
   {
@@ -72,6 +162,54 @@ export const reasons: readonly Reason[] = [
       ],
       ["src/core/mapper.ts", "this.#calling > 0", "true"],
       ["src/core/mapper.ts", "this.#calling > 0", "this.#calling >= 0"],
+      ["src/core/passage.ts", 'this.#state !== "open"', "false"],
+      ["src/core/passage.ts", 'this.#state === "closed" || this.#state === "errored"', "false"],
+      [
+        "src/core/passage.ts",
+        'this.#state === "closed" || this.#state === "errored"',
+        'this.#state === "closed" && this.#state === "errored"',
+      ],
+      ["src/core/passage.ts", 'this.#state === "closed"', "false"],
+      ["src/core/passage.ts", '"closed"', '""'],
+      ["src/core/passage.ts", 'this.#state === "errored"', "false"],
+      ["src/core/passage.ts", '"errored"', '""'],
+      // Each follower that is told has left by then.
+      ["src/core/signals.ts", "groups.delete(signal);", ";"],
+    ],
+  },
+  {
+    reason: "The same to whoever asks",
+    mutants: [
+      // `undefined` is as good as `false`.
+      ["src/core/intake.ts", "{ return false; }", "{}"],
+      // Nobody asks for these states by name.
+      ["src/core/intake.ts", '"closing"', '""'],
+      ["src/core/intake.ts", '"errored"', '""'],
+      // The platform has one there by itself.
+      ["src/duplex.ts", "{ highWaterMark: 1 }", "{}"],
+      ["src/sink.ts", "{ highWaterMark: 1 }", "{}"],
+    ],
+  },
+  {
+    reason: "Only which name a message suggests, where two are as near",
+    mutants: [
+      ["src/core/options.ts", "start < other.length", "true"],
+      ["src/core/options.ts", "start < other.length", "start <= other.length"],
+      ["src/core/options.ts", "end < other.length - start", "true"],
+      ["src/core/options.ts", "end < other.length - start", "end <= other.length - start"],
+      ["src/core/options.ts", "other.length - start", "other.length + start"],
+      [
+        "src/core/options.ts",
+        "likeness(other) > likeness(best)",
+        "likeness(other) >= likeness(best)",
+      ],
+    ],
+  },
+  {
+    reason: "Held by the tests of masses, which are left out here: the stack overflows",
+    mutants: [
+      ["src/core/pool.ts", "true", "false"],
+      ["src/core/pool.ts", "!this.#draining", "true"],
     ],
   },
   {
@@ -82,6 +220,31 @@ export const reasons: readonly Reason[] = [
       ["src/core/flight.ts", "this.#joined > 1", "this.#joined <= 1"],
       ["src/core/outlet.ts", "this.#batcher.held > 0", "true"],
       ["src/core/outlet.ts", "this.#batcher.held > 0", "this.#batcher.held >= 0"],
+      ["src/core/batch_intake.ts", "this.#open.clear();", ";"],
+      ["src/core/batch_intake.ts", "this.#due.clear();", ";"],
+      ["src/core/byte_length.ts", 'typeof size === "number"', "true"],
+      ["src/core/byte_length.ts", "unit < 0x80", "unit <= 0x80"],
+      ["src/core/byte_length.ts", "unit < 0x800", "unit <= 0x800"],
+      ["src/core/deadlines.ts", "after", "false"],
+      ["src/core/fifo.ts", "this.#tail ??= entry", "this.#tail &&= entry"],
+      ["src/core/intake.ts", "{ this.#consumers.delete(consumer); }", "{}"],
+      ["src/core/intake.ts", "this.#consumers.delete(consumer);", ";"],
+      ["src/core/intake.ts", 'this.#state === "closed"', "false"],
+      ["src/core/intake.ts", '"closed"', '""'],
+      ["src/core/intake.ts", "this.#failure", "false"],
+      ["src/core/ledger.ts", "this.#leave(count, epoch);", ";"],
+      ["src/core/pool.ts", "this.#deadlines", "false"],
+      [
+        "src/core/promises.ts",
+        "thenable instanceof Promise && thenable.constructor === Promise",
+        "thenable instanceof Promise || thenable.constructor === Promise",
+      ],
+      ["src/core/promises.ts", "thenable.constructor === Promise", "true"],
+      [
+        "src/core/promises.ts",
+        "thenable.constructor === Promise",
+        "thenable.constructor !== Promise",
+      ],
     ],
   },
 ];
