@@ -29,7 +29,8 @@ the tests, or a change that makes no difference. Stryker's instrumenter makes th
 messages too; all of them are in one build, and a global says which one is active. The properties run
 with one seed; the few tests that push a hundred thousand items or more are left out.
 
-This page is written by that command; a file that is not in the table has not been judged yet.`;
+This page is written by that command. A file that is not in the table has only types, or has not been
+judged yet.`;
 
 /** The whole page. */
 export function page(results: Results): string {
