@@ -27,6 +27,25 @@ function acting(method: string, nth: number, keyed: boolean, act: Act) {
   return { sink, sums };
 }
 
+test("Aggregator keeps a batch that a key's collector opens for the same key in add [5.8] [3]", async () => {
+  let inner: boolean | undefined;
+  const sums: number[] = [];
+  const sink: Aggregator<number, unknown, Sum> = new Aggregator<number, unknown, Sum>(
+    ({ sum }) => void sums.push(sum),
+    {
+      collector: summing(3, (here) => {
+        if (here === "add") inner ??= (inner = false, sink.tryPush(10));
+      }),
+      key: () => "k",
+      linger: Infinity,
+    },
+  );
+  assertEquals(sink.tryPush(1), true);
+  await sink.flush();
+  assertEquals([inner, sums], [true, [10, 1]]);
+  assertEquals([sink.stats.accepted, sink.stats.done], [2, 2]);
+});
+
 for (const method of ["size", "full", "fits", "add", "take"]) {
   for (const keyed of [false, true]) {
     const where = `a ${keyed ? "key's " : ""}collector in ${method}`;

@@ -79,7 +79,12 @@ export class BatchIntake<T, B> extends Intake<T, B> {
         if (!fits) closed = this.#close(batch);
       }
       batch.add(item);
-      if (this.#asking) this.checkUsable();
+      if (this.#asking) {
+        this.checkUsable();
+        // Code of the user's may have opened another batch of this key meanwhile.
+        const other = batch.held === 1 && this.#open.get(key);
+        if (other) closed = this.#close(other);
+      }
     } catch (error) {
       this.fail(error);
       batch?.reset();
