@@ -188,7 +188,7 @@ for (const { name, open } of ways) {
     await add("a", "b");
     await close();
     assertEquals((await first).value, ["a"]);
-    assertEquals(await reader.read(), { value: ["b"], done: false });
+    assertEquals((await reader.read()).value, ["b"]);
     assertEquals((await reader.read()).done, true);
   });
 
