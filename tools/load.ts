@@ -19,6 +19,10 @@ const RSS = 32 * 1024 * 1024;
 const FRUGAL = ["--max-semi-space-size=1", "--optimize-for-size"];
 const FLAGS: Record<Host, string[]> = { deno: [], bun: [], node20: FRUGAL, node24: FRUGAL };
 
+// Where very different code runs, what is compiled comes and goes by some hundred KiB.
+const VARIED = "every primitive";
+const INTERPRETED = ["--no-opt", "--no-flush-bytecode"];
+
 const PROGRAM = ".build/load/main.mjs";
 const RESULTS = ".build/load.json";
 
@@ -85,7 +89,12 @@ async function one(host: Host, name: string, size: number): Promise<Result> {
 async function perform(host: Host, args: readonly string[]) {
   return host === "deno"
     ? await deno(["run", "-A", "--no-config", PROGRAM, ...args])
-    : await run(await binary(host), [...FLAGS[host], PROGRAM, ...args]);
+    : await run(await binary(host), [...flags(host, args), PROGRAM, ...args]);
+}
+
+function flags(host: Host, [name = ""]: readonly string[]): string[] {
+  const varied = host.startsWith("node") && name.startsWith(VARIED);
+  return varied ? [...FLAGS[host], ...INTERPRETED] : FLAGS[host];
 }
 
 /** One program for all runtimes: Node 20 strips no types. */

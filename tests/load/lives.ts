@@ -1,5 +1,6 @@
 /** Objects that come to life and to an end, in every way, on one signal that outlives them. */
 
+import { turn } from "../support/gate.ts";
 import { countListeners } from "../support/listeners.ts";
 import { lives as kinds } from "../support/lives.ts";
 import type { Case } from "./load.ts";
@@ -15,6 +16,8 @@ export const lives: readonly Case[] = [{
     await load.each(async (n) => {
       await kinds[n % kinds.length]!.live(signal, (_, value) => value);
       count++;
+      // What a turn has looked at stays until its end.
+      if (n % 100 === 99) await turn();
     });
     if (listeners.live > 0) throw new Error(`${listeners.live} listeners are left`);
     return count;
