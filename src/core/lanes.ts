@@ -9,14 +9,7 @@ export interface Keyed extends Linked {
 }
 
 /** The jobs of one key that stand behind the one that is ready or running. */
-export class Lane extends Fifo<Keyed> {
-  readonly key: unknown;
-
-  constructor(key: unknown) {
-    super();
-    this.key = key;
-  }
-}
+export type Lane = Fifo<Keyed>;
 
 /** What a pool asks of the jobs that wait for it. */
 export interface JobQueue<J> {
@@ -74,7 +67,7 @@ export class Lanes<J extends Keyed> implements JobQueue<J> {
       job.lane = lane;
       lane.push(job);
     } else {
-      this.#lanes.set(job.key, job.lane = new Lane(job.key));
+      this.#lanes.set(job.key, job.lane = new Fifo());
       this.#fresh.push(job);
     }
   }
