@@ -8,15 +8,9 @@
 
 import { BatchIntake } from "./core/batch_intake.ts";
 import { type Collector, makeCollector } from "./core/batcher.ts";
-import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
-import { checkLimits, itemCollector } from "./core/item_collector.ts";
-import {
-  checkDuration,
-  checkFunction,
-  checkLimit,
-  complaint,
-  readOptions,
-} from "./core/options.ts";
+import { completeOptions, SINK } from "./core/intake_options.ts";
+import { completeLimits, itemCollector, LIMITS } from "./core/item_collector.ts";
+import { check, FUNCTION, LINGER, readOptions } from "./core/options.ts";
 import {
   type HandlerContext,
   type Runner,
@@ -29,8 +23,7 @@ import {
 export { Sink };
 export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source };
 
-const LIMITS = ["maxItems", "maxWeight", "weigh", "oversize"] as const;
-const OPTIONS = [...LIMITS, "collector", "linger", ...INTAKE_OPTIONS] as const;
+const OPTIONS = { ...LIMITS, ...SINK, collector: FUNCTION, linger: LINGER };
 
 /**
  * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. Where items were
@@ -213,22 +206,21 @@ function open<T, B>(
 ): BatchIntake<T, B> {
   const owner = "Aggregator";
   const values = readOptions<AggregatorOptions<T, B>>(owner, options, OPTIONS);
-  const checked = checkIntakeOptions(owner, handler, values);
-  const { linger = 1000, collector } = values;
-  checkDuration(owner, "linger", linger, "or zero");
-  checkFunction(owner, "collector", collector, "optional");
-  const beside = collector && LIMITS.find((name) => values[name] !== undefined);
+  const checked = completeOptions(owner, handler, values);
+  const { linger = 1000, collector, weigh } = values;
+  const beside = collector && Object.keys(LIMITS).find((name) => name in values);
   if (beside) {
     throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
   }
-  const limits = checkLimits(owner, values);
+  const limits = completeLimits(owner, values);
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
   const counted = !collector && limits.maxItems < Infinity;
   const batch = counted ? limits.maxItems : 1000;
   const usual = Math.min(batch * (checked.concurrency + 1), Number.MAX_SAFE_INTEGER);
   const { capacity = usual } = values;
-  if (checkLimit(owner, "capacity", capacity) < batch && counted) {
-    throw new RangeError(complaint(owner, "capacity", `at least "maxItems", ${batch}`, capacity));
+  if (counted) {
+    const rule = `be at least "maxItems", ${batch}`;
+    check(owner, "capacity", capacity, ["number", rule, (value: number) => value >= batch]);
   }
   const items = (): Collector<T, B> => itemCollector(limits) as Collector<T, unknown> as never;
   return new BatchIntake(checked, {
@@ -237,7 +229,7 @@ function open<T, B>(
     linger,
     collector: collector ? () => makeCollector(owner, collector) : items,
     plain: !collector,
-    asking: collector !== undefined || values.weigh !== undefined,
+    asking: (collector ?? weigh) !== undefined,
     keeping: collector !== undefined && checked.onDiscard !== undefined,
   });
 }

@@ -8,14 +8,15 @@
 
 import { CollectStream } from "./collect_stream.ts";
 import type { BatchStats, Collector, CollectStreamOptions, Source } from "./collect_stream.ts";
-import { checkLimits, ItemBatching } from "./core/item_collector.ts";
+import { BATCHING, completeLimits, ItemBatching, LIMITS } from "./core/item_collector.ts";
 import { readOptions } from "./core/options.ts";
-import { checkSource } from "./core/source.ts";
+import { openOutlet } from "./core/outlet.ts";
+import { readableFrom } from "./duplex.ts";
 
 export { CollectStream };
 export type { BatchStats, Collector, CollectStreamOptions, Source };
 
-const OPTIONS = ["maxItems", "maxWeight", "weigh", "linger", "oversize", "signal"] as const;
+const OPTIONS = { ...LIMITS, ...BATCHING };
 
 /**
  * Options of {@linkcode BatchStream}.
@@ -167,8 +168,8 @@ export class BatchStream<T> extends CollectStream<T, T[]> {
     source: Source<T>,
     options?: number | BatchStreamOptions<T>,
   ): ReadableStream<T[]> {
-    const checked = batching(options);
-    return super.from(checkSource("BatchStream.from", source), checked);
+    const { outlet, signal } = openOutlet(batching(options));
+    return readableFrom("BatchStream", source, outlet, signal);
   }
 }
 
@@ -177,5 +178,5 @@ function batching<T>(options: number | BatchStreamOptions<T> | undefined): ItemB
   if (options instanceof ItemBatching) return options;
   const given = typeof options === "number" ? { maxItems: options } : options;
   const values = readOptions<BatchStreamOptions<T>>("BatchStream", given, OPTIONS);
-  return new ItemBatching(checkLimits("BatchStream", values), values);
+  return new ItemBatching(completeLimits("BatchStream", values), values);
 }

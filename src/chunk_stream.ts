@@ -11,14 +11,21 @@ import type { BatchStats, BatchStreamOptions, Source } from "./batch_stream.ts";
 import { CollectStream } from "./collect_stream.ts";
 import type { Collector, CollectStreamOptions } from "./collect_stream.ts";
 import { byteLength, measure } from "./core/byte_length.ts";
-import { checkLimits, ItemBatching } from "./core/item_collector.ts";
-import { checkLimit, readOptions } from "./core/options.ts";
-import { checkSource } from "./core/source.ts";
+import { BATCHING, completeLimits, ItemBatching, OVERSIZE } from "./core/item_collector.ts";
+import { check, FUNCTION, LIMIT_OR_NONE, readOptions } from "./core/options.ts";
+import { openOutlet } from "./core/outlet.ts";
+import { readableFrom } from "./duplex.ts";
 
 export { BatchStream, byteLength, CollectStream };
 export type { BatchStats, BatchStreamOptions, Collector, CollectStreamOptions, Source };
 
-const OPTIONS = ["maxBytes", "maxItems", "byteLength", "linger", "oversize", "signal"] as const;
+const OPTIONS = {
+  maxBytes: LIMIT_OR_NONE,
+  maxItems: LIMIT_OR_NONE,
+  byteLength: FUNCTION,
+  oversize: OVERSIZE,
+  ...BATCHING,
+};
 
 /**
  * Options of {@linkcode ChunkStream}.
@@ -138,8 +145,8 @@ export class ChunkStream<T> extends BatchStream<T> {
     source: Source<T>,
     options: ChunkStreamOptions<T>,
   ): ReadableStream<T[]> {
-    const checked = chunking(options);
-    return CollectStream.from(checkSource("ChunkStream.from", source), checked);
+    const { outlet, signal } = openOutlet(chunking(options));
+    return readableFrom("ChunkStream", source, outlet, signal);
   }
 }
 
@@ -148,9 +155,9 @@ const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 /** Checks the options; the rest is a batch by weight. */
 function chunking<T>(options: ChunkStreamOptions<T>): ItemBatching<T> {
   const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", options, OPTIONS);
-  const maxWeight = checkLimit("ChunkStream", "maxBytes", values.maxBytes!, "or Infinity");
+  const maxWeight = check("ChunkStream", "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
   const { maxItems = Infinity, oversize } = values;
   const { byteLength: weigh = (item: T) => measure("ChunkStream", item) } = values;
-  const limits = checkLimits<T>("ChunkStream", { maxItems, maxWeight, weigh, oversize }, NAMES);
+  const limits = completeLimits<T>("ChunkStream", { maxItems, maxWeight, weigh, oversize }, NAMES);
   return new ItemBatching(limits, values);
 }

@@ -6,15 +6,12 @@
  * @module
  */
 
-import { type Collector, makeCollector } from "./core/batcher.ts";
-import { checkDuration, checkFunction, checkSignal, readOptions } from "./core/options.ts";
-import { type BatchStats, Outlet } from "./core/outlet.ts";
-import { checkSource, type Source } from "./core/source.ts";
+import type { Collector } from "./core/batcher.ts";
+import { type BatchStats, openOutlet, type Outlet } from "./core/outlet.ts";
+import type { Source } from "./core/source.ts";
 import { duplex, readableFrom } from "./duplex.ts";
 
 export type { BatchStats, Collector, Source };
-
-const OPTIONS = ["collector", "linger", "signal"] as const;
 
 /**
  * Options of {@linkcode CollectStream}.
@@ -112,7 +109,7 @@ export class CollectStream<T, B> {
    * @throws {RangeError} If `linger` is out of range.
    */
   constructor(options: CollectStreamOptions<T, B>) {
-    const { outlet, signal } = open(options);
+    const { outlet, signal } = openOutlet(options);
     const { readable, writable } = duplex(outlet, signal);
     this.readable = readable;
     this.writable = writable;
@@ -184,19 +181,7 @@ export class CollectStream<T, B> {
    * ```
    */
   static from<T, B>(source: Source<T>, options: CollectStreamOptions<T, B>): ReadableStream<B> {
-    const { outlet, signal } = open(options);
-    return readableFrom(checkSource("CollectStream.from", source), outlet, signal);
+    const { outlet, signal } = openOutlet(options);
+    return readableFrom("CollectStream", source, outlet, signal);
   }
-}
-
-/** Checks the options and makes what they ask for. */
-function open<T, B>(
-  options: CollectStreamOptions<T, B>,
-): { outlet: Outlet<T, B>; signal: AbortSignal | undefined } {
-  const owner = "CollectStream";
-  const { collector, linger = Infinity, signal } = readOptions(owner, options, OPTIONS);
-  checkDuration(owner, "linger", linger, "or zero");
-  checkSignal(owner, "signal", signal);
-  const made = makeCollector(owner, checkFunction(owner, "collector", collector)!);
-  return { outlet: new Outlet(made, linger), signal };
 }

@@ -31,8 +31,9 @@ export function duplex<T, R>(
   return { readable, writable };
 }
 
-/** What comes out of `passage` when a plain loop feeds it from `source`, which was checked. */
+/** What comes out of `passage` when a plain loop feeds it from `source`. */
 export function readableFrom<T, R>(
+  owner: string,
   source: Source<T>,
   passage: Passage<T, R>,
   signal: AbortSignal | undefined,
@@ -41,7 +42,7 @@ export function readableFrom<T, R>(
     const taken = passage.offer(item);
     return taken ? taken.then(() => passage.room()) : passage.room();
   };
-  const consumer = new Consumer(openSource(source), offer);
+  const consumer = new Consumer(openSource(`${owner}.from`, source), offer);
   let running = false;
   return new ReadableStream<R>({
     start(controller) {

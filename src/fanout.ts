@@ -6,9 +6,9 @@
  * @module
  */
 
-import { checkIntakeOptions, INTAKE_OPTIONS } from "./core/intake_options.ts";
+import { completeOptions, SINK } from "./core/intake_options.ts";
 import { ItemIntake } from "./core/item_intake.ts";
-import { checkLimit, readOptions } from "./core/options.ts";
+import { readOptions } from "./core/options.ts";
 import {
   type HandlerContext,
   type Runner,
@@ -111,8 +111,6 @@ function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
 ): ItemIntake<T> {
-  const values = readOptions<FanoutOptions<T>>("Fanout", options, INTAKE_OPTIONS);
-  const checked = checkIntakeOptions("Fanout", handler, values);
-  const { capacity = 1024 } = values;
-  return new ItemIntake(checked, checkLimit("Fanout", "capacity", capacity));
+  const { capacity = 1024, ...given } = readOptions("Fanout", options, SINK);
+  return new ItemIntake(completeOptions("Fanout", handler, given), capacity);
 }

@@ -7,10 +7,10 @@
  */
 
 import { Cutter } from "./core/cutter.ts";
-import { checkLimit, checkSignal, readOptions } from "./core/options.ts";
+import { check, LIMIT, readOptions, SIGNAL } from "./core/options.ts";
 import { duplex } from "./duplex.ts";
 
-const OPTIONS = ["size", "signal"] as const;
+const OPTIONS = { size: LIMIT, signal: SIGNAL };
 
 /** Options of {@linkcode FixedChunkStream}. */
 export interface FixedChunkStreamOptions {
@@ -62,8 +62,8 @@ export class FixedChunkStream {
   constructor(options: FixedChunkStreamOptions) {
     const owner = "FixedChunkStream";
     const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, options, OPTIONS);
-    const cutter = new Cutter(checkLimit(owner, "size", size!));
-    const { readable, writable } = duplex(cutter, checkSignal(owner, "signal", signal));
+    const cutter = new Cutter(check(owner, "size", size!, LIMIT));
+    const { readable, writable } = duplex(cutter, signal);
     this.readable = readable;
     this.writable = writable;
   }

@@ -8,20 +8,19 @@
 
 import type { HandlerContext } from "./core/call_context.ts";
 import { Mapper } from "./core/mapper.ts";
-import {
-  checkDuration,
-  checkFlag,
-  checkFunction,
-  checkLimit,
-  checkSignal,
-  readOptions,
-} from "./core/options.ts";
-import { checkSource, type Source } from "./core/source.ts";
+import { check, DURATION, FLAG, FUNCTION, LIMIT, readOptions, SIGNAL } from "./core/options.ts";
+import type { Source } from "./core/source.ts";
 import { duplex, readableFrom } from "./duplex.ts";
 
 export type { HandlerContext, Source };
 
-const OPTIONS = ["concurrency", "ordered", "key", "timeout", "signal"] as const;
+const OPTIONS = {
+  concurrency: LIMIT,
+  ordered: FLAG,
+  key: FUNCTION,
+  timeout: DURATION,
+  signal: SIGNAL,
+};
 
 /** What a {@linkcode MapStream} does with an item. */
 export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
@@ -144,7 +143,7 @@ export class MapStream<T, R> {
     options?: MapStreamOptions<T>,
   ): ReadableStream<R> {
     const { mapper, signal } = open(fn, options);
-    return readableFrom(checkSource("MapStream.from", source), mapper, signal);
+    return readableFrom("MapStream", source, mapper, signal);
   }
 }
 
@@ -153,15 +152,8 @@ function open<T, R>(
   options: MapStreamOptions<T> | undefined,
 ): { mapper: Mapper<T, R>; signal: AbortSignal | undefined } {
   const owner = "MapStream";
-  checkFunction(owner, "fn", fn);
+  check(owner, "fn", fn, FUNCTION);
   const values = readOptions<MapStreamOptions<T>>(owner, options, OPTIONS);
-  const { concurrency = 1, key, ordered = key === undefined, timeout = Infinity } = values;
-  const mapper = new Mapper<T, R>(fn, {
-    owner,
-    concurrency: checkLimit(owner, "concurrency", concurrency),
-    ordered: checkFlag(owner, "ordered", ordered),
-    key: checkFunction(owner, "key", key, "optional"),
-    timeout: checkDuration(owner, "timeout", timeout),
-  });
-  return { mapper, signal: checkSignal(owner, "signal", values.signal) };
+  const { concurrency = 1, key, ordered = !key, timeout = Infinity, signal } = values;
+  return { mapper: new Mapper<T, R>(fn, { owner, concurrency, ordered, key, timeout }), signal };
 }

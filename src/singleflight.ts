@@ -8,20 +8,20 @@
 
 import type { HandlerContext } from "./core/call_context.ts";
 import { Deadlines } from "./core/deadlines.ts";
-import { Flight, type FlightResult } from "./core/flight.ts";
-import {
-  checkDuration,
-  checkFunction,
-  checkSignal,
-  complaint,
-  readOptions,
-  show,
-} from "./core/options.ts";
+import { Expiry, Flight, type FlightResult } from "./core/flight.ts";
+import { check, DURATION, FUNCTION, readOptions, type Rule, show, SIGNAL } from "./core/options.ts";
 import { isThenable, whenSettled } from "./core/promises.ts";
 
 export type { FlightResult, HandlerContext };
 
-const OPTIONS = ["clone", "cache", "forgetAfter"] as const;
+const CACHE: Rule = [
+  "object",
+  "be a Map, or have its four methods",
+  (cache: Record<string, unknown> | null) =>
+    ["get", "set", "has", "delete"].every((name) => typeof cache?.[name] === "function"),
+];
+const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION };
+const CALL_OPTIONS = { signal: SIGNAL };
 
 /** Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. */
 export interface FlightCache<K, V> {
@@ -137,7 +137,7 @@ export class Singleflight<K = string, V = unknown> {
   readonly #flights = new Map<K, Flight<K, V>>();
   readonly #clone: ((value: V) => V) | undefined;
   readonly #cache: FlightCache<K, V> | undefined;
-  readonly #deadlines: Deadlines<Flight<K, V>> | undefined;
+  readonly #deadlines: Deadlines<Expiry<K>> | undefined;
   readonly #onDeserted = (flight: Flight<K, V>): void => this.#drop(flight);
 
   /**
@@ -148,13 +148,12 @@ export class Singleflight<K = string, V = unknown> {
    * @throws {RangeError} If `forgetAfter` is out of range.
    */
   constructor(options?: SingleflightOptions<K, V>) {
-    const owner = "Singleflight";
-    const values = readOptions<SingleflightOptions<K, V>>(owner, options, OPTIONS);
-    const { clone, cache, forgetAfter = Infinity } = values;
-    this.#clone = checkFunction(owner, "clone", clone, "optional");
-    this.#cache = checkCache(owner, cache);
-    if (checkDuration(owner, "forgetAfter", forgetAfter) !== Infinity) {
-      this.#deadlines = new Deadlines(forgetAfter, (flight) => this.#flights.delete(flight.key));
+    const values = readOptions<SingleflightOptions<K, V>>("Singleflight", options, OPTIONS);
+    const { forgetAfter = Infinity } = values;
+    this.#clone = values.clone;
+    this.#cache = values.cache;
+    if (forgetAfter !== Infinity) {
+      this.#deadlines = new Deadlines(forgetAfter, ({ key }) => this.#flights.delete(key));
     }
   }
 
@@ -320,10 +319,10 @@ export class Singleflight<K = string, V = unknown> {
     options: WrapOptions<A, K, V>,
   ): (...args: A) => Promise<V> {
     const owner = "Singleflight.wrap";
-    checkFunction(owner, "fn", fn);
-    const names = ["key", ...OPTIONS] as const;
-    const { key, ...rest } = readOptions<WrapOptions<A, K, V>>(owner, options, names);
-    const keyOf = checkFunction(owner, "key", key)!;
+    check(owner, "fn", fn, FUNCTION);
+    const rules = { key: FUNCTION, ...OPTIONS };
+    const { key, ...rest } = readOptions<WrapOptions<A, K, V>>(owner, options, rules);
+    const keyOf = check(owner, "key", key!, FUNCTION);
     const flights = new Singleflight<K, V>(rest);
     return async function (this: unknown, ...args: A): Promise<V> {
       return await flights.do(keyOf.apply(this, args), () => fn.apply(this, args));
@@ -337,9 +336,11 @@ export class Singleflight<K = string, V = unknown> {
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
     try {
-      const signal = options === undefined ? options : readSignal(options);
+      const signal = options === undefined
+        ? options
+        : readOptions("Singleflight", options, CALL_OPTIONS).signal;
       if (signal?.aborted) throw signal.reason;
-      checkFunction("Singleflight", "fn", fn);
+      if (typeof fn !== "function") check("Singleflight", "fn", fn, FUNCTION);
       if (this.#cache) {
         // `get` comes first: between the two a value may expire.
         const kept = this.#cache.get(key);
@@ -375,7 +376,9 @@ export class Singleflight<K = string, V = unknown> {
           (value) => this.#land(flight, value),
           (error) => this.#crash(flight, error),
         );
-        if (this.#current(flight)) this.#deadlines?.add(flight, start);
+        if (this.#current(flight)) {
+          this.#deadlines?.add(flight.expiry = new Expiry(flight.key), start);
+        }
       } else {
         flight.outcome = Promise.resolve(this.#land(flight, outcome));
       }
@@ -413,24 +416,6 @@ export class Singleflight<K = string, V = unknown> {
   #drop(flight: Flight<K, V>): void {
     if (!this.#current(flight)) return;
     this.#flights.delete(flight.key);
-    this.#deadlines?.remove(flight);
-    this.#deadlines?.rest();
+    if (flight.expiry) this.#deadlines!.remove(flight.expiry);
   }
-}
-
-function readSignal(options: FlightCallOptions): AbortSignal | undefined {
-  const { signal } = readOptions("Singleflight", options, ["signal"]);
-  return checkSignal("Singleflight", "signal", signal);
-}
-
-function checkCache<K, V>(
-  owner: string,
-  cache: FlightCache<K, V> | undefined,
-): FlightCache<K, V> | undefined {
-  if (cache === undefined) return cache;
-  const methods = ["get", "set", "has", "delete"] as const;
-  if (!methods.every((method) => typeof cache?.[method] === "function")) {
-    throw new TypeError(complaint(owner, "cache", "a Map, or have its four methods", cache));
-  }
-  return cache;
 }

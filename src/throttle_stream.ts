@@ -6,18 +6,19 @@
  * @module
  */
 
-import {
-  checkDuration,
-  checkFunction,
-  checkSignal,
-  checkWord,
-  readOptions,
-} from "./core/options.ts";
+import { check, DURATION, FUNCTION, readOptions, type Rule, SIGNAL } from "./core/options.ts";
 import { ThrottlePassage } from "./core/throttle_passage.ts";
 import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/throttler.ts";
 import { duplex } from "./duplex.ts";
 
 export type { ThrottleEdge, ThrottleStats };
+
+const EDGE: Rule = [
+  "string",
+  'be "leading" or "trailing" or "both"',
+  (value: string) => ["leading", "trailing", "both"].includes(value),
+];
+const OPTIONS = { interval: DURATION, edge: EDGE };
 
 /** Options of {@linkcode throttle}. */
 export interface ThrottleOptions {
@@ -107,9 +108,8 @@ export function throttle<A extends unknown[]>(
   options: ThrottleOptions,
 ): Throttled<A> {
   const owner = "throttle";
-  checkFunction(owner, "fn", fn);
-  const values = readOptions<ThrottleOptions>(owner, options, ["interval", "edge"]);
-  const { interval, edge } = check(owner, values);
+  check(owner, "fn", fn, FUNCTION);
+  const { interval, edge } = complete(owner, readOptions<ThrottleOptions>(owner, options, OPTIONS));
   let accepted = 0;
   let done = 0;
   let discarded = 0;
@@ -190,14 +190,11 @@ export class ThrottleStream<T> {
    */
   constructor(options: ThrottleStreamOptions) {
     const owner = "ThrottleStream";
-    const names = ["interval", "edge", "signal"] as const;
-    const values = readOptions<ThrottleStreamOptions>(owner, options, names);
-    const { interval, edge } = check(owner, values);
+    const rules = { ...OPTIONS, signal: SIGNAL };
+    const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
+    const { interval, edge } = complete(owner, values);
     this.#passage = new ThrottlePassage(interval, edge);
-    const { readable, writable } = duplex(
-      this.#passage,
-      checkSignal(owner, "signal", values.signal),
-    );
+    const { readable, writable } = duplex(this.#passage, values.signal);
     this.readable = readable;
     this.writable = writable;
   }
@@ -242,11 +239,9 @@ export class ThrottleStream<T> {
   }
 }
 
-function check(
+function complete(
   owner: string,
   { interval, edge = "leading" }: Partial<ThrottleOptions>,
 ): { interval: number; edge: ThrottleEdge } {
-  checkDuration(owner, "interval", interval!);
-  checkWord(owner, "edge", edge, ["leading", "trailing", "both"]);
-  return { interval: interval!, edge };
+  return { interval: check(owner, "interval", interval!, DURATION), edge };
 }

@@ -1,4 +1,4 @@
-import { Linger } from "./batcher.ts";
+import { type Linger, startLinger } from "./batcher.ts";
 import { Intake } from "./intake.ts";
 import type { IntakeJob } from "./intake_job.ts";
 import type { IntakeOptions } from "./intake_options.ts";
@@ -35,7 +35,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     this.#gather = gather;
     this.#capacity = gather.capacity;
     this.#asking = gather.asking;
-    this.#linger = new Linger(gather.linger);
+    this.#linger = startLinger(gather.linger);
     if (!options.key) this.#single = this.#make(undefined);
   }
 
@@ -60,7 +60,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     return this.ledger.waiting < this.#capacity && this.#taking === 0;
   }
 
-  protected override accept(
+  override accept(
     item: T,
     key: unknown,
     run: Runner | undefined,
@@ -96,7 +96,8 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     }
     this.ledger.accept();
     batch.joined(item, result);
-    closed = this.#tryCloseFull(batch) || closed;
+    // It is accepted already, whatever the collector throws now.
+    closed = this.#tryClose(batch, "full") || closed;
     if (closed || !this.hasRoom()) this.pool.drain();
     return true;
   }
@@ -127,7 +128,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     this.#open.clear();
     this.#due.clear();
     this.#single?.end();
-    this.#linger.end();
+    this.#linger.clear();
     return jobs;
   }
 
@@ -154,20 +155,10 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     for (const batch of [...this.#open.values()]) this.#tryClose(batch);
   }
 
-  /** The item that was added last is accepted already, whatever the collector throws now. */
-  #tryCloseFull(batch: OpenBatch<T, B>): boolean {
-    try {
-      return batch.full && this.#close(batch);
-    } catch (error) {
-      this.fail(error);
-      return false;
-    }
-  }
-
   /** Where nobody could be given what the collector throws. */
-  #tryClose(batch: OpenBatch<T, B>): boolean {
+  #tryClose(batch: OpenBatch<T, B>, where?: "full"): boolean {
     try {
-      return this.#close(batch);
+      return (!where || batch.full) && this.#close(batch);
     } catch (error) {
       this.fail(error);
       return false;

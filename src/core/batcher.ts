@@ -1,5 +1,5 @@
-import { Deadlines, type Expiring } from "./deadlines.ts";
-import { complaint } from "./options.ts";
+import { Deadlines, Expiring } from "./deadlines.ts";
+import { check, type Rule } from "./options.ts";
 
 /**
  * Gathers items into batches of your own making: go-zero's `TaskContainer`.
@@ -23,44 +23,27 @@ export interface Collector<T, B> {
   take(): B;
 }
 
+const COLLECTOR: Rule = [
+  "object",
+  "be a function that returns a Collector",
+  (made: Partial<Collector<never, unknown>> | null) =>
+    typeof made?.add === "function" && typeof made.take === "function",
+];
+
 /** Calls the factory, and checks what it returns. */
 export function makeCollector<T, B>(
   owner: string,
   factory: () => Collector<T, B>,
 ): Collector<T, B> {
-  const made = factory();
-  if (typeof made?.add !== "function" || typeof made.take !== "function") {
-    throw new TypeError(complaint(owner, "collector", "a function that returns a Collector", made));
-  }
-  return made;
+  return check(owner, "collector", factory(), COLLECTOR);
 }
 
-/** The linger of batches: one timer over all of them, and none where nothing is waited for. */
-export class Linger {
-  readonly duration: number;
-  readonly #deadlines: Deadlines<Batcher<never, unknown>> | undefined;
+/** The clock of batches that linger: one timer over all of them. */
+export type Linger = Deadlines<Batcher<never, unknown>>;
 
-  constructor(duration: number) {
-    this.duration = duration;
-    if (duration > 0 && duration < Infinity) {
-      this.#deadlines = new Deadlines(duration, (batcher) => batcher.ring());
-    }
-  }
-
-  start(batcher: Batcher<never, unknown>, openedAt: number): void {
-    if (this.#deadlines) this.#deadlines.add(batcher, openedAt);
-    else batcher.ring();
-  }
-
-  stop(batcher: Batcher<never, unknown>): void {
-    this.#deadlines?.remove(batcher);
-    this.#deadlines?.rest();
-  }
-
-  /** For good. */
-  end(): void {
-    this.#deadlines?.clear();
-  }
+/** Makes a clock; it is not used where batches are due at once, or never. */
+export function startLinger(duration: number): Linger {
+  return new Deadlines(duration, (batcher) => batcher.ring());
 }
 
 /** Nothing is added to it, and nothing taken. */
@@ -69,11 +52,7 @@ const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
 /**
  * One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows.
  */
-export class Batcher<T, B> implements Expiring {
-  deadline = 0;
-  before: Expiring | undefined;
-  after: Expiring | undefined;
-
+export class Batcher<T, B> extends Expiring {
   #collector: Collector<T, B>;
   readonly #linger: Linger;
   readonly #onDue: () => void;
@@ -86,6 +65,7 @@ export class Batcher<T, B> implements Expiring {
   #yielding = false;
 
   constructor(collector: Collector<T, B>, linger: Linger, onDue: () => void) {
+    super();
     this.#collector = collector;
     this.#linger = linger;
     this.#onDue = onDue;
@@ -115,7 +95,7 @@ export class Batcher<T, B> implements Expiring {
   /** The batch is due, whatever the clock says. */
   expire(): void {
     this.due = true;
-    this.#linger.stop(this);
+    this.#linger.remove(this);
   }
 
   /** The batch has lingered long enough. */
@@ -136,7 +116,7 @@ export class Batcher<T, B> implements Expiring {
     const { held } = this;
     this.held = 0;
     this.due = false;
-    this.#linger.stop(this);
+    this.#linger.remove(this);
     return held;
   }
 
@@ -144,18 +124,21 @@ export class Batcher<T, B> implements Expiring {
   end(): number {
     this.#collector = EMPTY;
     const held = this.reset();
-    this.#linger.end();
+    this.#linger.clear();
     return held;
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
-    if (this.#linger.duration > 0) this.#openedAt = performance.now();
+    const { duration } = this.#linger;
+    if (duration > 0) this.#openedAt = performance.now();
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {
       this.#yielding = false;
-      if (this.held > 0 && !this.due) this.#linger.start(this, this.#openedAt);
+      if (this.held === 0 || this.due) return;
+      if (duration > 0) this.#linger.add(this, this.#openedAt);
+      else this.ring();
     });
   }
 }

@@ -47,13 +47,11 @@ function isBlob(item: object): boolean {
 function utf8Length(text: string): number {
   let bytes = text.length;
   for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit < 0x80) continue;
-    bytes += unit < 0x800 ? 1 : 2;
-    if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(index + 1) & 0xfc00) === 0xdc00) {
-      // Two units, four bytes.
-      index++;
-    }
+    const code = text.codePointAt(index)!;
+    if (code > 0x7f) bytes++;
+    if (code > 0x7ff) bytes++;
+    // It has two units, and four bytes.
+    if (code > 0xffff) index++;
   }
   return bytes;
 }

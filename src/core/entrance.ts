@@ -3,8 +3,7 @@ import type { Runner } from "./pool.ts";
 import { Deferred } from "./promises.ts";
 
 /** An item that has not been accepted yet, because there is no room. */
-class Waiter<T> implements Linked {
-  next: Linked | undefined;
+interface Waiter<T> extends Linked {
   readonly item: T;
   readonly key: unknown;
   readonly run: Runner | undefined;
@@ -12,28 +11,18 @@ class Waiter<T> implements Linked {
   readonly result: Deferred<unknown> | undefined;
   /** For `push` and `write`: that it was accepted. */
   readonly admitted: Deferred<void> | undefined;
+}
 
-  constructor(
+/** Whose entrance it is. */
+export interface EntranceHost<T> {
+  /** Accepts an item; false where it could not. May throw. */
+  accept(
     item: T,
     key: unknown,
     run: Runner | undefined,
     result: Deferred<unknown> | undefined,
-  ) {
-    this.item = item;
-    this.key = key;
-    this.run = run;
-    this.result = result;
-    this.admitted = result ? undefined : new Deferred();
-  }
+  ): boolean;
 }
-
-/** What accepts an item; false where it could not. May throw. */
-export type Accept<T> = (
-  item: T,
-  key: unknown,
-  run: Runner | undefined,
-  result: Deferred<unknown> | undefined,
-) => boolean;
 
 /** Those who wait for room, in the order in which they came: nobody overtakes. */
 export class Entrance<T> extends Fifo<Waiter<T>> {
@@ -48,16 +37,17 @@ export class Entrance<T> extends Fifo<Waiter<T>> {
     run: Runner | undefined,
     result: Deferred<unknown> | undefined,
   ): Promise<void> | undefined {
-    const waiter = new Waiter(item, key, run, result);
-    this.push(waiter);
-    return waiter.admitted?.promise;
+    const admitted = result ? undefined : new Deferred<void>();
+    this.push({ next: undefined, item, key, run, result, admitted });
+    return admitted?.promise;
   }
 
   /** Lets in the first, who stays the first where that fails, and goes where it throws. */
-  admit(accept: Accept<T>): void {
+  admit(host: EntranceHost<T>): void {
     const waiter = this.shift()!;
     try {
-      if (accept(waiter.item, waiter.key, waiter.run, waiter.result)) waiter.admitted?.resolve();
+      const accepted = host.accept(waiter.item, waiter.key, waiter.run, waiter.result);
+      if (accepted) waiter.admitted?.resolve();
       else this.unshift(waiter);
     } catch (error) {
       reject(waiter, error);

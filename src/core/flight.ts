@@ -1,5 +1,5 @@
 import { CallContext } from "./call_context.ts";
-import type { Expiring } from "./deadlines.ts";
+import { Expiring } from "./deadlines.ts";
 import { Deferred, markHandled } from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
 
@@ -11,18 +11,25 @@ export interface FlightResult<V> {
   readonly shared: boolean;
 }
 
-/** One execution, and those who wait for it. */
-export class Flight<K, V> implements Expiring {
-  deadline = 0;
-  before: Expiring | undefined;
-  after: Expiring | undefined;
+/** The time of a flight is over. */
+export class Expiry<K> extends Expiring {
+  readonly key: K;
 
+  constructor(key: K) {
+    super();
+    this.key = key;
+  }
+}
+
+/** One execution, and those who wait for it. */
+export class Flight<K, V> {
   readonly key: K;
   readonly context: CallContext = new CallContext();
   readonly #onDeserted: (flight: Flight<K, V>) => void;
   /** The function is in its synchronous part: whoever joins from there would wait for itself. */
   starting = true;
-  shared = false;
+  /** When it may be joined no more; most flights may always. */
+  expiry: Expiry<K> | undefined;
   /** How the execution ends. */
   outcome!: Promise<V>;
   #joined = 0;
@@ -34,6 +41,11 @@ export class Flight<K, V> implements Expiring {
   constructor(key: K, onDeserted: (flight: Flight<K, V>) => void) {
     this.key = key;
     this.#onDeserted = onDeserted;
+  }
+
+  /** Whether more than one caller has been given it. */
+  get shared(): boolean {
+    return this.#joined > 1;
   }
 
   /** Whether every caller has left. */
@@ -50,9 +62,9 @@ export class Flight<K, V> implements Expiring {
 
   /** The promise that all callers may share. */
   join(): Promise<V> {
-    this.#count();
+    this.#joined++;
     // Not the one that was marked, or nobody would hear of it if these do not handle it.
-    return this.#common ??= this.#joined > 1 ? this.outcome.then() : this.outcome;
+    return this.#common ??= this.shared ? this.outcome.then() : this.outcome;
   }
 
   /** A promise of one caller alone, who leaves when the signal aborts. */
@@ -60,7 +72,7 @@ export class Flight<K, V> implements Expiring {
     signal: AbortSignal | undefined,
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
-    this.#count();
+    this.#joined++;
     const caller = new Caller(this, signal, detailed);
     (this.#callers ??= new Set()).add(caller);
     return caller.promise;
@@ -92,11 +104,7 @@ export class Flight<K, V> implements Expiring {
         return value;
       }
     });
-    for (const [index, caller] of callers.entries()) caller.resolve(values[index]!, this.shared);
-  }
-
-  #count(): void {
-    this.shared = ++this.#joined > 1;
+    callers.forEach((caller, index) => caller.land(values[index]!, this.shared));
   }
 
   #land(): Caller<K, V>[] {
@@ -108,36 +116,28 @@ export class Flight<K, V> implements Expiring {
 }
 
 /** A caller with a promise of its own. */
-class Caller<K, V> implements Follower {
+class Caller<K, V> extends Deferred<V | FlightResult<V>> implements Follower {
   readonly #flight: Flight<K, V>;
   readonly #signal: AbortSignal | undefined;
   readonly #detailed: boolean;
-  readonly #outcome = new Deferred<V | FlightResult<V>>();
 
   constructor(flight: Flight<K, V>, signal: AbortSignal | undefined, detailed: boolean) {
+    super();
     this.#flight = flight;
     this.#signal = signal;
     this.#detailed = detailed;
-    if (signal) follow(signal, this);
+    follow(signal, this);
   }
 
-  get promise(): Promise<V | FlightResult<V>> {
-    return this.#outcome.promise;
+  land(value: V, shared: boolean): void {
+    this.resolve(this.#detailed ? { value, shared } : value);
   }
 
-  resolve(value: V, shared: boolean): void {
-    this.#outcome.resolve(this.#detailed ? { value, shared } : value);
-  }
-
-  reject(reason: unknown): void {
-    this.#outcome.reject(reason);
-  }
-
-  signalAborted(reason: unknown): void {
+  fail(reason: unknown): void {
     this.#flight.leave(this, reason);
   }
 
   unfollow(): void {
-    if (this.#signal) unfollow(this.#signal, this);
+    unfollow(this.#signal, this);
   }
 }

@@ -1,12 +1,19 @@
 import type { HandlerContext } from "./call_context.ts";
-import { type Accept, Entrance } from "./entrance.ts";
+import { Entrance, type EntranceHost } from "./entrance.ts";
 import type { IntakeJob } from "./intake_job.ts";
 import type { IntakeOptions } from "./intake_options.ts";
 import { type Counts, Ledger } from "./ledger.ts";
 import { Pool, type PoolHost } from "./pool.ts";
-import { Deferred, DONE, isThenable, reportUncaught, whenSettled } from "./promises.ts";
+import {
+  Deferred,
+  DONE,
+  isThenable,
+  markHandled,
+  reportUncaught,
+  whenSettled,
+} from "./promises.ts";
 import { follow, type Follower, unfollow } from "./signals.ts";
-import { checkSource, Consumer, openSource, type Source } from "./source.ts";
+import { Consumer, openSource, type Source } from "./source.ts";
 
 /**
  * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
@@ -17,7 +24,7 @@ import { checkSource, Consumer, openSource, type Source } from "./source.ts";
  * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
-export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Follower {
+export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, EntranceHost<T>, Follower {
   readonly ledger: Ledger = new Ledger();
   protected readonly pool: Pool<IntakeJob<T, P>>;
   readonly #options: IntakeOptions<T, P>;
@@ -25,42 +32,36 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
   /** A box: the error may be any value. */
   #failure: { readonly error: unknown } | undefined;
-  #closed: Deferred<void> | undefined;
+  readonly #closed = new Deferred<void>();
   /** Tells the stream that the sink has failed. */
   #onErrored: ((error: unknown) => void) | undefined;
 
   /** Those who wait for room, while there is none. */
   readonly #entrance = new Entrance<T>();
-  readonly #accept: Accept<T> = (item, key, run, result) => this.accept(item, key, run, result);
   #resting = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer<T>>();
 
   constructor(options: IntakeOptions<T, P>) {
     this.#options = options;
-    this.pool = new Pool(this, { ...options, keyed: options.key !== undefined });
+    markHandled(this.#closed.promise);
+    this.pool = new Pool(this, options);
   }
 
   /** Whether an item of this key can be accepted now. */
   protected abstract hasRoom(key: unknown): boolean;
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
-  protected abstract accept(...entry: Parameters<Accept<T>>): boolean;
+  abstract accept(...entry: Parameters<EntranceHost<T>["accept"]>): boolean;
 
   /** Starts something that waits for a worker outside the pool, if it can; `all` if nothing more comes. */
-  protected dispatch(_all: boolean): boolean {
-    return false;
-  }
+  protected dispatch?(all: boolean): boolean;
 
   /** Whether there may be something to dispatch. */
-  protected get dispatches(): boolean {
-    return false;
-  }
+  protected abstract get dispatches(): boolean;
 
   /** Takes what waits outside the pool. */
-  protected abandon(): IntakeJob<T, P>[] {
-    return [];
-  }
+  protected abandon?(): IntakeJob<T, P>[];
 
   get stats(): Counts {
     return this.ledger.snapshot();
@@ -69,13 +70,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   /** The stream is there, and will be told of a failure. */
   connect(onErrored: (error: unknown) => void): void {
     this.#onErrored = onErrored;
-    const { signal } = this.#options;
-    if (signal?.aborted) this.fail(signal.reason);
-    else if (signal) follow(signal, this);
-  }
-
-  signalAborted(reason: unknown): void {
-    this.fail(reason);
+    follow(this.#options.signal, this);
   }
 
   tryPush(item: T): boolean {
@@ -125,7 +120,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
 
   async consume(source: Source<T>): Promise<void> {
     this.#checkOpen();
-    const reader = openSource(checkSource(`${this.#options.owner}.consume`, source));
+    const reader = openSource(`${this.#options.owner}.consume`, source);
     const consumer = new Consumer(reader, (item) => this.#offer(item, undefined));
     this.#consumers.add(consumer);
     try {
@@ -156,18 +151,14 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   drain(): Promise<void> {
     this.refuse();
     this.#state = "draining";
-    const closed = this.whenClosed();
     this.rested();
-    return closed;
+    return this.whenClosed();
   }
 
   /** Settles when the sink is closed or errored. */
   whenClosed(): Promise<void> {
-    if (this.#closed === undefined) {
-      this.#closed = new Deferred();
-      if (this.#failure) this.#closed.reject(this.#failure.error);
-    }
-    return this.#closed.promise;
+    // One for each who asks, so that nobody's rejection counts as handled by another.
+    return this.#closed.promise.then();
   }
 
   /** Stops at once, for good, with `error`. The first error wins. */
@@ -175,19 +166,19 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     if (this.#state === "closed" || this.#failure) return;
     this.#state = "errored";
     this.#failure = { error };
-    this.#unfollow();
+    unfollow(this.#options.signal, this);
 
     const { waiting, running } = this.pool.stop();
     const items: T[] = [];
     this.ledger.rejectFlushes(error);
-    for (const job of [...waiting, ...this.abandon()]) {
+    for (const job of [...waiting, ...this.abandon?.() ?? []]) {
       this.ledger.discard(job.count, job.epoch);
       job.reject(error);
       for (const item of job.items) items.push(item);
     }
     for (const job of running) job.reject(error);
     this.#entrance.reject(error);
-    this.#closed?.reject(error);
+    this.#closed.reject(error);
     this.#onErrored?.(error);
 
     // User code from here on: all that it can see is as it will be.
@@ -230,12 +221,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     try {
       const handled = onError(outcome, job.payload);
       if (isThenable(handled)) {
-        return new Promise((resolve) => {
-          whenSettled(handled, () => resolve(), (error) => {
-            this.fail(error);
-            resolve();
-          });
-        });
+        return whenSettled(handled, () => {}, (error) => this.fail(error));
       }
     } catch (error) {
       this.fail(error);
@@ -252,7 +238,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     // The usual case, for each item.
     if (this.#state === "open" && this.#entrance.empty && !this.dispatches) return;
     this.#resting = true;
-    while (!this.#failure && (this.dispatch(this.#ending) || this.#admit()));
+    while (!this.#failure && (this.dispatch?.(this.#ending) || this.#admit()));
     this.#resting = false;
     this.#checkClosed();
   }
@@ -272,7 +258,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
     const { head } = this.#entrance;
     if (head === undefined || !this.hasRoom(head.key)) return false;
     // Also where that fails: what has used the room up may have to start first.
-    this.#entrance.admit(this.#accept);
+    this.#entrance.admit(this);
     return true;
   }
 
@@ -313,11 +299,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Followe
   #checkClosed(): void {
     if (!this.#ending || !this.ledger.idle) return;
     this.#state = "closed";
-    this.#unfollow();
-    this.#closed!.resolve();
-  }
-
-  #unfollow(): void {
-    if (this.#options.signal) unfollow(this.#options.signal, this);
+    unfollow(this.#options.signal, this);
+    this.#closed.resolve();
   }
 }

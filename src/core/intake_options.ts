@@ -1,5 +1,5 @@
 import type { HandlerContext } from "./call_context.ts";
-import { checkDuration, checkFunction, checkLimit, checkSignal } from "./options.ts";
+import { check, DURATION, FUNCTION, LIMIT, type Rules, SIGNAL } from "./options.ts";
 import type { Runner } from "./pool.ts";
 
 /** What both sinks are told by their options. Checked already. */
@@ -15,45 +15,28 @@ export interface IntakeOptions<T, P> {
   signal: AbortSignal | undefined;
 }
 
-/** What every sink is told by its options, as it is given. */
-export interface GivenIntakeOptions<T, P> {
-  concurrency?: number | undefined;
-  timeout?: number | undefined;
-  key?: ((item: T) => unknown) | undefined;
-  onError?: ((error: unknown, payload: P) => unknown) | undefined;
-  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
-  context?: (() => Runner) | undefined;
-  signal?: AbortSignal | undefined;
-}
+/** What of it a user gives. */
+type Given<T, P> = Omit<IntakeOptions<T, P>, "owner" | "handler">;
 
-/** Their names. */
-export const INTAKE_OPTIONS = [
-  "concurrency",
-  "capacity",
-  "key",
-  "timeout",
-  "onError",
-  "onDiscard",
-  "context",
-  "signal",
-] as const;
+/** The rules of what every sink is told by its options. */
+export const SINK: Rules<keyof Given<never, never> | "capacity"> = {
+  concurrency: LIMIT,
+  capacity: LIMIT,
+  key: FUNCTION,
+  timeout: DURATION,
+  onError: FUNCTION,
+  onDiscard: FUNCTION,
+  context: FUNCTION,
+  signal: SIGNAL,
+};
 
-/** Checks them, and fills in those that are not given. */
-export function checkIntakeOptions<T, P>(
+/** Checks the handler, and fills in what is not given. */
+export function completeOptions<T, P>(
   owner: string,
   handler: (payload: P, context: HandlerContext) => unknown,
-  given: GivenIntakeOptions<T, P>,
+  given: { [Name in keyof Given<T, P>]?: Given<T, P>[Name] | undefined },
 ): IntakeOptions<T, P> {
-  const { concurrency = 1, timeout = Infinity } = given;
-  return {
-    owner,
-    handler: checkFunction(owner, "handler", handler),
-    concurrency: checkLimit(owner, "concurrency", concurrency),
-    timeout: checkDuration(owner, "timeout", timeout),
-    key: checkFunction(owner, "key", given.key, "optional"),
-    onError: checkFunction(owner, "onError", given.onError, "optional"),
-    onDiscard: checkFunction(owner, "onDiscard", given.onDiscard, "optional"),
-    context: checkFunction(owner, "context", given.context, "optional"),
-    signal: checkSignal(owner, "signal", given.signal),
-  };
+  check(owner, "handler", handler, FUNCTION);
+  const { concurrency = 1, timeout = Infinity, key, context, onError, onDiscard, signal } = given;
+  return { owner, handler, concurrency, timeout, key, context, onError, onDiscard, signal };
 }

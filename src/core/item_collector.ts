@@ -1,12 +1,12 @@
 import type { Collector } from "./batcher.ts";
 import {
-  checkDuration,
-  checkFunction,
-  checkLimit,
-  checkSignal,
-  checkWord,
-  complaint,
-  show,
+  check,
+  FUNCTION,
+  LIMIT_OR_NONE,
+  LINGER,
+  type Rule,
+  type Rules,
+  SIGNAL,
 } from "./options.ts";
 
 /** The limits of a batch, checked, and what they are called by those who gave them. */
@@ -27,27 +27,46 @@ export interface GivenLimits<T> {
   oversize?: "alone" | "error" | undefined;
 }
 
-const NAMES = { maxWeight: "maxWeight", weigh: "weigh" };
+/** What happens to an item that is too large by itself. */
+export const OVERSIZE: Rule = [
+  "string",
+  'be "alone" or "error"',
+  (value: string) => value === "alone" || value === "error",
+];
 
-/** Checks the limits of a batch and fills in those that are not given. */
-export function checkLimits<T>(
+/** The rules of {@linkcode GivenLimits}. */
+export const LIMITS: Rules<keyof GivenLimits<never>> = {
+  maxItems: LIMIT_OR_NONE,
+  maxWeight: LIMIT_OR_NONE,
+  weigh: FUNCTION,
+  oversize: OVERSIZE,
+};
+
+/** The rules of what a batching stream is told beside its limits. */
+export const BATCHING: Rules<"linger" | "signal"> = { linger: LINGER, signal: SIGNAL };
+
+const NAMES = { maxWeight: "maxWeight", weigh: "weigh" };
+const WEIGHT: Rule = [
+  "number",
+  "return a finite number of at least 0",
+  (value: number) => value >= 0 && value < Infinity,
+];
+
+/** Checks that the limits go together, and fills in those that are not given. */
+export function completeLimits<T>(
   owner: string,
   given: GivenLimits<T>,
   names: ItemLimits<T>["names"] = NAMES,
 ): ItemLimits<T> {
   const { maxWeight = Infinity, weigh, oversize = "alone" } = given;
-  checkLimit(owner, names.maxWeight, maxWeight, "or Infinity");
-  checkFunction(owner, names.weigh, weigh, "optional");
   if ((given.maxWeight === undefined) !== (weigh === undefined)) {
     const [here, missing] = weigh ? ["weigh", "maxWeight"] : ["maxWeight", "weigh"];
     throw new TypeError(`${owner}: option "${here}" needs option "${missing}"`);
   }
-  checkWord(owner, "oversize", oversize, ["alone", "error"]);
   const { maxItems = maxWeight === Infinity ? 1000 : Infinity } = given;
-  checkLimit(owner, "maxItems", maxItems, "or Infinity");
-  if (maxItems === Infinity && maxWeight === Infinity) {
-    const rule = `finite where "${names.maxWeight}" is not`;
-    throw new RangeError(complaint(owner, "maxItems", rule, maxItems));
+  if (maxWeight === Infinity) {
+    const rule = `be finite where "${names.maxWeight}" is not`;
+    check(owner, "maxItems", maxItems, ["number", rule, Number.isFinite]);
   }
   return { owner, names, maxItems, maxWeight, weigh, oversize };
 }
@@ -55,7 +74,7 @@ export function checkLimits<T>(
 /** What `CollectStream` is to be told where batches are arrays of items. Checked. */
 export class ItemBatching<T> {
   readonly collector: () => Collector<T, T[]>;
-  readonly linger: number;
+  readonly linger: number | undefined;
   readonly signal: AbortSignal | undefined;
 
   constructor(
@@ -63,16 +82,14 @@ export class ItemBatching<T> {
     given: { linger?: number | undefined; signal?: AbortSignal | undefined },
   ) {
     this.collector = () => itemCollector(limits);
-    const { linger = Infinity, signal } = given;
-    this.linger = checkDuration(limits.owner, "linger", linger, "or zero");
-    this.signal = checkSignal(limits.owner, "signal", signal);
+    this.linger = given.linger;
+    this.signal = given.signal;
   }
 }
 
 /** The collector that holds these limits. */
 export function itemCollector<T>(limits: ItemLimits<T>): Collector<T, T[]> {
-  const { weigh } = limits;
-  return weigh ? new WeighingCollector(limits, weigh) : new CountingCollector(limits.maxItems);
+  return limits.weigh ? new WeighingCollector(limits, limits.weigh) : new CountingCollector(limits);
 }
 
 /** Items in an array, up to a count. */
@@ -82,8 +99,8 @@ class CountingCollector<T> implements Collector<T, T[]> {
   /** A field, because it is read more often than it changes. */
   full = false;
 
-  constructor(maxItems: number) {
-    this.#maxItems = maxItems;
+  constructor(limits: ItemLimits<T>) {
+    this.#maxItems = limits.maxItems;
   }
 
   get size(): number {
@@ -111,19 +128,21 @@ class WeighingCollector<T> extends CountingCollector<T> {
   #next = 0;
 
   constructor(limits: ItemLimits<T>, weigh: (item: T) => number) {
-    super(limits.maxItems);
+    super(limits);
     this.#limits = limits;
     this.#weigh = weigh;
   }
 
   fits(item: T): boolean {
+    const { owner, names, maxWeight, oversize } = this.#limits;
     const weigh = this.#weigh;
-    const { maxWeight } = this.#limits;
-    const weight = weigh(item);
-    this.#next = weight;
-    if (!(typeof weight === "number" && weight >= 0 && weight <= maxWeight && weight < Infinity)) {
-      this.#checkWeight(weight);
+    const weight = check(owner, names.weigh, weigh(item), WEIGHT);
+    if (weight > maxWeight && oversize === "error") {
+      throw new RangeError(
+        `${owner}: an item of weight ${weight} is over option "${names.maxWeight}" of ${maxWeight}`,
+      );
     }
+    this.#next = weight;
     return this.#weight + weight <= maxWeight;
   }
 
@@ -136,18 +155,5 @@ class WeighingCollector<T> extends CountingCollector<T> {
   override take(): T[] {
     this.#weight = 0;
     return super.take();
-  }
-
-  #checkWeight(weight: unknown): void {
-    const { owner, names, maxWeight, oversize } = this.#limits;
-    const rule = "return a finite number of at least 0";
-    const message = `${owner}: option "${names.weigh}" must ${rule}; got ${show(weight)}`;
-    if (typeof weight !== "number") throw new TypeError(message);
-    if (!(weight >= 0 && weight < Infinity)) throw new RangeError(message);
-    if (oversize === "error") {
-      throw new RangeError(
-        `${owner}: an item of weight ${weight} is over option "${names.maxWeight}" of ${maxWeight}`,
-      );
-    }
   }
 }

@@ -16,11 +16,15 @@ export class ItemIntake<T> extends Intake<T, T> {
     this.#capacity = capacity;
   }
 
+  protected override get dispatches(): boolean {
+    return false;
+  }
+
   protected override hasRoom(key: unknown): boolean {
     return this.ledger.waiting < this.#capacity || this.pool.canStart(key);
   }
 
-  protected override accept(
+  override accept(
     item: T,
     key: unknown,
     run: Runner | undefined,

@@ -35,18 +35,22 @@ export class Ledger implements Counts {
   failed = 0;
   discarded = 0;
 
-  /** The epoch that accepts now. */
-  epoch: Epoch = { outstanding: 0, flushed: undefined, next: undefined };
+  #epoch: Epoch = { outstanding: 0, flushed: undefined, next: undefined };
   /** The oldest epoch that somebody may still wait for, and the youngest. */
-  #oldest: Epoch = this.epoch;
-  #flushed: Epoch = this.epoch;
+  #oldest: Epoch = this.#epoch;
+  #flushed: Epoch = this.#epoch;
   #idle: Deferred<void> | undefined;
+
+  /** The epoch that accepts now. */
+  get epoch(): Epoch {
+    return this.#epoch;
+  }
 
   /** One item is accepted, and waits. */
   accept(): void {
     this.accepted++;
     this.waiting++;
-    this.epoch.outstanding++;
+    this.#epoch.outstanding++;
   }
 
   /** `count` waiting items are handed to a handler. */
@@ -82,10 +86,10 @@ export class Ledger implements Counts {
   whenFlushed(): Promise<void> {
     if (this.idle) return DONE;
     // Nothing was accepted since the last flush: wait for the same.
-    if (this.epoch.outstanding > 0) {
-      this.#flushed = this.epoch;
+    if (this.#epoch.outstanding > 0) {
+      this.#flushed = this.#epoch;
       this.#flushed.flushed = new Deferred();
-      this.epoch = this.#flushed.next = { outstanding: 0, flushed: undefined, next: undefined };
+      this.#epoch = this.#flushed.next = { outstanding: 0, flushed: undefined, next: undefined };
     }
     return this.#flushed.flushed!.promise;
   }
@@ -97,9 +101,9 @@ export class Ledger implements Counts {
     }
   }
 
+  /** Nothing else here is public and a field. */
   snapshot(): Counts {
-    const { accepted, waiting, running, done, failed, discarded } = this;
-    return { accepted, waiting, running, done, failed, discarded };
+    return { ...this };
   }
 
   #leave(count: number, epoch: Epoch): void {

@@ -60,7 +60,7 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
     super();
     this.#fn = fn;
     this.#options = options;
-    this.#pool = new Pool(this, { ...options, keyed: options.key !== undefined });
+    this.#pool = new Pool(this, options);
   }
 
   /** Resolves when every call has settled, so that a late failure still reaches the writer. */

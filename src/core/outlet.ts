@@ -1,4 +1,6 @@
-import { Batcher, type Collector, Linger } from "./batcher.ts";
+import { Batcher, type Collector, makeCollector, startLinger } from "./batcher.ts";
+import { BATCHING } from "./item_collector.ts";
+import { check, FUNCTION, readOptions } from "./options.ts";
 import { Passage } from "./passage.ts";
 
 /** What `stats` shows of a batching stream: every accepted item is in exactly one of the next three. */
@@ -24,7 +26,7 @@ export class Outlet<T, B> extends Passage<T, B> {
 
   constructor(collector: Collector<T, B>, linger: number) {
     super();
-    this.#batcher = new Batcher(collector, new Linger(linger), () => this.step());
+    this.#batcher = new Batcher(collector, startLinger(linger), () => this.step());
   }
 
   get stats(): BatchStats {
@@ -98,4 +100,23 @@ export class Outlet<T, B> extends Passage<T, B> {
     if (this.closing) this.finish();
     else this.admit();
   }
+}
+
+/** What an {@linkcode Outlet} is told by its options, as it is given. */
+interface Given<T, B> {
+  collector: () => Collector<T, B>;
+  linger?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const OPTIONS = { collector: FUNCTION, ...BATCHING };
+
+/** Checks the options and makes what they ask for. */
+export function openOutlet<T, B>(
+  options: Given<T, B>,
+): { outlet: Outlet<T, B>; signal: AbortSignal | undefined } {
+  const owner = "CollectStream";
+  const { collector, linger = Infinity, signal } = readOptions(owner, options, OPTIONS);
+  const made = makeCollector(owner, check(owner, "collector", collector!, FUNCTION));
+  return { outlet: new Outlet(made, linger), signal };
 }

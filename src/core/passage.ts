@@ -47,8 +47,7 @@ export abstract class Passage<T, R> implements Follower {
     this.#target = target;
     this.#onErrored = onErrored;
     this.#signal = signal;
-    if (signal?.aborted) this.fail(signal.reason);
-    else if (signal) follow(signal, this);
+    follow(signal, this);
   }
 
   /** Takes the item now, or returns when it will have been taken. Throws where this has failed. */
@@ -102,10 +101,6 @@ export abstract class Passage<T, R> implements Follower {
     this.#room = undefined;
   }
 
-  signalAborted(reason: unknown): void {
-    this.fail(reason);
-  }
-
   protected get demand(): boolean {
     return this.#demand;
   }
@@ -150,7 +145,7 @@ export abstract class Passage<T, R> implements Follower {
 
   #end(): void {
     this.release();
-    if (this.#signal) unfollow(this.#signal, this);
+    unfollow(this.#signal, this);
   }
 
   #whenRoom(): Promise<void> {

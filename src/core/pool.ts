@@ -1,5 +1,5 @@
 import { CallContext, type HandlerContext } from "./call_context.ts";
-import { Deadlines, type Expiring } from "./deadlines.ts";
+import { Deadlines, Expiring } from "./deadlines.ts";
 import { type JobQueue, type Keyed, Lanes, Line } from "./lanes.ts";
 import { isThenable, whenSettled } from "./promises.ts";
 
@@ -41,12 +41,12 @@ export class Pool<J extends Job> {
 
   constructor(
     host: PoolHost<J>,
-    options: { owner: string; concurrency: number; timeout: number; keyed: boolean },
+    options: { owner: string; concurrency: number; timeout: number; key: unknown },
   ) {
     const { owner, timeout } = options;
     this.#host = host;
     this.#concurrency = options.concurrency;
-    this.#queue = options.keyed ? new Lanes<J>() : new Line<J>();
+    this.#queue = options.key ? new Lanes<J>() : new Line<J>();
     this.#timed = timeout !== Infinity;
     if (this.#timed) {
       this.#deadlines = new Deadlines(timeout, (worker) => {
@@ -84,7 +84,6 @@ export class Pool<J extends Job> {
     if (!outermost) return;
     this.#draining = false;
     this.#host.rested();
-    this.#deadlines?.rest();
   }
 
   /** Starts nothing more. Returns the jobs that waited and those that run. */
@@ -178,11 +177,7 @@ export class Pool<J extends Job> {
 }
 
 /** A slot, and the two functions that hear of its handler: made once, not for each item. */
-class Worker<J extends Job> implements Expiring {
-  deadline = 0;
-  before: Expiring | undefined;
-  after: Expiring | undefined;
-
+class Worker<J extends Job> extends Expiring {
   /** The next without a job. */
   next: Worker<J> | undefined;
   job: J | undefined;
@@ -192,6 +187,7 @@ class Worker<J extends Job> implements Expiring {
   readonly rejected: (error: unknown) => void;
 
   constructor(pool: Pool<J>) {
+    super();
     this.fulfilled = (outcome) => {
       if (!this.dismissed) pool.settle(this, false, outcome);
     };

@@ -31,8 +31,7 @@ export function reportUncaught(error: unknown): void {
 
 /** Whether what user code returned has to be waited for. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return ((typeof value === "object" && value !== null) || typeof value === "function") &&
-    typeof (value as { then?: unknown }).then === "function";
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }
 
 /**

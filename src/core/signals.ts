@@ -3,9 +3,10 @@
  * a shutdown signal is shared by thousands.
  */
 
-/** What wants to hear of an abort. It must not throw. */
+/** What wants to hear of an abort. */
 export interface Follower {
-  signalAborted(reason: unknown): void;
+  /** It must not throw. */
+  fail(reason: unknown): void;
 }
 
 interface Group {
@@ -15,18 +16,18 @@ interface Group {
 
 const groups = new WeakMap<AbortSignal, Group>();
 
-/** Tells `follower` once when `signal` aborts. The caller has seen that it has not aborted yet. */
-export function follow(signal: AbortSignal, follower: Follower): void {
-  const group = groups.get(signal) ?? listen(signal);
-  group.members.add(follower);
+/** Tells `follower` once when `signal` aborts, at once where it has. */
+export function follow(signal: AbortSignal | undefined, follower: Follower): void {
+  if (signal?.aborted) follower.fail(signal.reason);
+  else if (signal) (groups.get(signal) ?? listen(signal)).members.add(follower);
 }
 
 /** Takes it back; the listener goes with the last follower. */
-export function unfollow(signal: AbortSignal, follower: Follower): void {
-  const group = groups.get(signal);
+export function unfollow(signal: AbortSignal | undefined, follower: Follower): void {
+  const group = signal && groups.get(signal);
   if (group?.members.delete(follower) && group.members.size === 0) {
-    groups.delete(signal);
-    signal.removeEventListener("abort", group.listener);
+    groups.delete(signal!);
+    signal!.removeEventListener("abort", group.listener);
   }
 }
 
@@ -34,7 +35,7 @@ function listen(signal: AbortSignal): Group {
   const members = new Set<Follower>();
   const listener = (): void => {
     // The live set: a follower that goes while another is told is not told any more.
-    for (const member of members) member.signalAborted(signal.reason);
+    for (const member of members) member.fail(signal.reason);
     groups.delete(signal);
   };
   const group = { members, listener };

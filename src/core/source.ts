@@ -1,5 +1,5 @@
 import { show } from "./options.ts";
-import { Deferred, DONE, isThenable, markHandled } from "./promises.ts";
+import { Deferred, isThenable, markHandled } from "./promises.ts";
 
 /** What items can be read from. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
@@ -10,65 +10,34 @@ export interface Step<T> {
   readonly value?: T | undefined;
 }
 
-/** Any source, read item by item. */
+/** Any source, read item by item: what the reader of a stream has. */
 export interface SourceReader<T> {
   /** Synchronous where the source is. */
   read(): Step<T> | PromiseLike<Step<T>>;
-  /** The source has ended or failed by itself. */
-  release(): void;
-  /**
-   * Nobody wants more. Does not wait for a generator, which may be at work and hang: what that
-   * throws at its end goes to `late`.
-   */
-  cancel(reason: unknown, late: (error: unknown) => void): Promise<void>;
+  /** Nobody wants more. What is heard too late to be waited for goes to `late`. */
+  cancel(reason: unknown, late: (error: unknown) => void): Promise<void> | void;
+  /** The source is over, or let go of. */
+  releaseLock(): void;
 }
 
-/** Throws a `TypeError` unless `source` can be read from. */
-export function checkSource<T>(owner: string, source: Source<T>): Source<T> {
-  const readable = Object(source ?? {});
-  if (
-    typeof readable.getReader !== "function" && !readable[Symbol.asyncIterator] &&
-    !readable[Symbol.iterator]
-  ) {
+/** Opens a source; throws a `TypeError` where it is none, or is locked. */
+export function openSource<T>(owner: string, source: Source<T>): SourceReader<T> {
+  const given = Object(source ?? {});
+  if (typeof given.getReader === "function") return given.getReader();
+  const iterate = given[Symbol.asyncIterator] ?? given[Symbol.iterator];
+  if (!iterate) {
     const rule = "a ReadableStream, an AsyncIterable or an Iterable";
     throw new TypeError(`${owner}: source must be ${rule}; got ${show(source)}`);
   }
-  return source;
-}
-
-/** Opens a source that was checked. */
-export function openSource<T>(source: Source<T>): SourceReader<T> {
-  if ("getReader" in Object(source)) return readStream(source as ReadableStream<T>);
-  const iterable = source as Partial<AsyncIterable<T>> & Iterable<T>;
-  return readIterator(iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]());
-}
-
-function readStream<T>(stream: ReadableStream<T>): SourceReader<T> {
-  const reader = stream.getReader();
-  return {
-    read: () => reader.read(),
-    release: () => reader.releaseLock(),
-    cancel(reason) {
-      const cancelled = reader.cancel(reason);
-      reader.releaseLock();
-      return cancelled;
-    },
-  };
-}
-
-function readIterator<T>(iterator: Iterator<T> | AsyncIterator<T>): SourceReader<T> {
+  const iterator: Iterator<T> | AsyncIterator<T> = iterate.call(source);
   return {
     read: () => iterator.next(),
-    release() {},
     cancel(_reason, late) {
-      try {
-        const returned = iterator.return?.();
-        if (isThenable(returned)) returned.then(undefined, late);
-        return DONE;
-      } catch (error) {
-        return Promise.reject(error);
-      }
+      // Not waited for: a generator may be at work, and hang.
+      const returned = iterator.return?.();
+      if (isThenable(returned)) returned.then(undefined, late);
     },
+    releaseLock() {},
   };
 }
 
@@ -93,11 +62,13 @@ export class Consumer<T> {
   }
 
   /** Lets go of the source. */
-  stop(reason: unknown, late: (error: unknown) => void): Promise<void> {
-    if (this.#over) return DONE;
+  async stop(reason: unknown, late: (error: unknown) => void): Promise<void> {
+    if (this.#over) return;
     this.#over = true;
     this.#stopped.reject(reason);
-    return this.#reader.cancel(reason, late);
+    const cancelled = this.#reader.cancel(reason, late);
+    this.#reader.releaseLock();
+    await cancelled;
   }
 
   /** As `stop`, where an error has been told already: what the source says to it comes second. */
@@ -106,29 +77,22 @@ export class Consumer<T> {
   }
 
   async #read(): Promise<void> {
-    while (!this.#over) {
-      let step: Step<T>;
-      try {
+    try {
+      for (;;) {
         const read = this.#reader.read();
-        step = isThenable(read) ? await read : read;
+        const step = isThenable(read) ? await read : read;
+        if (this.#over || step.done) return;
+        try {
+          const accepted = this.#offer(step.value as T);
+          if (accepted) await accepted;
+        } catch (error) {
+          this.abandon(error);
+        }
         if (this.#over) return;
-        if (step.done) this.#end();
-      } catch (error) {
-        this.#end();
-        throw error;
       }
-      if (step.done) return;
-      try {
-        const accepted = this.#offer(step.value as T);
-        if (accepted) await accepted;
-      } catch (error) {
-        this.abandon(error);
-      }
+    } finally {
+      if (!this.#over) this.#reader.releaseLock();
+      this.#over = true;
     }
-  }
-
-  #end(): void {
-    this.#over = true;
-    this.#reader.release();
   }
 }

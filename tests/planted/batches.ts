@@ -12,8 +12,8 @@ export const batches: readonly Planted[] = [
     tests: TESTS,
     file: "core/batcher.ts",
     edits: [[
-      "if (this.#deadlines) this.#deadlines.add(batcher, openedAt);",
-      "if (openedAt > 0) setTimeout(() => batcher.held > 0 && batcher.ring(), this.duration);",
+      "if (duration > 0) this.#linger.add(this, this.#openedAt);",
+      "if (duration > 0) setTimeout(() => this.held > 0 && this.ring(), duration);",
     ]],
   },
   {

@@ -70,8 +70,8 @@ export const flights: readonly Planted[] = [
     tests: TESTS,
     file: "core/flight.ts",
     edits: [[
-      "caller.resolve(values[index]!, this.shared)",
-      "caller.resolve(values[index]!, index > 0)",
+      "caller.land(values[index]!, this.shared)",
+      "caller.land(values[index]!, index > 0)",
     ]],
   },
   {

@@ -22,8 +22,8 @@ export const sinks: readonly Planted[] = [
     tests: FANOUT,
     file: "core/intake.ts",
     edits: [[
-      "this.#entrance.admit(this.#accept);\n    return true;",
-      "while (!this.#entrance.empty) this.#entrance.admit(this.#accept);\n    return true;",
+      "this.#entrance.admit(this);\n    return true;",
+      "while (!this.#entrance.empty) this.#entrance.admit(this);\n    return true;",
     ]],
   },
   {
@@ -132,7 +132,7 @@ export const sinks: readonly Planted[] = [
     rule: "7.5",
     tests: ["transform_faults", "map_stream"],
     file: "core/signals.ts",
-    edits: [['signal.removeEventListener("abort", group.listener);', ""]],
+    edits: [['signal!.removeEventListener("abort", group.listener);', ""]],
   },
   {
     name: "listener-on-aborted",
@@ -140,8 +140,8 @@ export const sinks: readonly Planted[] = [
     wrong: "a signal that has aborted already is listened to all the same",
     rule: "F-33",
     tests: FANOUT,
-    file: "core/intake.ts",
-    edits: [["else if (signal) follow(signal, this);", "if (signal) follow(signal, this);"]],
+    file: "core/signals.ts",
+    edits: [["else if (signal) (groups", "if (signal) (groups"]],
   },
   {
     name: "abort-leaves-waiters",

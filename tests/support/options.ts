@@ -100,9 +100,9 @@ const aggregator: Record<string, Option> = {
   capacity: { kind: "limit", beside: { maxItems: 1 } },
 };
 const flight: Record<string, Option> = {
-  clone: { kind: "function", owner: "Singleflight" },
-  cache: { kind: "cache", owner: "Singleflight" },
-  forgetAfter: { kind: "duration", owner: "Singleflight" },
+  clone: { kind: "function" },
+  cache: { kind: "cache" },
+  forgetAfter: { kind: "duration" },
 };
 
 const map: Record<string, Option> = {
