@@ -39,9 +39,9 @@ export class ItemIntake<T> extends Intake<T, T> {
 
 class ItemJob<T> implements IntakeJob<T, T> {
   next: Linked | undefined;
-  order = 0;
-  lane: Lane | undefined;
-  readonly count = 1;
+  // Not there before a queue sets them, which only those with keys do: what is not there costs nothing.
+  declare order: number;
+  declare lane: Lane | undefined;
   failures = 0;
   readonly payload: T;
   readonly key: unknown;
@@ -61,6 +61,10 @@ class ItemJob<T> implements IntakeJob<T, T> {
     this.run = run;
     this.epoch = epoch;
     this.#result = result;
+  }
+
+  get count(): number {
+    return 1;
   }
 
   get items(): readonly T[] {

@@ -24,8 +24,8 @@ class Result<R> implements Linked {
 /** One call. */
 class Call<T, R> implements Job {
   next: Linked | undefined;
-  order = 0;
-  lane: Lane | undefined;
+  declare order: number;
+  declare lane: Lane | undefined;
   readonly run = undefined;
   readonly key: unknown;
   readonly item: T;

@@ -86,8 +86,8 @@ export class OpenBatch<T, B> extends Batcher<T, B> {
 /** A batch that waits for a worker, or is with one. */
 export class BatchJob<T, B> implements IntakeJob<T, B> {
   next: Linked | undefined;
-  order = 0;
-  lane: Lane | undefined;
+  declare order: number;
+  declare lane: Lane | undefined;
   failures = 0;
   results: Results | undefined;
   readonly payload: B;

@@ -15,7 +15,7 @@ export class Deferred<T> {
 }
 
 /** The promise of everything that is done at once. */
-export const DONE: Promise<void> = Promise.resolve();
+export const DONE: Promise<void> = /* @__PURE__ */ Promise.resolve();
 
 /** Marks a rejection as seen, where the same error also reaches the caller by another way. */
 export function markHandled(promise: Promise<unknown>): void {
@@ -46,7 +46,5 @@ export function whenSettled<T, R>(
   const promise = thenable instanceof Promise && thenable.constructor === Promise
     ? thenable
     : Promise.resolve(thenable);
-  return nativeThen.call(promise, fulfilled as (value: unknown) => R, rejected) as Promise<R>;
+  return Promise.prototype.then.call(promise, fulfilled as never, rejected) as Promise<R>;
 }
-
-const nativeThen = Promise.prototype.then;

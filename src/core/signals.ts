@@ -14,7 +14,7 @@ interface Group {
   readonly listener: () => void;
 }
 
-const groups = new WeakMap<AbortSignal, Group>();
+const groups = /* @__PURE__ */ new WeakMap<AbortSignal, Group>();
 
 /** Tells `follower` once when `signal` aborts, at once where it has. */
 export function follow(signal: AbortSignal | undefined, follower: Follower): void {
