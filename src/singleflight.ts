@@ -352,7 +352,7 @@ export class Singleflight<K = string, V = unknown> {
         if (signal?.aborted) throw signal.reason;
       }
       const joined = this.#flights.get(key);
-      if (joined?.starting) {
+      if (joined && !joined.outcome) {
         throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
       }
       const flight = joined ?? new Flight<K, V>(key, this.#onDeserted);
@@ -368,11 +368,12 @@ export class Singleflight<K = string, V = unknown> {
   #start(flight: Flight<K, V>, fn: FlightFunction<V>): void {
     this.#flights.set(flight.key, flight);
     const start = this.#deadlines ? performance.now() : 0;
+    let outcome: Promise<V>;
     try {
-      const outcome = fn(flight.context);
-      if (isThenable(outcome)) {
-        flight.outcome = whenSettled(
-          outcome,
+      const returned = fn(flight.context);
+      if (isThenable(returned)) {
+        outcome = whenSettled(
+          returned,
           (value) => this.#land(flight, value),
           (error) => this.#crash(flight, error),
         );
@@ -380,14 +381,14 @@ export class Singleflight<K = string, V = unknown> {
           this.#deadlines?.add(flight.expiry = new Expiry(flight.key), start);
         }
       } else {
-        flight.outcome = Promise.resolve(this.#land(flight, outcome));
+        outcome = Promise.resolve(this.#land(flight, returned));
       }
     } catch (error) {
-      flight.outcome = Promise.reject(error);
+      outcome = Promise.reject(error);
       this.#drop(flight);
       flight.fail(error);
     }
-    flight.started();
+    flight.started(outcome);
   }
 
   #land(flight: Flight<K, V>, value: V): V {

@@ -75,16 +75,14 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(intake: unknown) {
     const machine = intake as Intake<T, unknown>;
-    let aborted = false;
     super({
       start(controller) {
         // Fires at once, also while a write waits for room: `abort` comes only after that.
         controller.signal.addEventListener("abort", () => {
-          aborted = true;
           machine.fail(controller.signal.reason);
         });
         // To error a stream from its own abort would make that abort reject.
-        machine.connect((error) => aborted || controller.error(error));
+        machine.connect((error) => controller.signal.aborted || controller.error(error));
       },
       write: (item) => machine.write(item),
       close: () => machine.drain(),

@@ -26,12 +26,10 @@ export class Flight<K, V> {
   readonly key: K;
   readonly context: CallContext = new CallContext();
   readonly #onDeserted: (flight: Flight<K, V>) => void;
-  /** The function is in its synchronous part: whoever joins from there would wait for itself. */
-  starting = true;
   /** When it may be joined no more; most flights may always. */
   expiry: Expiry<K> | undefined;
-  /** How the execution ends. */
-  outcome!: Promise<V>;
+  /** How the execution ends; there is none while the function is in its synchronous part. */
+  outcome: Promise<V> | undefined;
   #joined = 0;
   /** The outcome, for all callers that cannot leave and need nothing of their own. */
   #common: Promise<V> | undefined;
@@ -54,17 +52,17 @@ export class Flight<K, V> {
   }
 
   /** The synchronous part of the function is over, and there is an outcome. */
-  started(): void {
-    this.starting = false;
+  started(outcome: Promise<V>): void {
+    this.outcome = outcome;
     // Whoever has joined by now is told the error by a promise of its own.
-    if (this.#joined > 0) markHandled(this.outcome);
+    if (this.#joined > 0) markHandled(outcome);
   }
 
   /** The promise that all callers may share. */
   join(): Promise<V> {
     this.#joined++;
     // Not the one that was marked, or nobody would hear of it if these do not handle it.
-    return this.#common ??= this.shared ? this.outcome.then() : this.outcome;
+    return this.#common ??= this.shared ? this.outcome!.then() : this.outcome!;
   }
 
   /** A promise of one caller alone, who leaves when the signal aborts. */
