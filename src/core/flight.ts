@@ -91,6 +91,8 @@ export class Flight<K, V> {
 
   /** `copy` makes each caller's value, but where `original` says so the first gets `value` itself. */
   succeed(value: V, copy: ((value: V) => V) | undefined, original: boolean): void {
+    // The usual case: all share the outcome.
+    if (!this.#callers) return;
     const callers = this.#land();
     // All copies before the first promise: what a caller does to its value must not reach another's.
     const values = callers.map((caller, index) => {
