@@ -44,7 +44,7 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Entranc
 
   constructor(options: IntakeOptions<T, P>) {
     this.#options = options;
-    markHandled(this.#closed.promise);
+    markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
     this.pool = new Pool(this, options);
   }
 
