@@ -46,11 +46,6 @@ export class Flight<K, V> {
     return this.#joined > 1;
   }
 
-  /** Whether every caller has left. */
-  get deserted(): boolean {
-    return this.#common === undefined && !this.#callers?.size;
-  }
-
   /** The synchronous part of the function is over, and there is an outcome. */
   started(outcome: Promise<V>): void {
     this.outcome = outcome;
@@ -79,7 +74,7 @@ export class Flight<K, V> {
   leave(caller: Caller<K, V>, reason: unknown): void {
     this.#callers!.delete(caller);
     caller.reject(reason);
-    if (!this.deserted) return;
+    if (this.#common || this.#callers!.size > 0) return;
     // The key is free before anybody hears of it: a newcomer must not join a flight that dies.
     this.#onDeserted(this);
     CallContext.abort(this.context, reason);

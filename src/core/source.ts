@@ -91,8 +91,8 @@ export class Consumer<T> {
         if (this.#over) return;
       }
     } finally {
-      if (!this.#over) this.#reader.releaseLock();
       this.#over = true;
+      this.#reader.releaseLock();
     }
   }
 }

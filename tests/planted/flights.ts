@@ -30,7 +30,7 @@ export const flights: readonly Planted[] = [
     rule: "F-39",
     tests: TESTS,
     file: "core/flight.ts",
-    edits: [["if (!this.deserted) return;", ""]],
+    edits: [["if (this.#common || this.#callers!.size > 0) return;", ""]],
   },
   {
     name: "hangs-after-panic",
