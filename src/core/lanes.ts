@@ -13,8 +13,6 @@ export type Lane = Fifo<Keyed>;
 
 /** What a pool asks of the jobs that wait for it. */
 export interface JobQueue<J> {
-  /** Whether a job waits that may start now. */
-  readonly ready: boolean;
   /** Whether a job of this key need not wait for another of it. */
   free(key: unknown): boolean;
   push(job: J): void;
@@ -28,10 +26,6 @@ export interface JobQueue<J> {
 
 /** First come, first served. */
 export class Line<J extends Linked> extends Fifo<J> implements JobQueue<J> {
-  get ready(): boolean {
-    return this.head !== undefined;
-  }
-
   free(): boolean {
     return true;
   }
@@ -51,10 +45,6 @@ export class Lanes<J extends Keyed> implements JobQueue<J> {
   /** Ready since the job before them settled: a heap, the oldest first. */
   readonly #freed: J[] = [];
   #accepted = 0;
-
-  get ready(): boolean {
-    return this.#fresh.head !== undefined || this.#freed.length > 0;
-  }
 
   free(key: unknown): boolean {
     return !this.#lanes.has(key);

@@ -56,9 +56,9 @@ export class Pool<J extends Job> {
     }
   }
 
-  /** Whether a worker is free, and nothing waits for it. */
+  /** Whether a worker is free: no code of the user's runs while something waits that it could start. */
   get idle(): boolean {
-    return this.#running < this.#concurrency && !this.#queue.ready;
+    return this.#running < this.#concurrency;
   }
 
   /** Whether a job of this key would start at once. */
