@@ -340,7 +340,7 @@ export class Singleflight<K = string, V = unknown> {
         ? options
         : readOptions("Singleflight", options, CALL_OPTIONS).signal;
       if (signal?.aborted) throw signal.reason;
-      check("Singleflight", "fn", fn, FUNCTION);
+      if (typeof fn !== "function") check("Singleflight", "fn", fn, FUNCTION);
       if (this.#cache) {
         // `get` comes first: between the two a value may expire.
         const kept = this.#cache.get(key);

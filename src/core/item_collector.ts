@@ -46,11 +46,8 @@ export const LIMITS: Rules<keyof GivenLimits<never>> = {
 export const BATCHING: Rules<"linger" | "signal"> = { linger: LINGER, signal: SIGNAL };
 
 const NAMES = { maxWeight: "maxWeight", weigh: "weigh" };
-const WEIGHT: Rule = [
-  "number",
-  "return a finite number of at least 0",
-  (value: number) => value >= 0 && value < Infinity,
-];
+const isWeight = (value: number): boolean => value >= 0 && value < Infinity;
+const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
 
 /** Checks that the limits go together, and fills in those that are not given. */
 export function completeLimits<T>(
@@ -136,7 +133,9 @@ class WeighingCollector<T> extends CountingCollector<T> {
   fits(item: T): boolean {
     const { owner, names, maxWeight, oversize } = this.#limits;
     const weigh = this.#weigh;
-    const weight = check(owner, names.weigh, weigh(item), WEIGHT);
+    const weight = weigh(item);
+    // No call for each item.
+    if (typeof weight !== "number" || !isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
     if (weight > maxWeight && oversize === "error") {
       throw new RangeError(
         `${owner}: an item of weight ${weight} is over option "${names.maxWeight}" of ${maxWeight}`,
