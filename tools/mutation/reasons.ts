@@ -28,8 +28,6 @@ export const reasons: readonly Reason[] = [
       ["src/aggregator.ts", "checked.onDiscard !== undefined", "true"],
       ["src/core/cutter.ts", "{ this.#piece = undefined; this.#rest = NOTHING; }", "{}"],
       ["src/singleflight.ts", "options === undefined", "false"],
-      ["src/core/flight.ts", "this.#joined > 1", "true"],
-      ["src/core/flight.ts", "this.#joined > 1", "this.#joined >= 1"],
       [
         "src/singleflight.ts",
         "detailed || signal !== undefined || this.#clone !== undefined",
@@ -43,23 +41,28 @@ export const reasons: readonly Reason[] = [
       ["src/core/batch_intake.ts", "this.#single", "false"],
       // Where no batch was closed: the pool looks once more.
       ["src/core/batch_intake.ts", "false", "true"],
-      ["src/core/batcher.ts", "duration < Infinity", "true"],
-      ["src/core/batcher.ts", "duration < Infinity", "duration <= Infinity"],
-      ["src/core/batcher.ts", "this.#linger.duration > 0", "true"],
-      ["src/core/batcher.ts", "this.#linger.duration > 0", "this.#linger.duration >= 0"],
-      ["src/core/deadlines.ts", "this.#timer === undefined || (after && !before)", "true"],
-      ["src/core/deadlines.ts", "after && !before", "after || !before"],
-      ["src/core/deadlines.ts", "this.#first || this.#timer === undefined", "false"],
+      ["src/core/batcher.ts", "duration > 0", "duration >= 0"],
+      // The timer is set more often than it has to be, goes a little later, or fires for nothing.
       [
         "src/core/deadlines.ts",
-        "this.#first || this.#timer === undefined",
-        "this.#first && this.#timer === undefined",
+        "!this.#timer || (before === this.#ring && after !== this.#ring)",
+        "true",
       ],
-      ["src/core/deadlines.ts", "this.#timer === undefined", "false"],
-      // The timer goes a little later, or fires for nothing.
-      ["src/core/deadlines.ts", "this.rest();", ";"],
-      ["src/core/deadlines.ts", "this.clear();", ";"],
-      ["src/core/intake.ts", "false", "true"],
+      [
+        "src/core/deadlines.ts",
+        "before === this.#ring && after !== this.#ring",
+        "before === this.#ring || after !== this.#ring",
+      ],
+      ["src/core/deadlines.ts", "before === this.#ring", "true"],
+      ["src/core/deadlines.ts", "after !== this.#ring", "true"],
+      ["src/core/deadlines.ts", "!this.#empty || !this.#timer", "false"],
+      ["src/core/deadlines.ts", "!this.#empty || !this.#timer", "!this.#empty && !this.#timer"],
+      ["src/core/deadlines.ts", "!this.#empty", "true"],
+      // Only the first call of a timer function in a process runs microtasks, and only in Deno.
+      ["src/core/deadlines.ts", "this.#rest();", ";"],
+      ["src/core/flight.ts", "!this.#callers", "false"],
+      // It looks once more.
+      ["src/core/item_intake.ts", "false", "true"],
       ["src/core/intake.ts", "key", "true"],
       ["src/core/intake.ts", "context", "true"],
       ["src/core/intake.ts", "this.#resting", "false"],
@@ -70,8 +73,8 @@ export const reasons: readonly Reason[] = [
         "false",
       ],
       ["src/core/intake.ts", '"open"', '""'],
-      ["src/core/ledger.ts", "this.epoch.outstanding > 0", "true"],
-      ["src/core/ledger.ts", "this.epoch.outstanding > 0", "this.epoch.outstanding >= 0"],
+      ["src/core/ledger.ts", "this.#epoch.outstanding > 0", "true"],
+      ["src/core/ledger.ts", "this.#epoch.outstanding > 0", "this.#epoch.outstanding >= 0"],
       // Kept, and nobody is told of them.
       ["src/core/open_batch.ts", "this.#keeping", "true"],
       ["src/core/pool.ts", "this.#running >= this.#concurrency", "false"],
@@ -94,7 +97,6 @@ export const reasons: readonly Reason[] = [
   {
     reason: "Never read before it is set, or while nothing is held",
     mutants: [
-      ["src/core/flight.ts", "false", "true"],
       ["src/core/item_collector.ts", "false", "true"],
       ["src/core/item_collector.ts", "{ return this.#items.length; }", "{}"],
     ],
@@ -102,10 +104,6 @@ export const reasons: readonly Reason[] = [
   {
     reason: "Cannot be otherwise there",
     mutants: [
-      // Only one who is among the callers leaves.
-      ["src/core/flight.ts", "this.#callers?.size", "this.#callers.size"],
-      // No signal has no followers.
-      ["src/core/flight.ts", "this.#signal", "true"],
       // At the trailing edge no item passes at once, whenever the interval is over; the leading edge
       // has nothing that waits.
       ["src/core/throttler.ts", 'this.#edge === "both"', "true"],
@@ -115,25 +113,6 @@ export const reasons: readonly Reason[] = [
       ["src/core/batch_intake.ts", "this.#open.get(batch.key) === batch", "true"],
       // The sink is connected as soon as it is made.
       ["src/core/intake.ts", "this.#onErrored?.(error)", "this.#onErrored(error)"],
-      // No signal has no followers.
-      ["src/core/intake.ts", "this.#options.signal", "true"],
-      ["src/core/passage.ts", "this.#signal", "true"],
-      // Where a worker is free, all that may start has started: it asks `ready` for nothing.
-      ["src/core/lanes.ts", "{ return this.head !== undefined; }", "{}"],
-      ["src/core/lanes.ts", "this.head !== undefined", "false"],
-      [
-        "src/core/lanes.ts",
-        "{ return this.#fresh.head !== undefined || this.#freed.length > 0; }",
-        "{}",
-      ],
-      ["src/core/lanes.ts", "this.#fresh.head !== undefined || this.#freed.length > 0", "false"],
-      [
-        "src/core/lanes.ts",
-        "this.#fresh.head !== undefined || this.#freed.length > 0",
-        "this.#fresh.head !== undefined && this.#freed.length > 0",
-      ],
-      ["src/core/lanes.ts", "this.#fresh.head !== undefined", "false"],
-      ["src/core/lanes.ts", "this.#freed.length > 0", "false"],
       // No two have the same place in the order.
       ["src/core/lanes.ts", "fresh.order < freed.order", "fresh.order <= freed.order"],
       ["src/core/lanes.ts", "heap[parent]!.order < job.order", "heap[parent]!.order <= job.order"],
@@ -181,7 +160,9 @@ export const reasons: readonly Reason[] = [
     reason: "The same to whoever asks",
     mutants: [
       // `undefined` is as good as `false`.
-      ["src/core/intake.ts", "{ return false; }", "{}"],
+      ["src/core/item_intake.ts", "{ return false; }", "{}"],
+      // It is only compared with "error".
+      ["src/core/item_collector.ts", '"alone"', '""'],
       // Nobody asks for these states by name.
       ["src/core/intake.ts", '"closing"', '""'],
       ["src/core/intake.ts", '"errored"', '""'],
@@ -193,15 +174,10 @@ export const reasons: readonly Reason[] = [
   {
     reason: "Only which name a message suggests, where two are as near",
     mutants: [
-      ["src/core/options.ts", "start < other.length", "true"],
-      ["src/core/options.ts", "start < other.length", "start <= other.length"],
-      ["src/core/options.ts", "end < other.length - start", "true"],
-      ["src/core/options.ts", "end < other.length - start", "end <= other.length - start"],
-      ["src/core/options.ts", "other.length - start", "other.length + start"],
       [
         "src/core/options.ts",
-        "likeness(other) > likeness(best)",
-        "likeness(other) >= likeness(best)",
+        "likeness(known) > likeness(best)",
+        "likeness(known) >= likeness(best)",
       ],
     ],
   },
