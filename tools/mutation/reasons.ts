@@ -14,9 +14,10 @@ export const reasons: readonly Reason[] = [
   {
     reason: "The same by a longer way: it only costs time or memory",
     mutants: [
+      ["src/aggregator.ts", "(collector ?? weigh) !== undefined", "true"],
       [
         "src/aggregator.ts",
-        "collector !== undefined || values.weigh !== undefined",
+        "collector !== undefined && checked.onDiscard !== undefined",
         "true",
       ],
       [
@@ -28,6 +29,10 @@ export const reasons: readonly Reason[] = [
       ["src/aggregator.ts", "checked.onDiscard !== undefined", "true"],
       ["src/core/cutter.ts", "{ this.#piece = undefined; this.#rest = NOTHING; }", "{}"],
       ["src/singleflight.ts", "options === undefined", "false"],
+      ["src/singleflight.ts", 'typeof fn !== "function"', "true"],
+      ["src/singleflight.ts", '"function"', '""'],
+      ["src/core/item_collector.ts", 'typeof weight !== "number" || !isWeight(weight)', "true"],
+      ["src/core/item_collector.ts", '"number"', '""'],
       [
         "src/singleflight.ts",
         "detailed || signal !== undefined || this.#clone !== undefined",
@@ -61,6 +66,7 @@ export const reasons: readonly Reason[] = [
       // Only the first call of a timer function in a process runs microtasks, and only in Deno.
       ["src/core/deadlines.ts", "this.#rest();", ";"],
       ["src/core/flight.ts", "!this.#callers", "false"],
+      ["src/core/byte_length.ts", "index < text.length", "index <= text.length"],
       // It looks once more.
       ["src/core/item_intake.ts", "false", "true"],
       ["src/core/intake.ts", "key", "true"],
@@ -191,9 +197,7 @@ export const reasons: readonly Reason[] = [
   {
     reason: "Held by a test that was written since",
     mutants: [
-      ["src/core/byte_length.ts", 'typeof size === "number"', "true"],
-      ["src/core/byte_length.ts", "unit < 0x80", "unit <= 0x80"],
-      ["src/core/byte_length.ts", "unit < 0x800", "unit <= 0x800"],
+      ["src/core/byte_length.ts", "code > 0xffff", "code >= 0xffff"],
     ],
   },
 ];
