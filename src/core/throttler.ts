@@ -79,6 +79,8 @@ export class Throttler<T> {
     // The trailing edge of an interval that is open, or of one that opens here.
     const open = this.#edge === "both" ? this.#until - performance.now() : this.#interval;
     if (open === Infinity) return;
-    this.#timer = setTimeout(() => this.flush(), Math.min(Math.ceil(open), this.#interval));
+    // It may have closed since `trigger` looked, and Node warns of a delay below 0.
+    const delay = Math.min(Math.max(Math.ceil(open), 0), this.#interval);
+    this.#timer = setTimeout(() => this.flush(), delay);
   }
 }
