@@ -201,3 +201,36 @@ timed(
     }
   },
 );
+
+timed(
+  "throttle() sets no delay below 0 when the interval closes while it looks at the clock [4.T3] [4.T6]",
+  async (clock) => {
+    const { setTimeout } = globalThis;
+    const { now } = performance;
+    const delays: unknown[] = [];
+    const { seen, run } = open("both");
+    run(1);
+    clock.block(99);
+    // Each look takes five milliseconds, as a pause of the collector may.
+    performance.now = () => {
+      const time = now.call(performance);
+      clock.block(5);
+      return time;
+    };
+    Object.assign(globalThis, {
+      setTimeout: (callback: () => void, delay: number) => {
+        delays.push(delay);
+        return setTimeout(callback, delay);
+      },
+    });
+    try {
+      run(2);
+    } finally {
+      performance.now = now;
+      Object.assign(globalThis, { setTimeout });
+    }
+    assertEquals(delays, [0]);
+    await clock.tick(0);
+    assertEquals(seen, [1, 2]);
+  },
+);
