@@ -1,6 +1,6 @@
 /**
  * Very many items through every primitive, each case in a process of its own: nothing is lost, and
- * memory after a collection is at 90 % of the items what it was at 20 %.
+ * memory after a collection is near 90 % of the items what it was near 20 %.
  *
  * As a program: `deno run -A tools/load.ts [RUNTIME...] [--size N] [--only TEXT]`.
  */
@@ -43,7 +43,7 @@ interface Result {
   readonly host: Host;
   readonly name: string;
   readonly items: number;
-  /** What memory grew by between 20 % and 90 %, in bytes. */
+  /** What memory grew by from near 20 % to near 90 %, in bytes. */
   readonly heap: number;
   readonly rss: number;
   readonly seconds: number;

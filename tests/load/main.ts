@@ -28,11 +28,9 @@ async function run({ perMillion = 1e6, run }: Case, size: number): Promise<unkno
   // Of the processor: the machine may be busy with something else.
   const { user, system } = process.cpuUsage();
   if (count !== load.size) throw new Error(`${count} of ${load.size} items came out`);
-  const [early, late] = load.memories;
   return {
     items: load.size,
-    heap: late!.heap - early!.heap,
-    rss: late!.rss - early!.rss,
+    ...load.growth,
     seconds: (user + system) / 1e6,
     note: load.note,
   };

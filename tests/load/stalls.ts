@@ -121,7 +121,7 @@ export const stalls: readonly Case[] = [
         resolve();
         await sink.idle();
         // The first one makes the process as large as it will be.
-        load.memories.push(memory());
+        load.look();
         load.note = `${Math.round(bytes)} bytes a push`;
         if (bytes > BYTES_A_PUSH) throw new Error(`${load.note}, more than ${BYTES_A_PUSH}`);
         return sink.stats.done;
