@@ -38,3 +38,29 @@ export async function tell(promise: PromiseLike<unknown>): Promise<void> {
     console.log(`rejected: ${reason instanceof Error ? reason.message : reason}`);
   }
 }
+
+/** What {@linkcode fail} fails with. */
+export const oops: Error = new Error("oops");
+
+/** Fails in the next turn. */
+export async function fail(): Promise<never> {
+  await turn();
+  throw oops;
+}
+
+/** A source whose read and whose return both fail when nobody waits for them any more. */
+export function failingLate(): AsyncIterable<number> {
+  let reads = 0;
+  let failRead!: (reason: unknown) => void;
+  const pending = new Promise<never>((_, reject) => failRead = reject);
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => ++reads === 1 ? Promise.resolve({ value: 1, done: false }) : pending,
+      return() {
+        console.log("returned");
+        failRead(oops);
+        return fail();
+      },
+    }),
+  };
+}

@@ -3,7 +3,16 @@
 import type { Case } from "./case.ts";
 import { ends } from "./ends.ts";
 import { failures } from "./failures.ts";
+import { sinkFailures } from "./sink_failures.ts";
 import { sizes } from "./sizes.ts";
+import { transformEnds } from "./transform_ends.ts";
 import { waits } from "./waits.ts";
 
-export const cases: readonly Case[] = [...ends, ...waits, ...failures, ...sizes];
+export const cases: readonly Case[] = [
+  ...transformEnds,
+  ...ends,
+  ...waits,
+  ...sinkFailures,
+  ...failures,
+  ...sizes,
+];

@@ -1,0 +1,186 @@
+/** Failures of sinks that nobody looks at: which of them end the process, and which must not. */
+
+import { Aggregator, Fanout } from "../../mod.ts";
+import { type Case, fail, failingLate, hang, oops, tell, turn } from "./case.ts";
+
+/** Both sinks: items one by one. */
+type Sink = Fanout<number> | Aggregator<number>;
+type Options = {
+  readonly concurrency?: number;
+  readonly timeout?: number;
+  readonly onError?: (error: unknown) => unknown;
+  readonly onDiscard?: (items: number[]) => void;
+};
+const sinks: Record<string, (handler: () => unknown, options?: Options) => Sink> = {
+  Fanout: (handler, options) => new Fanout(handler, options),
+  Aggregator: (handler, options) => new Aggregator(handler, { maxItems: 1, ...options }),
+};
+
+function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
+  return [
+    {
+      name: `${name} that fails while nobody holds a promise leaves nothing unhandled [F-19]`,
+      async run() {
+        const sink = open(fail, { concurrency: 2 });
+        for (const item of [1, 2, 3]) sink.tryPush(item);
+        await sink.push(4);
+        await sink.idle();
+        console.log(sink.stats.failed, sink.stats.discarded);
+      },
+      prints: ["2 2"],
+    },
+    {
+      name: `${name} whose two handlers fail in one tick leaves nothing unhandled [F-19]`,
+      async run() {
+        const rejects: Array<(reason: unknown) => void> = [];
+        const handler = () => new Promise((_, reject) => rejects.push(reject));
+        const sink = open(handler, { concurrency: 2 });
+        for (const item of [1, 2]) sink.tryPush(item);
+        rejects[1]!(new Error("first"));
+        rejects[0]!(new Error("second"));
+        await tell(sink.close());
+      },
+      prints: ["rejected: first"],
+    },
+    {
+      name: `${name} whose failures onError takes leaves nothing unhandled [F-13] [F-14]`,
+      async run() {
+        const told: unknown[] = [];
+        const reasons = [oops, undefined, "text", Object.freeze({})];
+        const handler = () => {
+          const reason = reasons[told.length];
+          if (told.length % 2) throw reason;
+          return Promise.reject(reason);
+        };
+        const sink = open(handler, { onError: (error) => told.push(error) });
+        for (const item of [1, 2, 3, 4]) await sink.push(item);
+        await sink.close();
+        console.log(told.every((error, place) => error === reasons[place]), told.length);
+      },
+      prints: ["true 4"],
+    },
+    {
+      name: `${name} whose handlers reject after their timeout leaves nothing unhandled [F-17]`,
+      async run() {
+        let late = 0;
+        const handler = async () => {
+          await new Promise((resolve) => setTimeout(resolve, 60));
+          console.log("late", ++late);
+          throw oops;
+        };
+        const names: string[] = [];
+        const onError = (error: unknown) => names.push((error as Error).name);
+        const sink = open(handler, { timeout: 10, concurrency: 2, onError });
+        for (const item of [1, 2]) sink.tryPush(item);
+        await sink.close();
+        console.log(...names);
+        while (late < 2) await turn();
+      },
+      prints: ["TimeoutError TimeoutError", "late 1", "late 2"],
+    },
+    {
+      name: `${name} whose handlers reject after an abort leaves nothing unhandled [F-17]`,
+      async run() {
+        const sink = open(fail, { concurrency: 2 });
+        for (const item of [1, 2, 3]) sink.tryPush(item);
+        const submitted = tell(sink.submit(4));
+        await sink.abort("over");
+        await submitted;
+        await sink.idle();
+        console.log(sink.stats.failed);
+      },
+      prints: ["rejected: over", "2"],
+    },
+    {
+      name: `${name} leaves a submit that its caller handles to the caller [F-14]`,
+      async run() {
+        const sink = open(fail);
+        await tell(sink.submit(1));
+        await tell(sink.close());
+      },
+      prints: ["rejected: oops", "fulfilled"],
+    },
+    {
+      name: `${name} leaves a submit that its caller drops to the process [F-14]`,
+      async run() {
+        const sink = open(fail);
+        sink.submit(1);
+        console.log("dropped");
+        await turn();
+      },
+      ...{ prints: ["dropped"], dies: "oops" },
+    },
+    {
+      name: `${name} leaves a consume that its caller drops to the process [F-13]`,
+      run() {
+        open(fail).consume([1]);
+        console.log("dropped");
+      },
+      ...{ prints: ["dropped"], dies: "oops" },
+    },
+    {
+      name: `${name} surfaces what onDiscard throws, after everybody was told [F-18]`,
+      async run() {
+        const onDiscard = () => {
+          throw oops;
+        };
+        const sink = open(hang, { onDiscard });
+        for (const item of [1, 2]) sink.tryPush(item);
+        const flushed = tell(sink.flush());
+        sink.abort("over");
+        await flushed;
+      },
+      ...{ prints: ["rejected: over"], dies: "oops" },
+    },
+    {
+      name: `${name} whose onError fails is errored, and the process lives [F-18]`,
+      async run() {
+        const onError = () => Promise.reject(new Error("onError"));
+        const sink = open(fail, { onError });
+        sink.tryPush(1);
+        await sink.idle();
+        await tell(sink.close());
+      },
+      prints: ["rejected: onError"],
+    },
+    {
+      name: `${name} that fails as it is disposed of tells the block, and nobody else [F-20]`,
+      async run() {
+        const sink = open(fail);
+        sink.tryPush(1);
+        await tell(sink[Symbol.asyncDispose]());
+      },
+      prints: ["rejected: oops"],
+    },
+    {
+      name: `${name} that is aborted while it consumes leaves nothing of the source unhandled ` +
+        "[F-17] [F-31]",
+      async run() {
+        const sink = open(hang);
+        const consumed = tell(sink.consume(failingLate()));
+        await turn();
+        await sink.abort("over");
+        await consumed;
+        await turn();
+        await turn();
+      },
+      prints: ["returned", "rejected: over"],
+    },
+    {
+      name: `${name} at the end of a pipe tells it, and nobody else [F-13] [F-21]`,
+      async run() {
+        const source = new ReadableStream<number>({
+          pull: (controller) => controller.enqueue(1),
+          cancel: (reason) => console.log("cancelled:", reason.message),
+        });
+        await tell(source.pipeTo(open(fail)));
+      },
+      prints: ["cancelled: oops", "rejected: oops"],
+    },
+  ];
+}
+
+/** All of them. */
+export const sinkFailures: readonly Case[] = Object.entries(sinks).flatMap(([name, open]) =>
+  ofSink(name, open)
+);
