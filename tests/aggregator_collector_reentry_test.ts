@@ -46,6 +46,34 @@ test("Aggregator keeps a batch that a key's collector opens for the same key in 
   assertEquals([sink.stats.accepted, sink.stats.done], [2, 2]);
 });
 
+test("Aggregator has the results in the places of a collector that gives it items before it keeps its own [5.3] [5.8]", async () => {
+  const inner: unknown[] = [];
+  const sink: Aggregator<string, string> = new Aggregator<string, string>(
+    (batch) => batch.map((item) => `result of ${item}`),
+    {
+      collector: () => {
+        let items: string[] = [];
+        return {
+          get size() {
+            return items.length;
+          },
+          full: false,
+          add(item) {
+            if (item === "b") sink.submit("before b").then((result) => inner.push(result));
+            items.push(item);
+          },
+          take: () => [items, items = []][0]!,
+        };
+      },
+      linger: Infinity,
+    },
+  );
+  const results = ["a", "b", "c"].map((item) => sink.submit(item));
+  await sink.close();
+  assertEquals(await Promise.all(results), ["result of a", "result of b", "result of c"]);
+  assertEquals(inner, ["result of before b"]);
+});
+
 for (const method of ["size", "full", "fits", "add", "take"]) {
   for (const keyed of [false, true]) {
     const where = `a ${keyed ? "key's " : ""}collector in ${method}`;

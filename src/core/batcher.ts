@@ -17,7 +17,10 @@ export interface Collector<T, B> {
   readonly full: boolean;
   /** Whether `item` may join what is held. Without it, everything fits. */
   fits?(item: T): boolean;
-  /** Adds an item. */
+  /**
+   * Adds an item. Items that it gives to its own sink meanwhile count as added before it, and so are
+   * the results of those that were submitted: give them before `item` is kept.
+   */
   add(item: T): void;
   /** Hands over what is held, and is empty. */
   take(): B;
