@@ -142,7 +142,7 @@ test("channelx Aggregator: TryEnqueue says no when full, Enqueue waits [5.1]", a
   await sink.abort();
 });
 
-test("go-zero ChunkExecutor on Aggregator: sizes 4,4,100,1 under a cap of 10 give [4,4] [100] [1] [4.3]", async () => {
+test("go-zero ChunkExecutor on Aggregator: sizes 4,4,100,1 under a cap of 10 give 4 and 4, 100, and 1 [4.3]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator<number>((batch) => void seen.push(batch), {
     maxWeight: 10,
@@ -191,7 +191,7 @@ timed(
   },
 );
 
-test("go-zero PeriodicalExecutor on Aggregator: a container of one's own [5]", async () => {
+test("go-zero PeriodicalExecutor on Aggregator: a container of one's own [4.1]", async () => {
   const seen: Sum[] = [];
   const sink = new Aggregator<number, unknown, Sum>((batch) => void seen.push(batch), {
     collector: summing(100),

@@ -97,7 +97,7 @@ timed(
   },
 );
 
-timed("Aggregator lingers a second by default [5]", async (clock) => {
+timed("Aggregator lingers a second by default [7.6]", async (clock) => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch));
   sink.tryPush(1);

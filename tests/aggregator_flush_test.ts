@@ -7,7 +7,7 @@ import { settled, streamOf, turn } from "./support/gate.ts";
 import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("Aggregator.flush() dispatches the open batch now, and waits for all accepted before it and nothing after [5]", async () => {
+test("Aggregator.flush() dispatches the open batch now, and waits for all accepted before it and nothing after [5.13]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 3, linger: Infinity, concurrency: 9 });
   for (const n of [1, 2]) sink.tryPush(n);
@@ -32,7 +32,7 @@ function states(...promises: Promise<void>[]): Promise<string[]> {
   return Promise.all(promises.map(settled));
 }
 
-test("Aggregator.flush() lets no batch grow across it, while no worker is free [5]", async () => {
+test("Aggregator.flush() lets no batch grow across it, while no worker is free [5.13]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 3, linger: Infinity });
   for (const n of [1, 2, 3, 4]) sink.tryPush(n);
@@ -49,7 +49,7 @@ test("Aggregator.flush() lets no batch grow across it, while no worker is free [
   await sink.abort();
 });
 
-test("Aggregator.flush() dispatches the batch of each key, the oldest first [5] [5.2]", async () => {
+test("Aggregator.flush() dispatches the batch of each key, the oldest first [5.13] [5.2]", async () => {
   const seen: string[][] = [];
   const sink = new Aggregator((batch: string[]) => void seen.push(batch), {
     linger: Infinity,
@@ -60,7 +60,7 @@ test("Aggregator.flush() dispatches the batch of each key, the oldest first [5] 
   assertEquals(seen, [["b1"], ["a1", "a2"], ["c1"]]);
 });
 
-test("Aggregator.flush() and idle() resolve at once when nothing is held, and no empty batch goes [5] [4.1]", async () => {
+test("Aggregator.flush() and idle() resolve at once when nothing is held, and no empty batch goes [5.13] [5.15] [4.1]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler);
   await Promise.all([sink.flush(), sink.idle(), sink.flush()]);
@@ -68,7 +68,7 @@ test("Aggregator.flush() and idle() resolve at once when nothing is held, and no
   assertEquals(hand.calls.length, 0);
 });
 
-test("Aggregator.flush() does not wait for a push that has no room yet [5] [3]", async () => {
+test("Aggregator.flush() does not wait for a push that has no room yet [5.13] [3]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
   for (const n of ids(1, 4)) sink.tryPush(n);
@@ -82,7 +82,7 @@ test("Aggregator.flush() does not wait for a push that has no room yet [5] [3]",
   await sink.abort();
 });
 
-test("Aggregator.flush() rejects with the sink's error [5] [5.3]", async () => {
+test("Aggregator.flush() rejects with the sink's error [5.13] [5.3]", async () => {
   const error = new Error("handler");
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2 });
@@ -93,7 +93,7 @@ test("Aggregator.flush() rejects with the sink's error [5] [5.3]", async () => {
   assertStrictEquals(await rejection(sink.flush()), error);
 });
 
-test("Aggregator.idle() does not flush: it waits for the linger [5]", async () => {
+test("Aggregator.idle() does not flush: it waits for the linger [5.15]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { linger: Infinity });
   sink.tryPush(1);
@@ -123,7 +123,7 @@ for (
     },
   })
 ) {
-  test(`Aggregator.consume() flushes the rest of ${kind}, and resolves when all has settled [5.10] [5]`, async () => {
+  test(`Aggregator.consume() flushes the rest of ${kind}, and resolves when all has settled [5.10] [5.14]`, async () => {
     const seen: number[][] = [];
     const sink = new Aggregator<number>(async (batch) => {
       await turn();

@@ -28,7 +28,7 @@ for (
     oversize: {},
   })
 ) {
-  test(`Aggregator refuses a collector beside ${name} [5] [7]`, () => {
+  test(`Aggregator refuses a collector beside ${name} [7.2]`, () => {
     const value = { maxItems: 5, maxWeight: 5, weigh: () => 1, oversize: "alone" }[name];
     const options = { collector: summing(5), ...more, [name]: value };
     assertThrows(
@@ -50,7 +50,7 @@ test("Aggregator refuses limits that miss each other, or are all infinite [3] [7
   }
 });
 
-test("Aggregator has batches of a thousand, one worker and no key by default [5]", async () => {
+test("Aggregator has batches of a thousand, one worker and no key by default [7.6]", async () => {
   const sizes: number[] = [];
   const sink = new Aggregator((batch: number[]) => {
     sizes.push(batch.length);
@@ -75,7 +75,7 @@ test("Aggregator takes undefined for an option that is absent [7]", async () => 
   assertEquals(await Promise.all(results), [1, 2]);
 });
 
-test("Aggregator needs no fits of a collector, which may hold fewer than were added [5] [5.10]", async () => {
+test("Aggregator needs no fits of a collector, which may hold fewer than were added [5.10]", async () => {
   const merging = (): Collector<string, string[]> => {
     const words = new Set<string>();
     return {

@@ -123,7 +123,7 @@ test("Aggregator.stats holds at every moment, as seen from inside all hooks and 
   assertConserved(sink);
 });
 
-test("Aggregator.stats is a snapshot, and counts the batches that were handed over [5]", async () => {
+test("Aggregator.stats is a snapshot, and counts the batches that were handed over [3]", async () => {
   const sink = new Aggregator(() => {}, { maxItems: 2 });
   const before = sink.stats;
   for (const n of [1, 2, 3]) sink.tryPush(n);
@@ -148,7 +148,7 @@ test("Aggregator retries by composition [5.4]", async () => {
   assertEquals(sink.stats, tally({ accepted: 2, done: 2, batches: 1 }));
 });
 
-test("Aggregator is a WritableStream and a Sink [2]", () => {
+test("Aggregator is a WritableStream and a Sink [5.16]", () => {
   const sink = new Aggregator(() => {});
   assert(sink instanceof WritableStream);
   assert(sink instanceof Sink);

@@ -137,7 +137,7 @@ test("ChunkStream is a BatchStream", () => {
 
 const sized = { maxBytes: 10, byteLength: (size: number) => size };
 
-test("go-zero ChunkExecutor: sizes 4, 4, 100, 1 under a cap of 10 give [4,4] [100] [1]", async () => {
+test("go-zero ChunkExecutor: sizes 4, 4, 100, 1 under a cap of 10 give 4 and 4, 100, and 1", async () => {
   const expected = [[4, 4], [100], [1]];
   const sizes = [4, 4, 100, 1];
   assertEquals(await collect(streamOf(sizes).pipeThrough(new ChunkStream(sized))), expected);

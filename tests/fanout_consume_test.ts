@@ -62,7 +62,7 @@ const kinds: Record<string, (items: number[]) => Source<number>> = {
 };
 
 for (const [kind, make] of Object.entries(kinds)) {
-  test(`Fanout.consume() resolves when all of ${kind} has settled [5]`, async () => {
+  test(`Fanout.consume() resolves when all of ${kind} has settled [5.14]`, async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 1 });
     const consumed = fanout.consume(make([1, 2, 3, 4]));
@@ -81,7 +81,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   });
 }
 
-test("Fanout.consume() of nothing resolves [5]", async () => {
+test("Fanout.consume() of nothing resolves [5.14]", async () => {
   const fanout = new Fanout(() => {});
   await fanout.consume([]);
   await fanout.consume(streamOf<number>([]));
@@ -161,7 +161,7 @@ test("Fanout.consume() rejects with the source's error and leaves the sink open 
   }
 });
 
-test("Fanout.consume() rejects a source that gives no steps [5]", async () => {
+test("Fanout.consume() rejects a source that gives no steps [5.14]", async () => {
   const fanout = new Fanout(() => {});
   const broken = { [Symbol.iterator]: () => ({ next: () => undefined }) };
   await assertRejects(() => fanout.consume(broken as never), TypeError);
@@ -220,7 +220,7 @@ test("Fanout.consume() tells the sink's error, whatever the source says to being
   }
 });
 
-test("Fanout.consume() gives up the lock of a stream, however it ends [5]", async () => {
+test("Fanout.consume() gives up the lock of a stream, however it ends [5.14]", async () => {
   const whole = streamOf([1]);
   const fanout = new Fanout((n: number) => n);
   await fanout.consume(whole);
@@ -238,7 +238,7 @@ test("Fanout.consume() gives up the lock of a stream, however it ends [5]", asyn
   await silent.getReader().closed;
 });
 
-test("Fanout.consume() reads a stream that cannot be iterated [5]", async () => {
+test("Fanout.consume() reads a stream that cannot be iterated [5.14]", async () => {
   const stream = streamOf([1, 2, 3]);
   Object.defineProperty(stream, Symbol.asyncIterator, { value: undefined });
   const items: number[] = [];
@@ -247,7 +247,7 @@ test("Fanout.consume() reads a stream that cannot be iterated [5]", async () => 
   assertEquals(items, [1, 2, 3]);
 });
 
-test("Fanout.consume() rejects what it cannot read from [5] [7]", async () => {
+test("Fanout.consume() rejects what it cannot read from [5.14] [7]", async () => {
   const fanout = new Fanout(() => {});
   for (const source of [null, undefined, 5, {}, Symbol("s"), 5n]) {
     await assertRejects(
@@ -278,7 +278,7 @@ test("Fanout.consume() ignores what a read gives after the sink was aborted [5.6
   assertEquals(fanout.stats, counts({}));
 });
 
-test("Fanout.consume() waits for its own items when others are failing into onError [5]", async () => {
+test("Fanout.consume() waits for its own items when others are failing into onError [5.14]", async () => {
   const failed: number[] = [];
   const fanout = new Fanout((n: number) => {
     if (n % 2) throw n;

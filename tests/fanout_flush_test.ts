@@ -6,7 +6,7 @@ import { settled, turn } from "./support/gate.ts";
 import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("Fanout.flush() resolves when all accepted before it has settled, whatever came after [5]", async () => {
+test("Fanout.flush() resolves when all accepted before it has settled, whatever came after [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 9 });
   for (const n of [1, 2]) fanout.tryPush(n);
@@ -31,7 +31,7 @@ function states(...promises: Promise<void>[]): Promise<string[]> {
   return Promise.all(promises.map(settled));
 }
 
-test("Fanout.flush() resolves one after the other as their items settle [5]", async () => {
+test("Fanout.flush() resolves one after the other as their items settle [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler);
   const order: number[] = [];
@@ -48,14 +48,14 @@ test("Fanout.flush() resolves one after the other as their items settle [5]", as
   assertEquals(order, [1, 2, 3]);
 });
 
-test("Fanout.flush() and idle() resolve at once when nothing is accepted or all has settled [5]", async () => {
+test("Fanout.flush() and idle() resolve at once when nothing is accepted or all has settled [5.13] [5.15]", async () => {
   const fanout = new Fanout((n: number) => n);
   await Promise.all([fanout.flush(), fanout.idle()]);
   fanout.tryPush(1);
   await Promise.all([fanout.flush(), fanout.idle()]);
 });
 
-test("Fanout.flush() does not wait for a push that has no room yet [5] [3]", async () => {
+test("Fanout.flush() does not wait for a push that has no room yet [5.13] [3]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   for (const n of [1, 2]) fanout.tryPush(n);
@@ -71,7 +71,7 @@ test("Fanout.flush() does not wait for a push that has no room yet [5] [3]", asy
   await idle;
 });
 
-test("Fanout.flush() counts a failure as settled [5]", async () => {
+test("Fanout.flush() counts a failure as settled [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, onError() {} });
   for (const n of [1, 2]) fanout.tryPush(n);
@@ -81,7 +81,7 @@ test("Fanout.flush() counts a failure as settled [5]", async () => {
   await flushed;
 });
 
-test("Fanout.flush() rejects with the sink's error, however many wait [5] [5.3]", async () => {
+test("Fanout.flush() rejects with the sink's error, however many wait [5.13] [5.3]", async () => {
   const error = new Error("handler");
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2 });
@@ -96,7 +96,7 @@ test("Fanout.flush() rejects with the sink's error, however many wait [5] [5.3]"
   assertStrictEquals(await rejection(fanout.flush()), error);
 });
 
-test("Fanout.flush() of a handler that calls it waits for that handler's own item [5] [5.8]", async () => {
+test("Fanout.flush() of a handler that calls it waits for that handler's own item [5.13] [5.8]", async () => {
   const hand = new Hand<number>();
   let flushed!: Promise<void>;
   const fanout: Fanout<number> = new Fanout((n: number, context) => {
@@ -109,7 +109,7 @@ test("Fanout.flush() of a handler that calls it waits for that handler's own ite
   await flushed;
 });
 
-test("Fanout.idle() resolves at the first moment when nothing waits or runs, and never rejects [5]", async () => {
+test("Fanout.idle() resolves at the first moment when nothing waits or runs, and never rejects [5.15]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   const pushes = [1, 2, 3].map((n) => fanout.push(n));

@@ -125,7 +125,7 @@ test("Fanout takes undefined for an option that is absent [7]", () => {
   assertEquals(stats.accepted, 0);
 });
 
-test("Fanout has 1 worker and room for 1024 by default [5]", () => {
+test("Fanout has 1 worker and room for 1024 by default [7.6]", () => {
   const fanout = new Fanout(() => new Promise(() => {}));
   let accepted = 0;
   while (fanout.tryPush(0)) accepted++;

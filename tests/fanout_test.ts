@@ -68,7 +68,7 @@ test("Fanout.push() resolves when the item is accepted, not when it is handled [
   assertEquals(fanout.stats, counts({ accepted: 3, waiting: 1, running: 1, done: 1 }));
 });
 
-test("Fanout.submit() resolves with the handler's result for its item [5]", async () => {
+test("Fanout.submit() resolves with the handler's result for its item [5.10]", async () => {
   const hand = new Hand<string, number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 1 });
   const results = ["a", "b", "c", "d"].map((item) => fanout.submit(item));
@@ -81,7 +81,7 @@ test("Fanout.submit() resolves with the handler's result for its item [5]", asyn
   assertEquals(await Promise.all(results), [1, 2, 3, 4]);
 });
 
-test("Fanout.submit() resolves with what a synchronous handler returns [5]", async () => {
+test("Fanout.submit() resolves with what a synchronous handler returns [5.10]", async () => {
   const fanout = new Fanout((n: number) => n * 2);
   assertEquals(await fanout.submit(21), 42);
 });
@@ -153,7 +153,7 @@ test("Fanout.stats holds at every moment, as seen from inside all hooks and hand
   assertConserved(fanout);
 });
 
-test("Fanout.stats is a snapshot [5]", () => {
+test("Fanout.stats is a snapshot [3]", () => {
   const fanout = new Fanout(() => {});
   const before = fanout.stats;
   fanout.tryPush(1);
@@ -173,7 +173,7 @@ test("Fanout retries by composition [5.4]", async () => {
   assertEquals(fanout.stats, counts({ accepted: 1, done: 1 }));
 });
 
-test("Fanout is a WritableStream and a Sink [2]", () => {
+test("Fanout is a WritableStream and a Sink [5.16]", () => {
   const fanout = new Fanout(() => {});
   assert(fanout instanceof WritableStream);
   assert(fanout instanceof Sink);

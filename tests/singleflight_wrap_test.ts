@@ -3,7 +3,7 @@ import { Singleflight } from "../mod.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-test("Singleflight.wrap() shares calls of one key, with their arguments and this [6] [6.1]", async () => {
+test("Singleflight.wrap() shares calls of one key, with their arguments and this [6.9] [6.1]", async () => {
   const seen: unknown[] = [];
   const users = {
     host: "db",
@@ -35,7 +35,7 @@ test("Singleflight.wrap() rejects when the key or the function throws [6.5]", as
   assertStrictEquals(await assertRejects(() => badFunction()), error);
 });
 
-test("Singleflight.wrap() clones and caches as its options say [6] [6.2] [6.6]", async () => {
+test("Singleflight.wrap() clones and caches as its options say [6.9] [6.2] [6.6]", async () => {
   const cache = new Map<number, { id: number }>();
   const clone = (value: { id: number }) => ({ ...value });
   let runs = 0;

@@ -1,4 +1,4 @@
-/** Every rule and fault of docs/contract.md has a test with its id in its name, and no test invents one. */
+/** Every rule and fault of docs/contract.md has a test with its id in its name, and nobody invents one. */
 
 import { assertEquals } from "@std/assert";
 import { contract } from "./contract.ts";
@@ -14,4 +14,9 @@ Deno.test("every rule and fault of the contract has a test", () => {
 
 Deno.test("every id in a test's name is on the page", () => {
   assertEquals([...tested].filter((id) => !known.includes(id)), []);
+});
+
+Deno.test("every id in a table of docs/from-go.md is on the page", async () => {
+  const rows = (await Deno.readTextFile("docs/from-go.md")).match(/^\|.*$/gm)!;
+  assertEquals(rows.flatMap(ids).filter((id) => !known.includes(id)), []);
 });

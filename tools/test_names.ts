@@ -26,7 +26,7 @@ export async function tests(): Promise<Named[]> {
   return found;
 }
 
-/** The ids in a test's name. */
+/** The ids in a test's name, or in a text. */
 export function ids(name: string): string[] {
-  return [...name.matchAll(/\[([37]|[4-7]\.\w+|F-\d\d)\]/g)].map((match) => match[1]!);
+  return [...name.matchAll(/\[(\d(?:\.\w+)?|F-\d\d)\]/g)].map((match) => match[1]!);
 }

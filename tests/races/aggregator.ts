@@ -181,7 +181,9 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 }
 
-const RULES = "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [7.3] [7.5]";
+const RULES =
+  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [7.3] [7.5]";
+const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
 
 function aggregator(
   name: string,
@@ -192,7 +194,9 @@ function aggregator(
   const { front, keyed = false, timed = false, weighed = false, linger, spare } = fixed;
   return race({
     name,
-    promise: `${promise} keeps every promise in every schedule ${RULES}`,
+    promise: `${promise} keeps every promise in every schedule ${
+      front === "consume" ? RULES_OF_CONSUME : RULES
+    }`,
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 3 }),
       maxItems: fc.integer({ min: 1, max: 4 }),

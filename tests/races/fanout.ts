@@ -107,7 +107,8 @@ class FanoutRun extends SinkRun<Setup> {
   }
 }
 
-const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [7.3] [7.5]";
+const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [7.3] [7.5]";
+const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
 
 function fanout(
   name: string,
@@ -118,7 +119,9 @@ function fanout(
   const { front, keyed = false, timed = false } = fixed;
   return race({
     name,
-    promise: `${promise} keeps every promise in every schedule ${RULES}`,
+    promise: `${promise} keeps every promise in every schedule ${
+      front === "consume" ? RULES_OF_CONSUME : RULES
+    }`,
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
       capacity: fc.integer({ min: 1, max: 5 }),
