@@ -123,6 +123,8 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Entranc
     const reader = openSource(`${this.#options.owner}.consume`, source);
     const consumer = new Consumer(reader, (item) => this.#offer(item, undefined));
     this.#consumers.add(consumer);
+    // To open a source is user code, too: the sink may be at its end by now.
+    if (this.#state !== "open") consumer.abandon(this.#refusal());
     try {
       await consumer.run();
       await this.flush();

@@ -1,5 +1,5 @@
 import { show } from "./options.ts";
-import { Deferred, isThenable, markHandled } from "./promises.ts";
+import { Deferred, DONE, isThenable, markHandled } from "./promises.ts";
 
 /** What items can be read from. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
@@ -47,6 +47,8 @@ export class Consumer<T> {
   readonly #offer: (item: T) => Promise<void> | undefined;
   readonly #stopped = new Deferred<never>();
   #over = false;
+  /** The source is at work, or at its end. */
+  #inside = false;
 
   constructor(reader: SourceReader<T>, offer: (item: T) => Promise<void> | undefined) {
     this.#reader = reader;
@@ -66,6 +68,11 @@ export class Consumer<T> {
     if (this.#over) return;
     this.#over = true;
     this.#stopped.reject(reason);
+    // A generator cannot be left from within: it has to come back first.
+    if (this.#inside) {
+      await DONE;
+      if (this.#inside) return;
+    }
     const cancelled = this.#reader.cancel(reason, late);
     this.#reader.releaseLock();
     await cancelled;
@@ -78,8 +85,10 @@ export class Consumer<T> {
 
   async #read(): Promise<void> {
     try {
-      for (;;) {
+      while (!this.#over) {
+        this.#inside = true;
         const read = this.#reader.read();
+        this.#inside = (read as Step<T>).done === true;
         const step = isThenable(read) ? await read : read;
         if (this.#over || step.done) return;
         try {
