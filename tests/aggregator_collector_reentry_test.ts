@@ -3,7 +3,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Aggregator } from "../mod.ts";
 import { type Sum, summing, tally } from "./support/aggregating.ts";
-import { turn } from "./support/gate.ts";
+import { gate, settled, turn } from "./support/gate.ts";
 import { assertConserved, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
@@ -164,3 +164,114 @@ timed(
     }
   },
 );
+
+/** A sink whose only worker is busy, so that batches wait; `on` is told of each call of the collector. */
+function busy(on: (call: string, items: number[]) => void, options?: { capacity?: number }) {
+  const { promise, resolve } = gate();
+  const seen: number[][] = [];
+  const sink: Aggregator<number, unknown, number[]> = new Aggregator<number, unknown, number[]>(
+    (batch) => (seen.push(batch), promise),
+    {
+      collector: () => {
+        let items: number[] = [];
+        return {
+          get size() {
+            return items.length;
+          },
+          get full() {
+            on("full", items);
+            return items.length >= 2;
+          },
+          add(item) {
+            on("add", items);
+            // What cancels out is swallowed.
+            if (items.includes(-item)) items = items.filter((other) => other !== -item);
+            else items.push(item);
+          },
+          take: () => (on("take", items), [items, items = []][0]!),
+        };
+      },
+      linger: Infinity,
+      ...options,
+    },
+  );
+  sink.tryPush(0);
+  sink.flush();
+  return { sink, seen, resolve };
+}
+
+test("Aggregator.flush() lets in who waits when it makes room while all workers are busy [5.1] [5.13]", async () => {
+  const { sink, resolve } = busy(() => {}, { capacity: 2 });
+  for (const n of [1, -1]) sink.tryPush(n);
+  assertEquals(sink.tryPush(2), false);
+  const pushed = sink.push(3);
+  assertEquals(await settled(pushed), "pending");
+  sink.flush();
+  assertEquals([await settled(pushed), sink.tryPush(4)], ["fulfilled", true]);
+  resolve();
+  await sink.close();
+  assertEquals(sink.stats.done, 5);
+});
+
+test("Aggregator lets in what a collector pushes in take while all workers are busy [5.1] [5.8]", async () => {
+  const pushes: Promise<void>[] = [];
+  const { sink, seen, resolve } = busy((call, items) => {
+    if (call === "take" && items.includes(1)) pushes.push(sink.push(10));
+  });
+  for (const n of [1, 2]) sink.tryPush(n);
+  assertEquals([await settled(pushes[0]!), sink.tryPush(3)], ["fulfilled", true]);
+  resolve();
+  await sink.close();
+  assertEquals(seen, [[0], [1, 2], [10, 3]]);
+});
+
+test("Aggregator holds its bound against what a collector pushes in add [5.1] [5.8]", async () => {
+  let [armed, given] = [false, [] as boolean[]];
+  const { sink, resolve } = busy((call) => {
+    if (call !== "add" || !armed) return;
+    armed = false;
+    given = [10, 20, 30].map((n) => sink.tryPush(n));
+  }, { capacity: 2 });
+  armed = true;
+  assertEquals([sink.tryPush(1), given, sink.stats.waiting], [true, [true, false, false], 2]);
+  resolve();
+  await sink.close();
+  assertConserved(sink);
+});
+
+test("Aggregator keeps the batch that follows one whose full has flushed it [5.8] [3]", async () => {
+  let armed = true;
+  const seen: number[][] = [];
+  const sink: Aggregator<number, unknown, number[]> = new Aggregator<number, unknown, number[]>(
+    (batch) => {
+      seen.push(batch);
+      if (batch.includes(2)) sink.tryPush(10);
+    },
+    {
+      collector: () => {
+        let items: number[] = [];
+        return {
+          get size() {
+            return items.length;
+          },
+          get full() {
+            const full = items.length === 2;
+            if (full && armed) {
+              armed = false;
+              sink.flush();
+            }
+            return full;
+          },
+          add: (item) => void items.push(item),
+          take: () => [items, items = []][0]!,
+        };
+      },
+      key: () => "k",
+      linger: Infinity,
+    },
+  );
+  for (const n of [1, 2]) sink.tryPush(n);
+  await sink.close();
+  assertEquals(seen, [[1, 2], [10]]);
+  assertEquals(sink.stats.done, 3);
+});

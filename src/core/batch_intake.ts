@@ -28,6 +28,8 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   readonly #single: OpenBatch<T, B> | undefined;
   /** How many collectors are being asked for their batch, which they may use to come back here. */
   #taking = 0;
+  /** How many items are on their way into a collector, which may come back here as well. */
+  #adding = 0;
   #batches = 0;
 
   constructor(options: IntakeOptions<T, B>, gather: GatherOptions<T, B>) {
@@ -52,12 +54,12 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     // Closed first, so that no batch spans two epochs; started last, because that is user code.
     this.#closeAll();
     const flushed = super.flush();
-    this.pool.drain();
+    this.#proceed();
     return flushed;
   }
 
   protected override hasRoom(): boolean {
-    return this.ledger.waiting < this.#capacity && this.#taking === 0;
+    return this.ledger.waiting + this.#adding < this.#capacity && this.#taking === 0;
   }
 
   override accept(
@@ -77,13 +79,12 @@ export class BatchIntake<T, B> extends Intake<T, B> {
         if (!this.hasRoom()) return false;
         if (!this.#current(batch)) return this.accept(item, key, run, result);
         if (!fits) closed = this.#close(batch);
-      }
-      batch.add(item);
-      if (this.#asking) {
-        this.checkUsable();
+        this.#add(batch, item);
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = batch.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
+      } else {
+        batch.add(item);
       }
     } catch (error) {
       this.fail(error);
@@ -98,7 +99,7 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     batch.joined(item, result);
     // It is accepted already, whatever the collector throws now.
     closed = this.#tryClose(batch, "full") || closed;
-    if (closed || !this.hasRoom()) this.pool.drain();
+    if (closed || !this.hasRoom()) this.#proceed();
     return true;
   }
 
@@ -140,6 +141,23 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     return batch;
   }
 
+  /** As the batch does, where that is code of the user's: a place is kept for the item meanwhile. */
+  #add(batch: OpenBatch<T, B>, item: T): void {
+    this.#adding++;
+    try {
+      batch.add(item);
+    } finally {
+      this.#adding--;
+    }
+    this.checkUsable();
+  }
+
+  /** Starts what can start. Where no worker is free, those who wait for room may come in all the same. */
+  #proceed(): void {
+    if (this.pool.idle) this.pool.drain();
+    else this.rested();
+  }
+
   /** Whether this is the batch that items of its key go to. */
   #current(batch: OpenBatch<T, B>): boolean {
     if (this.#single) return true;
@@ -167,7 +185,8 @@ export class BatchIntake<T, B> extends Intake<T, B> {
 
   /** The batch goes to the pool, and the next item opens another. */
   #close(batch: OpenBatch<T, B>): boolean {
-    if (batch.taking) return false;
+    // Or it was closed while its collector was asked whether it is full.
+    if (batch.taking || batch.held === 0) return false;
     let empty: boolean;
     let job: BatchJob<T, B>;
     batch.taking = true;
