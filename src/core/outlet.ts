@@ -23,6 +23,8 @@ export class Outlet<T, B> extends Passage<T, B> {
   #done = 0;
   #discarded = 0;
   #batches = 0;
+  /** The collector is asked for its batch: what it does to this stream meanwhile comes after. */
+  #taking = false;
 
   constructor(collector: Collector<T, B>, linger: number) {
     super();
@@ -75,6 +77,7 @@ export class Outlet<T, B> extends Passage<T, B> {
   }
 
   protected override advance(): void {
+    if (this.#taking) return;
     if (this.#batcher.held > 0) {
       if (this.demand && this.#batcher.due) this.#handOver();
     } else if (this.closing) this.finish();
@@ -91,7 +94,7 @@ export class Outlet<T, B> extends Passage<T, B> {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += this.#batcher.reset();
     } else {
-      const batch = this.#batcher.take();
+      const batch = this.#take();
       if (this.errored) return;
       this.#done += held;
       this.#batches++;
@@ -99,6 +102,15 @@ export class Outlet<T, B> extends Passage<T, B> {
     }
     if (this.closing) this.finish();
     else this.admit();
+  }
+
+  #take(): B {
+    this.#taking = true;
+    try {
+      return this.#batcher.take();
+    } finally {
+      this.#taking = false;
+    }
   }
 }
 

@@ -1,0 +1,63 @@
+/** `CollectStream`: a collector may flush its own stream, and read from it, while it hands over. */
+
+import { assertEquals } from "@std/assert";
+import { CollectStream } from "../mod.ts";
+import { ArrayCollector } from "./support/batching.ts";
+import { turn } from "./support/gate.ts";
+import { timed } from "./support/timed.ts";
+
+const acts = ["flush", "read"] as const;
+const moments = ["before", "after"] as const;
+
+/** Does `act` in the first `take`, before or after the items have been given up. */
+class Acting extends ArrayCollector {
+  #act: (() => void) | undefined;
+  readonly #moment: typeof moments[number];
+
+  constructor(act: () => void, moment: typeof moments[number]) {
+    super(2);
+    this.#act = act;
+    this.#moment = moment;
+  }
+
+  override take(): unknown[] {
+    const act = this.#act;
+    this.#act = undefined;
+    if (this.#moment === "before") act?.();
+    const batch = super.take();
+    if (this.#moment === "after") act?.();
+    return batch;
+  }
+}
+
+for (const act of acts) {
+  for (const moment of moments) {
+    timed(
+      `CollectStream loses nothing where its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
+      async (clock) => {
+        const seen: unknown[] = [];
+        const read = () => {
+          reader.read().then(({ done, value }) => seen.push(done ? "end" : value));
+        };
+        const stream: CollectStream<unknown, unknown[]> = new CollectStream<unknown, unknown[]>({
+          collector: () => new Acting(() => act === "flush" ? stream.flush() : read(), moment),
+          linger: 10,
+        });
+        const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+        const writes = [1, 2, 3].map((item) => writer.write(item));
+        await turn();
+        read();
+        await Promise.all(writes);
+        assertEquals(seen, [[1, 2]]);
+        if (act === "flush") read();
+        await clock.tick(10);
+        assertEquals(seen, [[1, 2], [3]]);
+        assertEquals([stream.stats.accepted, stream.stats.done, stream.stats.batches], [3, 3, 2]);
+        read();
+        await writer.close();
+        await turn();
+        assertEquals(seen, [[1, 2], [3], "end"]);
+      },
+    );
+  }
+}
