@@ -156,3 +156,27 @@ timed(
     }
   },
 );
+
+timed(
+  "throttle() never runs twice within an interval that is no whole number, or where timers are early [4.T2] [4.T3]",
+  async (clock) => {
+    const { setTimeout } = globalThis;
+    // As platforms do: the fraction goes, and one comes up to a millisecond early.
+    Object.assign(globalThis, {
+      setTimeout: (callback: () => void, delay: number) =>
+        setTimeout(callback, delay > 1 ? delay - 1 : delay),
+    });
+    try {
+      for (const edge of ["trailing", "both"] as const) {
+        const runs: number[] = [];
+        const run = throttle(() => runs.push(clock.now), { interval: 2.5, edge });
+        const start = clock.now;
+        for (let call = 0; call < 3; call++) run();
+        await clock.tick(10);
+        assertEquals(runs, edge === "both" ? [start, start + 3] : [start + 3]);
+      }
+    } finally {
+      Object.assign(globalThis, { setTimeout });
+    }
+  },
+);

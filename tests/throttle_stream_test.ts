@@ -197,3 +197,26 @@ timed("ThrottleStream passes what waits at once by flush() [4.T5] [4.T6]", async
     assertEquals(clock.pending, 0);
   }
 });
+
+timed(
+  "ThrottleStream at the leading edge keeps what has passed, though the interval closes while it looks at the clock [4.T8]",
+  async (clock) => {
+    const { now } = performance;
+    const { stream, write, reader } = open("leading");
+    await write(1);
+    clock.block(99);
+    // Each look takes five milliseconds, as a pause of the collector may.
+    performance.now = () => {
+      const time = now.call(performance);
+      clock.block(5);
+      return time;
+    };
+    try {
+      await write(2);
+    } finally {
+      performance.now = now;
+    }
+    assertEquals(stream.stats, counts({ accepted: 2, waiting: 1, dropped: 1 }));
+    assertEquals((await reader.read()).value, 1);
+  },
+);

@@ -41,7 +41,9 @@ export class ThrottlePassage<T> extends Passage<T, T> {
     // At the leading edge what has passed is kept, so the next that would pass waits outside. At
     // the trailing edge the latest is what counts.
     if (this.full) return false;
-    this.put(item);
+    // Without another look at the clock: the interval may close just now.
+    if (this.#leading && this.#passed) this.#throttler.dropped++;
+    else this.put(item);
     return true;
   }
 

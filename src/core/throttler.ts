@@ -20,7 +20,7 @@ export class Throttler<T> {
   readonly #interval: number;
   readonly #edge: ThrottleEdge;
   readonly #pass: (item: T) => void;
-  /** When the interval that an item opened is over. */
+  /** When the interval that an item opened is over, by `performance.now()`. */
   #until = -Infinity;
   #pending: { readonly item: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -53,7 +53,7 @@ export class Throttler<T> {
       return false;
     }
     if (this.#pending) this.dropped++;
-    else this.#arm();
+    else this.#open();
     this.#pending = { item };
     return false;
   }
@@ -75,12 +75,25 @@ export class Throttler<T> {
     return waiting;
   }
 
+  /** The first that waits: for the end of the interval that is open, or of one that opens here. */
+  #open(): void {
+    if (this.#edge === "trailing") this.#until = performance.now() + this.#interval;
+    if (this.#until < Infinity) this.#arm();
+  }
+
   #arm(): void {
-    // The trailing edge of an interval that is open, or of one that opens here.
-    const open = this.#edge === "both" ? this.#until - performance.now() : this.#interval;
-    if (open === Infinity) return;
-    // It may have closed since `trigger` looked, and Node warns of a delay below 0.
-    const delay = Math.min(Math.max(Math.ceil(open), 0), this.#interval);
-    this.#timer = setTimeout(() => this.flush(), delay);
+    const delay = Math.ceil(this.#until - performance.now());
+    // It may have closed since `trigger` looked, and Node warns of a delay below 0; and rounding must
+    // not make it longer than platforms can wait.
+    this.#timer = setTimeout(
+      () => this.#fire(),
+      Math.min(Math.max(delay, 0), Math.ceil(this.#interval)),
+    );
+  }
+
+  /** Platforms fire up to a millisecond early. */
+  #fire(): void {
+    if (performance.now() < this.#until) this.#arm();
+    else this.flush();
   }
 }
