@@ -269,7 +269,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   has(key: K): boolean {
-    return this.#flights.has(key);
+    return this.#joinable(key) !== undefined;
   }
 
   /**
@@ -351,7 +351,7 @@ export class Singleflight<K = string, V = unknown> {
         // The cache is anybody's code.
         if (signal?.aborted) throw signal.reason;
       }
-      const joined = this.#flights.get(key);
+      const joined = this.#joinable(key);
       if (joined && !joined.outcome) {
         throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
       }
@@ -407,6 +407,14 @@ export class Singleflight<K = string, V = unknown> {
     this.#drop(flight);
     flight.fail(error);
     throw error;
+  }
+
+  /** The flight of a key, unless its time is over: the timer that forgets it may be late. */
+  #joinable(key: K): Flight<K, V> | undefined {
+    const flight = this.#flights.get(key);
+    if (!flight?.expiry || performance.now() < flight.expiry.deadline) return flight;
+    this.#drop(flight);
+    return undefined;
   }
 
   #current(flight: Flight<K, V>): boolean {

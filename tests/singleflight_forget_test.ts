@@ -227,3 +227,22 @@ test("Singleflight.do() forgets once, late, when the event loop was blocked [6.4
     resolve(1);
     await call;
   }));
+
+test("Singleflight.do() joins no flight whose time is over, though the timer is late [6.4] [F-35]", () =>
+  withClock(async (clock) => {
+    const flights = new Singleflight<string, number>({ forgetAfter: 100 });
+    const gates = [gate<number>(), gate<number>()];
+    const calls = [0, 1, 2].map((n) => {
+      if (n === 1) clock.block(99);
+      if (n === 2) {
+        assert(flights.has("k"));
+        clock.block(1);
+        assertEquals(flights.has("k"), false);
+      }
+      return flights.do("k", () => gates[n]?.promise ?? gates[1]!.promise);
+    });
+    gates.forEach(({ resolve }, n) => resolve(n));
+    assertEquals(await Promise.all(calls), [0, 0, 1]);
+    await clock.tick(0);
+    assertEquals([flights.size, clock.pending], [0, 0]);
+  }));
