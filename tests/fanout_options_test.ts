@@ -95,7 +95,12 @@ test("Fanout refuses hooks that are no functions [7] [F-04]", () => {
 });
 
 test("Fanout refuses a signal that is none [7] [F-01]", () => {
-  const fakes = [{ aborted: true }, { addEventListener() {} }, new AbortController()];
+  const fakes = [
+    { aborted: true },
+    { addEventListener() {}, removeEventListener() {} },
+    { aborted: false, addEventListener() {} },
+    new AbortController(),
+  ];
   for (const value of [...kinds, ...fakes]) {
     assertThrows(
       () => make({ signal: value }),

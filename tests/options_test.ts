@@ -8,6 +8,7 @@ import { countListeners } from "./support/listeners.ts";
 import { fronts, type Kind } from "./support/options.ts";
 import { test } from "./support/test.ts";
 
+const FAKE_SIGNAL = { aborted: false, addEventListener() {}, removeEventListener() {} };
 const LONG = "x".repeat(100);
 const thrower = () => {
   throw new Error("a message runs code of a value");
@@ -73,7 +74,7 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
       ...notNumbers.filter(tame),
       [5, "5"],
       [{ aborted: false }, "an object"],
-      [Object.assign(() => {}, { aborted: false, addEventListener() {} }), "a function"],
+      [Object.assign(() => {}, FAKE_SIGNAL), "a function"],
     ],
     ranges: [],
   },

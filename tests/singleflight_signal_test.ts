@@ -147,6 +147,7 @@ test("Singleflight.do() frees the key when the signal cannot be listened to [6.3
     addEventListener() {
       throw error;
     },
+    removeEventListener() {},
   } as unknown as AbortSignal;
   assertStrictEquals(await assertRejects(() => flights.do("k", () => 1, { signal })), error);
   assertEquals([flights.size, await flights.do("k", () => 2)], [0, 2]);
