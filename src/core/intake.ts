@@ -187,8 +187,9 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Entranc
     this.#stopConsumers(error);
     this.pool.abort(error);
     if (items.length === 0) return;
+    const { onDiscard } = this.#options;
     try {
-      this.#options.onDiscard?.(items, error);
+      onDiscard?.(items, error);
     } catch (thrown) {
       reportUncaught(thrown);
     }
@@ -201,7 +202,8 @@ export abstract class Intake<T, P> implements PoolHost<IntakeJob<T, P>>, Entranc
   }
 
   call(job: IntakeJob<T, P>, context: HandlerContext): unknown {
-    return this.#options.handler(job.payload, context);
+    const { handler } = this.#options;
+    return handler(job.payload, context);
   }
 
   settled(job: IntakeJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {

@@ -83,7 +83,8 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   }
 
   protected override take(item: T): boolean {
-    this.#key = this.#options.key?.(item);
+    const { key } = this.#options;
+    this.#key = key?.(item);
     if (this.full || this.errored) return false;
     this.put(item);
     return true;
@@ -124,7 +125,8 @@ export class Mapper<T, R> extends Passage<T, R> implements PoolHost<Call<T, R>> 
   starting(): void {}
 
   call(call: Call<T, R>, context: HandlerContext): unknown {
-    return this.#fn(call.item, context);
+    const fn = this.#fn;
+    return fn(call.item, context);
   }
 
   settled(call: Call<T, R>, failed: boolean, outcome: unknown): undefined {
