@@ -28,7 +28,8 @@ const OPTIONS = { ...LIMITS, ...SINK, collector: FUNCTION, linger: LINGER };
 /**
  * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. Where items were
  * submitted it returns an iterable with one result for each item, in order; an `Error` there is the
- * failure of that item alone. For items that were not submitted what it returns is ignored: to fail
+ * failure of that item alone. Results are values and no promises: return `Promise.all` of those. For
+ * items that were not submitted what it returns is ignored: to fail
  * them, throw.
  */
 export type AggregatorHandler<B> = (batch: B, context: HandlerContext) => unknown;
@@ -44,7 +45,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T, B> {
   /**
    * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
    *
-   * @default {1000}, or `Infinity` where `maxWeight` is given
+   * @default {1000}, or `Infinity` where `maxWeight` is finite
    */
   maxItems?: number | undefined;
   /**

@@ -27,7 +27,7 @@ export interface BatchStreamOptions<T> {
   /**
    * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
    *
-   * @default {1000}, or `Infinity` where `maxWeight` is given
+   * @default {1000}, or `Infinity` where `maxWeight` is finite
    */
   maxItems?: number | undefined;
   /**
@@ -136,7 +136,7 @@ export class BatchStream<T> extends CollectStream<T, T[]> {
 
   /**
    * Batches of a source that is at hand, read by a plain loop: about half the cost of a pipe,
-   * and otherwise the same.
+   * with the same rules.
    *
    * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
    * cancels the source, and does not wait for a generator that hangs. A failure of the source

@@ -38,7 +38,8 @@ export interface ChunkStreamOptions<T> {
    */
   maxBytes: number;
   /**
-   * The most items in a batch: an integer of at least 1, or `Infinity`.
+   * The most items in a batch: an integer of at least 1, or `Infinity`. Give it where items may be
+   * empty: they fill no bytes.
    *
    * @default {Infinity}
    */
@@ -111,7 +112,7 @@ export class ChunkStream<T> extends BatchStream<T> {
 
   /**
    * Batches of a source that is at hand, read by a plain loop: about half the cost of a pipe,
-   * and otherwise the same.
+   * with the same rules.
    *
    * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
    * cancels the source, and does not wait for a generator that hangs. A failure of the source

@@ -158,7 +158,7 @@ export class CollectStream<T, B> {
 
   /**
    * Batches of a source that is at hand, read by a plain loop: about half the cost of a pipe,
-   * and otherwise the same.
+   * with the same rules.
    *
    * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
    * cancels the source, and does not wait for a generator that hangs. A failure of the source

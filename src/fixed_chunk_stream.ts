@@ -27,8 +27,8 @@ export interface FixedChunkStreamOptions {
  * whole items up to a size use {@linkcode ChunkStream}.
  *
  * - **Size**: exact, whatever comes in. Empty chunks give nothing, and there is no empty piece.
- * - **Memory**: at most `size` bytes are held, and each byte is copied once: the cost is linear,
- *   whatever the ratio of sizes.
+ * - **Memory**: at most `size` bytes are held, and each byte is copied once, those of a last short
+ *   piece twice: the cost is linear, whatever the ratio of sizes.
  * - **Ownership**: every piece has a fresh buffer of its own; a producer may reuse its buffer as soon
  *   as its write has resolved.
  * - **Close** hands over the rest, and then closes. **Failure** errors both sides.

@@ -25,7 +25,7 @@ const CALL_OPTIONS = { signal: SIGNAL };
 
 /** Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. */
 export interface FlightCache<K, V> {
-  /** The value of a key, if it is still good: what this returns is believed. */
+  /** The value of a key, if it is still good: what this returns is believed, so it is no promise. */
   get(key: K): V | undefined;
   /** Keeps a value. */
   set(key: K, value: V): unknown;

@@ -32,7 +32,7 @@ export interface SinkOptions<T, P> {
   /**
    * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
    * One that has not settled by then has failed with a `TimeoutError`, its signal is aborted and its
-   * slot is free; what it does later is ignored.
+   * slot is free, as after any failure; what it does later is ignored.
    *
    * @default {Infinity}
    */
@@ -45,7 +45,8 @@ export interface SinkOptions<T, P> {
    */
   onError?: ((error: unknown, payload: P) => unknown) | undefined;
   /**
-   * Is given the accepted items that an abort or a failure found waiting, in order, with its reason.
+   * Is given the accepted items that an abort or a failure found waiting, with its reason: in order,
+   * and in an `Aggregator` with a `key` in the order of each key.
    * What was running then is not among them: its handler knows by `context.signal`.
    * A throw in it surfaces as an uncaught error.
    */
@@ -192,8 +193,9 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * meanwhile.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
-   * @returns Resolves when all of it has settled. Rejects with the error of the source, or with that
-   * of the sink, which cancels the source.
+   * @returns Resolves when all of it has settled. Rejects with the error of the source; and, which
+   * cancels the source, with that of the sink, with what `key` or `context` throws, or with a
+   * `TypeError` at `close()`.
    *
    * @example
    * ```ts
@@ -234,8 +236,8 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   }
 
   /**
-   * Waits until nothing is waiting and nothing is running. It never rejects: after an abort it is
-   * the way to wait for handlers that are still at it, however long: an abort ends the timeouts too.
+   * Waits until no accepted item is waiting or running. It never rejects: after an abort it is the
+   * way to wait for handlers that are still at it, however long: an abort ends the timeouts too.
    *
    * @returns Resolves at the first such moment.
    *
@@ -288,7 +290,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   /**
    * Stops at once, for good: handlers are told by `context.signal`, what waits is discarded, and
    * every call that waits rejects with the reason. Where the sink is locked, abort it by the writer
-   * or by `signal`.
+   * or by `signal`; in a handler or a hook, by `signal`.
    *
    * @param reason What every later call rejects with. Without one, an `AbortError`.
    * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Rejects with a

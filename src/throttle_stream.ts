@@ -62,7 +62,7 @@ export interface Throttled<A extends unknown[]> extends Disposable {
  * - **`"trailing"`** runs with the arguments of the latest call, `interval` after the *first*: a call
  *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`.
  * - **`"both"`** runs for the first call, and at the end of the interval for the latest, if there was
- *   another.
+ *   another, which opens the next.
  * - **Dispose** makes the call that waits at once, so that nothing is lost; `cancel` gives it up.
  * - **Timers**: one at most, and only while a call waits. What the function throws reaches the
  *   caller, or surfaces as an uncaught error where a timer called it.

@@ -4,8 +4,9 @@ import { check, type Rule } from "./options.ts";
 /**
  * Gathers items into batches of your own making: go-zero's `TaskContainer`.
  *
- * The library asks `fits` once before each `add`, takes what is held before an item that does not
- * fit, and never takes from a collector of size 0. A throw in any of these errors the stream or sink.
+ * The library asks `fits` before each `add`, once unless the item had to wait for room, takes what is
+ * held before an item that does not fit, and never takes from a collector of size 0. A throw in any
+ * of these errors the stream or sink.
  *
  * @typeParam T The type of the items.
  * @typeParam B The type of the batches.
@@ -18,8 +19,8 @@ export interface Collector<T, B> {
   /** Whether `item` may join what is held. Without it, everything fits. */
   fits?(item: T): boolean;
   /**
-   * Adds an item. Items that it gives to its own sink meanwhile count as added before it, and so are
-   * the results of those that were submitted: give them before `item` is kept.
+   * Adds an item. What it does to its own sink meanwhile comes before that item, items that it pushes
+   * or submits and a flush alike: do it before `item` is kept.
    */
   add(item: T): void;
   /** Hands over what is held, and is empty. */

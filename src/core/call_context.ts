@@ -1,6 +1,10 @@
 /** What a handler is given beside its item. */
 export interface HandlerContext {
-  /** Aborts when the work is no longer wanted: on abort, on failure, on a timeout, or when the last caller has left. */
+  /**
+   * Aborts when the work is no longer wanted: on abort, on failure, on a timeout, or when the last
+   * caller has left. Without a `timeout` a sink's worker has one signal for all its calls, so it may
+   * abort after a call has settled: remove listeners, and do not tie to it what outlives the call.
+   */
   readonly signal: AbortSignal;
 }
 

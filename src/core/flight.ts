@@ -7,7 +7,7 @@ import { follow, type Follower, unfollow } from "./signals.ts";
 export interface FlightResult<V> {
   /** What the function returned. */
   readonly value: V;
-  /** Whether more than one caller has been given it. */
+  /** Whether more than one caller has asked for it. */
   readonly shared: boolean;
 }
 
@@ -41,7 +41,7 @@ export class Flight<K, V> {
     this.#onDeserted = onDeserted;
   }
 
-  /** Whether more than one caller has been given it. */
+  /** Whether more than one caller has asked for it. */
   get shared(): boolean {
     return this.#joined > 1;
   }

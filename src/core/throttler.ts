@@ -7,9 +7,9 @@ export interface ThrottleStats {
   readonly accepted: number;
   /** Those that are to pass, or have passed and are not asked for yet. */
   readonly waiting: number;
-  /** Those that passed. */
+  /** Those that passed, and were asked for. */
   readonly done: number;
-  /** Those that an interval left out. */
+  /** Those that an interval, or a consumer that was busy, left out. */
   readonly dropped: number;
   /** What was given up by a cancel, an abort or an error. */
   readonly discarded: number;
