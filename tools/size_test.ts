@@ -6,10 +6,10 @@ import { size } from "./size.ts";
 
 /** In kB of 1000 bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
-  ".": { atMost: 11.2, goal: 10 },
-  "./aggregator": { atMost: 6.9, goal: 6 },
-  "./batch-stream": { atMost: 3.75, goal: 3 },
-  "./chunk-stream": { atMost: 4.1 },
+  ".": { atMost: 11.3, goal: 10 },
+  "./aggregator": { atMost: 6.95, goal: 6 },
+  "./batch-stream": { atMost: 3.8, goal: 3 },
+  "./chunk-stream": { atMost: 4.15 },
   "./collect-stream": { atMost: 3.1 },
   "./fanout": { atMost: 4.95, goal: 4.2 },
   "./fixed-chunk-stream": { atMost: 1.95 },

@@ -79,7 +79,11 @@ export class BatchIntake<T, B> extends Intake<T, B> {
         if (!this.hasRoom()) return false;
         if (!this.#current(batch)) return this.accept(item, key, run, result);
         if (!fits) closed = this.#close(batch);
-        this.#add(batch, item);
+        // A place is kept for the item while its collector has it. A throw ends the sink.
+        this.#adding++;
+        batch.add(item);
+        this.#adding--;
+        this.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = batch.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
@@ -141,17 +145,6 @@ export class BatchIntake<T, B> extends Intake<T, B> {
     return batch;
   }
 
-  /** As the batch does, where that is code of the user's: a place is kept for the item meanwhile. */
-  #add(batch: OpenBatch<T, B>, item: T): void {
-    this.#adding++;
-    try {
-      batch.add(item);
-    } finally {
-      this.#adding--;
-    }
-    this.checkUsable();
-  }
-
   /** Starts what can start. Where no worker is free, those who wait for room may come in all the same. */
   #proceed(): void {
     if (this.pool.idle) this.pool.drain();
@@ -187,17 +180,13 @@ export class BatchIntake<T, B> extends Intake<T, B> {
   #close(batch: OpenBatch<T, B>): boolean {
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || batch.held === 0) return false;
-    let empty: boolean;
-    let job: BatchJob<T, B>;
+    // A throw of the collector ends the sink: there is nothing to put back.
     batch.taking = true;
     this.#taking++;
-    try {
-      empty = batch.empty;
-      job = empty ? batch.abandon() : batch.close();
-    } finally {
-      batch.taking = false;
-      this.#taking--;
-    }
+    const { empty } = batch;
+    const job = empty ? batch.abandon() : batch.close();
+    batch.taking = false;
+    this.#taking--;
     this.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);

@@ -53,8 +53,7 @@ export const SIGNAL: Rule = [
   "object",
   "be an AbortSignal",
   (value: Partial<AbortSignal> | null) =>
-    typeof value?.aborted === "boolean" && typeof value.addEventListener === "function" &&
-    typeof value.removeEventListener === "function",
+    typeof value?.aborted === "boolean" && typeof value.removeEventListener === "function",
 ];
 
 /** Throws unless `value` keeps the rule of an option; returns it. */

@@ -94,7 +94,9 @@ export class Outlet<T, B> extends Passage<T, B> {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += this.#batcher.reset();
     } else {
-      const batch = this.#take();
+      this.#taking = true;
+      const batch = this.#batcher.take();
+      this.#taking = false;
       if (this.errored) return;
       this.#done += held;
       this.#batches++;
@@ -102,15 +104,6 @@ export class Outlet<T, B> extends Passage<T, B> {
     }
     if (this.closing) this.finish();
     else this.admit();
-  }
-
-  #take(): B {
-    this.#taking = true;
-    try {
-      return this.#batcher.take();
-    } finally {
-      this.#taking = false;
-    }
   }
 }
 

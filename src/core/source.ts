@@ -1,5 +1,5 @@
 import { show } from "./options.ts";
-import { Deferred, DONE, isThenable, markHandled } from "./promises.ts";
+import { Deferred, isThenable, markHandled } from "./promises.ts";
 
 /** What items can be read from. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
@@ -70,7 +70,7 @@ export class Consumer<T> {
     this.#stopped.reject(reason);
     // A generator cannot be left from within: it has to come back first.
     if (this.#inside) {
-      await DONE;
+      await undefined;
       if (this.#inside) return;
     }
     const cancelled = this.#reader.cancel(reason, late);
@@ -97,7 +97,6 @@ export class Consumer<T> {
         } catch (error) {
           this.abandon(error);
         }
-        if (this.#over) return;
       }
     } finally {
       this.#over = true;

@@ -85,13 +85,11 @@ export class Throttler<T> {
     const delay = Math.ceil(this.#until - performance.now());
     // It may have closed since `trigger` looked, and Node warns of a delay below 0; and rounding must
     // not make it longer than platforms can wait.
-    this.#timer = setTimeout(
-      () => this.#fire(),
-      Math.min(Math.max(delay, 0), Math.ceil(this.#interval)),
-    );
+    const most = Math.ceil(this.#interval);
+    this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), most));
   }
 
-  /** Platforms fire up to a millisecond early. */
+  /** Platforms fire up to a millisecond early, and cut off what is no whole one. */
   #fire(): void {
     if (performance.now() < this.#until) this.#arm();
     else this.flush();
