@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source } from "../mod.ts";
-import { turn } from "./support/gate.ts";
+import { collect, streamOf, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
@@ -107,6 +107,14 @@ for (const [name, open] of Object.entries(sinks)) {
       assertEquals(steps, ["return"]);
     });
   }
+
+  test(`${name}.consume() does not touch a source where the sink has closed [5.11]`, async () => {
+    const sink = open(new AbortController().signal);
+    await sink.close();
+    const source = streamOf([1, 2]);
+    assertEquals((await rejection(sink.consume(source)) as Error).name, "TypeError");
+    assertEquals([source.locked, await collect(source)], [false, [1, 2]]);
+  });
 
   test(`${name}.consume() does not leave an iterator that ends, or throws, while it ends the sink [5.14]`, async () => {
     for (
