@@ -105,6 +105,12 @@ export const transforms: readonly Planted[] = [
     rule: "F-03",
     tests: THROTTLE,
     file: "core/throttler.ts",
-    edits: [["if (open === Infinity) return;", ""]],
+    edits: [
+      ["if (this.#until < Infinity) this.#arm();", "this.#arm();"],
+      [
+        "if (performance.now() < this.#until) this.#arm();\n    else this.flush();",
+        "this.flush();",
+      ],
+    ],
   },
 ];
