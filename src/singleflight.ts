@@ -345,7 +345,8 @@ export class Singleflight<K = string, V = unknown> {
         // `get` comes first: between the two a value may expire.
         const kept = this.#cache.get(key);
         if (kept !== undefined || this.#cache.has(key)) {
-          const value = this.#clone ? this.#clone(kept as V) : kept as V;
+          const clone = this.#clone;
+          const value = clone ? clone(kept as V) : kept as V;
           return Promise.resolve(detailed ? { value, shared: true } : value);
         }
         // The cache is anybody's code.

@@ -1,7 +1,15 @@
 /** Functions of the user's are called as functions: nothing of the library's is their `this`. */
 
 import { assertEquals } from "@std/assert";
-import { Aggregator, BatchStream, ChunkStream, Fanout, MapStream, Singleflight } from "../mod.ts";
+import {
+  Aggregator,
+  BatchStream,
+  ChunkStream,
+  Fanout,
+  MapStream,
+  Singleflight,
+  throttle,
+} from "../mod.ts";
 import { collect } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
@@ -46,5 +54,9 @@ test("Every primitive calls functions without a this [7.7]", async () => {
   await collect(ChunkStream.from(["a"], { maxBytes: 2, byteLength: spy(seen, () => 1) }));
   const flights = new Singleflight<string, number>({ clone: spy(seen, () => 1) });
   await Promise.all([1, 2].map(() => flights.do("k", spy(seen, () => Promise.resolve(1)))));
-  assertEquals([seen.length, seen.filter((it) => it !== undefined)], [15, []]);
+  const cache = new Map([["k", 1]]);
+  const cached = new Singleflight<string, number>({ cache, clone: spy(seen, () => 1) });
+  await cached.do("k", () => 1);
+  throttle(spy(seen, () => {}), { interval: Infinity })();
+  assertEquals([seen.length, seen.filter((it) => it !== undefined)], [17, []]);
 });
