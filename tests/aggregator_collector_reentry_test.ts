@@ -1,7 +1,7 @@
 /** `Aggregator`: a collector may push to, flush, close or abort its own sink. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { Aggregator } from "../mod.ts";
+import { Aggregator, type Collector } from "../mod.ts";
 import { type Sum, summing, tally } from "./support/aggregating.ts";
 import { gate, settled, turn } from "./support/gate.ts";
 import { assertConserved, rejection } from "./support/hand.ts";
@@ -165,35 +165,36 @@ timed(
   },
 );
 
-/** A sink whose only worker is busy, so that batches wait; `on` is told of each call of the collector. */
-function busy(on: (call: string, items: number[]) => void, options?: { capacity?: number }) {
+/** Batches of two numbers, of which those that cancel out are swallowed; `on` sees each call. */
+function pairs(on: (call: string, items: number[]) => void) {
+  return (): Collector<number, number[]> => {
+    let items: number[] = [];
+    return {
+      get size() {
+        return items.length;
+      },
+      get full() {
+        const full = items.length >= 2;
+        on("full", items);
+        return full;
+      },
+      add(item) {
+        on("add", items);
+        if (items.includes(-item)) items = items.filter((other) => other !== -item);
+        else items.push(item);
+      },
+      take: () => (on("take", items), [items, items = []][0]!),
+    };
+  };
+}
+
+/** A sink whose only worker is busy, so that batches wait. */
+function busy(on: Parameters<typeof pairs>[0], options?: { capacity?: number }) {
   const { promise, resolve } = gate();
   const seen: number[][] = [];
   const sink: Aggregator<number, unknown, number[]> = new Aggregator<number, unknown, number[]>(
     (batch) => (seen.push(batch), promise),
-    {
-      collector: () => {
-        let items: number[] = [];
-        return {
-          get size() {
-            return items.length;
-          },
-          get full() {
-            on("full", items);
-            return items.length >= 2;
-          },
-          add(item) {
-            on("add", items);
-            // What cancels out is swallowed.
-            if (items.includes(-item)) items = items.filter((other) => other !== -item);
-            else items.push(item);
-          },
-          take: () => (on("take", items), [items, items = []][0]!),
-        };
-      },
-      linger: Infinity,
-      ...options,
-    },
+    { collector: pairs(on), linger: Infinity, ...options },
   );
   sink.tryPush(0);
   sink.flush();
@@ -248,24 +249,11 @@ test("Aggregator keeps the batch that follows one whose full has flushed it [5.8
       if (batch.includes(2)) sink.tryPush(10);
     },
     {
-      collector: () => {
-        let items: number[] = [];
-        return {
-          get size() {
-            return items.length;
-          },
-          get full() {
-            const full = items.length === 2;
-            if (full && armed) {
-              armed = false;
-              sink.flush();
-            }
-            return full;
-          },
-          add: (item) => void items.push(item),
-          take: () => [items, items = []][0]!,
-        };
-      },
+      collector: pairs((call, items) => {
+        if (call !== "full" || items.length < 2 || !armed) return;
+        armed = false;
+        sink.flush();
+      }),
       key: () => "k",
       linger: Infinity,
     },
