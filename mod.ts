@@ -1,9 +1,8 @@
 /**
  * Batching, bounded concurrent fan-out, chunking by size and single-flight, as web streams.
  *
- * - {@linkcode BatchStream}: arrays of items, by count, weight and time.
+ * - {@linkcode BatchStream}: batches of items, by count, weight and time, or made by a collector of your own.
  * - {@linkcode ChunkStream}: arrays of items, by bytes and time.
- * - {@linkcode CollectStream}: batches made by a collector of your own.
  * - {@linkcode FixedChunkStream}: bytes in pieces of an exact size.
  * - {@linkcode MapStream}: a function over a stream, several calls at once.
  * - {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
@@ -35,7 +34,6 @@
 export * from "./src/aggregator.ts";
 export * from "./src/batch_stream.ts";
 export * from "./src/chunk_stream.ts";
-export * from "./src/collect_stream.ts";
 export * from "./src/fanout.ts";
 export * from "./src/fixed_chunk_stream.ts";
 export * from "./src/map_stream.ts";

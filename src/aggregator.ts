@@ -6,11 +6,17 @@
  * @module
  */
 
-import { BatchIntake } from "./core/batch_intake.ts";
-import { type Collector, makeCollector } from "./core/batcher.ts";
-import { completeOptions, SINK } from "./core/intake_options.ts";
-import { completeLimits, itemCollector, LIMITS } from "./core/item_collector.ts";
-import { check, FUNCTION, LINGER, readOptions } from "./core/options.ts";
+import { type Collector, makeCollector } from "./core/batch/batch_buffer.ts";
+import {
+  checkInstead,
+  completeLimits,
+  itemCollector,
+  LIMITS,
+} from "./core/batch/item_collector.ts";
+import { check, FUNCTION, LINGER, readOptions } from "./core/shared/options.ts";
+import { BatchTable } from "./core/work/batch_table.ts";
+import { completeOptions, SINK } from "./core/work/work_options.ts";
+import { WorkQueue } from "./core/work/work_queue.ts";
 import {
   type HandlerContext,
   type Runner,
@@ -22,8 +28,6 @@ import {
 
 export { Sink };
 export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source };
-
-const OPTIONS = { ...LIMITS, ...SINK, collector: FUNCTION, linger: LINGER };
 
 /**
  * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. Where items were
@@ -204,33 +208,36 @@ export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
 function open<T, B>(
   handler: AggregatorHandler<B>,
   options: AggregatorOptions<T, B> | undefined,
-): BatchIntake<T, B> {
+): WorkQueue<T, B> {
   const owner = "Aggregator";
-  const values = readOptions<AggregatorOptions<T, B>>(owner, options, OPTIONS);
-  const checked = completeOptions(owner, handler, values);
-  const { linger = 1000, collector, weigh } = values;
-  const beside = collector && Object.keys(LIMITS).find((name) => name in values);
-  if (beside) {
-    throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
-  }
+  const rules = { ...LIMITS, ...SINK, collector: FUNCTION, linger: LINGER };
+  const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
+  const { linger = 1000, collector, weigh, key } = values;
+  const complete = completeOptions(owner, handler, values);
+  if (collector) checkInstead(owner, values);
   const limits = completeLimits(owner, values);
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
   const counted = !collector && limits.maxItems < Infinity;
   const batch = counted ? limits.maxItems : 1000;
-  const usual = Math.min(batch * (checked.concurrency + 1), Number.MAX_SAFE_INTEGER);
-  const { capacity = usual } = values;
+  const usual = Math.min(batch * (complete.concurrency + 1), Number.MAX_SAFE_INTEGER);
+  complete.capacity = values.capacity ?? usual;
   if (counted) {
     const rule = `be at least "maxItems", ${batch}`;
-    check(owner, "capacity", capacity, ["number", rule, (value: number) => value >= batch]);
+    check(owner, "capacity", complete.capacity, [
+      "number",
+      rule,
+      (value: number) => value >= batch,
+    ]);
   }
   const items = (): Collector<T, B> => itemCollector(limits) as Collector<T, unknown> as never;
-  return new BatchIntake(checked, {
+  const gather = {
     owner,
-    capacity,
     linger,
     collector: collector ? () => makeCollector(owner, collector) : items,
+    keyed: key !== undefined,
     plain: !collector,
     asking: (collector ?? weigh) !== undefined,
-    keeping: collector !== undefined && checked.onDiscard !== undefined,
-  });
+    keeping: collector !== undefined && complete.onDiscard !== undefined,
+  };
+  return new WorkQueue<T, B>(complete, (queue) => new BatchTable(queue, gather));
 }

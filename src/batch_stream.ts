@@ -6,24 +6,28 @@
  * @module
  */
 
-import { CollectStream } from "./collect_stream.ts";
-import type { BatchStats, Collector, CollectStreamOptions, Source } from "./collect_stream.ts";
-import { BATCHING, completeLimits, ItemBatching, LIMITS } from "./core/item_collector.ts";
-import { readOptions } from "./core/options.ts";
-import { openOutlet } from "./core/outlet.ts";
-import { readableFrom } from "./duplex.ts";
+import { type Collector, makeCollector } from "./core/batch/batch_buffer.ts";
+import {
+  checkInstead,
+  completeLimits,
+  itemCollector,
+  LIMITS,
+} from "./core/batch/item_collector.ts";
+import { FUNCTION, LINGER, readOptions, type Rules, SIGNAL } from "./core/shared/options.ts";
+import type { Source } from "./core/shared/source.ts";
+import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
+import { readableFrom } from "./core/stage/from.ts";
+import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
-export { CollectStream };
-export type { BatchStats, Collector, CollectStreamOptions, Source };
-
-const OPTIONS = { ...LIMITS, ...BATCHING };
+export type { BatchStats, Collector, Source };
 
 /**
  * Options of {@linkcode BatchStream}.
  *
  * @typeParam T The type of the items.
+ * @typeParam B The type of the batches.
  */
-export interface BatchStreamOptions<T> {
+export interface BatchStreamOptions<T, B = T[]> {
   /**
    * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
    *
@@ -45,6 +49,11 @@ export interface BatchStreamOptions<T> {
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
+  /**
+   * Makes a collector of your own, instead of the four options above: called once, by the
+   * constructor. A throw in it errors the stream.
+   */
+  collector?: (() => Collector<T, B>) | undefined;
   /**
    * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
    * 2147483647, or `Infinity` for never. 0 is adaptive: single items while the consumer keeps up,
@@ -120,18 +129,111 @@ export interface BatchStreamOptions<T> {
  * assertEquals(sizes, [[4, 4], [100], [1]]);
  * ```
  *
+ * @example A collector of your own: the latest reading of each sensor
+ * ```ts
+ * import { BatchStream } from "@weir/streams/batch-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type Reading = { sensor: string; value: number };
+ *
+ * class Latest {
+ *   #readings = new Map<string, Reading>();
+ *   get size() {
+ *     return this.#readings.size;
+ *   }
+ *   get full() {
+ *     return this.#readings.size >= 100;
+ *   }
+ *   add(reading: Reading) {
+ *     this.#readings.set(reading.sensor, reading);
+ *   }
+ *   take() {
+ *     const readings = [...this.#readings.values()];
+ *     this.#readings.clear();
+ *     return readings;
+ *   }
+ * }
+ *
+ * const readings = [
+ *   { sensor: "a", value: 1 },
+ *   { sensor: "b", value: 2 },
+ *   { sensor: "a", value: 3 },
+ * ];
+ * const batches = BatchStream.from(readings, { collector: () => new Latest(), linger: 1000 });
+ *
+ * for await (const batch of batches) {
+ *   assertEquals(batch, [{ sensor: "a", value: 3 }, { sensor: "b", value: 2 }]);
+ * }
+ * ```
+ *
  * @typeParam T The type of the items.
+ * @typeParam B The type of the batches.
  */
-export class BatchStream<T> extends CollectStream<T, T[]> {
+export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
+  readonly #pair: Pair<T, B, BatchStage<T, B>>;
+
   /**
    * Makes a stream.
    *
    * @param options The limits of a batch; a number is `maxItems`.
-   * @throws {TypeError} If an option is of the wrong kind or unknown.
+   * @throws {TypeError} If an option is of the wrong kind or unknown, the collector is none, or it is
+   * given beside the limits that it replaces.
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
-  constructor(options?: number | BatchStreamOptions<T>) {
-    super(batching(options));
+  constructor(options?: number | BatchStreamOptions<T, B>) {
+    const controller = open(options);
+    super();
+    this.#pair = openPair(controller);
+  }
+
+  /** The batches. */
+  override get readable(): ReadableStream<B> {
+    return this.#pair.readable;
+  }
+
+  /** Takes the items. */
+  override get writable(): WritableStream<T> {
+    return this.#pair.writable;
+  }
+
+  /**
+   * What has become of the items, at this moment: `accepted = waiting + done + discarded`.
+   *
+   * @example
+   * ```ts
+   * import { BatchStream } from "@weir/streams/batch-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new BatchStream<string>(2);
+   * const writer = stream.writable.getWriter();
+   * await writer.write("a");
+   * assertEquals(stream.stats, { accepted: 1, waiting: 1, done: 0, discarded: 0, batches: 0 });
+   * await writer.abort();
+   * assertEquals(stream.stats.discarded, 1);
+   * ```
+   */
+  get stats(): BatchStats {
+    return this.#pair.stage.stats;
+  }
+
+  /**
+   * Makes what is held due now: it goes out as soon as the consumer asks. Does nothing where
+   * nothing is held.
+   *
+   * @example
+   * ```ts
+   * import { BatchStream } from "@weir/streams/batch-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new BatchStream<string>(100);
+   * const reader = stream.readable.getReader();
+   * await stream.writable.getWriter().write("a");
+   * stream.flush();
+   * assertEquals(await reader.read(), { value: ["a"], done: false });
+   * ```
+   */
+  flush(): void {
+    this.#pair.stage.flush();
   }
 
   /**
@@ -158,25 +260,30 @@ export class BatchStream<T> extends CollectStream<T, T[]> {
    * assertEquals(batches, [[1, 2], [3]]);
    * ```
    */
-  static override from<T>(
+  static from<T, B = T[]>(
     source: Source<T>,
-    options?: number | BatchStreamOptions<T>,
-  ): ReadableStream<T[]>;
-  /** @ignore What TypeScript wants of a static that narrows its base's. */
-  static override from<T, B>(source: Source<T>, options: never): ReadableStream<B>;
-  static override from<T>(
-    source: Source<T>,
-    options?: number | BatchStreamOptions<T>,
-  ): ReadableStream<T[]> {
-    const { outlet, signal } = openOutlet(batching(options));
-    return readableFrom("BatchStream", source, outlet, signal);
+    options?: number | BatchStreamOptions<T, B>,
+  ): ReadableStream<B> {
+    return readableFrom("BatchStream", source, open(options));
   }
 }
 
-/** Checks the options, unless a subclass has. */
-function batching<T>(options: number | BatchStreamOptions<T> | undefined): ItemBatching<T> {
-  if (options instanceof ItemBatching) return options;
+function open<T, B>(
+  options: number | BatchStreamOptions<T, B> | undefined,
+): StageController<T, B, BatchStage<T, B>> {
+  const owner = "BatchStream";
+  const rules: Rules<keyof BatchStreamOptions<T, B>> = {
+    ...LIMITS,
+    collector: FUNCTION,
+    linger: LINGER,
+    signal: SIGNAL,
+  };
   const given = typeof options === "number" ? { maxItems: options } : options;
-  const values = readOptions<BatchStreamOptions<T>>("BatchStream", given, OPTIONS);
-  return new ItemBatching(completeLimits("BatchStream", values), values);
+  const values = readOptions<BatchStreamOptions<T, B>>(owner, given, rules);
+  const { collector, linger = Infinity, signal } = values;
+  if (collector) checkInstead(owner, values);
+  const made = collector
+    ? makeCollector(owner, collector)
+    : itemCollector(completeLimits(owner, values)) as Collector<T, unknown> as Collector<T, B>;
+  return new StageController((controller) => new BatchStage(controller, made, linger), signal);
 }

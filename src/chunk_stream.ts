@@ -6,25 +6,31 @@
  * @module
  */
 
-import { BatchStream } from "./batch_stream.ts";
-import type { BatchStats, BatchStreamOptions, Source } from "./batch_stream.ts";
-import { CollectStream } from "./collect_stream.ts";
-import type { Collector, CollectStreamOptions } from "./collect_stream.ts";
-import { byteLength, measure } from "./core/byte_length.ts";
-import { BATCHING, completeLimits, ItemBatching, OVERSIZE } from "./core/item_collector.ts";
-import { check, FUNCTION, LIMIT_OR_NONE, readOptions } from "./core/options.ts";
-import { openOutlet } from "./core/outlet.ts";
-import { readableFrom } from "./duplex.ts";
+import { byteLength, measure } from "./core/batch/byte_length.ts";
+import { completeLimits, itemCollector, OVERSIZE } from "./core/batch/item_collector.ts";
+import {
+  check,
+  FUNCTION,
+  LIMIT_OR_NONE,
+  LINGER,
+  readOptions,
+  SIGNAL,
+} from "./core/shared/options.ts";
+import type { Source } from "./core/shared/source.ts";
+import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
+import { readableFrom } from "./core/stage/from.ts";
+import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
-export { BatchStream, byteLength, CollectStream };
-export type { BatchStats, BatchStreamOptions, Collector, CollectStreamOptions, Source };
+export { byteLength };
+export type { BatchStats, Source };
 
 const OPTIONS = {
   maxBytes: LIMIT_OR_NONE,
   maxItems: LIMIT_OR_NONE,
   byteLength: FUNCTION,
   oversize: OVERSIZE,
-  ...BATCHING,
+  linger: LINGER,
+  signal: SIGNAL,
 };
 
 /**
@@ -98,7 +104,9 @@ export interface ChunkStreamOptions<T> {
  *
  * @typeParam T The type of the items.
  */
-export class ChunkStream<T> extends BatchStream<T> {
+export class ChunkStream<T> extends TransformBase<T, T[]> {
+  readonly #pair: Pair<T, T[], BatchStage<T, T[]>>;
+
   /**
    * Makes a stream.
    *
@@ -107,7 +115,59 @@ export class ChunkStream<T> extends BatchStream<T> {
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
   constructor(options: ChunkStreamOptions<T>) {
-    super(chunking(options) as BatchStreamOptions<T>);
+    const controller = open(options);
+    super();
+    this.#pair = openPair(controller);
+  }
+
+  /** The batches. */
+  override get readable(): ReadableStream<T[]> {
+    return this.#pair.readable;
+  }
+
+  /** Takes the items. */
+  override get writable(): WritableStream<T> {
+    return this.#pair.writable;
+  }
+
+  /**
+   * What has become of the items, at this moment: `accepted = waiting + done + discarded`.
+   *
+   * @example
+   * ```ts
+   * import { ChunkStream } from "@weir/streams/chunk-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new ChunkStream<string>({ maxBytes: 2 });
+   * const writer = stream.writable.getWriter();
+   * await writer.write("a");
+   * assertEquals(stream.stats, { accepted: 1, waiting: 1, done: 0, discarded: 0, batches: 0 });
+   * await writer.abort();
+   * assertEquals(stream.stats.discarded, 1);
+   * ```
+   */
+  get stats(): BatchStats {
+    return this.#pair.stage.stats;
+  }
+
+  /**
+   * Makes what is held due now: it goes out as soon as the consumer asks. Does nothing where
+   * nothing is held.
+   *
+   * @example
+   * ```ts
+   * import { ChunkStream } from "@weir/streams/chunk-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new ChunkStream<string>({ maxBytes: 100 });
+   * const reader = stream.readable.getReader();
+   * await stream.writable.getWriter().write("a");
+   * stream.flush();
+   * assertEquals(await reader.read(), { value: ["a"], done: false });
+   * ```
+   */
+  flush(): void {
+    this.#pair.stage.flush();
   }
 
   /**
@@ -136,29 +196,24 @@ export class ChunkStream<T> extends BatchStream<T> {
    * assertEquals(batches, [["a", "b"], ["c"]]);
    * ```
    */
-  static override from<T>(
-    source: Source<T>,
-    options: ChunkStreamOptions<T>,
-  ): ReadableStream<T[]>;
-  /** @ignore What TypeScript wants of a static that narrows its base's. */
-  static override from<T, B>(source: Source<T>, options: never): ReadableStream<B>;
-  static override from<T>(
-    source: Source<T>,
-    options: ChunkStreamOptions<T>,
-  ): ReadableStream<T[]> {
-    const { outlet, signal } = openOutlet(chunking(options));
-    return readableFrom("ChunkStream", source, outlet, signal);
+  static from<T>(source: Source<T>, options: ChunkStreamOptions<T>): ReadableStream<T[]> {
+    return readableFrom("ChunkStream", source, open(options));
   }
 }
 
 const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 
-/** Checks the options; the rest is a batch by weight. */
-function chunking<T>(options: ChunkStreamOptions<T>): ItemBatching<T> {
-  const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", options, OPTIONS);
-  const maxWeight = check("ChunkStream", "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
-  const { maxItems = Infinity, oversize } = values;
-  const { byteLength: weigh = (item: T) => measure("ChunkStream", item) } = values;
-  const limits = completeLimits<T>("ChunkStream", { maxItems, maxWeight, weigh, oversize }, NAMES);
-  return new ItemBatching(limits, values);
+/** To the rest of the house, bytes are the weight. */
+function open<T>(options: ChunkStreamOptions<T>): StageController<T, T[], BatchStage<T, T[]>> {
+  const owner = "ChunkStream";
+  const values = readOptions<ChunkStreamOptions<T>>(owner, options, OPTIONS);
+  const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
+  const { maxItems = Infinity, oversize, linger = Infinity, signal } = values;
+  const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
+  const limits = completeLimits<T>(owner, { maxItems, maxWeight, weigh, oversize }, NAMES);
+  const collector = itemCollector(limits);
+  return new StageController(
+    (controller) => new BatchStage(controller, collector, linger),
+    signal,
+  );
 }

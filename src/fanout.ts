@@ -6,9 +6,9 @@
  * @module
  */
 
-import { completeOptions, SINK } from "./core/intake_options.ts";
-import { ItemIntake } from "./core/item_intake.ts";
-import { readOptions } from "./core/options.ts";
+import { readOptions } from "./core/shared/options.ts";
+import { completeOptions, SINK } from "./core/work/work_options.ts";
+import { WorkQueue } from "./core/work/work_queue.ts";
 import {
   type HandlerContext,
   type Runner,
@@ -110,7 +110,7 @@ export class Fanout<T, R = unknown> extends Sink<T, R> {
 function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
-): ItemIntake<T> {
-  const { capacity = 1024, ...given } = readOptions("Fanout", options, SINK);
-  return new ItemIntake(completeOptions("Fanout", handler, given), capacity);
+): WorkQueue<T, T> {
+  const owner = "Fanout";
+  return new WorkQueue(completeOptions(owner, handler, readOptions(owner, options, SINK)));
 }

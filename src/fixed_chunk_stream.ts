@@ -6,9 +6,9 @@
  * @module
  */
 
-import { Cutter } from "./core/cutter.ts";
-import { check, LIMIT, readOptions, SIGNAL } from "./core/options.ts";
-import { duplex } from "./duplex.ts";
+import { check, LIMIT, readOptions, SIGNAL } from "./core/shared/options.ts";
+import { FixedChunkStage } from "./core/stage/fixed_chunk_stage.ts";
+import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
 const OPTIONS = { size: LIMIT, signal: SIGNAL };
 
@@ -46,11 +46,9 @@ export interface FixedChunkStreamOptions {
  * assertEquals(sizes, [1024, 1024, 452]);
  * ```
  */
-export class FixedChunkStream {
-  /** The pieces. */
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Takes buffers, and views of them. Anything else, or one that is detached, is a `TypeError`. */
-  readonly writable: WritableStream<ArrayBuffer | ArrayBufferView>;
+export class FixedChunkStream
+  extends TransformBase<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>> {
+  readonly #pair: Pair<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>, FixedChunkStage>;
 
   /**
    * Makes a stream.
@@ -62,9 +60,20 @@ export class FixedChunkStream {
   constructor(options: FixedChunkStreamOptions) {
     const owner = "FixedChunkStream";
     const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, options, OPTIONS);
-    const cutter = new Cutter(check(owner, "size", size!, LIMIT));
-    const { readable, writable } = duplex(cutter, signal);
-    this.readable = readable;
-    this.writable = writable;
+    check(owner, "size", size!, LIMIT);
+    super();
+    this.#pair = openPair(
+      new StageController((controller) => new FixedChunkStage(controller, size!), signal),
+    );
+  }
+
+  /** The pieces. */
+  override get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#pair.readable;
+  }
+
+  /** Takes buffers, and views of them. Anything else, or one that is detached, is a `TypeError`. */
+  override get writable(): WritableStream<ArrayBuffer | ArrayBufferView> {
+    return this.#pair.writable;
   }
 }

@@ -6,11 +6,20 @@
  * @module
  */
 
-import type { HandlerContext } from "./core/call_context.ts";
-import { Mapper } from "./core/mapper.ts";
-import { check, DURATION, FLAG, FUNCTION, LIMIT, readOptions, SIGNAL } from "./core/options.ts";
-import type { Source } from "./core/source.ts";
-import { duplex, readableFrom } from "./duplex.ts";
+import type { HandlerContext } from "./core/shared/call_context.ts";
+import {
+  check,
+  DURATION,
+  FLAG,
+  FUNCTION,
+  LIMIT,
+  readOptions,
+  SIGNAL,
+} from "./core/shared/options.ts";
+import type { Source } from "./core/shared/source.ts";
+import { readableFrom } from "./core/stage/from.ts";
+import { MapStage } from "./core/stage/map_stage.ts";
+import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export type { HandlerContext, Source };
 
@@ -92,11 +101,8 @@ export interface MapStreamOptions<T> {
  * @typeParam T The type of the items.
  * @typeParam R The type of the results.
  */
-export class MapStream<T, R> {
-  /** The results. */
-  readonly readable: ReadableStream<R>;
-  /** Takes the items. */
-  readonly writable: WritableStream<T>;
+export class MapStream<T, R> extends TransformBase<T, R> {
+  readonly #pair: Pair<T, R, MapStage<T, R>>;
 
   /**
    * Makes a stream.
@@ -107,10 +113,19 @@ export class MapStream<T, R> {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
-    const { mapper, signal } = open(fn, options);
-    const { readable, writable } = duplex(mapper, signal);
-    this.readable = readable;
-    this.writable = writable;
+    const controller = open(fn, options);
+    super();
+    this.#pair = openPair(controller);
+  }
+
+  /** The results. */
+  override get readable(): ReadableStream<R> {
+    return this.#pair.readable;
+  }
+
+  /** Takes the items. */
+  override get writable(): WritableStream<T> {
+    return this.#pair.writable;
   }
 
   /**
@@ -142,18 +157,18 @@ export class MapStream<T, R> {
     fn: MapFunction<T, R>,
     options?: MapStreamOptions<T>,
   ): ReadableStream<R> {
-    const { mapper, signal } = open(fn, options);
-    return readableFrom("MapStream", source, mapper, signal);
+    return readableFrom("MapStream", source, open(fn, options));
   }
 }
 
 function open<T, R>(
   fn: MapFunction<T, R>,
   options: MapStreamOptions<T> | undefined,
-): { mapper: Mapper<T, R>; signal: AbortSignal | undefined } {
+): StageController<T, R, MapStage<T, R>> {
   const owner = "MapStream";
   check(owner, "fn", fn, FUNCTION);
   const values = readOptions<MapStreamOptions<T>>(owner, options, OPTIONS);
   const { concurrency = 1, key, ordered = !key, timeout = Infinity, signal } = values;
-  return { mapper: new Mapper<T, R>(fn, { owner, concurrency, ordered, key, timeout }), signal };
+  const complete = { owner, concurrency, ordered, key, timeout };
+  return new StageController((controller) => new MapStage(controller, fn, complete), signal);
 }

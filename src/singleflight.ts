@@ -6,11 +6,18 @@
  * @module
  */
 
-import type { HandlerContext } from "./core/call_context.ts";
-import { Deadlines } from "./core/deadlines.ts";
-import { Expiry, Flight, type FlightResult } from "./core/flight.ts";
-import { check, DURATION, FUNCTION, readOptions, type Rule, show, SIGNAL } from "./core/options.ts";
-import { isThenable, whenSettled } from "./core/promises.ts";
+import { Call, type FlightResult } from "./core/flight/call.ts";
+import type { HandlerContext } from "./core/shared/call_context.ts";
+import {
+  check,
+  DURATION,
+  FUNCTION,
+  readOptions,
+  type Rule,
+  show,
+  SIGNAL,
+} from "./core/shared/options.ts";
+import { isThenable, whenSettled } from "./core/shared/promises.ts";
 
 export type { FlightResult, HandlerContext };
 
@@ -90,7 +97,7 @@ export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
  * - **Re-entry**: a function that calls its own key before its first `await` has an `Error` instead
  *   of a deadlock. After that nobody can know who calls: it waits for itself, and a signal ends that.
  *
- * It is `singleflight` of golang.org/x/sync; `run` returns its `shared` too.
+ * It is `singleflight` of golang.org/x/sync; `doShared` returns its `shared` too.
  *
  * @example A thousand requests, one token
  * ```ts
@@ -134,11 +141,12 @@ export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
  * @typeParam V The type of the values.
  */
 export class Singleflight<K = string, V = unknown> {
-  readonly #flights = new Map<K, Flight<K, V>>();
+  /** The oldest first. */
+  readonly #calls = new Map<K, Call<K, V>>();
   readonly #clone: ((value: V) => V) | undefined;
   readonly #cache: FlightCache<K, V> | undefined;
-  readonly #deadlines: Deadlines<Expiry<K>> | undefined;
-  readonly #onDeserted = (flight: Flight<K, V>): void => this.#drop(flight);
+  readonly #forgetAfter: number;
+  readonly #onDeserted = (call: Call<K, V>): void => this.#drop(call);
 
   /**
    * Makes an empty group.
@@ -149,12 +157,9 @@ export class Singleflight<K = string, V = unknown> {
    */
   constructor(options?: SingleflightOptions<K, V>) {
     const values = readOptions<SingleflightOptions<K, V>>("Singleflight", options, OPTIONS);
-    const { forgetAfter = Infinity } = values;
     this.#clone = values.clone;
     this.#cache = values.cache;
-    if (forgetAfter !== Infinity) {
-      this.#deadlines = new Deadlines(forgetAfter, ({ key }) => this.#flights.delete(key));
-    }
+    this.#forgetAfter = values.forgetAfter ?? Infinity;
   }
 
   /**
@@ -196,10 +201,10 @@ export class Singleflight<K = string, V = unknown> {
    * import { assertEquals } from "@std/assert";
    *
    * const flight = new Singleflight<string, number>();
-   * assertEquals(await flight.run("k", () => 1), { value: 1, shared: false });
+   * assertEquals(await flight.doShared("k", () => 1), { value: 1, shared: false });
    * ```
    */
-  run(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<FlightResult<V>> {
+  doShared(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<FlightResult<V>> {
     return this.#call(key, fn, options, true) as Promise<FlightResult<V>>;
   }
 
@@ -223,11 +228,11 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   forget(key: K): boolean {
-    const flight = this.#flights.get(key);
-    if (flight) this.#drop(flight);
+    const call = this.#joinable(key);
+    if (call) this.#drop(call);
     const cached = this.#cache?.has(key) ?? false;
     if (cached) this.#cache!.delete(key);
-    return flight !== undefined || cached;
+    return call !== undefined || cached;
   }
 
   /**
@@ -245,8 +250,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   clear(): void {
-    this.#flights.clear();
-    this.#deadlines?.clear();
+    this.#calls.clear();
     this.#cache?.clear?.();
   }
 
@@ -288,7 +292,8 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   get size(): number {
-    return this.#flights.size;
+    this.#sweep();
+    return this.#calls.size;
   }
 
   /**
@@ -356,76 +361,78 @@ export class Singleflight<K = string, V = unknown> {
       if (joined && !joined.outcome) {
         throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
       }
-      const flight = joined ?? new Flight<K, V>(key, this.#onDeserted);
+      const call = joined ?? new Call<K, V>(key, this.#onDeserted);
       const alone = detailed || signal !== undefined || this.#clone !== undefined;
-      const promise = alone ? flight.joinAlone(signal, detailed) : undefined;
-      if (!joined) this.#start(flight, fn);
-      return promise ?? flight.join();
+      const promise = alone ? call.joinAlone(signal, detailed) : undefined;
+      if (!joined) this.#start(call, fn);
+      return promise ?? call.join();
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #start(flight: Flight<K, V>, fn: FlightFunction<V>): void {
-    this.#flights.set(flight.key, flight);
-    const start = this.#deadlines ? performance.now() : 0;
+  #start(call: Call<K, V>, fn: FlightFunction<V>): void {
+    this.#calls.set(call.key, call);
+    if (this.#forgetAfter < Infinity) call.startedAt = performance.now();
     let outcome: Promise<V>;
     try {
-      const returned = fn(flight.context);
+      const returned = fn(call.context);
       if (isThenable(returned)) {
         outcome = whenSettled(
           returned,
-          (value) => this.#land(flight, value),
-          (error) => this.#crash(flight, error),
+          (value) => this.#land(call, value),
+          (error) => this.#crash(call, error),
         );
-        if (this.#current(flight)) {
-          this.#deadlines?.add(flight.expiry = new Expiry(flight.key), start);
-        }
       } else {
-        outcome = Promise.resolve(this.#land(flight, returned));
+        outcome = Promise.resolve(this.#land(call, returned));
       }
     } catch (error) {
       outcome = Promise.reject(error);
-      this.#drop(flight);
-      flight.fail(error);
+      this.#drop(call);
+      call.fail(error);
     }
-    flight.started(outcome);
+    call.started(outcome);
   }
 
-  #land(flight: Flight<K, V>, value: V): V {
-    const current = this.#current(flight);
-    this.#drop(flight);
+  #land(call: Call<K, V>, value: V): V {
+    const current = this.#current(call);
+    this.#drop(call);
     try {
-      if (current) this.#cache?.set(flight.key, value);
+      if (current) this.#cache?.set(call.key, value);
     } catch (error) {
-      this.#crash(flight, error);
+      this.#crash(call, error);
     }
-    flight.succeed(value, this.#clone, this.#cache === undefined);
+    call.succeed(value, this.#clone, this.#cache === undefined);
     return value;
   }
 
-  #crash(flight: Flight<K, V>, error: unknown): never {
-    this.#drop(flight);
-    flight.fail(error);
+  #crash(call: Call<K, V>, error: unknown): never {
+    this.#drop(call);
+    call.fail(error);
     throw error;
   }
 
-  /** The flight of a key, unless its time is over: the timer that forgets it may be late. */
-  #joinable(key: K): Flight<K, V> | undefined {
-    const flight = this.#flights.get(key);
-    if (!flight?.expiry || performance.now() < flight.expiry.deadline) return flight;
-    this.#drop(flight);
-    return undefined;
+  /** The call in flight that a caller of this key would join. */
+  #joinable(key: K): Call<K, V> | undefined {
+    this.#sweep();
+    return this.#calls.get(key);
   }
 
-  #current(flight: Flight<K, V>): boolean {
-    return this.#flights.get(flight.key) === flight;
+  /** Forgets the calls whose time is over. Not by a timer: it is looked at when somebody asks. */
+  #sweep(): void {
+    if (this.#forgetAfter === Infinity) return;
+    for (const [key, { outcome, startedAt }] of this.#calls) {
+      if (!outcome || performance.now() - startedAt < this.#forgetAfter) break;
+      this.#calls.delete(key);
+    }
   }
 
-  /** Frees the key, unless it belongs to a newer flight. */
-  #drop(flight: Flight<K, V>): void {
-    if (!this.#current(flight)) return;
-    this.#flights.delete(flight.key);
-    if (flight.expiry) this.#deadlines!.remove(flight.expiry);
+  #current(call: Call<K, V>): boolean {
+    return this.#joinable(call.key) === call;
+  }
+
+  /** Frees the key, unless it belongs to a newer one. */
+  #drop(call: Call<K, V>): void {
+    if (this.#current(call)) this.#calls.delete(call.key);
   }
 }

@@ -4,17 +4,21 @@
  * @module
  */
 
-import type { HandlerContext } from "./core/call_context.ts";
-import type { Intake } from "./core/intake.ts";
-import type { Counts } from "./core/ledger.ts";
-import type { Runner } from "./core/pool.ts";
-import { DONE, markHandled } from "./core/promises.ts";
-import type { Source } from "./core/source.ts";
+import type { HandlerContext } from "./core/shared/call_context.ts";
+import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
+import type { Source } from "./core/shared/source.ts";
+import type { SinkStats } from "./core/work/counts.ts";
+import type { Runner } from "./core/work/pool.ts";
+import type { WorkQueue } from "./core/work/work_queue.ts";
 
-export type { HandlerContext, Runner, Source };
+export type { HandlerContext, Runner, SinkStats, Source };
 
-/** What `stats` shows of a sink: `accepted = waiting + running + done + failed + discarded`. */
-export type SinkStats = Counts;
+/**
+ * A constant, since a bundler keeps a class that extends a global.
+ *
+ * @internal
+ */
+const SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
 
 /** Options that every sink has. `P` is what its handler is given. */
 export interface SinkOptions<T, P> {
@@ -57,7 +61,7 @@ export interface SinkOptions<T, P> {
    * `pipeTo`, the context is that of the sink's construction. A throw goes to the caller, and
    * nothing is accepted.
    */
-  context?: (() => Runner) | undefined;
+  snapshot?: (() => Runner) | undefined;
   /** Aborts the sink with its reason, also while the sink is locked. */
   signal?: AbortSignal | undefined;
 }
@@ -69,26 +73,26 @@ export interface SinkOptions<T, P> {
  * @typeParam T The type of the items.
  * @typeParam R The type of a handler's result for an item.
  */
-export abstract class Sink<T, R = unknown> extends WritableStream<T> implements AsyncDisposable {
-  readonly #intake: Intake<T, unknown>;
+export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncDisposable {
+  readonly #queue: WorkQueue<T, unknown>;
   #aborting = false;
 
   /** @ignore Sinks are made by their subclasses. */
-  protected constructor(intake: unknown) {
-    const machine = intake as Intake<T, unknown>;
+  protected constructor(queue: unknown) {
+    const work = queue as WorkQueue<T, unknown>;
     super({
       start(controller) {
         // Fires at once, also while a write waits for room: `abort` comes only after that.
         controller.signal.addEventListener("abort", () => {
-          machine.fail(controller.signal.reason);
+          work.error(controller.signal.reason);
         });
         // To error a stream from its own abort would make that abort reject.
-        machine.connect((error) => controller.signal.aborted || controller.error(error));
+        work.start((error) => controller.signal.aborted || controller.error(error));
       },
-      write: (item) => machine.write(item),
-      close: () => machine.drain(),
+      write: (item) => work.write(item),
+      close: () => work.close(),
     }, { highWaterMark: 1 });
-    this.#intake = machine;
+    this.#queue = work;
   }
 
   /**
@@ -109,7 +113,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   get stats(): SinkStats {
-    return this.#intake.stats;
+    return this.#queue.stats;
   }
 
   /**
@@ -134,7 +138,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   tryPush(item: T): boolean {
-    return this.#intake.tryPush(item);
+    return this.#queue.tryPush(item);
   }
 
   /**
@@ -161,7 +165,11 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   push(item: T): Promise<void> {
-    return this.#intake.push(item);
+    try {
+      return this.#queue.push(item) ?? resolved();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -182,7 +190,13 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   submit(item: T): Promise<R> {
-    return this.#intake.submit(item) as Promise<R>;
+    const result = new Deferred<unknown>();
+    try {
+      this.#queue.push(item, result);
+    } catch (error) {
+      result.reject(error);
+    }
+    return result.promise as Promise<R>;
   }
 
   /**
@@ -209,7 +223,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   consume(source: Source<T>): Promise<void> {
-    return this.#intake.consume(source);
+    return this.#queue.consume(source);
   }
 
   /**
@@ -232,7 +246,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   flush(): Promise<void> {
-    return this.#intake.flush();
+    return this.#queue.flush();
   }
 
   /**
@@ -253,7 +267,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    * ```
    */
   idle(): Promise<void> {
-    return this.#intake.ledger.whenIdle();
+    return this.#queue.counts.whenIdle();
   }
 
   /**
@@ -280,8 +294,8 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    */
   override close(): Promise<void> {
     if (!this.locked) {
-      this.#intake.refuse();
-      const { failure } = this.#intake;
+      this.#queue.refuse();
+      const { failure } = this.#queue;
       if (failure) return Promise.reject(failure.error);
     }
     return super.close();
@@ -310,7 +324,7 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
    */
   override abort(reason?: unknown): Promise<void> {
     // By user code that an abort calls: the stream would take this reason, and Node 20 would break.
-    if (this.#aborting) return DONE;
+    if (this.#aborting) return resolved();
     this.#aborting = true;
     try {
       return super.abort(reason);
@@ -344,6 +358,6 @@ export abstract class Sink<T, R = unknown> extends WritableStream<T> implements 
   [Symbol.asyncDispose](): Promise<void> {
     // It rejects where a writer has called it, too.
     if (!this.locked) markHandled(this.close());
-    return this.#intake.whenClosed();
+    return this.#queue.whenClosed();
   }
 }

@@ -6,10 +6,17 @@
  * @module
  */
 
-import { check, DURATION, FUNCTION, readOptions, type Rule, SIGNAL } from "./core/options.ts";
-import { ThrottlePassage } from "./core/throttle_passage.ts";
-import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/throttler.ts";
-import { duplex } from "./duplex.ts";
+import {
+  check,
+  DURATION,
+  FUNCTION,
+  readOptions,
+  type Rule,
+  SIGNAL,
+} from "./core/shared/options.ts";
+import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { ThrottleStage } from "./core/stage/throttle_stage.ts";
+import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/stage/throttler.ts";
 
 export type { ThrottleEdge, ThrottleStats };
 
@@ -173,13 +180,8 @@ export function throttle<A extends unknown[]>(
  *
  * @typeParam T The type of the items.
  */
-export class ThrottleStream<T> {
-  /** What passes. */
-  readonly readable: ReadableStream<T>;
-  /** Takes the items. */
-  readonly writable: WritableStream<T>;
-
-  readonly #passage: ThrottlePassage<T>;
+export class ThrottleStream<T> extends TransformBase<T, T> {
+  readonly #pair: Pair<T, T, ThrottleStage<T>>;
 
   /**
    * Makes a stream.
@@ -193,10 +195,23 @@ export class ThrottleStream<T> {
     const rules = { ...OPTIONS, signal: SIGNAL };
     const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
     const { interval, edge } = complete(owner, values);
-    this.#passage = new ThrottlePassage(interval, edge);
-    const { readable, writable } = duplex(this.#passage, values.signal);
-    this.readable = readable;
-    this.writable = writable;
+    super();
+    this.#pair = openPair(
+      new StageController(
+        (controller) => new ThrottleStage<T>(controller, interval, edge),
+        values.signal,
+      ),
+    );
+  }
+
+  /** What passes. */
+  override get readable(): ReadableStream<T> {
+    return this.#pair.readable;
+  }
+
+  /** Takes the items. */
+  override get writable(): WritableStream<T> {
+    return this.#pair.writable;
   }
 
   /**
@@ -216,7 +231,7 @@ export class ThrottleStream<T> {
    * ```
    */
   get stats(): ThrottleStats {
-    return this.#passage.stats;
+    return this.#pair.stage.stats;
   }
 
   /**
@@ -235,7 +250,7 @@ export class ThrottleStream<T> {
    * ```
    */
   flush(): void {
-    this.#passage.flush();
+    this.#pair.stage.flush();
   }
 }
 

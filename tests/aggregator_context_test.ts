@@ -41,7 +41,7 @@ test("Aggregator runs a batch in the context of the item that opened it, whoever
   const sink = new Aggregator<number>((batch) => void seen.push([state.current, ...batch]), {
     maxItems: 2,
     linger: Infinity,
-    context,
+    snapshot: context,
   });
   for (const n of ids(1, 5)) within(`request ${n}`, () => sink.tryPush(n));
   assertEquals(seen, [["request 1", 1, 2], ["request 3", 3, 4]]);
@@ -60,7 +60,7 @@ test("Aggregator keeps a context for each key's batch, and for what waited for r
       maxItems: 2,
       capacity: 2,
       linger: Infinity,
-      context,
+      snapshot: context,
       key: (item) => item[0],
     },
   );
@@ -91,7 +91,7 @@ test("Aggregator.tryPush() captures no context for an item that it refuses [5.9]
   const sink = new Aggregator<number>(() => new Promise(() => {}), {
     maxItems: 1,
     capacity: 1,
-    context,
+    snapshot: context,
   });
   assertEquals(ids(1, 5).map((n) => sink.tryPush(n)), [true, true, false, false, false]);
   assertEquals(state.captured, 2);

@@ -66,7 +66,7 @@ test("Aggregator has batches of a thousand, one worker and no key by default [7.
 test("Aggregator takes undefined for an option that is absent [7]", async () => {
   const none = Object.fromEntries(
     ["maxItems", "maxWeight", "weigh", "oversize", "collector", "linger", "concurrency"]
-      .concat(["capacity", "key", "timeout", "onError", "onDiscard", "context", "signal"])
+      .concat(["capacity", "key", "timeout", "onError", "onDiscard", "snapshot", "signal"])
       .map((name) => [name, undefined]),
   );
   const sink = new Aggregator<number, number>((batch) => batch, none);

@@ -13,12 +13,12 @@ const places = [
   "handler",
   "async handler",
   "key",
-  "context",
+  "snapshot",
   "runner",
   "onError",
   "weigh",
 ] as const;
-const hooks = ["key", "context", "weigh"] as const;
+const hooks = ["key", "snapshot", "weigh"] as const;
 type Place = typeof places[number];
 
 /** A sink that does `act` at one place, at the first call only. */
@@ -40,8 +40,8 @@ function acting(place: Place, act: Act, more?: AggregatorOptions<number>): Aggre
     maxWeight: 9,
     weigh: () => (at("weigh"), 1),
     key: (n) => (at("key"), n % 2),
-    context: () => {
-      at("context");
+    snapshot: () => {
+      at("snapshot");
       return (run) => (at("runner"), run());
     },
     onError: () => at("onError"),
@@ -103,7 +103,7 @@ for (const place of places) {
 function hooked(hook: typeof hooks[number], act: () => void): AggregatorOptions<number> {
   if (hook === "key") return { key: () => act() };
   if (hook === "weigh") return { maxWeight: 99, weigh: () => (act(), 1) };
-  return { context: () => (act(), (run) => run()) };
+  return { snapshot: () => (act(), (run) => run()) };
 }
 
 for (const hook of hooks) {

@@ -27,7 +27,7 @@ test("Aggregator.tryPush() returns true when the handler throws synchronously [5
   assertStrictEquals(await rejection(sink.flush()), error);
 });
 
-for (const hook of ["key", "context"] as const) {
+for (const hook of ["key", "snapshot"] as const) {
   const error = new Error(hook);
   const broken = () => {
     throw error;
@@ -104,7 +104,7 @@ test("Aggregator.stats holds at every moment, as seen from inside all hooks and 
     capacity: 8,
     linger: 0,
     key: (n) => (look(), n % 5),
-    context: () => (look(), (run) => (look(), run())),
+    snapshot: () => (look(), (run) => (look(), run())),
     onError: look,
     onDiscard: look,
   });

@@ -6,8 +6,6 @@ import {
   type BatchStreamOptions,
   ChunkStream,
   type ChunkStreamOptions,
-  CollectStream,
-  type CollectStreamOptions,
 } from "../mod.ts";
 import { ArrayCollector } from "./support/batching.ts";
 import { collect } from "./support/gate.ts";
@@ -22,6 +20,7 @@ const weigh = () => 1;
 const streams = [
   {
     name: "BatchStream",
+    owner: "BatchStream",
     least: {} as Options,
     make: (options: Options) => new BatchStream(options as BatchStreamOptions<unknown>),
     from: (source: Iterable<unknown>, options: Options) =>
@@ -29,18 +28,20 @@ const streams = [
   },
   {
     name: "ChunkStream",
+    owner: "ChunkStream",
     least: { maxBytes: 2, byteLength: weigh } as Options,
     make: (options: Options) => new ChunkStream(options as unknown as ChunkStreamOptions<unknown>),
     from: (source: Iterable<unknown>, options: Options) =>
       ChunkStream.from(source, options as unknown as ChunkStreamOptions<unknown>),
   },
   {
-    name: "CollectStream",
+    name: "BatchStream with a collector",
+    owner: "BatchStream",
     least: { collector } as Options,
     make: (options: Options) =>
-      new CollectStream(options as unknown as CollectStreamOptions<unknown, unknown>),
+      new BatchStream(options as unknown as BatchStreamOptions<unknown, unknown>),
     from: (source: Iterable<unknown>, options: Options) =>
-      CollectStream.from(source, options as unknown as CollectStreamOptions<unknown, unknown>),
+      BatchStream.from(source, options as unknown as BatchStreamOptions<unknown, unknown>),
   },
 ];
 
@@ -66,7 +67,7 @@ const cases: [stream: string, option: string, given: Options, values: typeof lim
   ["ChunkStream", "maxItems", {}, limit],
   ["ChunkStream", "byteLength", {}, callback as never],
   ["ChunkStream", "oversize", {}, word as never],
-  ["CollectStream", "collector", {}, callback as never],
+  ["BatchStream with a collector", "collector", {}, callback as never],
   ...streams.flatMap(({ name }): typeof cases => [
     [name, "linger", {}, duration],
     [name, "signal", {}, signal as never],
@@ -74,14 +75,14 @@ const cases: [stream: string, option: string, given: Options, values: typeof lim
 ];
 
 for (const [stream, option, given, { wrong, strange }] of cases) {
-  const { least, make, from } = streams.find(({ name }) => name === stream)!;
+  const { owner, least, make, from } = streams.find(({ name }) => name === stream)!;
   const all = [
     ...wrong.map((value) => [value, RangeError] as const),
     ...strange.map((value) => [value, TypeError] as const),
   ];
 
   test(`${stream}() and ${stream}.from() refuse a wrong ${option} before anything starts [7.1] [7.2] [F-01] [F-03] [F-04]`, () => {
-    const start = `${stream}: option "${option}" must be `;
+    const start = `${owner}: option "${option}" must be `;
     for (const [value, type] of all) {
       const options = { ...least, ...given, [option]: value };
       const error = assertThrows(() => make(options), type, start);
@@ -91,10 +92,10 @@ for (const [stream, option, given, { wrong, strange }] of cases) {
   });
 }
 
-for (const { name, least, make, from } of streams) {
+for (const { name, owner, least, make, from } of streams) {
   test(`${name} refuses an unknown option and names the nearest one [7.1] [F-07]`, () => {
     for (const [wrong, near] of [["Linger", "linger"], ["signl", "signal"], ["", "linger"]]) {
-      const message = `${name}: unknown option ${JSON.stringify(wrong)}; did you mean "`;
+      const message = `${owner}: unknown option ${JSON.stringify(wrong)}; did you mean "`;
       const error = assertThrows(() => make({ ...least, [wrong!]: 1 }), TypeError, message);
       if (wrong !== "") assert(error.message.endsWith(`"${near}"?`), error.message);
     }
@@ -104,7 +105,7 @@ for (const { name, least, make, from } of streams) {
 
   test(`${name} refuses options that are none [7.1] [F-01]`, () => {
     for (const options of [null, "5", 5n, true, Symbol("o"), () => {}]) {
-      assertThrows(() => make(options as never), TypeError, `${name}: options must be an object`);
+      assertThrows(() => make(options as never), TypeError, `${owner}: options must be an object`);
     }
   });
 
@@ -159,7 +160,8 @@ for (const { name, least, make, from } of streams) {
 
   test(`${name}.from() refuses what is no source, and a stream that is locked [4.9] [F-01]`, () => {
     for (const source of [undefined, null, 5, 5n, Symbol("s"), {}, () => {}]) {
-      const rule = `${name}.from: source must be a ReadableStream, an AsyncIterable or an Iterable`;
+      const rule =
+        `${owner}.from: source must be a ReadableStream, an AsyncIterable or an Iterable`;
       assertThrows(() => from(source as never, least), TypeError, rule);
     }
     const locked = new ReadableStream();
@@ -201,11 +203,11 @@ test("ChunkStream takes no default for maxBytes [7.1]", () => {
   assertThrows(() => new make(), TypeError, 'ChunkStream: option "maxBytes" must be');
 });
 
-test("CollectStream refuses a collector that cannot add and take [F-04]", () => {
+test("BatchStream refuses a collector that cannot add and take [F-04]", () => {
   for (const made of [undefined, null, 5, {}, { add() {} }, { take() {} }]) {
     const options = { collector: () => made } as never;
-    const rule = 'CollectStream: option "collector" must be a function that returns a Collector';
-    assertThrows(() => new CollectStream(options), TypeError, rule);
+    const rule = 'BatchStream: option "collector" must be a function that returns a Collector';
+    assertThrows(() => new BatchStream(options), TypeError, rule);
   }
 });
 

@@ -1,14 +1,13 @@
 /** The writable side of the batching streams, `flush` and `stats`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import type { CollectStream } from "../mod.ts";
 import { kinds, reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
 import { collect, counted, settled, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-type Stream = CollectStream<unknown, unknown[]>;
+type Stream = ReturnType<typeof kinds[number]["make"]>;
 
 function ends(stream: Stream) {
   const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];

@@ -30,7 +30,7 @@ test("Every primitive calls functions without a this [7.7]", async () => {
   const run = () => (call: () => unknown) => call();
   const hooks = {
     key: spy(seen, () => "key"),
-    context: spy(seen, run as never),
+    snapshot: spy(seen, run as never),
     onError: spy(seen, () => {}),
   };
   for (

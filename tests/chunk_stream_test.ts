@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Aggregator, BatchStream, byteLength, ChunkStream } from "../mod.ts";
+import { Aggregator, byteLength, ChunkStream } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
 import { collect, settled, streamOf, turn } from "./support/gate.ts";
@@ -130,10 +130,6 @@ test("ChunkStream errors both sides, emits nothing more and stops its timer when
     assertEquals(clock.pending, 0);
     assertEquals(stream.stats, { accepted: 1, waiting: 0, done: 0, discarded: 1, batches: 0 });
   }));
-
-test("ChunkStream is a BatchStream", () => {
-  assert(new ChunkStream({ maxBytes: 5 }) instanceof BatchStream);
-});
 
 const sized = { maxBytes: 10, byteLength: (size: number) => size };
 

@@ -14,7 +14,7 @@ test("Kratos fanout: the trace context travels with the job [5.9]", async () => 
     const before = trace.getStore();
     await turn();
     seen.push([n, before, trace.getStore()]);
-  }, { capacity: 2, context: () => AsyncLocalStorage.snapshot() });
+  }, { capacity: 2, snapshot: () => AsyncLocalStorage.snapshot() });
   const calls: unknown[] = [];
   trace.run("tryPush", () => calls.push(fanout.tryPush(1)));
   trace.run("push", () => calls.push(fanout.push(2)));
@@ -28,7 +28,7 @@ test("Kratos fanout: the trace context travels with the job [5.9]", async () => 
   assertEquals(trace.getStore(), undefined);
 });
 
-test("Fanout without context runs a handler in whatever context frees its slot [5.9]", async () => {
+test("Fanout without snapshot runs a handler in whatever context frees its slot [5.9]", async () => {
   const trace = new AsyncLocalStorage();
   const seen: unknown[] = [];
   const fanout = new Fanout(() => void seen.push(trace.getStore()));
@@ -53,7 +53,7 @@ const capture = (): Runner => {
   return (run) => within(store, run);
 };
 
-test("Fanout calls context at tryPush, push and submit, not when the handler starts [5.9]", async () => {
+test("Fanout calls snapshot at tryPush, push and submit, not when the handler starts [5.9]", async () => {
   const seen: string[] = [];
   let captured = 0;
   const hand = new Hand<string>();
@@ -62,7 +62,7 @@ test("Fanout calls context at tryPush, push and submit, not when the handler sta
     return hand.handler(item, context);
   }, {
     capacity: 2,
-    context() {
+    snapshot() {
       captured++;
       return capture();
     },
@@ -84,7 +84,7 @@ test("Fanout.tryPush() captures no context for an item that it refuses [5.9]", (
   let captured = 0;
   const fanout = new Fanout(() => new Promise(() => {}), {
     capacity: 1,
-    context() {
+    snapshot() {
       captured++;
       return (run) => run();
     },
@@ -93,10 +93,10 @@ test("Fanout.tryPush() captures no context for an item that it refuses [5.9]", (
   assertEquals(captured, 2);
 });
 
-test("Fanout calls context for each item of a pipe and of a writer [5.9]", async () => {
+test("Fanout calls snapshot for each item of a pipe and of a writer [5.9]", async () => {
   let captured = 0;
   const fanout = new Fanout((n: number) => n, {
-    context() {
+    snapshot() {
       captured++;
       return (run) => run();
     },
@@ -125,7 +125,7 @@ test("Fanout takes what a runner returns for the handler's result, and its throw
   const fanout = new Fanout((n: number) => {
     handled++;
     return Promise.resolve(n * 2);
-  }, { context: () => runners[next++]! });
+  }, { snapshot: () => runners[next++]! });
   assertEquals(await fanout.submit(21), 42);
   assertStrictEquals(await rejection(fanout.submit(1)), error);
   assertStrictEquals(await rejection(fanout.submit(2)), error);
@@ -134,17 +134,17 @@ test("Fanout takes what a runner returns for the handler's result, and its throw
   await fanout.close();
 });
 
-test("Fanout calls key before context, once for each item [5.9] [5.2]", async () => {
+test("Fanout calls key before snapshot, once for each item [5.9] [5.2]", async () => {
   const calls: string[] = [];
   const fanout = new Fanout((_: number) => turn(), {
     capacity: 1,
     key: (n) => calls.push(`key ${n}`) && 1,
-    context() {
-      calls.push("context");
+    snapshot() {
+      calls.push("snapshot");
       return (run) => run();
     },
   });
   await Promise.all([fanout.push(1), fanout.push(2), fanout.push(3)]);
   await fanout.close();
-  assertEquals(calls, ["key 1", "context", "key 2", "context", "key 3", "context"]);
+  assertEquals(calls, ["key 1", "snapshot", "key 2", "snapshot", "key 3", "snapshot"]);
 });

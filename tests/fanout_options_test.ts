@@ -83,7 +83,7 @@ test("Fanout refuses a handler that is missing or no function [7] [F-04]", () =>
 });
 
 test("Fanout refuses hooks that are no functions [7] [F-04]", () => {
-  for (const option of ["key", "onError", "onDiscard", "context"]) {
+  for (const option of ["key", "onError", "onDiscard", "snapshot"]) {
     for (const value of kinds.filter((kind) => typeof kind !== "function")) {
       assertThrows(
         () => make({ [option]: value }),
@@ -124,7 +124,7 @@ test("Fanout takes undefined for an option that is absent [7]", () => {
     timeout: undefined,
     onError: undefined,
     onDiscard: undefined,
-    context: undefined,
+    snapshot: undefined,
     signal: undefined,
   });
   assertEquals(stats.accepted, 0);

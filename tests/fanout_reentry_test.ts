@@ -8,8 +8,8 @@ import { test } from "./support/test.ts";
 import { withClock } from "./support/clock.ts";
 
 type Act = (fanout: Fanout<number>) => void;
-type Place = "handler" | "async handler" | "key" | "context" | "runner" | "onError";
-const places: Place[] = ["handler", "async handler", "key", "context", "runner", "onError"];
+type Place = "handler" | "async handler" | "key" | "snapshot" | "runner" | "onError";
+const places: Place[] = ["handler", "async handler", "key", "snapshot", "runner", "onError"];
 
 /** A sink that does `act` at one place, at the first item only. */
 function acting(place: Place, act: Act, more?: FanoutOptions<number>): Fanout<number> {
@@ -26,8 +26,8 @@ function acting(place: Place, act: Act, more?: FanoutOptions<number>): Fanout<nu
     if (place === "onError" && n === 1) throw new Error("to onError");
   }, {
     key: (n) => (at("key"), n),
-    context: () => {
-      at("context");
+    snapshot: () => {
+      at("snapshot");
       return (run) => (at("runner"), run());
     },
     onError: () => at("onError"),
@@ -59,7 +59,7 @@ for (const place of places) {
     let closed: Promise<void> | undefined;
     const fanout = acting(place, (sink) => closed = sink.close());
     const pushed = fanout.push(1);
-    const early = place === "key" || place === "context";
+    const early = place === "key" || place === "snapshot";
     if (early) assertEquals(((await rejection(pushed)) as Error).name, "TypeError");
     await pushed.catch(() => {});
     await turn();
@@ -79,13 +79,13 @@ for (const place of places) {
     assertConserved(fanout);
     const { accepted, waiting, running } = fanout.stats;
     assertEquals([waiting, running], [0, 0]);
-    assertEquals(accepted > 0, place !== "key" && place !== "context");
+    assertEquals(accepted > 0, place !== "key" && place !== "snapshot");
   });
 }
 
 for (const front of ["tryPush", "push", "submit"] as const) {
-  test(`Fanout.${front}() looks again when key or context has filled the queue [5.8]`, async () => {
-    for (const hook of ["key", "context"] as const) {
+  test(`Fanout.${front}() looks again when key or snapshot has filled the queue [5.8]`, async () => {
+    for (const hook of ["key", "snapshot"] as const) {
       const hand = new Hand<number>();
       let filling = false;
       const fill = () => {
@@ -95,7 +95,7 @@ for (const front of ["tryPush", "push", "submit"] as const) {
       };
       const fanout: Fanout<number> = new Fanout(hand.handler, {
         capacity: 2,
-        ...(hook === "key" ? { key: () => fill() } : { context: () => (fill(), (run) => run()) }),
+        ...(hook === "key" ? { key: () => fill() } : { snapshot: () => (fill(), (run) => run()) }),
       });
       const given = fanout[front](1);
       assertEquals(fanout.stats, counts({ accepted: 3, waiting: 2, running: 1 }), hook);
@@ -106,14 +106,14 @@ for (const front of ["tryPush", "push", "submit"] as const) {
   });
 }
 
-for (const hook of ["key", "context"] as const) {
+for (const hook of ["key", "snapshot"] as const) {
   for (const how of ["close", "abort"] as const) {
     test(`Fanout accepts nothing when its ${hook} has told it to ${how} [5.8] [5.11] [F-18]`, async () => {
       for (const front of ["tryPush", "push", "submit", "consume"] as const) {
         const hand = new Hand<number>();
         const end = () => void fanout[how]("own" as never).catch(() => {});
         const fanout: Fanout<number> = new Fanout(hand.handler, {
-          ...(hook === "key" ? { key: end } : { context: () => (end(), (run) => run()) }),
+          ...(hook === "key" ? { key: end } : { snapshot: () => (end(), (run) => run()) }),
         });
         const give = async () =>
           await fanout[front](front === "consume" ? [1] as never : 1 as never);

@@ -27,7 +27,7 @@ test("Fanout.tryPush() returns true when the handler throws synchronously [5.0] 
   assertStrictEquals(await rejection(fanout.flush()), error);
 });
 
-for (const hook of ["key", "context"] as const) {
+for (const hook of ["key", "snapshot"] as const) {
   const error = new Error(hook);
   const broken = () => {
     throw error;
@@ -134,7 +134,7 @@ test("Fanout.stats holds at every moment, as seen from inside all hooks and hand
     concurrency: 3,
     capacity: 4,
     key: (n) => (look(), n % 5),
-    context: () => (look(), (run) => (look(), run())),
+    snapshot: () => (look(), (run) => (look(), run())),
     onError: look,
     onDiscard: look,
   });

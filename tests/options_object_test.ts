@@ -1,12 +1,12 @@
 /** The object that options come in: what is read of it, and how often. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { BatchStream, ChunkStream, CollectStream, Fanout } from "../mod.ts";
+import { BatchStream, ChunkStream, Fanout } from "../mod.ts";
 import { collect, gate } from "./support/gate.ts";
 import { fronts } from "./support/options.ts";
 import { test } from "./support/test.ts";
 
-for (const { name, owner, least, options, make, end } of fronts) {
+for (const { name, owner, least, instead, options, make, end } of fronts) {
   const names = Object.keys(options);
 
   test(`${name} reads each option once, getters and proxies included [7] [F-05]`, async () => {
@@ -128,7 +128,7 @@ for (const { name, owner, least, options, make, end } of fronts) {
     const all = Object.fromEntries(names.map((option) => [option, undefined]));
     await end(make({ ...all, ...least }));
     if (Object.keys(least).length === 0) await end(make(undefined));
-    for (const option of Object.keys(least)) {
+    for (const option of instead ? [] : Object.keys(least)) {
       assertThrows(() => make({ ...least, [option]: undefined }), TypeError, `"${option}" must be`);
     }
   });
@@ -148,7 +148,7 @@ test("BatchStream and Fanout take undefined for their documented defaults [7]", 
   await fanout.close();
 });
 
-test("BatchStream, ChunkStream and CollectStream leave the source alone when an option is wrong [7] [F-01]", () => {
+test("BatchStream and ChunkStream leave the source alone when an option is wrong [7] [F-01]", () => {
   let opened = 0;
   const source = {
     [Symbol.iterator]() {
@@ -160,7 +160,7 @@ test("BatchStream, ChunkStream and CollectStream leave the source alone when an 
   for (const given of [source, stream]) {
     assertThrows(() => BatchStream.from(given, 0), RangeError);
     assertThrows(() => ChunkStream.from(given, { maxBytes: 0 }), RangeError);
-    assertThrows(() => CollectStream.from(given, { collector: 5 as never }), TypeError);
+    assertThrows(() => BatchStream.from(given, { collector: 5 as never }), TypeError);
   }
   assertEquals([opened, stream.locked], [0, false]);
 });

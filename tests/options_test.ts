@@ -204,11 +204,11 @@ test("MapStream and throttle() throw a TypeError when there is no function [7] [
   }
 });
 
-test("CollectStream throws a TypeError when the factory makes no collector [7] [F-04]", () => {
-  for (const front of fronts.filter(({ owner }) => owner === "CollectStream")) {
+test("BatchStream throws a TypeError when the factory makes no collector [7] [F-04]", () => {
+  for (const front of fronts.filter(({ owner }) => owner === "BatchStream")) {
     for (const made of [undefined, null, 5, {}, { add() {} }, { take() {} }]) {
       const error = assertThrows(() => front.make({ collector: () => made }), TypeError);
-      assert(error.message.startsWith('CollectStream: option "collector" must be a function that'));
+      assert(error.message.startsWith('BatchStream: option "collector" must be a function that'));
     }
     const own = new Error("no collector today");
     const thrown = assertThrows(() =>

@@ -272,7 +272,7 @@ test("recipe tracing: a handler runs in the context of its caller, also when it 
   await using fanout = new Fanout(async (item: string) => {
     await turn();
     seen.push([item, request.getStore()]);
-  }, { context: callersContext });
+  }, { snapshot: callersContext });
   const items = ["a", "b", "c"];
   for (const item of items) request.run(`request ${item}`, () => fanout.tryPush(item));
   fanout.tryPush("d");
@@ -287,7 +287,7 @@ test("recipe tracing: a batch runs in the context of the item that opened it", a
   const request = new AsyncLocalStorage<string>();
   const seen: unknown[] = [];
   await using sink = new Aggregator<string>((batch) => void seen.push(batch, request.getStore()), {
-    context: callersContext,
+    snapshot: callersContext,
   });
   for (const item of ["a", "b"]) request.run(`request ${item}`, () => sink.tryPush(item));
   await sink.flush();

@@ -33,7 +33,7 @@ test("x/sync singleflight: 1000 token requests over 4 regions run 4 times [6.1]"
     const tokens = new Singleflight<string, string>();
     const requests = Array.from({ length: 1000 }, (_, index) => {
       const region = regions[index % regions.length]!;
-      return tokens.run(region, (context) => {
+      return tokens.doShared(region, (context) => {
         issued.push(region);
         return slow(100, `token of ${region}`)(context);
       });
@@ -130,7 +130,7 @@ test("x/sync singleflight: shared is how many answers one call has given [6.7]",
   const counters = { alone: 0, shared: 0 };
   const pages = new Singleflight<string, string>();
   const ask = async (path: string) => {
-    const { shared } = await pages.run(path, () => Promise.resolve(path));
+    const { shared } = await pages.doShared(path, () => Promise.resolve(path));
     counters[shared ? "shared" : "alone"]++;
   };
   await Promise.all(["/a", "/a", "/a", "/b"].map(ask));

@@ -20,10 +20,10 @@ test("Singleflight.do() answers from the cache when there is a value [6.2]", asy
   assertEquals([runs, flights.size, flights.has("k")], [1, 0, false]);
 });
 
-test("Singleflight.run() counts a hit as shared [6.2] [6.7]", async () => {
+test("Singleflight.doShared() counts a hit as shared [6.2] [6.7]", async () => {
   const flights = new Singleflight<string, number>({ cache: new Map() });
-  assertEquals(await flights.run("k", () => 1), { value: 1, shared: false });
-  assertEquals(await flights.run("k", () => 2), { value: 1, shared: true });
+  assertEquals(await flights.doShared("k", () => 1), { value: 1, shared: false });
+  assertEquals(await flights.doShared("k", () => 2), { value: 1, shared: true });
 });
 
 test("Singleflight.do() keeps undefined, null, 0 and false like any other value [6.2] [7]", async () => {
@@ -153,7 +153,7 @@ test("Singleflight.do() rejects with what the cache throws, and frees the key [6
     const flights = new Singleflight<string, number>({ cache });
     const calls = [
       flights.do("k", () => Promise.resolve(1)),
-      flights.run("k", () => Promise.resolve(1)),
+      flights.doShared("k", () => Promise.resolve(1)),
     ];
     for (const call of calls) assertStrictEquals(await assertRejects(() => call), error);
     assertEquals(flights.size, 0);
@@ -179,7 +179,7 @@ test("Singleflight.do() gives each further caller its own copy, and the first th
   const { promise, resolve } = gate<Value>();
   const flights = new Singleflight<string, Value>({ clone: (value) => ({ ...value }) });
   const calls = [flights.do("k", () => promise), flights.do("k", () => promise)];
-  const detailed = flights.run("k", () => promise);
+  const detailed = flights.doShared("k", () => promise);
   const signalled = flights.do("k", () => promise, { signal: new AbortController().signal });
   const value = { text: "one" };
   resolve(value);
@@ -210,7 +210,7 @@ test("Singleflight.do() gives every caller a copy when there is a cache too [6.6
   const flights = new Singleflight<string, Value>({ cache, clone: (value) => ({ ...value }) });
   const fn = () => Promise.resolve({ text: "one" });
   const given = await Promise.all([flights.do("k", fn), flights.do("k", fn)]);
-  given.push(await flights.do("k", fn), (await flights.run("k", fn)).value);
+  given.push(await flights.do("k", fn), (await flights.doShared("k", fn)).value);
   assertEquals(given, Array(4).fill({ text: "one" }));
   assertEquals(new Set([...given, cache.get("k")]).size, 5);
 });

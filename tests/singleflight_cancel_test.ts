@@ -27,7 +27,7 @@ test("Singleflight.do() rejects a caller at once with its reason, and flies on f
 
 test("Singleflight.do() rejects with the reason as it is, falsy ones included [6.3] [F-34] [7]", async () => {
   for (const reason of [undefined, null, 0, "", false, Object.freeze({})]) {
-    for (const method of ["do", "run"] as const) {
+    for (const method of ["do", "doShared"] as const) {
       const flights = new Singleflight<string, number>();
       const leaver = new AbortController();
       const inner: AbortSignal[] = [];
@@ -90,7 +90,7 @@ test("Singleflight.do() starts nothing and joins nothing when the signal has abo
   const listeners = countListeners(signal);
   const { promise, resolve } = gate<number>();
   let runs = 0;
-  const running = flights.run("running", () => promise);
+  const running = flights.doShared("running", () => promise);
   for (const key of ["idle", "running", "kept"]) {
     const call = flights.do(key, () => ++runs, { signal });
     assertStrictEquals(await assertRejects(() => call), reason);

@@ -52,9 +52,9 @@ test("Singleflight.do() is in flight until the next turn when a thenable calls b
   const flights = new Singleflight<string, number>();
   const callable = Object.assign(() => {}, { then: thenable((resolve) => resolve(2)).then });
   for (const value of [thenable((resolve) => resolve(2)), callable as PromiseLike<number>]) {
-    const first = flights.run("k", () => value);
+    const first = flights.doShared("k", () => value);
     assert(flights.has("k"));
-    const second = flights.run("k", () => 0);
+    const second = flights.doShared("k", () => 0);
     assertEquals(await first, { value: 2, shared: true });
     assertEquals(await second, { value: 2, shared: true });
   }
@@ -173,7 +173,7 @@ test("Singleflight.do() holds 2e5 keys in flight, and none after they have settl
 test("Singleflight.do() retains none of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
   const flights = new Singleflight<string, object>();
   const { promise, resolve } = gate<object>();
-  const stays = flights.run("k", () => promise);
+  const stays = flights.doShared("k", () => promise);
   const traces: WeakRef<object>[] = [];
   let left = 0;
   let listening = 0;

@@ -74,23 +74,22 @@ test("Singleflight.forget() lets the function call its own key again [6.4] [6.5]
   assertEquals(flights.size, 0);
 });
 
-test("Singleflight.run() of a forgotten flight is not shared with the one after it [6.4] [6.7]", async () => {
+test("Singleflight.doShared() of a forgotten flight is not shared with the one after it [6.4] [6.7]", async () => {
   const flights = new Singleflight<string, number>();
-  const first = flights.run("k", () => Promise.resolve(1));
+  const first = flights.doShared("k", () => Promise.resolve(1));
   flights.forget("k");
-  const second = flights.run("k", () => Promise.resolve(2));
+  const second = flights.doShared("k", () => Promise.resolve(2));
   assertEquals(await Promise.all([first, second]), [
     { value: 1, shared: false },
     { value: 2, shared: false },
   ]);
 });
 
-test("Singleflight.clear() forgets every key, timers included [6.4] [F-36]", () =>
+test("Singleflight.clear() forgets every key [6.4] [F-36]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, string>({ forgetAfter: 100 });
     const gates = { a: gate<string>(), b: gate<string>() };
     const calls = [flights.do("a", () => gates.a.promise), flights.do("b", () => gates.b.promise)];
-    assertEquals(clock.pending, 1);
     flights.clear();
     assertEquals([flights.size, clock.pending], [0, 0]);
     assertEquals(await flights.do("a", () => "fresh"), "fresh");
@@ -104,12 +103,12 @@ test("Singleflight.do() starts anew when forgetAfter has passed since the start 
   withClock(async (clock) => {
     const flights = new Singleflight<string, string>({ forgetAfter: 100 });
     const old = gate<string>();
-    const first = flights.run("k", () => old.promise);
+    const first = flights.doShared("k", () => old.promise);
     await clock.tick(99);
-    const joined = flights.run("k", () => "never");
+    const joined = flights.doShared("k", () => "never");
     await clock.tick(1);
     assertEquals([flights.has("k"), clock.pending], [false, 0]);
-    const fresh = flights.run("k", () => Promise.resolve("fresh"));
+    const fresh = flights.doShared("k", () => Promise.resolve("fresh"));
     assertEquals(await fresh, { value: "fresh", shared: false });
     old.resolve("stale");
     assertEquals(await first, { value: "stale", shared: true });
@@ -148,7 +147,7 @@ test("Singleflight.do() forgets each in its own time when flights start inside o
       });
     };
     calls.push(nest(["a", "b", "c"]));
-    assertEquals([clock.now, clock.pending], [60, 1]);
+    assertEquals([clock.now, clock.pending], [60, 0]);
     const live = () => ["a", "b", "c"].filter((key) => flights.has(key)).join("");
     const seen: string[] = [];
     for (const ms of [39, 1, 19, 1, 19, 1]) {
@@ -180,18 +179,18 @@ test("Singleflight.do() forgets no newer flight when the old one settled before 
     await Promise.all(calls);
   }));
 
-test("Singleflight.do() has one timer for all flights, and none when none is in flight [6.4] [F-36]", () =>
+test("Singleflight.do() forgets by time without a timer [6.4] [F-36]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<number, number>({ forgetAfter: 100 });
     const gates = Array.from({ length: 5 }, () => gate<number>());
     const calls = gates.map(({ promise }, key) => flights.do(key, () => promise));
     await flights.do(99, () => 1);
-    assertEquals(clock.pending, 1);
+    assertEquals(clock.pending, 0);
     // The middle, the first, the last, and what is left.
     for (const index of [2, 0, 4, 1]) {
       gates[index]!.resolve(1);
       await calls[index];
-      assertEquals(clock.pending, 1);
+      assertEquals(clock.pending, 0);
     }
     assert(flights.forget(3));
     await turn();

@@ -23,7 +23,7 @@ test("Singleflight.do() gives all callers the very same error when the function 
     const calls = [
       flights.do("k", () => promise),
       flights.do("k", () => 1),
-      flights.run("k", () => 2),
+      flights.doShared("k", () => 2),
       flights.do("k", () => 3, { signal: new AbortController().signal }),
     ];
     reject(error);
@@ -37,7 +37,7 @@ test("Singleflight.do() carries undefined, null, 0 and false as values like any 
   for (const value of [undefined, null, 0, false, ""]) {
     assertStrictEquals(await flights.do("k", () => value), value);
     assertStrictEquals(await flights.do("k", () => Promise.resolve(value)), value);
-    assertEquals(await flights.run("k", () => value), { value, shared: false });
+    assertEquals(await flights.doShared("k", () => value), { value, shared: false });
   }
 });
 
@@ -66,7 +66,10 @@ test("Singleflight.do() has freed the key when its callers hear of the end [6.2]
   const seen: boolean[] = [];
   const look = () => void seen.push(flights.has("k"));
   const { promise, resolve } = gate<number>();
-  const calls = [flights.do("k", () => promise).then(look), flights.run("k", () => 1).then(look)];
+  const calls = [
+    flights.do("k", () => promise).then(look),
+    flights.doShared("k", () => 1).then(look),
+  ];
   resolve(1);
   await Promise.all(calls);
   const failing = gate<number>();
@@ -162,25 +165,25 @@ test("Singleflight.do() takes __proto__, constructor and hasOwnProperty for keys
   assertEquals(await Promise.all(calls), keys);
 });
 
-test("Singleflight.run() says shared to every caller, the first included, when there were two [6.7]", async () => {
+test("Singleflight.doShared() says shared to every caller, the first included, when there were two [6.7]", async () => {
   const flights = new Singleflight<string, number>();
-  const alone = flights.run("k", () => Promise.resolve(1));
+  const alone = flights.doShared("k", () => Promise.resolve(1));
   assertEquals(await alone, { value: 1, shared: false });
 
-  const two = [flights.run("k", () => Promise.resolve(2)), flights.run("k", () => 0)];
+  const two = [flights.doShared("k", () => Promise.resolve(2)), flights.doShared("k", () => 0)];
   assertEquals(await Promise.all(two), [{ value: 2, shared: true }, { value: 2, shared: true }]);
 
-  const first = flights.run("k", () => Promise.resolve(3));
+  const first = flights.doShared("k", () => Promise.resolve(3));
   void flights.do("k", () => 0);
   assertEquals(await first, { value: 3, shared: true });
 });
 
-test("Singleflight.run() says shared when the second caller has left again [6.7]", async () => {
+test("Singleflight.doShared() says shared when the second caller has left again [6.7]", async () => {
   const flights = new Singleflight<string, number>();
   const { promise, resolve } = gate<number>();
   const leaver = new AbortController();
-  const first = flights.run("k", () => promise);
-  const second = flights.run("k", () => 0, { signal: leaver.signal });
+  const first = flights.doShared("k", () => promise);
+  const second = flights.doShared("k", () => 0, { signal: leaver.signal });
   leaver.abort();
   await assertRejects(() => second);
   resolve(1);
@@ -192,7 +195,7 @@ test("Singleflight.do() rejects when the function is none, and starts nothing [7
   const message = 'Singleflight: option "fn" must be a function; got ';
   for (const fn of [undefined, null, 5, {}] as never[]) {
     await assertRejects(() => flights.do("k", fn), TypeError, message);
-    await assertRejects(() => flights.run("k", fn), TypeError, message);
+    await assertRejects(() => flights.doShared("k", fn), TypeError, message);
     assertEquals(flights.size, 0);
   }
 });
@@ -202,10 +205,10 @@ test("Singleflight.do() leaves unhandled what its callers leave, and nothing els
   const fails = () => Promise.reject(error);
   const flights = new Singleflight<string, number>();
   assertEquals(await unhandled(() => void flights.do("ignored", fails)), [error]);
-  assertEquals(await unhandled(() => void flights.run("ignored", fails)), [error]);
+  assertEquals(await unhandled(() => void flights.doShared("ignored", fails)), [error]);
   const own = await unhandled(() => {
-    void flights.run("k", fails);
-    flights.run("k", fails).catch(() => {});
+    void flights.doShared("k", fails);
+    flights.doShared("k", fails).catch(() => {});
   });
   assertEquals(own, [error]);
 });
@@ -215,7 +218,7 @@ test("Singleflight.do() leaves nothing unhandled when every caller listens [6.8]
   const errors = await unhandled(async () => {
     const calls = [
       flights.do("k", () => Promise.reject(new Error("down"))),
-      flights.run("k", () => 0),
+      flights.doShared("k", () => 0),
       flights.do("thrown", () => {
         throw new Error("at once");
       }),

@@ -16,7 +16,7 @@ const PRIMITIVES: Record<string, string> = {
   Aggregator: "A",
   BatchStream: "B",
   ChunkStream: "B",
-  CollectStream: "B",
+  "BatchStream with a collector": "B",
   FixedChunkStream: "C",
   MapStream: "M",
   ThrottleStream: "T",

@@ -20,7 +20,7 @@ if (import.meta.main) {
     log(`connecting for ${to}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
     log(`sent to ${to}`);
-  }, { concurrency: 2, context: callersContext });
+  }, { concurrency: 2, snapshot: callersContext });
 
   request.run("request 1", () => mails.tryPush("ada"));
   request.run("request 2", () => mails.tryPush("lin"));

@@ -39,13 +39,13 @@ export const flights: readonly Case[] = [
     },
   },
   {
-    name: "Singleflight.run, ten share one, copies",
+    name: "Singleflight.doShared, ten share one, copies",
     perMillion: FEWER,
     async run(load) {
       const flights = new Singleflight<string, number>({ clone: (value) => value });
       let count = 0;
       await load.each((n) => {
-        const call = flights.run("k", later).then(({ value }) => count += value);
+        const call = flights.doShared("k", later).then(({ value }) => count += value);
         if (n % 10 === 9) return call;
       });
       await turn();

@@ -45,12 +45,12 @@ function fronts(name: string, make: (options?: Options) => Sink<number>): Case[]
     front(".consume, a key each", consume, fewer, { key: (n) => n }),
     front(".consume, timeout, context", consume, fewer, {
       timeout: 60_000,
-      context: () => (run) => run(),
+      snapshot: () => (run) => run(),
     }),
   ];
 }
 
-type Options = Pick<FanoutOptions<number>, "key" | "timeout" | "context">;
+type Options = Pick<FanoutOptions<number>, "key" | "timeout" | "snapshot">;
 
 /** All of them. */
 export const sinks: readonly Case[] = [

@@ -4,7 +4,6 @@ import {
   BatchStream,
   ChunkStream,
   type Collector,
-  CollectStream,
   FixedChunkStream,
   MapStream,
   throttle,
@@ -84,13 +83,13 @@ export const transforms: readonly Case[] = [
     run: (load) => read(ChunkStream.from(load.stream(bytes), { maxBytes: MAXIMUM }), length),
   },
   {
-    name: "CollectStream, piped",
+    name: "BatchStream with a collector, piped",
     perMillion: FEWER,
-    run: (load) => piped(load.stream().pipeThrough(new CollectStream(collecting)), count),
+    run: (load) => piped(load.stream().pipeThrough(new BatchStream(collecting)), count),
   },
   {
-    name: "CollectStream.from",
-    run: (load) => read(CollectStream.from(load.stream(), collecting), count),
+    name: "BatchStream.from with a collector",
+    run: (load) => read(BatchStream.from(load.stream(), collecting), count),
   },
   {
     name: "FixedChunkStream, piped",

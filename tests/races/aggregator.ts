@@ -207,7 +207,7 @@ function aggregator(
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
       front: front
         ? fc.constant(front)
-        : fc.constantFrom("plain" as const, "context" as const, "writer" as const),
+        : fc.constantFrom("plain" as const, "snapshot" as const, "writer" as const),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
     }, { noNullPrototype: true }),
     steps: sinkSteps({

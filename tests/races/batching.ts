@@ -1,7 +1,7 @@
 /** The batching streams: no batch is early, late, empty, too large, or touched by an old timer. */
 
 import fc from "fast-check";
-import { type BatchStats, BatchStream, type Collector, CollectStream } from "../../mod.ts";
+import { type BatchStats, BatchStream, type Collector } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { type Front, type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
 import { advance, often, type Race, race, simply } from "./race.ts";
@@ -47,12 +47,12 @@ class BatchRun extends PassageRun<number, Item, Item, { readonly do: "flush" }> 
     const limits = { maxItems, linger, signal, ...(maxWeight < Infinity && { maxWeight, weigh }) };
     const collecting = { collector: () => this.#collector(), linger, signal };
     if (front === "writer") {
-      const stream = own ? new CollectStream(collecting) : new BatchStream(limits);
+      const stream = own ? new BatchStream(collecting) : new BatchStream(limits);
       this.#stream = stream;
       this.open(stream);
     } else {
       this.openFrom(front, (source) => {
-        return own ? CollectStream.from(source, collecting) : BatchStream.from(source, limits);
+        return own ? BatchStream.from(source, collecting) : BatchStream.from(source, limits);
       });
     }
   }
@@ -206,12 +206,12 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
   });
 }
 
-/** Of `BatchStream` and `CollectStream`. */
+/** Of `BatchStream` and `BatchStream`. */
 export const batchingRaces: readonly Race[] = [
   batching("batch-stream", "BatchStream [3]", { maxWeight: Infinity }, ["writer"]),
   batching("batch-stream-weight", "BatchStream by weight [3] [4.3]", {}, ["writer"]),
   batching("batch-stream-from", "BatchStream.from() [4.3] [4.9]", {}, ["stream", "iterator"]),
-  batching("collect-stream", "CollectStream [3] [4.9]", { maxWeight: 10, own: true }, [
+  batching("batch-stream-collector", "BatchStream [3] [4.9]", { maxWeight: 10, own: true }, [
     ...["writer", "writer", "stream", "iterator"] as const,
   ]),
 ];

@@ -127,7 +127,7 @@ function fanout(
       capacity: fc.integer({ min: 1, max: 5 }),
       keyed: fc.constant(keyed),
       timed: fc.constant(timed),
-      front: front ? fc.constant(front) : fc.constantFrom("plain", "context", "writer"),
+      front: front ? fc.constant(front) : fc.constantFrom("plain", "snapshot", "writer"),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
     }, { noNullPrototype: true }),
     steps: sinkSteps({

@@ -92,7 +92,7 @@ class FlightRun extends Run<Step> {
     const options = signal === null ? undefined : { signal: this.#callers[signal]!.signal };
     const fn = (context: { readonly signal: AbortSignal }) => this.#execute(plan, context);
     const promise: Promise<unknown> = detailed
-      ? this.#flights.run(key, fn, options)
+      ? this.#flights.doShared(key, fn, options)
       : this.#flights.do(key, fn, options);
     const record: { readonly plan: Plan; given?: Outcome } = { plan };
     this.#seen.push(record);

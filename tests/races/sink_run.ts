@@ -14,7 +14,7 @@ const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 /** What the runs of both sinks give theirs. */
 export type Common = Pick<
   SinkOptions<Item, unknown>,
-  "concurrency" | "signal" | "timeout" | "onDiscard" | "key" | "context"
+  "concurrency" | "signal" | "timeout" | "onDiscard" | "key" | "snapshot"
 >;
 
 /** A sink, and what has become of its items. */
@@ -34,7 +34,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       timeout: setup.timed ? TIMEOUT : Infinity,
       onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
-      ...(setup.front !== "plain" && { context: () => this.#enter() }),
+      ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
     });
     this.#front = new SinkFront(setup.front, this.sink, (given) => this.consumed(given));
     const { piped } = this.#front;

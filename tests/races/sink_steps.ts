@@ -10,7 +10,7 @@ export interface SinkSetup {
   readonly keyed: boolean;
   readonly timed: boolean;
   /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
-  readonly front: "plain" | "context" | "writer" | "pipe" | "consume";
+  readonly front: "plain" | "snapshot" | "writer" | "pipe" | "consume";
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
 }
 

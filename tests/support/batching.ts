@@ -5,7 +5,6 @@ import {
   BatchStream,
   ChunkStream,
   type Collector,
-  CollectStream,
   type Source,
 } from "../../mod.ts";
 import { gate, turn } from "./gate.ts";
@@ -19,7 +18,10 @@ export interface Shared {
 /** One of the streams, made so that at most `max` items are in a batch. */
 export interface Kind {
   readonly name: string;
-  make(max: number, options?: Shared): CollectStream<unknown, unknown[]>;
+  make(
+    max: number,
+    options?: Shared,
+  ): TransformStream<unknown, unknown[]> & { readonly stats: BatchStats; flush(): void };
   from<T>(source: Source<T>, max: number, options?: Shared): ReadableStream<unknown[]>;
 }
 
@@ -65,9 +67,9 @@ export const kinds: readonly Kind[] = [
     from: (source, max, options) => ChunkStream.from(source, { ...chunked(max), ...options }),
   },
   {
-    name: "CollectStream",
-    make: (max, options) => new CollectStream({ ...collected(max), ...options }),
-    from: (source, max, options) => CollectStream.from(source, { ...collected(max), ...options }),
+    name: "BatchStream with a collector",
+    make: (max, options) => new BatchStream({ ...collected(max), ...options }),
+    from: (source, max, options) => BatchStream.from(source, { ...collected(max), ...options }),
   },
 ];
 

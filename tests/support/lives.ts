@@ -5,7 +5,6 @@ import {
   BatchStream,
   ChunkStream,
   type Collector,
-  CollectStream,
   Fanout,
   FixedChunkStream,
   type HandlerContext,
@@ -163,10 +162,10 @@ const transforms: Record<string, { make: Make; item?: () => object; fails?: fals
         }),
       }),
   },
-  CollectStream: {
+  "BatchStream with a collector": {
     make(signal, watch, fail) {
       const collector = watch("handler", gatherer(fail));
-      return new CollectStream<object, object[]>({ linger: LONG, signal, collector });
+      return new BatchStream<object, object[]>({ linger: LONG, signal, collector });
     },
   },
   FixedChunkStream: {
@@ -281,7 +280,9 @@ function livesOfFlights(): Life[] {
       });
       const leaves = end === "left";
       const signals = [leaves ? own.signal : shared, watch("signal", own.signal)];
-      const calls: Promise<unknown>[] = signals.map((signal) => group.run(key, fn, { signal }));
+      const calls: Promise<unknown>[] = signals.map((signal) =>
+        group.doShared(key, fn, { signal })
+      );
       if (!leaves) calls.push(group.do(key, fn));
       const heard = calls.map((call) => watch("call", call).catch(() => {}));
       if (leaves) own.abort(reason);

@@ -4,7 +4,6 @@ import {
   Aggregator,
   BatchStream,
   ChunkStream,
-  CollectStream,
   Fanout,
   FixedChunkStream,
   MapStream,
@@ -41,6 +40,8 @@ export interface Front {
   readonly owner: string;
   /** The options that have no default, valid. */
   readonly least: Record<string, unknown>;
+  /** `least` stands instead of options that have a default. */
+  readonly instead?: boolean;
   readonly options: Record<string, Option>;
   readonly make: (options: unknown) => unknown;
   /** Ends what was made. */
@@ -68,6 +69,7 @@ const batch: Record<string, Option> = {
   weigh: { kind: "function", beside: weighed },
   linger: { kind: "duration or 0" },
   oversize: { kind: "word" },
+  collector: { kind: "function" },
   signal: { kind: "signal" },
 };
 const chunk: Record<string, Option> = {
@@ -79,7 +81,6 @@ const chunk: Record<string, Option> = {
   signal: { kind: "signal" },
 };
 const collect: Record<string, Option> = {
-  collector: { kind: "function" },
   linger: { kind: "duration or 0" },
   signal: { kind: "signal" },
 };
@@ -90,13 +91,12 @@ const fanout: Record<string, Option> = {
   timeout: { kind: "duration" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
-  context: { kind: "function" },
+  snapshot: { kind: "function" },
   signal: { kind: "signal" },
 };
 const aggregator: Record<string, Option> = {
   ...batch,
   ...fanout,
-  collector: { kind: "function" },
   capacity: { kind: "limit", beside: { maxItems: 1 } },
 };
 const flight: Record<string, Option> = {
@@ -157,19 +157,21 @@ export const fronts: readonly Front[] = [
     end: endReadable,
   },
   {
-    name: "new CollectStream()",
-    owner: "CollectStream",
+    name: "new BatchStream() with a collector",
+    owner: "BatchStream",
     least: { collector },
+    instead: true,
     options: collect,
-    make: (options) => new CollectStream(options as never),
+    make: (options) => new BatchStream(options as never),
     end: endStream,
   },
   {
-    name: "CollectStream.from()",
-    owner: "CollectStream",
+    name: "BatchStream.from() with a collector",
+    owner: "BatchStream",
     least: { collector },
+    instead: true,
     options: collect,
-    make: (options) => CollectStream.from([], options as never),
+    make: (options) => BatchStream.from([], options as never),
     end: endReadable,
   },
   {

@@ -3,7 +3,6 @@
 import {
   BatchStream,
   ChunkStream,
-  CollectStream,
   FixedChunkStream,
   MapStream,
   Singleflight,
@@ -21,8 +20,8 @@ const froms: Record<
   BatchStream: (source, signal) => BatchStream.from(source, { signal }),
   ChunkStream: (source, signal) =>
     ChunkStream.from(source, { maxBytes: 9, byteLength: () => 1, signal }),
-  CollectStream: (source, signal) =>
-    CollectStream.from(source, { collector: () => new ArrayCollector(9), signal }),
+  "BatchStream with a collector": (source, signal) =>
+    BatchStream.from(source, { collector: () => new ArrayCollector(9), signal }),
   MapStream: (source, signal) => MapStream.from(source, hang, { concurrency: 9, signal }),
 };
 
@@ -58,8 +57,8 @@ function ofFrom(name: string, from: (typeof froms)[string]): Case[] {
 const broken: Record<string, () => TransformStreamPair> = {
   BatchStream: () => new BatchStream({ maxWeight: 9, weigh: thrower }),
   ChunkStream: () => new ChunkStream({ maxBytes: 9, byteLength: thrower }),
-  CollectStream: () =>
-    new CollectStream({
+  "BatchStream with a collector": () =>
+    new BatchStream({
       collector: () => ({ size: 0, full: false, add: thrower, take: ignore }),
     }),
   FixedChunkStream: () => new FixedChunkStream({ size: 9 }) as TransformStreamPair,
@@ -146,7 +145,7 @@ export const failures: readonly Case[] = [
         flight.do("key", fail),
         flight.do("key", fail),
         flight.do("key", fail, { signal }),
-        flight.run("key", fail),
+        flight.doShared("key", fail),
       ];
       await Promise.all(calls.map(tell));
     },

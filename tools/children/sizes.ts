@@ -4,7 +4,6 @@ import {
   Aggregator,
   BatchStream,
   ChunkStream,
-  CollectStream,
   Fanout,
   FixedChunkStream,
   MapStream,
@@ -24,7 +23,8 @@ const followers: Record<string, Maker> = {
   Aggregator: (signal) => new Aggregator(hang, { signal }),
   BatchStream: (signal) => new BatchStream({ signal }),
   ChunkStream: (signal) => new ChunkStream({ maxBytes: 9, signal }),
-  CollectStream: (signal) => new CollectStream({ collector: () => new ArrayCollector(9), signal }),
+  "BatchStream with a collector": (signal) =>
+    new BatchStream({ collector: () => new ArrayCollector(9), signal }),
   FixedChunkStream: (signal) => new FixedChunkStream({ size: 9, signal }),
   MapStream: (signal) => new MapStream(hang, { signal }),
   ThrottleStream: (signal) => new ThrottleStream({ interval: 9, signal }),

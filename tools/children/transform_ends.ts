@@ -3,7 +3,6 @@
 import {
   BatchStream,
   ChunkStream,
-  CollectStream,
   FixedChunkStream,
   MapStream,
   type Source,
@@ -57,9 +56,9 @@ const transforms: readonly Transform[] = [
     from: (source, signal) => ChunkStream.from(source, { ...chunk, signal }),
   },
   {
-    ...{ name: "CollectStream", item: "held", bad },
-    make: (signal) => new CollectStream({ ...collect, signal }),
-    from: (source, signal) => CollectStream.from(source, { ...collect, signal }),
+    ...{ name: "BatchStream with a collector", item: "held", bad },
+    make: (signal) => new BatchStream({ ...collect, signal }),
+    from: (source, signal) => BatchStream.from(source, { ...collect, signal }),
   },
   {
     ...{ name: "MapStream", item: "held", bad },

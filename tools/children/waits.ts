@@ -4,7 +4,6 @@ import {
   Aggregator,
   BatchStream,
   ChunkStream,
-  CollectStream,
   Fanout,
   MapStream,
   Singleflight,
@@ -24,7 +23,8 @@ interface Transform<R> {
 const lingering: Record<string, () => Transform<unknown>> = {
   BatchStream: () => new BatchStream({ linger: SOON }),
   ChunkStream: () => new ChunkStream({ maxBytes: 99, linger: SOON }),
-  CollectStream: () => new CollectStream({ collector: () => new ArrayCollector(9), linger: SOON }),
+  "BatchStream with a collector": () =>
+    new BatchStream({ collector: () => new ArrayCollector(9), linger: SOON }),
   "ThrottleStream (trailing)": () => new ThrottleStream({ interval: SOON, edge: "trailing" }),
 };
 
@@ -154,7 +154,7 @@ const all: readonly Case[] = [
     prints: ["rejected: take"],
   },
   {
-    name: "CollectStream whose collector throws as its timer fires ends, and the process lives " +
+    name: "BatchStream whose collector throws as its timer fires ends, and the process lives " +
       "[F-29]",
     async run() {
       class Broken extends ArrayCollector {
@@ -163,7 +163,7 @@ const all: readonly Case[] = [
         }
       }
       const collector = () => new Broken(9);
-      const { readable, writable } = new CollectStream<unknown, unknown>({
+      const { readable, writable } = new BatchStream<unknown, unknown>({
         collector,
         linger: SOON,
       });

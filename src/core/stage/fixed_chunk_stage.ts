@@ -1,64 +1,72 @@
-import { show } from "./options.ts";
-import { Passage } from "./passage.ts";
+import { show } from "../shared/options.ts";
+import type { Stage, StageController } from "./stage.ts";
 
-/** Holds on to no buffer of a producer. */
-const NOTHING = new Uint8Array(0);
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Cuts bytes into pieces of one size. Each byte is copied once, and one piece is held at the most. */
-export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>> {
+export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
+  readonly #controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>;
   readonly #size: number;
   /** Made when there is a byte to put into it. */
-  #piece: Uint8Array<ArrayBuffer> | undefined;
+  #piece: Bytes | undefined;
   #filled = 0;
   /** What is left of the chunk that is being written: it belongs to the producer, who waits. */
-  #rest = NOTHING;
+  #rest: Bytes | undefined;
 
-  constructor(size: number) {
-    super();
+  constructor(
+    controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>,
+    size: number,
+  ) {
+    this.#controller = controller;
     this.#size = size;
   }
 
-  protected override get full(): boolean {
+  get full(): boolean {
     return this.#filled === this.#size;
   }
 
-  protected override take(chunk: ArrayBuffer | ArrayBufferView): boolean {
+  write(chunk: ArrayBuffer | ArrayBufferView): boolean {
+    // Of a chunk that was pending all has been copied.
+    if (this.#controller.pendingWrite) return true;
     const bytes = bytesOf(chunk);
-    this.#rest = bytes.length > 0 ? bytes : NOTHING;
+    if (bytes.length > 0) this.#rest = bytes;
     this.#cut();
-    return this.#rest === NOTHING;
+    return this.#rest === undefined;
   }
 
-  /** By then all of it has been copied. */
-  protected override put(): void {}
-
-  protected override advance(): void {
+  pull(): void {
+    const controller = this.#controller;
     this.#cut();
-    if (this.#rest === NOTHING) this.admit();
-    if (this.closing && this.#filled > 0 && this.demand) this.#handOver();
-    if (this.closing && this.#filled === 0) this.finish();
+    if (!this.#rest) controller.ready();
+    if (!controller.closeRequested) return;
+    if (this.#filled > 0 && controller.pullRequested) this.#handOver();
+    if (this.#filled === 0) controller.finish();
   }
 
-  protected override release(): void {
-    this.#piece = undefined;
-    this.#rest = NOTHING;
+  close(): boolean {
+    return true;
+  }
+
+  abort(): void {
+    this.#piece = this.#rest = undefined;
   }
 
   /** Copies and hands over for as long as there is something to copy, and room. */
   #cut(): void {
     for (;;) {
       if (this.full) {
-        if (!this.demand) return;
+        if (!this.#controller.pullRequested) return;
         this.#handOver();
       }
-      if (this.#rest === NOTHING) return;
+      const rest = this.#rest;
+      if (!rest) return;
       // It may have been detached, or cut short, since its write began to wait.
-      if (this.#rest.length === 0) throw detached();
+      if (rest.length === 0) throw detached();
       this.#piece ??= new Uint8Array(this.#size);
-      const part = this.#rest.subarray(0, this.#size - this.#filled);
+      const part = rest.subarray(0, this.#size - this.#filled);
       this.#piece.set(part, this.#filled);
       this.#filled += part.length;
-      this.#rest = part.length < this.#rest.length ? this.#rest.subarray(part.length) : NOTHING;
+      this.#rest = part.length < rest.length ? rest.subarray(part.length) : undefined;
     }
   }
 
@@ -67,12 +75,12 @@ export class Cutter extends Passage<ArrayBuffer | ArrayBufferView, Uint8Array<Ar
     const piece = this.full ? this.#piece! : this.#piece!.slice(0, this.#filled);
     this.#piece = undefined;
     this.#filled = 0;
-    this.emit(piece);
+    this.#controller.enqueue(piece);
   }
 }
 
 /** A view of the very bytes, whatever they come as. */
-function bytesOf(chunk: unknown): Uint8Array<ArrayBuffer> {
+function bytesOf(chunk: unknown): Bytes {
   const view = ArrayBuffer.isView(chunk) ? chunk : undefined;
   const buffer = view ? view.buffer : chunk;
   if (!isBuffer(buffer)) {
@@ -80,7 +88,7 @@ function bytesOf(chunk: unknown): Uint8Array<ArrayBuffer> {
     throw new TypeError(`FixedChunkStream: ${rule}; got ${show(chunk)}`);
   }
   try {
-    // Throws where the buffer is detached; so does a DataView that is asked for its offset.
+    // Throws if the buffer is detached; so does a DataView that is asked for its offset.
     return new Uint8Array(buffer, view?.byteOffset ?? 0, (view ?? buffer).byteLength);
   } catch {
     throw detached();

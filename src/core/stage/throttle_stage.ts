@@ -1,8 +1,9 @@
-import { Passage } from "./passage.ts";
+import type { Stage, StageController } from "./stage.ts";
 import { type ThrottleEdge, Throttler, type ThrottleStats } from "./throttler.ts";
 
 /** A throttle between two sides: what passes is held until the consumer asks for it. */
-export class ThrottlePassage<T> extends Passage<T, T> {
+export class ThrottleStage<T> implements Stage<T> {
+  readonly #controller: StageController<T, T>;
   readonly #throttler: Throttler<T>;
   readonly #leading: boolean;
   /** What has passed and is not asked for yet. */
@@ -11,8 +12,8 @@ export class ThrottlePassage<T> extends Passage<T, T> {
   #replaced = 0;
   #discarded = 0;
 
-  constructor(interval: number, edge: ThrottleEdge) {
-    super();
+  constructor(controller: StageController<T, T>, interval: number, edge: ThrottleEdge) {
+    this.#controller = controller;
     this.#leading = edge === "leading";
     this.#throttler = new Throttler(interval, edge, (item) => this.#hold(item));
   }
@@ -28,41 +29,38 @@ export class ThrottlePassage<T> extends Passage<T, T> {
     this.#throttler.flush();
   }
 
-  override close(): undefined {
-    this.#throttler.flush();
-    super.close();
-  }
-
-  protected override get full(): boolean {
+  get full(): boolean {
     return this.#leading && this.#passed !== undefined && this.#throttler.quiet;
   }
 
-  protected override take(item: T): boolean {
+  write(item: T): boolean {
     // At the leading edge what has passed is kept, so the next that would pass waits outside. At
     // the trailing edge the latest is what counts.
     if (this.full) return false;
     // Without another look at the clock: the interval may close just now.
     if (this.#leading && this.#passed) this.#throttler.dropped++;
-    else this.put(item);
+    else this.#throttler.trigger(item);
     return true;
   }
 
-  protected override put(item: T): void {
-    this.#throttler.trigger(item);
-  }
-
-  protected override advance(): void {
-    if (this.demand && this.#passed) {
+  pull(): void {
+    const controller = this.#controller;
+    if (controller.pullRequested && this.#passed) {
       const { item } = this.#passed;
       this.#passed = undefined;
       this.#done++;
-      this.emit(item);
-      this.admit();
+      controller.enqueue(item);
+      controller.ready();
     }
-    if (this.closing && !this.#passed) this.finish();
+    if (controller.closeRequested && !this.#passed) controller.finish();
   }
 
-  protected override release(): void {
+  close(): boolean {
+    this.#throttler.flush();
+    return true;
+  }
+
+  abort(): void {
     this.#discarded += this.#throttler.cancel() + (this.#passed ? 1 : 0);
     this.#passed = undefined;
   }
@@ -70,6 +68,6 @@ export class ThrottlePassage<T> extends Passage<T, T> {
   #hold(item: T): void {
     if (this.#passed) this.#replaced++;
     this.#passed = { item };
-    this.step();
+    this.#controller.advance();
   }
 }

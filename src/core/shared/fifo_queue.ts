@@ -4,7 +4,7 @@ export interface Linked {
 }
 
 /** A queue of entries that carry their own links: constant time, and nothing kept of those that left. */
-export class Fifo<E extends Linked> {
+export class FifoQueue<E extends Linked> {
   #head: E | undefined;
   #tail: E | undefined;
 

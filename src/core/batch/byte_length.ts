@@ -1,4 +1,4 @@
-import { show } from "./options.ts";
+import { show } from "../shared/options.ts";
 
 /**
  * The length of an item in bytes, as `ChunkStream` counts it: of a string as UTF-8, counted without

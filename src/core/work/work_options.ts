@@ -1,32 +1,34 @@
-import type { HandlerContext } from "./call_context.ts";
-import { check, DURATION, FUNCTION, LIMIT, type Rules, SIGNAL } from "./options.ts";
+import type { HandlerContext } from "../shared/call_context.ts";
+import { check, DURATION, FUNCTION, LIMIT, type Rules, SIGNAL } from "../shared/options.ts";
 import type { Runner } from "./pool.ts";
 
 /** What both sinks are told by their options. Checked already. */
-export interface IntakeOptions<T, P> {
+export interface WorkOptions<T, P> {
   owner: string;
   handler: (payload: P, context: HandlerContext) => unknown;
   concurrency: number;
+  /** The most items that wait. */
+  capacity: number;
   timeout: number;
   key: ((item: T) => unknown) | undefined;
-  context: (() => Runner) | undefined;
+  snapshot: (() => Runner) | undefined;
   onError: ((error: unknown, payload: P) => unknown) | undefined;
   onDiscard: ((items: T[], reason: unknown) => unknown) | undefined;
   signal: AbortSignal | undefined;
 }
 
 /** What of it a user gives. */
-type Given<T, P> = Omit<IntakeOptions<T, P>, "owner" | "handler">;
+type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
 /** The rules of what every sink is told by its options. */
-export const SINK: Rules<keyof Given<never, never> | "capacity"> = {
+export const SINK: Rules<keyof RawOptions<never, never>> = {
   concurrency: LIMIT,
   capacity: LIMIT,
   key: FUNCTION,
   timeout: DURATION,
   onError: FUNCTION,
   onDiscard: FUNCTION,
-  context: FUNCTION,
+  snapshot: FUNCTION,
   signal: SIGNAL,
 };
 
@@ -34,9 +36,21 @@ export const SINK: Rules<keyof Given<never, never> | "capacity"> = {
 export function completeOptions<T, P>(
   owner: string,
   handler: (payload: P, context: HandlerContext) => unknown,
-  given: { [Name in keyof Given<T, P>]?: Given<T, P>[Name] | undefined },
-): IntakeOptions<T, P> {
+  raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
+): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
-  const { concurrency = 1, timeout = Infinity, key, context, onError, onDiscard, signal } = given;
-  return { owner, handler, concurrency, timeout, key, context, onError, onDiscard, signal };
+  const { concurrency = 1, capacity = 1024, timeout = Infinity } = raw;
+  const { key, snapshot, onError, onDiscard, signal } = raw;
+  return {
+    owner,
+    handler,
+    concurrency,
+    capacity,
+    timeout,
+    key,
+    snapshot,
+    onError,
+    onDiscard,
+    signal,
+  };
 }

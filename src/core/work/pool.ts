@@ -1,7 +1,8 @@
-import { CallContext, type HandlerContext } from "./call_context.ts";
-import { Deadlines, Expiring } from "./deadlines.ts";
-import { type JobQueue, type Keyed, Lanes, Line } from "./lanes.ts";
-import { isThenable, whenSettled } from "./promises.ts";
+import { CallContext, type HandlerContext } from "../shared/call_context.ts";
+import { FifoQueue } from "../shared/fifo_queue.ts";
+import { isThenable, whenSettled } from "../shared/promises.ts";
+import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
+import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
 
 /** Runs a handler in the asynchronous context that its item came from. */
 export type Runner = <R>(run: () => R) => R;
@@ -9,30 +10,31 @@ export type Runner = <R>(run: () => R) => R;
 /** What the pool needs to know of a job. */
 export interface Job extends Keyed {
   /** `undefined` for the pool's own context. */
-  readonly run: Runner | undefined;
+  readonly snapshot: Runner | undefined;
 }
 
-/** Whose jobs these are. Nothing here may throw but `call`. */
+/** Whose jobs these are. Nothing here may throw but `run`. */
 export interface PoolHost<J> {
   /** The job leaves the queue. */
-  starting(job: J): void;
+  onStart(job: J): void;
   /** Calls the user's handler. */
-  call(job: J, context: HandlerContext): unknown;
+  run(job: J, context: HandlerContext): unknown;
   /** The handler is over; its slot is kept until the promise, if there is one, settles. */
-  settled(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
+  onSettle(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
   /** The slot is free again. */
-  released(job: J): void;
+  onRelease(job: J): void;
   /** As many jobs run as can: whoever waits for room may come in. */
-  rested(): void;
+  onIdle(): void;
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
 export class Pool<J extends Job> {
   readonly #host: PoolHost<J>;
   readonly #concurrency: number;
-  readonly #queue: JobQueue<J>;
+  readonly #keyed: KeyedQueue<J> | undefined;
+  readonly #queue: FifoQueue<J> | KeyedQueue<J>;
   readonly #timed: boolean;
-  #deadlines: Deadlines<Worker<J>> | undefined;
+  #timeouts: TimeoutQueue<Worker<J>> | undefined;
   readonly #workers = new Set<Worker<J>>();
   /** A stack of those without a job. */
   #free: Worker<J> | undefined;
@@ -46,10 +48,11 @@ export class Pool<J extends Job> {
     const { owner, timeout } = options;
     this.#host = host;
     this.#concurrency = options.concurrency;
-    this.#queue = options.key ? new Lanes<J>() : new Line<J>();
+    if (options.key) this.#keyed = new KeyedQueue();
+    this.#queue = this.#keyed ?? new FifoQueue();
     this.#timed = timeout !== Infinity;
     if (this.#timed) {
-      this.#deadlines = new Deadlines(timeout, (worker) => {
+      this.#timeouts = new TimeoutQueue(timeout, (worker) => {
         const message = `${owner}: the handler has not settled within ${timeout} ms`;
         this.#expire(worker, new DOMException(message, "TimeoutError"));
       });
@@ -63,10 +66,10 @@ export class Pool<J extends Job> {
 
   /** Whether a job of this key would start at once. */
   canStart(key: unknown): boolean {
-    return this.idle && this.#queue.free(key);
+    return this.idle && (!this.#keyed || this.#keyed.free(key));
   }
 
-  /** Has the job wait for `drain`. */
+  /** Queues the job until `drain` runs. */
   add(job: J): void {
     this.#queue.push(job);
   }
@@ -83,13 +86,13 @@ export class Pool<J extends Job> {
     }
     if (!outermost) return;
     this.#draining = false;
-    this.#host.rested();
+    this.#host.onIdle();
   }
 
   /** Starts nothing more. Returns the jobs that waited and those that run. */
   stop(): { waiting: J[]; running: J[] } {
-    this.#deadlines?.clear();
-    this.#deadlines = undefined;
+    this.#timeouts?.clear();
+    this.#timeouts = undefined;
     const running: J[] = [];
     for (const { job } of this.#workers) if (job) running.push(job);
     return { waiting: this.#queue.drain(), running };
@@ -107,30 +110,32 @@ export class Pool<J extends Job> {
   settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
     const job = worker.job!;
     worker.job = undefined;
-    this.#deadlines?.remove(worker);
-    const kept = this.#host.settled(job, failed, outcome);
+    this.#timeouts?.remove(worker);
+    const kept = this.#host.onSettle(job, failed, outcome);
     if (kept) this.#releaseAfter(kept, worker, job);
     else this.#release(worker, job);
   }
 
   #start(job: J): void {
     this.#running++;
-    this.#host.starting(job);
+    this.#host.onStart(job);
     const worker = this.#free ?? this.#hire();
     this.#free = worker.next;
     worker.next = undefined;
     worker.job = job;
     // Of the worker: with all handlers on one signal, sixteen listeners would be a leak to Node. With
     // a timeout, of the call.
-    if (this.#deadlines) worker.context = new CallContext();
+    if (this.#timeouts) worker.context = new CallContext();
     const { context } = worker;
-    const start = this.#deadlines ? performance.now() : 0;
+    const start = this.#timeouts ? performance.now() : 0;
     let outcome: unknown;
     try {
-      outcome = job.run ? this.#callWithin(job.run, job, context) : this.#host.call(job, context);
+      outcome = job.snapshot
+        ? this.#runWithin(job.snapshot, job, context)
+        : this.#host.run(job, context);
       if (isThenable(outcome)) {
         whenSettled(outcome, worker.fulfilled, worker.rejected);
-        this.#deadlines?.add(worker, start);
+        this.#timeouts?.add(worker, start);
         return;
       }
     } catch (error) {
@@ -141,8 +146,8 @@ export class Pool<J extends Job> {
   }
 
   /** Apart, because a closure over the job would be paid for by every job. */
-  #callWithin(run: Runner, job: J, context: HandlerContext): unknown {
-    return run(() => this.#host.call(job, context));
+  #runWithin(snapshot: Runner, job: J, context: HandlerContext): unknown {
+    return snapshot(() => this.#host.run(job, context));
   }
 
   #hire(): Worker<J> {
@@ -169,15 +174,15 @@ export class Pool<J extends Job> {
       worker.next = this.#free;
       this.#free = worker;
     }
-    this.#queue.settled(job);
-    this.#host.released(job);
+    this.#keyed?.release(job);
+    this.#host.onRelease(job);
     // Where a handler settles at once, the loop that started it goes on.
     if (!this.#draining) this.drain();
   }
 }
 
 /** A slot, and the two functions that hear of its handler: made once, not for each item. */
-class Worker<J extends Job> extends Expiring {
+class Worker<J extends Job> extends TimeoutEntry {
   /** The next without a job. */
   next: Worker<J> | undefined;
   job: J | undefined;

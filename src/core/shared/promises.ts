@@ -1,4 +1,4 @@
-/** Promises that are settled from outside, and what is done with rejections nobody waits for. */
+/** Promises that are settled from outside, and what happens to rejections nobody waits for. */
 
 /** A promise with its two ends. (`Promise.withResolvers` is missing in Node 20.) */
 export class Deferred<T> {
@@ -14,8 +14,12 @@ export class Deferred<T> {
   }
 }
 
-/** The promise of everything that is done at once. */
-export const DONE: Promise<void> = /* @__PURE__ */ Promise.resolve();
+let done: Promise<void> | undefined;
+
+/** The promise of everything that is done at once. Made on first use: importing makes nothing. */
+export function resolved(): Promise<void> {
+  return done ??= Promise.resolve();
+}
 
 /** Marks a rejection as seen, where the same error also reaches the caller by another way. */
 export function markHandled(promise: Promise<unknown>): void {

@@ -1,7 +1,7 @@
-import { Deferred, DONE } from "./promises.ts";
+import { Deferred, resolved } from "../shared/promises.ts";
 
 /** What `stats` shows of a sink: every accepted item is in exactly one of the other five. */
-export interface Counts {
+export interface SinkStats {
   /** Items that the sink has taken responsibility for. */
   readonly accepted: number;
   /** Accepted, the handler not started. */
@@ -24,10 +24,10 @@ export interface Epoch {
 }
 
 /**
- * The accounts of a sink: `accepted = waiting + running + done + failed + discarded` after every
- * call of a method here, and the promises that wait for the accounts to reach a state.
+ * What is counted of a sink: `accepted = waiting + running + done + failed + discarded` after every
+ * call of a method here, and the promises that wait for the counts to reach a state.
  */
-export class Ledger implements Counts {
+export class Counts implements SinkStats {
   accepted = 0;
   waiting = 0;
   running = 0;
@@ -79,12 +79,12 @@ export class Ledger implements Counts {
   }
 
   whenIdle(): Promise<void> {
-    return this.idle ? DONE : (this.#idle ??= new Deferred()).promise;
+    return this.idle ? resolved() : (this.#idle ??= new Deferred()).promise;
   }
 
   /** Resolves when everything accepted so far has settled; starts a new epoch. */
   whenFlushed(): Promise<void> {
-    if (this.idle) return DONE;
+    if (this.idle) return resolved();
     // Nothing was accepted since the last flush: wait for the same.
     if (this.#epoch.outstanding > 0) {
       this.#flushed = this.#epoch;
@@ -101,8 +101,8 @@ export class Ledger implements Counts {
     }
   }
 
-  /** Nothing else here is public and a field. */
-  snapshot(): Counts {
+  /** A copy. Nothing else here is public and a field. */
+  get stats(): SinkStats {
     return { ...this };
   }
 

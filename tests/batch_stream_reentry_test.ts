@@ -1,7 +1,7 @@
-/** `CollectStream`: a collector may flush its own stream, and read from it, while it hands over. */
+/** `BatchStream`: a collector may flush its own stream, and read from it, while it hands over. */
 
 import { assertEquals } from "@std/assert";
-import { CollectStream } from "../mod.ts";
+import { BatchStream } from "../mod.ts";
 import { ArrayCollector } from "./support/batching.ts";
 import { turn } from "./support/gate.ts";
 import { timed } from "./support/timed.ts";
@@ -33,13 +33,13 @@ class Acting extends ArrayCollector {
 for (const act of acts) {
   for (const moment of moments) {
     timed(
-      `CollectStream loses nothing where its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
+      `BatchStream loses nothing where its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
       async (clock) => {
         const seen: unknown[] = [];
         const read = () => {
           reader.read().then(({ done, value }) => seen.push(done ? "end" : value));
         };
-        const stream: CollectStream<unknown, unknown[]> = new CollectStream<unknown, unknown[]>({
+        const stream: BatchStream<unknown, unknown[]> = new BatchStream<unknown, unknown[]>({
           collector: () => new Acting(() => act === "flush" ? stream.flush() : read(), moment),
           linger: 10,
         });

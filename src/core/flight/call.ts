@@ -1,9 +1,8 @@
-import { CallContext } from "./call_context.ts";
-import { Expiring } from "./deadlines.ts";
-import { Deferred, markHandled } from "./promises.ts";
-import { follow, type Follower, unfollow } from "./signals.ts";
+import { CallContext } from "../shared/call_context.ts";
+import { Deferred, markHandled } from "../shared/promises.ts";
+import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 
-/** What a caller learns of a flight: Go's results. */
+/** What a caller learns of a call: Go's results. */
 export interface FlightResult<V> {
   /** What the function returned. */
   readonly value: V;
@@ -11,32 +10,22 @@ export interface FlightResult<V> {
   readonly shared: boolean;
 }
 
-/** The time of a flight is over. */
-export class Expiry<K> extends Expiring {
-  readonly key: K;
-
-  constructor(key: K) {
-    super();
-    this.key = key;
-  }
-}
-
 /** One execution, and those who wait for it. */
-export class Flight<K, V> {
+export class Call<K, V> {
   readonly key: K;
   readonly context: CallContext = new CallContext();
-  readonly #onDeserted: (flight: Flight<K, V>) => void;
-  /** When it may be joined no more; most flights may always. */
-  expiry: Expiry<K> | undefined;
+  readonly #onDeserted: (call: Call<K, V>) => void;
+  /** When it started, by `performance.now()`; only looked at where calls are forgotten by time. */
+  startedAt = 0;
   /** How the execution ends; there is none while the function is in its synchronous part. */
   outcome: Promise<V> | undefined;
   #joined = 0;
   /** The outcome, for all callers that cannot leave and need nothing of their own. */
   #common: Promise<V> | undefined;
-  /** The others, if there are any: most flights have none. */
+  /** The others, if there are any: most calls have none. */
   #callers: Set<Caller<K, V>> | undefined;
 
-  constructor(key: K, onDeserted: (flight: Flight<K, V>) => void) {
+  constructor(key: K, onDeserted: (call: Call<K, V>) => void) {
     this.key = key;
     this.#onDeserted = onDeserted;
   }
@@ -105,34 +94,34 @@ export class Flight<K, V> {
   #land(): Caller<K, V>[] {
     const callers = [...this.#callers ?? []];
     this.#callers = undefined;
-    for (const caller of callers) caller.unfollow();
+    for (const caller of callers) caller.settled();
     return callers;
   }
 }
 
 /** A caller with a promise of its own. */
-class Caller<K, V> extends Deferred<V | FlightResult<V>> implements Follower {
-  readonly #flight: Flight<K, V>;
+class Caller<K, V> extends Deferred<V | FlightResult<V>> implements Abortable {
+  readonly #call: Call<K, V>;
   readonly #signal: AbortSignal | undefined;
   readonly #detailed: boolean;
 
-  constructor(flight: Flight<K, V>, signal: AbortSignal | undefined, detailed: boolean) {
+  constructor(call: Call<K, V>, signal: AbortSignal | undefined, detailed: boolean) {
     super();
-    this.#flight = flight;
+    this.#call = call;
     this.#signal = signal;
     this.#detailed = detailed;
-    follow(signal, this);
+    onAbort(signal, this);
   }
 
   land(value: V, shared: boolean): void {
     this.resolve(this.#detailed ? { value, shared } : value);
   }
 
-  fail(reason: unknown): void {
-    this.#flight.leave(this, reason);
+  error(reason: unknown): void {
+    this.#call.leave(this, reason);
   }
 
-  unfollow(): void {
-    unfollow(this.#signal, this);
+  settled(): void {
+    offAbort(this.#signal, this);
   }
 }

@@ -1,7 +1,7 @@
-/** `CollectStream` and the collector: what it is asked, and what happens when it fails or meddles. */
+/** `BatchStream` and the collector: what it is asked, and what happens when it fails or meddles. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type Collector, CollectStream } from "../mod.ts";
+import { BatchStream, type Collector } from "../mod.ts";
 import { ArrayCollector, reasonOf } from "./support/batching.ts";
 import { type Clock, withClock } from "./support/clock.ts";
 import { collect, counted, settled, streamOf, turn } from "./support/gate.ts";
@@ -38,7 +38,7 @@ class Hooked extends ArrayCollector {
   }
 }
 
-test("CollectStream emits what the collector makes of the items", async () => {
+test("BatchStream emits what the collector makes of the items", async () => {
   /** Sums, up to three items. */
   class Sum implements Collector<number, number> {
     size = 0;
@@ -56,23 +56,23 @@ test("CollectStream emits what the collector makes of the items", async () => {
       return sum;
     }
   }
-  const stream = new CollectStream({ collector: () => new Sum() });
+  const stream = new BatchStream({ collector: () => new Sum() });
   assertEquals(await collect(streamOf([1, 2, 3, 4]).pipeThrough(stream)), [6, 4]);
   assertEquals(stream.stats, { accepted: 4, waiting: 0, done: 4, discarded: 0, batches: 2 });
 });
 
-test("CollectStream makes one collector for each stream, before the first item", () => {
+test("BatchStream makes one collector for each stream, before the first item", () => {
   let made = 0;
   const collector = () => {
     made++;
     return new ArrayCollector(2);
   };
-  new CollectStream({ collector });
-  CollectStream.from([], { collector });
+  new BatchStream({ collector });
+  BatchStream.from([], { collector });
   assertEquals(made, 2);
 });
 
-test("CollectStream takes what is held before an item that does not fit, and asks once [4.2]", async () => {
+test("BatchStream takes what is held before an item that does not fit, and asks once [4.2]", async () => {
   const asked: unknown[] = [];
   /** Runs of equal items. */
   class Runs extends ArrayCollector {
@@ -89,23 +89,23 @@ test("CollectStream takes what is held before an item that does not fit, and ask
   const items = [1, 1, 2, 2, 2, 3, 1];
   const options = { collector: () => new Runs(9) };
   const expected = [[1, 1], [2, 2, 2], [3], [1]];
-  assertEquals(await collect(streamOf(items).pipeThrough(new CollectStream(options))), expected);
+  assertEquals(await collect(streamOf(items).pipeThrough(new BatchStream(options))), expected);
   assertEquals(asked, items);
-  assertEquals(await collect(CollectStream.from(items, options)), expected);
+  assertEquals(await collect(BatchStream.from(items, options)), expected);
 });
 
-test("CollectStream adds to no collector that is full, and takes from none that is empty", async () => {
+test("BatchStream adds to no collector that is full, and takes from none that is empty", async () => {
   const wrong: string[] = [];
   const collector = () =>
     new Hooked((step, held) => {
       if (step === "add" && held === 2 || step === "take" && held === 0) wrong.push(step);
     });
-  await collect(streamOf([1, 2, 3, 4, 5]).pipeThrough(new CollectStream({ collector })));
-  await collect(CollectStream.from([1, 2, 3, 4, 5], { collector, linger: 0 }));
+  await collect(streamOf([1, 2, 3, 4, 5]).pipeThrough(new BatchStream({ collector })));
+  await collect(BatchStream.from([1, 2, 3, 4, 5], { collector, linger: 0 }));
   assertEquals(wrong, []);
 });
 
-test("CollectStream emits no batch and counts the items as done when the collector swallows them [4.1] [3]", () =>
+test("BatchStream emits no batch and counts the items as done when the collector swallows them [4.1] [3]", () =>
   withClock(async (clock) => {
     /** Keeps even numbers only. */
     class Even extends ArrayCollector {
@@ -113,7 +113,7 @@ test("CollectStream emits no batch and counts the items as done when the collect
         if (Number(item) % 2 === 0) super.add(item);
       }
     }
-    const stream = new CollectStream({ collector: () => new Even(2), linger: 10 });
+    const stream = new BatchStream({ collector: () => new Even(2), linger: 10 });
     const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
     const read = reader.read();
     await writer.write(1);
@@ -133,14 +133,14 @@ const steps: Step[] = ["size", "full", "fits", "add", "take"];
 
 for (const step of steps) {
   for (const when of ["the consumer has asked", "nobody asks"]) {
-    test(`CollectStream errors both sides and stops its timer when ${step} throws and ${when} [4.7] [F-29]`, () =>
+    test(`BatchStream errors both sides and stops its timer when ${step} throws and ${when} [4.7] [F-29]`, () =>
       withClock(async (clock) => {
         const thrown = new Error("from the collector");
         const collector = () =>
           new Hooked((now, held) => {
             if (now === step && held > 0) throw thrown;
           });
-        const stream = new CollectStream({ collector, linger: 10 });
+        const stream = new BatchStream({ collector, linger: 10 });
         const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
         const asked = when !== "nobody asks" && reasonOf(reader.read());
         const writes = ["a", "b", "c"].map((item) => writer.write(item).catch((error) => error));
@@ -154,7 +154,7 @@ for (const step of steps) {
       }));
   }
 
-  test(`CollectStream.from() errors and lets go of the source when ${step} throws [4.7] [4.9] [F-29]`, () =>
+  test(`BatchStream.from() errors and lets go of the source when ${step} throws [4.7] [4.9] [F-29]`, () =>
     withClock(async (clock) => {
       const thrown = new Error("from the collector");
       let returned = 0;
@@ -170,7 +170,7 @@ for (const step of steps) {
         new Hooked((now) => {
           if (armed && now === step) throw thrown;
         });
-      const reader = CollectStream.from(source, { collector, linger: 10 }).getReader();
+      const reader = BatchStream.from(source, { collector, linger: 10 }).getReader();
       await reader.read();
       armed = true;
       // The second one may be held already.
@@ -179,7 +179,7 @@ for (const step of steps) {
       assertEquals([returned, clock.pending], [1, 0]);
     }));
 
-  test(`CollectStream does nothing more when the stream is cancelled in ${step} [4.7] [3]`, async () => {
+  test(`BatchStream does nothing more when the stream is cancelled in ${step} [4.7] [3]`, async () => {
     for (const asks of [false, true]) {
       for (const fits of [true, false]) {
         for (const nth of [1, 2, 3, 4]) await withClock((clock) => play(clock, asks, fits, nth));
@@ -200,7 +200,7 @@ for (const step of steps) {
         }
         return fits;
       });
-    const stream = new CollectStream({ collector, linger: 10 });
+    const stream = new BatchStream({ collector, linger: 10 });
     const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
     if (asks) reader.read();
     const writes = ["a", "b", "c"].map((item) => writer.write(item));

@@ -1,13 +1,5 @@
-import type { Collector } from "./batcher.ts";
-import {
-  check,
-  FUNCTION,
-  LIMIT_OR_NONE,
-  LINGER,
-  type Rule,
-  type Rules,
-  SIGNAL,
-} from "./options.ts";
+import { check, FUNCTION, LIMIT_OR_NONE, type Rule, type Rules } from "../shared/options.ts";
+import type { Collector } from "./batch_buffer.ts";
 
 /** The limits of a batch, checked, and what they are called by those who gave them. */
 export interface ItemLimits<T> {
@@ -20,7 +12,7 @@ export interface ItemLimits<T> {
 }
 
 /** The limits of a batch as they are given. */
-export interface GivenLimits<T> {
+export interface RawLimits<T> {
   maxItems?: number | undefined;
   maxWeight?: number | undefined;
   weigh?: ((item: T) => number) | undefined;
@@ -34,16 +26,13 @@ export const OVERSIZE: Rule = [
   (value: string) => value === "alone" || value === "error",
 ];
 
-/** The rules of {@linkcode GivenLimits}. */
-export const LIMITS: Rules<keyof GivenLimits<never>> = {
+/** The rules of {@linkcode RawLimits}. */
+export const LIMITS: Rules<keyof RawLimits<never>> = {
   maxItems: LIMIT_OR_NONE,
   maxWeight: LIMIT_OR_NONE,
   weigh: FUNCTION,
   oversize: OVERSIZE,
 };
-
-/** The rules of what a batching stream is told beside its limits. */
-export const BATCHING: Rules<"linger" | "signal"> = { linger: LINGER, signal: SIGNAL };
 
 const NAMES = { maxWeight: "maxWeight", weigh: "weigh" };
 const isWeight = (value: number): boolean => value >= 0 && value < Infinity;
@@ -52,15 +41,15 @@ const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight
 /** Checks that the limits go together, and fills in those that are not given. */
 export function completeLimits<T>(
   owner: string,
-  given: GivenLimits<T>,
+  raw: RawLimits<T>,
   names: ItemLimits<T>["names"] = NAMES,
 ): ItemLimits<T> {
-  const { maxWeight = Infinity, weigh, oversize = "alone" } = given;
-  if ((given.maxWeight === undefined) !== (weigh === undefined)) {
+  const { maxWeight = Infinity, weigh, oversize = "alone" } = raw;
+  if ((raw.maxWeight === undefined) !== (weigh === undefined)) {
     const [here, missing] = weigh ? ["weigh", "maxWeight"] : ["maxWeight", "weigh"];
     throw new TypeError(`${owner}: option "${here}" needs option "${missing}"`);
   }
-  const { maxItems = maxWeight === Infinity ? 1000 : Infinity } = given;
+  const { maxItems = maxWeight === Infinity ? 1000 : Infinity } = raw;
   if (maxWeight === Infinity) {
     const rule = `be finite where "${names.maxWeight}" is not`;
     check(owner, "maxItems", maxItems, ["number", rule, Number.isFinite]);
@@ -68,20 +57,10 @@ export function completeLimits<T>(
   return { owner, names, maxItems, maxWeight, weigh, oversize };
 }
 
-/** What `CollectStream` is to be told where batches are arrays of items. Checked. */
-export class ItemBatching<T> {
-  readonly collector: () => Collector<T, T[]>;
-  readonly linger: number | undefined;
-  readonly signal: AbortSignal | undefined;
-
-  constructor(
-    limits: ItemLimits<T>,
-    given: { linger?: number | undefined; signal?: AbortSignal | undefined },
-  ) {
-    this.collector = () => itemCollector(limits);
-    this.linger = given.linger;
-    this.signal = given.signal;
-  }
+/** A collector of one's own stands instead of the limits: throws if one of them is given beside it. */
+export function checkInstead(owner: string, raw: object): void {
+  const beside = Object.keys(LIMITS).find((name) => name in raw);
+  if (beside) throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
 }
 
 /** The collector that holds these limits. */
@@ -117,17 +96,26 @@ class CountingCollector<T> implements Collector<T, T[]> {
 }
 
 /** Items in an array, up to a count and a weight. */
-class WeighingCollector<T> extends CountingCollector<T> {
+class WeighingCollector<T> implements Collector<T, T[]> {
   readonly #limits: ItemLimits<T>;
   readonly #weigh: (item: T) => number;
+  readonly #counted: CountingCollector<T>;
   #weight = 0;
   /** Of the item that `fits` was asked about last. */
   #next = 0;
 
   constructor(limits: ItemLimits<T>, weigh: (item: T) => number) {
-    super(limits);
     this.#limits = limits;
     this.#weigh = weigh;
+    this.#counted = new CountingCollector(limits);
+  }
+
+  get size(): number {
+    return this.#counted.size;
+  }
+
+  get full(): boolean {
+    return this.#counted.full || this.#weight >= this.#limits.maxWeight;
   }
 
   fits(item: T): boolean {
@@ -145,14 +133,13 @@ class WeighingCollector<T> extends CountingCollector<T> {
     return this.#weight + weight <= maxWeight;
   }
 
-  override add(item: T): void {
-    super.add(item);
+  add(item: T): void {
+    this.#counted.add(item);
     this.#weight += this.#next;
-    if (this.#weight >= this.#limits.maxWeight) this.full = true;
   }
 
-  override take(): T[] {
+  take(): T[] {
     this.#weight = 0;
-    return super.take();
+    return this.#counted.take();
   }
 }

@@ -1,5 +1,4 @@
-import { Deadlines, Expiring } from "./deadlines.ts";
-import { check, type Rule } from "./options.ts";
+import { check, type Rule } from "../shared/options.ts";
 
 /**
  * Gathers items into batches of your own making: go-zero's `TaskContainer`.
@@ -42,24 +41,25 @@ export function makeCollector<T, B>(
   return check(owner, "collector", factory(), COLLECTOR);
 }
 
-/** The clock of batches that linger: one timer over all of them. */
-export type Linger = Deadlines<Batcher<never, unknown>>;
-
-/** Makes a clock; it is not used where batches are due at once, or never. */
-export function startLinger(duration: number): Linger {
-  return new Deadlines(duration, (batcher) => batcher.ring());
+/** Whose batch a {@linkcode BatchBuffer} holds. */
+export interface BatchHost {
+  /** How long the first item of a batch may wait, in milliseconds. */
+  readonly linger: number;
+  /** The clock starts. `openedAt` is when the first item came, by `performance.now()`. */
+  startLinger(openedAt: number): void;
+  /** The clock stops, if it runs. */
+  stopLinger(): void;
+  /** The batch has become due, because time has passed. */
+  onDue(): void;
 }
 
 /** Nothing is added to it, and nothing taken. */
 const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
 
-/**
- * One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows.
- */
-export class Batcher<T, B> extends Expiring {
+/** One open batch. It knows when it is full or due; whether anybody wants it now, its host knows. */
+export class BatchBuffer<T, B> {
   #collector: Collector<T, B>;
-  readonly #linger: Linger;
-  readonly #onDue: () => void;
+  readonly #host: BatchHost;
 
   /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
   held = 0;
@@ -68,11 +68,9 @@ export class Batcher<T, B> extends Expiring {
   #openedAt = 0;
   #yielding = false;
 
-  constructor(collector: Collector<T, B>, linger: Linger, onDue: () => void) {
-    super();
+  constructor(collector: Collector<T, B>, host: BatchHost) {
     this.#collector = collector;
-    this.#linger = linger;
-    this.#onDue = onDue;
+    this.#host = host;
   }
 
   get full(): boolean {
@@ -93,22 +91,22 @@ export class Batcher<T, B> extends Expiring {
 
   add(item: T): void {
     this.#collector.add(item);
-    if (this.held++ === 0 && this.#linger.duration !== Infinity) this.#open();
+    if (this.held++ === 0 && this.#host.linger !== Infinity) this.#open();
   }
 
   /** The batch is due, whatever the clock says. */
   expire(): void {
     this.due = true;
-    this.#linger.remove(this);
+    this.#host.stopLinger();
   }
 
   /** The batch has lingered long enough. */
-  ring(): void {
+  lingered(): void {
     this.due = true;
-    this.#onDue();
+    this.#host.onDue();
   }
 
-  /** Hands over the batch. Where the collector throws, nothing has changed. */
+  /** Hands over the batch. If the collector throws, nothing has changed. */
   take(): B {
     const batch = this.#collector.take();
     this.reset();
@@ -120,29 +118,27 @@ export class Batcher<T, B> extends Expiring {
     const { held } = this;
     this.held = 0;
     this.due = false;
-    this.#linger.remove(this);
+    this.#host.stopLinger();
     return held;
   }
 
   /** As `reset`, for good: lets go of the collector, which still holds the items. */
   end(): number {
     this.#collector = EMPTY;
-    const held = this.reset();
-    this.#linger.clear();
-    return held;
+    return this.reset();
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
-    const { duration } = this.#linger;
-    if (duration > 0) this.#openedAt = performance.now();
+    const { linger } = this.#host;
+    if (linger > 0) this.#openedAt = performance.now();
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {
       this.#yielding = false;
       if (this.held === 0 || this.due) return;
-      if (duration > 0) this.#linger.add(this, this.#openedAt);
-      else this.ring();
+      if (linger > 0) this.#host.startLinger(this.#openedAt);
+      else this.lingered();
     });
   }
 }

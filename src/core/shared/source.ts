@@ -12,15 +12,15 @@ export interface Step<T> {
 
 /** Any source, read item by item: what the reader of a stream has. */
 export interface SourceReader<T> {
-  /** Synchronous where the source is. */
+  /** Synchronous if the source is. */
   read(): Step<T> | PromiseLike<Step<T>>;
-  /** Nobody wants more. What is heard too late to be waited for goes to `late`. */
+  /** Nobody wants more. What comes too late to be waited for goes to `late`. */
   cancel(reason: unknown, late: (error: unknown) => void): Promise<void> | void;
   /** The source is over, or let go of. */
   releaseLock(): void;
 }
 
-/** Opens a source; throws a `TypeError` where it is none, or is locked. */
+/** Opens a source; throws a `TypeError` if it is none, or is locked. */
 export function openSource<T>(owner: string, source: Source<T>): SourceReader<T> {
   const given = Object(source ?? {});
   if (typeof given.getReader === "function") return given.getReader();
@@ -41,30 +41,30 @@ export function openSource<T>(owner: string, source: Source<T>): SourceReader<T>
   };
 }
 
-/** Reads a source to its end and offers each item, waiting where it is told to. */
-export class Consumer<T> {
+/** Reads a source to its end and writes each item, waiting when told to. */
+export class Pump<T> {
   readonly #reader: SourceReader<T>;
-  readonly #offer: (item: T) => Promise<void> | undefined;
+  readonly #write: (item: T) => Promise<void> | undefined;
   readonly #stopped = new Deferred<never>();
   #over = false;
   /** The source is at work, or at its end. */
   #inside = false;
 
-  constructor(reader: SourceReader<T>, offer: (item: T) => Promise<void> | undefined) {
+  constructor(reader: SourceReader<T>, write: (item: T) => Promise<void> | undefined) {
     this.#reader = reader;
-    this.#offer = offer;
-    // It may be stopped before it was run.
+    this.#write = write;
+    // It may be cancelled before it was run.
     markHandled(this.#stopped.promise);
   }
 
-  /** Call it once. Resolves when everything was offered; rejects with the source's error, the offer's, or that of `stop`. */
+  /** Call it once. Resolves when all was written; rejects with the error of the source, of `write` or of `cancel`. */
   run(): Promise<void> {
     // Raced once and not at each item: a read may never come back.
     return Promise.race([this.#stopped.promise, this.#read()]);
   }
 
   /** Lets go of the source. */
-  async stop(reason: unknown, late: (error: unknown) => void): Promise<void> {
+  async cancel(reason: unknown, late: (error: unknown) => void): Promise<void> {
     if (this.#over) return;
     this.#over = true;
     this.#stopped.reject(reason);
@@ -78,9 +78,9 @@ export class Consumer<T> {
     await cancelled;
   }
 
-  /** As `stop`, where an error has been told already: what the source says to it comes second. */
-  abandon(error: unknown): void {
-    markHandled(this.stop(error, () => {}));
+  /** As `cancel`, when an error has been told already: what the source says to it comes second. */
+  error(reason: unknown): void {
+    markHandled(this.cancel(reason, () => {}));
   }
 
   async #read(): Promise<void> {
@@ -92,10 +92,10 @@ export class Consumer<T> {
         const step = isThenable(read) ? await read : read;
         if (this.#over || step.done) return;
         try {
-          const accepted = this.#offer(step.value as T);
-          if (accepted) await accepted;
+          const written = this.#write(step.value as T);
+          if (written) await written;
         } catch (error) {
-          this.abandon(error);
+          this.error(error);
         }
       }
     } finally {

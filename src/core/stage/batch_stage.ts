@@ -1,0 +1,145 @@
+import { BatchBuffer, type BatchHost, type Collector } from "../batch/batch_buffer.ts";
+import { type DeadlineHost, DeadlineTimer } from "../shared/deadline_timer.ts";
+import type { Stage, StageController } from "./stage.ts";
+
+/** What `stats` shows of a batching stream: every accepted item is in exactly one of the next three. */
+export interface BatchStats {
+  /** Items that were written and taken. */
+  readonly accepted: number;
+  /** Items held in the open batch. */
+  readonly waiting: number;
+  /** Items handed to the consumer. */
+  readonly done: number;
+  /** Items given up by a cancel, an abort or an error. */
+  readonly discarded: number;
+  /** Batches handed to the consumer. */
+  readonly batches: number;
+}
+
+/** Gathers items into batches, hands one over when the consumer asks, and holds one at the most. */
+export class BatchStage<T, B> implements Stage<T>, BatchHost, DeadlineHost {
+  readonly linger: number;
+  readonly #controller: StageController<T, B>;
+  readonly #buffer: BatchBuffer<T, B>;
+  readonly #timer: DeadlineTimer = new DeadlineTimer(this);
+  /** When the open batch is due; `Infinity` while its clock does not run. */
+  deadline: number = Infinity;
+  #done = 0;
+  #discarded = 0;
+  #batches = 0;
+  /** The collector is asked for its batch: what it does to this stream meanwhile comes after. */
+  #taking = false;
+
+  constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
+    this.linger = linger;
+    this.#controller = controller;
+    this.#buffer = new BatchBuffer(collector, this);
+  }
+
+  get stats(): BatchStats {
+    const waiting = this.#buffer.held;
+    const [done, discarded, batches] = [this.#done, this.#discarded, this.#batches];
+    return { accepted: waiting + done + discarded, waiting, done, discarded, batches };
+  }
+
+  /** What is held is due now. */
+  flush(): void {
+    if (this.#buffer.held === 0) return;
+    this.#buffer.expire();
+    this.#controller.advance();
+  }
+
+  get full(): boolean {
+    return this.#buffer.full && !this.#buffer.empty;
+  }
+
+  write(item: T): boolean {
+    const [controller, buffer] = [this.#controller, this.#buffer];
+    if (!controller.pendingWrite && !buffer.fits(item)) {
+      // The collector is user code, and may have cancelled the stream.
+      if (controller.errored) return false;
+      buffer.expire();
+      if (!controller.pullRequested) return false;
+      this.#handOver();
+    }
+    if (controller.errored) return false;
+    buffer.add(item);
+    // Cancelled by the collector: the item is turned away, and was not accepted.
+    if (controller.errored) buffer.reset();
+    else if (buffer.full) {
+      buffer.expire();
+      this.pull();
+    }
+    return true;
+  }
+
+  pull(): void {
+    if (this.#taking) return;
+    const { pullRequested, closeRequested } = this.#controller;
+    if (this.#buffer.held > 0) {
+      if (pullRequested && this.#buffer.due) this.#handOver();
+    } else if (closeRequested) this.#finish();
+  }
+
+  close(): boolean {
+    this.#buffer.expire();
+    return true;
+  }
+
+  abort(): void {
+    this.#discarded += this.#buffer.end();
+    this.#timer.clear();
+  }
+
+  // For the batch.
+
+  startLinger(openedAt: number): void {
+    this.deadline = openedAt + this.linger;
+    if (!this.#timer.armed) this.#timer.arm();
+  }
+
+  stopLinger(): void {
+    this.deadline = Infinity;
+    this.#timer.release();
+  }
+
+  onDue(): void {
+    this.#controller.advance();
+  }
+
+  // For the timer.
+
+  get duration(): number {
+    return this.linger;
+  }
+
+  onDeadline(): void {
+    this.deadline = Infinity;
+    this.#buffer.lingered();
+  }
+
+  #handOver(): void {
+    const [controller, buffer] = [this.#controller, this.#buffer];
+    // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
+    const { empty, held } = buffer;
+    if (empty) {
+      // The collector has swallowed everything: there is no batch to hand over.
+      this.#done += buffer.reset();
+    } else {
+      this.#taking = true;
+      const batch = buffer.take();
+      this.#taking = false;
+      if (controller.errored) return;
+      this.#done += held;
+      this.#batches++;
+      controller.enqueue(batch);
+    }
+    if (controller.closeRequested) this.#finish();
+    else controller.ready();
+  }
+
+  #finish(): void {
+    this.#timer.clear();
+    this.#controller.finish();
+  }
+}

@@ -1,0 +1,217 @@
+import { Deferred } from "../shared/promises.ts";
+import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
+
+/**
+ * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
+ * underlying source in one.
+ */
+export interface Stage<T> {
+  /** Whether nothing more can be taken before something has been handed over. */
+  readonly full: boolean;
+  /**
+   * Takes `item`; or returns false, and is given it again, with `pendingWrite` set, when it has called
+   * `ready`. Then it has room. May throw.
+   */
+  write(item: T): boolean;
+  /** Hands over what it can: the consumer asks, or nothing more comes. May throw. */
+  pull(): void;
+  /** Nothing more comes. Returns whether the writable side closes now; else `ready` closes it. */
+  close(): boolean;
+  /** The end with an error, which both sides have by now: lets go of what is held and at work. */
+  abort(reason: unknown): void;
+}
+
+/**
+ * Drives a stage between its two sides: one write or close is pending at a time, chunks go out on
+ * demand, and both sides end at once.
+ *
+ * - `open`: items are written.
+ * - `closing`: the rest goes out, on demand.
+ * - `closed`, `errored`: nothing goes in or out.
+ */
+export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
+  readonly stage: S;
+  readonly #signal: AbortSignal | undefined;
+  /** Both from `start` on. */
+  #readable!: ReadableStreamDefaultController<R>;
+  #onError!: (reason: unknown) => void;
+
+  #state: "open" | "closing" | "closed" | "errored" = "open";
+  #storedError: unknown;
+  /** The consumer asks for a chunk, and has not been given one. */
+  pullRequested = false;
+  /** The write, or the close, that waits for `ready`. */
+  #pending: Deferred<void> | undefined;
+  /** The item of that write. */
+  #item: { readonly item: T } | undefined;
+
+  constructor(make: (controller: StageController<T, R>) => S, signal: AbortSignal | undefined) {
+    this.stage = make(this as never);
+    this.#signal = signal;
+  }
+
+  // For the two sides.
+
+  /** Both are there; `onError` tells whoever writes that this has failed. */
+  start(readable: ReadableStreamDefaultController<R>, onError: (reason: unknown) => void): void {
+    this.#readable = readable;
+    this.#onError = onError;
+    onAbort(this.#signal, this);
+  }
+
+  /** Takes the item now, or returns when it will have been taken. Throws once this has failed. */
+  write(item: T): Promise<void> | undefined {
+    try {
+      // That is user code, in part: it may have cancelled the stream.
+      if (!this.stage.write(item) && !this.errored) {
+        this.#item = { item };
+        return this.#whenReady();
+      }
+    } catch (error) {
+      this.error(error);
+    }
+    this.#rethrow();
+  }
+
+  /** Settles when there is room, if there is none. */
+  room(): Promise<void> | undefined {
+    return this.stage.full ? this.#whenReady() : undefined;
+  }
+
+  /** The consumer asks for a chunk. */
+  pull(): void {
+    this.pullRequested = true;
+    this.advance();
+  }
+
+  /** Nothing more comes: the rest goes out, and then the end. */
+  close(): Promise<void> | undefined {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    const closed = this.stage.close();
+    this.advance();
+    this.#rethrow();
+    return closed ? undefined : this.#whenReady();
+  }
+
+  /**
+   * The producer aborts. The write or close that is pending would hold that up: the stream calls
+   * `abort` of its sink only after it.
+   */
+  onAbort(reason: unknown): void {
+    // Not at once: Node 20 does not bear it that the writable is errored inside its own abort.
+    if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
+    else this.#rejectPending(reason);
+  }
+
+  // For the stage.
+
+  get closeRequested(): boolean {
+    return this.#state === "closing";
+  }
+
+  get errored(): boolean {
+    return this.#state === "errored";
+  }
+
+  /** Whether an item waits that the stage has been offered before. */
+  get pendingWrite(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Something has changed: the stage hands over what it can. */
+  advance(): void {
+    try {
+      this.stage.pull();
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  /** Hands over a chunk. The consumer may ask for the next one before this returns. */
+  enqueue(chunk: R): void {
+    this.pullRequested = false;
+    this.#readable.enqueue(chunk);
+  }
+
+  /** There is room: what is pending goes in. May throw. */
+  ready(): void {
+    const pending = this.#item;
+    this.#item = undefined;
+    if (pending) this.stage.write(pending.item);
+    this.#pending?.resolve();
+    this.#pending = undefined;
+  }
+
+  /** All has been handed over. */
+  finish(): void {
+    this.#state = "closed";
+    offAbort(this.#signal, this);
+    this.#readable.close();
+  }
+
+  /** Ends both sides with the very reason. The first one counts. */
+  error(reason: unknown): void {
+    if (this.#state === "closed" || this.errored) return;
+    this.#state = "errored";
+    this.#storedError = reason;
+    offAbort(this.#signal, this);
+    this.#rejectPending(reason);
+    this.#readable.error(reason);
+    this.#onError(reason);
+    // User code from here on: all that it can see is as it will be.
+    this.stage.abort(reason);
+  }
+
+  #rejectPending(reason: unknown): void {
+    this.#item = undefined;
+    this.#pending?.reject(reason);
+    this.#pending = undefined;
+  }
+
+  #rethrow(): void {
+    if (this.errored) throw this.#storedError;
+  }
+
+  #whenReady(): Promise<void> {
+    return (this.#pending ??= new Deferred()).promise;
+  }
+}
+
+/**
+ * What every transform extends, so that it is an instance; its own two sides are never used. A
+ * constant, since a bundler keeps a class that extends a global.
+ *
+ * @internal
+ */
+export const TransformBase: typeof TransformStream = /* @__PURE__ */ (() => TransformStream)();
+
+/** A stage between its two sides. */
+export interface Pair<T, R, S> {
+  readonly stage: S;
+  readonly readable: ReadableStream<R>;
+  readonly writable: WritableStream<T>;
+}
+
+/** Makes the two sides. */
+export function openPair<T, R, S extends Stage<T>>(
+  controller: StageController<T, R, S>,
+): Pair<T, R, S> {
+  let errorWritable!: (reason: unknown) => void;
+  const writable = new WritableStream<T>({
+    start(writer) {
+      errorWritable = (reason) => writer.error(reason);
+      writer.signal.addEventListener("abort", () => controller.onAbort(writer.signal.reason));
+    },
+    write: (item) => controller.write(item),
+    close: () => controller.close(),
+    // The signal's reason will not do: without one it is an `AbortError`.
+    abort: (reason) => controller.error(reason),
+  }, { highWaterMark: 1 });
+  const readable = new ReadableStream<R>({
+    start: (reader) => controller.start(reader, errorWritable),
+    pull: () => controller.pull(),
+    cancel: (reason) => controller.error(reason),
+  }, { highWaterMark: 0 });
+  return { stage: controller.stage, readable, writable };
+}

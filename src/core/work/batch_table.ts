@@ -1,0 +1,263 @@
+import { BatchBuffer, type BatchHost, type Collector } from "../batch/batch_buffer.ts";
+import type { Deferred } from "../shared/promises.ts";
+import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
+import { BatchResults } from "./batch_results.ts";
+import type { Epoch } from "./counts.ts";
+import { WorkJob } from "./job.ts";
+import type { Runner } from "./pool.ts";
+import type { Batches, WorkQueue } from "./work_queue.ts";
+
+/** How a {@linkcode BatchTable} gathers. Checked already. */
+export interface BatchOptions<T, B> {
+  owner: string;
+  collector: () => Collector<T, B>;
+  linger: number;
+  /** Whether there are keys, and a batch for each. */
+  keyed: boolean;
+  /** Whether a batch is the array of its items. */
+  plain: boolean;
+  /** Whether it takes code of the user's to know if an item fits. */
+  asking: boolean;
+  /** Whether the items are kept beside it, because somebody is to be told which were discarded. */
+  keeping: boolean;
+}
+
+/** A batch that gathers, and what came with its items. */
+class PendingBatch<T, B> extends TimeoutEntry implements BatchHost {
+  readonly buffer: BatchBuffer<T, B>;
+  readonly key: unknown;
+  readonly #table: BatchTable<T, B>;
+  /** Its collector is being asked for the batch. */
+  taking = false;
+  /** Both of the item that opened it. */
+  snapshot: Runner | undefined;
+  epoch!: Epoch;
+  /** For those that were submitted. */
+  results: BatchResults | undefined;
+  /** If they cannot be had from the batch. */
+  items: T[] | undefined;
+
+  constructor(table: BatchTable<T, B>, key: unknown, collector: Collector<T, B>) {
+    super();
+    this.#table = table;
+    this.key = key;
+    this.buffer = new BatchBuffer(collector, this);
+  }
+
+  get linger(): number {
+    return this.#table.timeouts.duration;
+  }
+
+  startLinger(openedAt: number): void {
+    this.#table.timeouts.add(this, openedAt);
+  }
+
+  stopLinger(): void {
+    this.#table.timeouts.remove(this);
+  }
+
+  onDue(): void {
+    this.#table.onDue(this);
+  }
+}
+
+/** The open batches of an `Aggregator`, one for each key, until they are jobs. */
+export class BatchTable<T, B> implements Batches<T, B> {
+  readonly timeouts: TimeoutQueue<PendingBatch<T, B>>;
+  readonly #queue: WorkQueue<T, B>;
+  readonly #options: BatchOptions<T, B>;
+  readonly #asking: boolean;
+  readonly #keeping: boolean;
+  /** The batches with items in them, the oldest first. */
+  readonly #open = new Map<unknown, PendingBatch<T, B>>();
+  /** Those that are due, and wait for a worker. */
+  readonly #due = new Set<PendingBatch<T, B>>();
+  /** The only one, if there are no keys. */
+  readonly #single: PendingBatch<T, B> | undefined;
+  /** How many collectors are being asked for their batch, which they may use to come back here. */
+  #takes = 0;
+  adding = 0;
+  started = 0;
+
+  constructor(queue: WorkQueue<T, B>, options: BatchOptions<T, B>) {
+    this.#queue = queue;
+    this.#options = options;
+    this.#asking = options.asking;
+    this.#keeping = options.keeping;
+    this.timeouts = new TimeoutQueue(options.linger, (batch) => batch.buffer.lingered());
+    if (!options.keyed) this.#single = this.#make(undefined);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get taking(): boolean {
+    return this.#takes > 0;
+  }
+
+  add(
+    item: T,
+    key: unknown,
+    snapshot: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): boolean {
+    const queue = this.#queue;
+    let batch = this.#single ?? this.#open.get(key);
+    let closed = false;
+    try {
+      batch ??= this.#make(key);
+      if (this.#asking) {
+        const fits = batch.buffer.fits(item);
+        // That is user code: the sink may be at its end by now, or full, or this batch closed.
+        queue.checkUsable();
+        if (!queue.hasRoom(key)) return false;
+        if (!this.#current(batch)) return this.add(item, key, snapshot, result);
+        if (!fits) closed = this.#close(batch);
+        // A place is kept for the item while its collector has it. A throw ends the sink.
+        this.adding++;
+        batch.buffer.add(item);
+        this.adding--;
+        queue.checkUsable();
+        // Code of the user's may have opened another batch of this key meanwhile.
+        const other = batch.buffer.held === 1 && this.#open.get(key);
+        if (other) closed = this.#close(other);
+      } else {
+        batch.buffer.add(item);
+      }
+    } catch (error) {
+      queue.error(error);
+      batch?.buffer.reset();
+      throw error;
+    }
+    const { buffer } = batch;
+    if (buffer.held === 1) {
+      batch.snapshot = snapshot;
+      batch.epoch = queue.counts.epoch;
+      this.#open.set(key, batch);
+    }
+    queue.counts.accept();
+    if (result) {
+      (batch.results ??= new BatchResults(this.#options.owner)).add(buffer.held - 1, result);
+    }
+    if (this.#keeping) (batch.items ??= []).push(item);
+    // It is accepted already, whatever the collector throws now.
+    closed = this.#tryClose(batch, "full") || closed;
+    if (closed || !queue.hasRoom(key)) queue.proceed();
+    return true;
+  }
+
+  closeAll(): void {
+    for (const batch of [...this.#open.values()]) this.#tryClose(batch);
+  }
+
+  /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */
+  dispatch(all: boolean): boolean {
+    if (this.taking) return false;
+    const { pool } = this.#queue;
+    if (all && this.#open.size > 0) {
+      this.closeAll();
+      pool.drain();
+      return true;
+    }
+    // First, or with many keys each settlement would look at all of them.
+    if (!pool.idle) return false;
+    const next = this.#startable(this.#due) ??
+      (this.#queue.hasRoom(undefined) ? undefined : this.#startable(this.#open.values()));
+    if (!next) return false;
+    if (this.#tryClose(next)) pool.drain();
+    return true;
+  }
+
+  abort(): WorkJob<T, B>[] {
+    const jobs = [...this.#open.values()].map((batch) => this.#discard(batch));
+    this.#open.clear();
+    this.#due.clear();
+    this.#single?.buffer.end();
+    this.timeouts.clear();
+    return jobs;
+  }
+
+  onDue(batch: PendingBatch<T, B>): void {
+    this.#due.add(batch);
+    this.#queue.onIdle();
+  }
+
+  #make(key: unknown): PendingBatch<T, B> {
+    return new PendingBatch(this, key, this.#options.collector());
+  }
+
+  /** Whether this is the batch that items of its key go to. */
+  #current(batch: PendingBatch<T, B>): boolean {
+    if (this.#single) return true;
+    return batch.buffer.held > 0 ? this.#open.get(batch.key) === batch : !this.#open.has(batch.key);
+  }
+
+  #startable(batches: Iterable<PendingBatch<T, B>>): PendingBatch<T, B> | undefined {
+    for (const batch of batches) if (this.#queue.pool.canStart(batch.key)) return batch;
+    return undefined;
+  }
+
+  /** When nobody could be given what the collector throws. */
+  #tryClose(batch: PendingBatch<T, B>, when?: "full"): boolean {
+    try {
+      return (!when || batch.buffer.full) && this.#close(batch);
+    } catch (error) {
+      this.#queue.error(error);
+      return false;
+    }
+  }
+
+  /** The batch goes to the pool, and the next item opens another. */
+  #close(batch: PendingBatch<T, B>): boolean {
+    const { buffer } = batch;
+    // Or it was closed while its collector was asked whether it is full.
+    if (batch.taking || buffer.held === 0) return false;
+    // A throw of the collector ends the sink: there is nothing to put back.
+    batch.taking = true;
+    this.#takes++;
+    const { empty } = buffer;
+    const job = empty ? this.#discard(batch) : this.#take(batch);
+    batch.taking = false;
+    this.#takes--;
+    this.#queue.checkUsable();
+    this.#open.delete(batch.key);
+    this.#due.delete(batch);
+    if (empty) this.#skip(job);
+    else this.#queue.pool.add(job);
+    return true;
+  }
+
+  /** Makes a job of the batch, which is empty then. Throws what the collector throws, and keeps everything then. */
+  #take(batch: PendingBatch<T, B>): WorkJob<T, B> {
+    const { held } = batch.buffer;
+    const payload = batch.buffer.take();
+    return this.#job(batch, payload, held, this.#options.plain ? payload as T[] : batch.items);
+  }
+
+  /** As `#take`, if no handler is to have it: a collector of one's own is asked nothing. */
+  #discard(batch: PendingBatch<T, B>): WorkJob<T, B> {
+    if (this.#options.plain) return this.#take(batch);
+    return this.#job(batch, undefined as B, batch.buffer.reset(), batch.items);
+  }
+
+  #job(
+    batch: PendingBatch<T, B>,
+    payload: B,
+    count: number,
+    items: readonly T[] = [],
+  ): WorkJob<T, B> {
+    const { key, snapshot, results, epoch } = batch;
+    results?.close(count);
+    batch.results = batch.items = batch.snapshot = undefined;
+    return new WorkJob(payload, key, snapshot, results, epoch, count, items);
+  }
+
+  /** The collector has swallowed everything: there is nothing to handle. */
+  #skip(job: WorkJob<T, B>): void {
+    const { counts } = this.#queue;
+    counts.start(job.count);
+    job.submitters?.resolve(Array.from({ length: job.count }));
+    counts.settle(job.count, 0, job.epoch);
+  }
+}

@@ -1,0 +1,94 @@
+import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
+
+/** A job as this queue sees it. */
+export interface Keyed extends Linked {
+  readonly key: unknown;
+  /** Both belong to the queue: the place in the order of acceptance, and the jobs of its key behind it. */
+  order: number;
+  behind: FifoQueue<Keyed> | undefined;
+}
+
+/**
+ * One job of a key is ready or running, the others stand behind it in order. Among the ready ones the
+ * oldest goes first, so a key gains nothing by having been blocked.
+ */
+export class KeyedQueue<J extends Keyed> {
+  /** Of the keys with a job that is ready or running: the jobs behind it. */
+  readonly #keys = new Map<unknown, FifoQueue<Keyed>>();
+  /** Ready since they came, in order. */
+  readonly #fresh = new FifoQueue<J>();
+  /** Ready since the job before them settled: a heap, the oldest first. */
+  readonly #freed: J[] = [];
+  #accepted = 0;
+
+  /** Whether a job of this key need not wait for another of it. */
+  free(key: unknown): boolean {
+    return !this.#keys.has(key);
+  }
+
+  push(job: J): void {
+    job.order = this.#accepted++;
+    const behind = this.#keys.get(job.key);
+    if (behind) {
+      job.behind = behind;
+      behind.push(job);
+    } else {
+      this.#keys.set(job.key, job.behind = new FifoQueue());
+      this.#fresh.push(job);
+    }
+  }
+
+  /** The oldest job that may start now. */
+  shift(): J | undefined {
+    const fresh = this.#fresh.head;
+    const freed = this.#freed[0];
+    if (freed === undefined || (fresh !== undefined && fresh.order < freed.order)) {
+      return this.#fresh.shift();
+    }
+    removeFirst(this.#freed);
+    return freed;
+  }
+
+  /** A job has settled: the next one of its key may start. */
+  release(job: J): void {
+    const next = job.behind!.shift();
+    if (next) insert(this.#freed, next as J);
+    else this.#keys.delete(job.key);
+  }
+
+  /** Takes all that waits, in the order of acceptance. */
+  drain(): J[] {
+    const jobs = [...this.#freed, ...this.#fresh.drain()];
+    for (const behind of this.#keys.values()) for (const job of behind.drain()) jobs.push(job as J);
+    this.#freed.length = 0;
+    this.#keys.clear();
+    return jobs.sort((a, b) => a.order - b.order);
+  }
+}
+
+/** Adds a job to the heap. */
+function insert<J extends Keyed>(heap: J[], job: J): void {
+  let place = heap.push(job) - 1;
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
+    if (heap[parent]!.order < job.order) break;
+    heap[place] = heap[parent]!;
+    place = parent;
+  }
+  heap[place] = job;
+}
+
+/** Removes the first of the heap. */
+function removeFirst<J extends Keyed>(heap: J[]): void {
+  const job = heap.pop()!;
+  if (heap.length === 0) return;
+  let place = 0;
+  for (;;) {
+    let child = 2 * place + 1;
+    if (child + 1 < heap.length && heap[child + 1]!.order < heap[child]!.order) child++;
+    if (child >= heap.length || job.order < heap[child]!.order) break;
+    heap[place] = heap[child]!;
+    place = child;
+  }
+  heap[place] = job;
+}

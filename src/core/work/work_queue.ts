@@ -1,0 +1,360 @@
+import type { HandlerContext } from "../shared/call_context.ts";
+import { FifoQueue } from "../shared/fifo_queue.ts";
+import {
+  Deferred,
+  isThenable,
+  markHandled,
+  reportUncaught,
+  whenSettled,
+} from "../shared/promises.ts";
+import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
+import { openSource, Pump, type Source } from "../shared/source.ts";
+import { Counts, type SinkStats } from "./counts.ts";
+import { type Waiter, WorkJob } from "./job.ts";
+import { Pool, type PoolHost, type Runner } from "./pool.ts";
+import type { WorkOptions } from "./work_options.ts";
+
+/** Where items gather before a handler is given them. A `Fanout` has none: each item is a job. */
+export interface Batches<T, P> {
+  /** How many batches are open. */
+  readonly size: number;
+  /** How many have been handed to the handler. */
+  started: number;
+  /** Items that are not counted yet: user code is at it, and may come back here. */
+  readonly adding: number;
+  /** Whether a batch is being made of what was gathered, which is user code too. */
+  readonly taking: boolean;
+  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
+  add(
+    item: T,
+    key: unknown,
+    snapshot: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): boolean;
+  /** Makes a job of every open batch. */
+  closeAll(): void;
+  /** Starts a batch that waits for a worker, if one can; `all` if nothing more comes. */
+  dispatch(all: boolean): boolean;
+  /** Takes what was gathered. */
+  abort(): WorkJob<T, P>[];
+}
+
+/**
+ * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
+ * bound, keeps the counts, and says who is told what when the sink closes or fails.
+ *
+ * - `open`: everything is accepted for which there is room.
+ * - `closing`: only what was pushed or written before is.
+ * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
+ * - `errored`: nothing more starts, and handlers that run are let go.
+ */
+export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
+  readonly counts: Counts = new Counts();
+  readonly pool: Pool<WorkJob<T, P>>;
+  readonly #options: WorkOptions<T, P>;
+  readonly #batches: Batches<T, P> | undefined;
+
+  #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
+  /** A box: the error may be any value. */
+  #failure: { readonly error: unknown } | undefined;
+  readonly #closed = new Deferred<void>();
+  /** Tells the stream that the sink has failed. */
+  #onError: ((error: unknown) => void) | undefined;
+
+  /** Those who wait for room, in the order in which they came: nobody overtakes. */
+  readonly #waiters = new FifoQueue<Waiter<T>>();
+  #moving = false;
+  /** The `consume` calls that are under way. */
+  readonly #pumps = new Set<Pump<T>>();
+
+  constructor(options: WorkOptions<T, P>, batches?: (queue: WorkQueue<T, P>) => Batches<T, P>) {
+    this.#options = options;
+    markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
+    this.pool = new Pool(this, options);
+    this.#batches = batches?.(this);
+  }
+
+  get stats(): SinkStats & { batches?: number } {
+    const { stats } = this.counts;
+    return this.#batches ? { ...stats, batches: this.#batches.started } : stats;
+  }
+
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** The stream is there; `onError` tells it of a failure. */
+  start(onError: (error: unknown) => void): void {
+    this.#onError = onError;
+    onAbort(this.#options.signal, this);
+  }
+
+  // Ways in. They throw what the caller is to be told.
+
+  /** Accepts the item if there is room now. */
+  tryPush(item: T): boolean {
+    this.#checkOpen();
+    const { key, snapshot } = this.#options;
+    const lane = key?.(item);
+    if (key) this.#checkOpen();
+    if (!this.#admits(lane)) return false;
+    const runner = snapshot?.();
+    if (snapshot) {
+      this.#checkOpen();
+      if (!this.#admits(lane)) return false;
+    }
+    return this.#admit(item, lane, runner, undefined);
+  }
+
+  /** Accepts the item now, or returns when that is over. If a result is waited for, that says it. */
+  push(item: T, result?: Deferred<unknown>): Promise<void> | undefined {
+    this.#checkOpen();
+    return this.#offer(item, result);
+  }
+
+  /** Takes what the stream writes; what was written before a `close()` comes while closing. */
+  write(item: T): Promise<void> | undefined {
+    try {
+      return this.#offer(item, undefined, "written");
+    } catch (error) {
+      // A stream whose write fails is errored, and its sink is not told.
+      this.error(error);
+      throw error;
+    }
+  }
+
+  async consume(source: Source<T>): Promise<void> {
+    this.#checkOpen();
+    const reader = openSource(`${this.#options.owner}.consume`, source);
+    const pump = new Pump(reader, (item) => this.push(item));
+    this.#pumps.add(pump);
+    // To open a source is user code, too: the sink may be at its end by now.
+    if (this.#state !== "open") pump.error(this.#refusal());
+    try {
+      await pump.run();
+      await this.flush();
+    } finally {
+      this.#pumps.delete(pump);
+    }
+  }
+
+  // Ways out.
+
+  flush(): Promise<void> {
+    // Closed first, so that no batch spans two epochs; started last, because that is user code.
+    this.#batches?.closeAll();
+    if (this.#failure) return Promise.reject(this.#failure.error);
+    const flushed = this.counts.whenFlushed();
+    if (this.#batches) this.proceed();
+    return flushed;
+  }
+
+  /** From here on nothing new is accepted. */
+  refuse(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#stopPumps(this.#refusal());
+  }
+
+  /** Everything the stream had has been written: resolves when all of it has settled. */
+  close(): Promise<void> {
+    this.refuse();
+    this.#state = "draining";
+    this.onIdle();
+    return this.whenClosed();
+  }
+
+  /** Settles when the sink is closed or errored. */
+  whenClosed(): Promise<void> {
+    // One for each who asks, so that nobody's rejection counts as handled by another.
+    return this.#closed.promise.then();
+  }
+
+  /** Stops at once, for good. The first error wins. */
+  error(error: unknown): void {
+    if (this.#state === "closed" || this.#failure) return;
+    this.#state = "errored";
+    this.#failure = { error };
+    offAbort(this.#options.signal, this);
+
+    const { waiting, running } = this.pool.stop();
+    const items: T[] = [];
+    this.counts.rejectFlushes(error);
+    for (const job of [...waiting, ...this.#batches?.abort() ?? []]) {
+      this.counts.discard(job.count, job.epoch);
+      job.submitters?.reject(error);
+      for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
+    }
+    for (const job of running) job.submitters?.reject(error);
+    for (const waiter of this.#waiters.drain()) reject(waiter, error);
+    this.#closed.reject(error);
+    this.#onError?.(error);
+
+    // User code from here on: all that it can see is as it will be.
+    this.#stopPumps(error);
+    this.pool.abort(error);
+    if (items.length === 0) return;
+    const { onDiscard } = this.#options;
+    try {
+      onDiscard?.(items, error);
+    } catch (thrown) {
+      reportUncaught(thrown);
+    }
+  }
+
+  // For the batches.
+
+  /** Whether an item of this key can be accepted now. */
+  hasRoom(key: unknown): boolean {
+    const [{ waiting }, { capacity }, batches] = [this.counts, this.#options, this.#batches];
+    if (batches) return waiting + batches.adding < capacity && !batches.taking;
+    return waiting < capacity || this.pool.canStart(key);
+  }
+
+  /** Throws if nothing can be accepted any more, not even what was pushed before `close()`. */
+  checkUsable(): void {
+    if (this.#failure || this.#state === "closed") throw this.#refusal();
+  }
+
+  /** Starts what can start. Even if no worker is free, those who wait for room may come in. */
+  proceed(): void {
+    if (this.pool.idle) this.pool.drain();
+    else this.onIdle();
+  }
+
+  // For the pool.
+
+  onStart(job: WorkJob<T, P>): void {
+    if (this.#batches) this.#batches.started++;
+    this.counts.start(job.count);
+  }
+
+  run(job: WorkJob<T, P>, context: HandlerContext): unknown {
+    const { handler } = this.#options;
+    return handler(job.payload, context);
+  }
+
+  onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    const { submitters } = job;
+    if (!failed) {
+      if (!submitters) return;
+      try {
+        job.failures = submitters.resolve(outcome) ?? 0;
+        return;
+      } catch (error) {
+        outcome = error;
+      }
+    }
+    job.failures = job.count;
+    if (submitters && submitters.reject(outcome) !== false || this.#failure) return;
+    const { onError } = this.#options;
+    if (onError === undefined) {
+      this.error(outcome);
+      return;
+    }
+    try {
+      const handled = onError(outcome, job.payload);
+      if (isThenable(handled)) {
+        return whenSettled(handled, () => {}, (error) => this.error(error));
+      }
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  onRelease(job: WorkJob<T, P>): void {
+    this.counts.settle(job.count, job.failures, job.epoch);
+  }
+
+  onIdle(): void {
+    // What is started here may settle at once, and come by here again.
+    if (this.#moving) return;
+    // The usual case, for each item.
+    if (this.#state === "open" && !this.#waiters.head && !this.#batches?.size) return;
+    this.#moving = true;
+    while (!this.#failure && (this.#batches?.dispatch(this.#ending) || this.#admitWaiter()));
+    this.#moving = false;
+    if (!this.#ending || !this.counts.idle) return;
+    this.#state = "closed";
+    offAbort(this.#options.signal, this);
+    this.#closed.resolve();
+  }
+
+  /** Nothing more comes. */
+  get #ending(): boolean {
+    return this.#state === "draining" && !this.#waiters.head;
+  }
+
+  /** Nobody overtakes those who wait for room. */
+  #admits(key: unknown): boolean {
+    return !this.#waiters.head && this.hasRoom(key);
+  }
+
+  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
+  #admit(
+    item: T,
+    key: unknown,
+    snapshot: Runner | undefined,
+    result: Deferred<unknown> | undefined,
+  ): boolean {
+    if (this.#batches) return this.#batches.add(item, key, snapshot, result);
+    const { counts, pool } = this;
+    counts.accept();
+    pool.add(
+      new WorkJob(item as unknown as P, key, snapshot, result, counts.epoch, 1, undefined),
+    );
+    pool.drain();
+    return true;
+  }
+
+  /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
+  #admitWaiter(): boolean {
+    const waiter = this.#waiters.head;
+    if (!waiter || !this.hasRoom(waiter.key)) return false;
+    this.#waiters.shift();
+    try {
+      const accepted = this.#admit(waiter.item, waiter.key, waiter.snapshot, waiter.result);
+      if (accepted) waiter.admitted?.resolve();
+      // Still the first: what has used the room up may have to start before it.
+      else this.#waiters.unshift(waiter);
+    } catch (error) {
+      reject(waiter, error);
+    }
+    return true;
+  }
+
+  /** Accepts the item now, or has it wait for room and returns when that is over. */
+  #offer(
+    item: T,
+    result: Deferred<unknown> | undefined,
+    written?: "written",
+  ): Promise<void> | undefined {
+    const { key, snapshot } = this.#options;
+    const lane = key?.(item);
+    const runner = snapshot?.();
+    // The hooks are user code: things may be otherwise now.
+    if (this.#failure) throw this.#failure.error;
+    if (!written) this.#checkOpen();
+    if (this.#admits(lane) && this.#admit(item, lane, runner, result)) return;
+    const admitted = result ? undefined : new Deferred<void>();
+    this.#waiters.push({ next: undefined, item, key: lane, snapshot: runner, result, admitted });
+    return admitted?.promise;
+  }
+
+  #stopPumps(reason: unknown): void {
+    for (const pump of this.#pumps) pump.error(reason);
+  }
+
+  #checkOpen(): void {
+    if (this.#state !== "open") throw this.#refusal();
+  }
+
+  #refusal(): unknown {
+    if (this.#failure) return this.#failure.error;
+    return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
+  }
+}
+
+function reject<T>({ result, admitted }: Waiter<T>, error: unknown): void {
+  (result ?? admitted!).reject(error);
+}
