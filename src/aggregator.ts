@@ -10,7 +10,7 @@ import { type Collector, makeCollector } from "./core/batch/batch_buffer.ts";
 import {
   checkInstead,
   completeLimits,
-  itemCollector,
+  ItemCollector,
   LIMITS,
 } from "./core/batch/item_collector.ts";
 import { check, FUNCTION, LINGER, readOptions } from "./core/shared/options.ts";
@@ -229,7 +229,7 @@ function open<T, B>(
       (value: number) => value >= batch,
     ]);
   }
-  const items = (): Collector<T, B> => itemCollector(limits) as Collector<T, unknown> as never;
+  const items = (): Collector<T, B> => new ItemCollector(limits) as Collector<T, unknown> as never;
   const gather = {
     owner,
     linger,

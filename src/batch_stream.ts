@@ -10,7 +10,7 @@ import { type Collector, makeCollector } from "./core/batch/batch_buffer.ts";
 import {
   checkInstead,
   completeLimits,
-  itemCollector,
+  ItemCollector,
   LIMITS,
 } from "./core/batch/item_collector.ts";
 import { FUNCTION, LINGER, readOptions, type Rules, SIGNAL } from "./core/shared/options.ts";
@@ -284,6 +284,6 @@ function open<T, B>(
   if (collector) checkInstead(owner, values);
   const made = collector
     ? makeCollector(owner, collector)
-    : itemCollector(completeLimits(owner, values)) as Collector<T, unknown> as Collector<T, B>;
+    : new ItemCollector(completeLimits(owner, values)) as Collector<T, unknown> as Collector<T, B>;
   return new StageController((controller) => new BatchStage(controller, made, linger), signal);
 }

@@ -7,7 +7,7 @@
  */
 
 import { byteLength, measure } from "./core/batch/byte_length.ts";
-import { completeLimits, itemCollector, OVERSIZE } from "./core/batch/item_collector.ts";
+import { completeLimits, ItemCollector, OVERSIZE } from "./core/batch/item_collector.ts";
 import {
   check,
   FUNCTION,
@@ -211,7 +211,7 @@ function open<T>(options: ChunkStreamOptions<T>): StageController<T, T[], BatchS
   const { maxItems = Infinity, oversize, linger = Infinity, signal } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
   const limits = completeLimits<T>(owner, { maxItems, maxWeight, weigh, oversize }, NAMES);
-  const collector = itemCollector(limits);
+  const collector = new ItemCollector(limits);
   return new StageController(
     (controller) => new BatchStage(controller, collector, linger),
     signal,

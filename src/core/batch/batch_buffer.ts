@@ -1,4 +1,5 @@
 import { check, type Rule } from "../shared/options.ts";
+import { TimeoutEntry } from "../shared/timeout_queue.ts";
 
 /**
  * Gathers items into batches of your own making: go-zero's `TaskContainer`.
@@ -41,25 +42,24 @@ export function makeCollector<T, B>(
   return check(owner, "collector", factory(), COLLECTOR);
 }
 
-/** Whose batch a {@linkcode BatchBuffer} holds. */
-export interface BatchHost {
+/** Calls `lingered` of a batch when it has lingered long enough. */
+export interface LingerClock {
   /** How long the first item of a batch may wait, in milliseconds. */
-  readonly linger: number;
-  /** The clock starts. `openedAt` is when the first item came, by `performance.now()`. */
-  startLinger(openedAt: number): void;
-  /** The clock stops, if it runs. */
-  stopLinger(): void;
-  /** The batch has become due, because time has passed. */
-  onDue(): void;
+  readonly duration: number;
+  /** Starts, for a batch whose first item came at `openedAt`, by `performance.now()`. */
+  add(batch: BatchBuffer<never, unknown>, openedAt: number): void;
+  /** Stops, if it runs. */
+  remove(batch: BatchBuffer<never, unknown>): void;
 }
 
 /** Nothing is added to it, and nothing taken. */
 const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
 
-/** One open batch. It knows when it is full or due; whether anybody wants it now, its host knows. */
-export class BatchBuffer<T, B> {
+/** One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows. */
+export class BatchBuffer<T, B> extends TimeoutEntry {
   #collector: Collector<T, B>;
-  readonly #host: BatchHost;
+  readonly #clock: LingerClock;
+  readonly #onDue: () => void;
 
   /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
   held = 0;
@@ -68,9 +68,12 @@ export class BatchBuffer<T, B> {
   #openedAt = 0;
   #yielding = false;
 
-  constructor(collector: Collector<T, B>, host: BatchHost) {
+  /** `onDue` is called when time has made the batch due. */
+  constructor(collector: Collector<T, B>, clock: LingerClock, onDue: () => void) {
+    super();
     this.#collector = collector;
-    this.#host = host;
+    this.#clock = clock;
+    this.#onDue = onDue;
   }
 
   get full(): boolean {
@@ -91,19 +94,19 @@ export class BatchBuffer<T, B> {
 
   add(item: T): void {
     this.#collector.add(item);
-    if (this.held++ === 0 && this.#host.linger !== Infinity) this.#open();
+    if (this.held++ === 0 && this.#clock.duration < Infinity) this.#open();
   }
 
   /** The batch is due, whatever the clock says. */
   expire(): void {
     this.due = true;
-    this.#host.stopLinger();
+    this.#clock.remove(this);
   }
 
   /** The batch has lingered long enough. */
   lingered(): void {
     this.due = true;
-    this.#host.onDue();
+    this.#onDue();
   }
 
   /** Hands over the batch. If the collector throws, nothing has changed. */
@@ -118,7 +121,7 @@ export class BatchBuffer<T, B> {
     const { held } = this;
     this.held = 0;
     this.due = false;
-    this.#host.stopLinger();
+    this.#clock.remove(this);
     return held;
   }
 
@@ -130,14 +133,14 @@ export class BatchBuffer<T, B> {
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
-    const { linger } = this.#host;
-    if (linger > 0) this.#openedAt = performance.now();
+    const { duration } = this.#clock;
+    if (duration > 0) this.#openedAt = performance.now();
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {
       this.#yielding = false;
       if (this.held === 0 || this.due) return;
-      if (linger > 0) this.#host.startLinger(this.#openedAt);
+      if (duration > 0) this.#clock.add(this, this.#openedAt);
       else this.lingered();
     });
   }

@@ -63,64 +63,27 @@ export function checkInstead(owner: string, raw: object): void {
   if (beside) throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
 }
 
-/** The collector that holds these limits. */
-export function itemCollector<T>(limits: ItemLimits<T>): Collector<T, T[]> {
-  return limits.weigh ? new WeighingCollector(limits, limits.weigh) : new CountingCollector(limits);
-}
-
-/** Items in an array, up to a count. */
-class CountingCollector<T> implements Collector<T, T[]> {
-  readonly #maxItems: number;
+/** Items in an array, up to a count and a weight. */
+export class ItemCollector<T> implements Collector<T, T[]> {
+  readonly #limits: ItemLimits<T>;
   #items: T[] = [];
+  #weight = 0;
+  /** Of the item that `fits` was asked about last. */
+  #next = 0;
   /** A field, because it is read more often than it changes. */
   full = false;
 
   constructor(limits: ItemLimits<T>) {
-    this.#maxItems = limits.maxItems;
+    this.#limits = limits;
   }
 
   get size(): number {
     return this.#items.length;
   }
 
-  add(item: T): void {
-    this.full = this.#items.push(item) >= this.#maxItems;
-  }
-
-  take(): T[] {
-    const items = this.#items;
-    this.#items = [];
-    this.full = false;
-    return items;
-  }
-}
-
-/** Items in an array, up to a count and a weight. */
-class WeighingCollector<T> implements Collector<T, T[]> {
-  readonly #limits: ItemLimits<T>;
-  readonly #weigh: (item: T) => number;
-  readonly #counted: CountingCollector<T>;
-  #weight = 0;
-  /** Of the item that `fits` was asked about last. */
-  #next = 0;
-
-  constructor(limits: ItemLimits<T>, weigh: (item: T) => number) {
-    this.#limits = limits;
-    this.#weigh = weigh;
-    this.#counted = new CountingCollector(limits);
-  }
-
-  get size(): number {
-    return this.#counted.size;
-  }
-
-  get full(): boolean {
-    return this.#counted.full || this.#weight >= this.#limits.maxWeight;
-  }
-
   fits(item: T): boolean {
-    const { owner, names, maxWeight, oversize } = this.#limits;
-    const weigh = this.#weigh;
+    const { owner, names, maxWeight, weigh, oversize } = this.#limits;
+    if (!weigh) return true;
     const weight = weigh(item);
     // No call for each item.
     if (typeof weight !== "number" || !isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
@@ -134,12 +97,16 @@ class WeighingCollector<T> implements Collector<T, T[]> {
   }
 
   add(item: T): void {
-    this.#counted.add(item);
+    const { maxItems, maxWeight } = this.#limits;
     this.#weight += this.#next;
+    this.full = this.#items.push(item) >= maxItems || this.#weight >= maxWeight;
   }
 
   take(): T[] {
+    const items = this.#items;
+    this.#items = [];
     this.#weight = 0;
-    return this.#counted.take();
+    this.full = false;
+    return items;
   }
 }

@@ -18,50 +18,53 @@ export interface DeadlineHost {
 export class DeadlineTimer {
   readonly #host: DeadlineHost;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The deadline that the timer is set for. */
+  #setFor = Infinity;
   /** How many microtasks the timer still waits for a deadline. */
   #ticks = 0;
-  readonly #tick = (): void => {
-    if (this.#host.deadline < Infinity) this.#ticks = 0;
-    else if (--this.#ticks === 0) this.clear();
-    else queueMicrotask(this.#tick);
-  };
 
   constructor(host: DeadlineHost) {
     this.#host = host;
   }
 
-  get armed(): boolean {
-    return this.#timer !== undefined;
-  }
-
-  /** For the first deadline. It need not move when that one goes: firing early only looks again. */
-  arm(): void {
+  /** The first deadline may have changed. */
+  update(): void {
     const { deadline, duration } = this.#host;
-    clearTimeout(this.#timer);
-    const delay = Math.ceil(deadline - performance.now());
-    // Rounding must not make it longer than platforms can wait.
-    this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), duration));
-    // Deno runs microtasks within the first call of a timer function: the deadline may be gone.
-    this.release();
-  }
-
-  /** Lets go of the timer, unless a deadline comes within the same task of the event loop. */
-  release(): void {
-    if (this.#host.deadline < Infinity || !this.#timer || this.#ticks > 0) return;
-    this.#ticks = IDLE_TICKS;
-    queueMicrotask(this.#tick);
+    // It need not move when that one goes: firing early only looks again.
+    if (deadline < this.#setFor) {
+      this.clear();
+      this.#setFor = deadline;
+      const delay = Math.ceil(deadline - performance.now());
+      // Rounding must not make it longer than platforms can wait.
+      this.#timer = setTimeout(this.#fire, Math.min(Math.max(delay, 0), duration));
+    }
+    // Asked again: Deno runs microtasks within the first call of a timer function.
+    if (this.#idle && !this.#ticks) {
+      this.#ticks = IDLE_TICKS;
+      queueMicrotask(this.#tick);
+    }
   }
 
   clear(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#setFor = Infinity;
   }
 
-  #fire(): void {
-    this.#timer = undefined;
+  /** Whether the timer is set, and there is no deadline. */
+  get #idle(): boolean {
+    return this.#setFor < Infinity && this.#host.deadline === Infinity;
+  }
+
+  readonly #tick = (): void => {
+    if (!this.#idle) this.#ticks = 0;
+    else if (--this.#ticks) queueMicrotask(this.#tick);
+    else this.clear();
+  };
+
+  readonly #fire = (): void => {
+    this.#setFor = Infinity;
     const now = performance.now();
     if (this.#host.deadline <= now) this.#host.onDeadline(now);
-    // What was started meanwhile armed a timer of its own, for later than the first.
-    if (this.#host.deadline < Infinity) this.arm();
-  }
+    this.update();
+  };
 }

@@ -9,38 +9,32 @@ export interface Abortable {
   error(reason: unknown): void;
 }
 
-interface Group {
-  readonly members: Set<Abortable>;
-  readonly listener: () => void;
-}
-
-/** Made on first use: importing makes nothing. */
-let groups: WeakMap<AbortSignal, Group> | undefined;
+/** Who waits for each signal. Made on first use: importing makes nothing. */
+let groups: WeakMap<AbortSignal, Set<Abortable>> | undefined;
 
 /** Errors `member` once when `signal` aborts, at once if it has. */
 export function onAbort(signal: AbortSignal | undefined, member: Abortable): void {
-  if (signal?.aborted) member.error(signal.reason);
-  else if (signal) ((groups ??= new WeakMap()).get(signal) ?? listen(signal)).members.add(member);
+  if (!signal) return;
+  if (signal.aborted) return member.error(signal.reason);
+  let members = (groups ??= new WeakMap()).get(signal);
+  if (!members) {
+    groups.set(signal, members = new Set());
+    signal.addEventListener("abort", errorAll, { once: true });
+  }
+  members.add(member);
 }
 
 /** Takes it back; the listener goes with the last member. */
 export function offAbort(signal: AbortSignal | undefined, member: Abortable): void {
-  const group = signal && groups?.get(signal);
-  if (group?.members.delete(member) && group.members.size === 0) {
+  const members = signal && groups?.get(signal);
+  if (members?.delete(member) && members.size === 0) {
     groups!.delete(signal!);
-    signal!.removeEventListener("abort", group.listener);
+    signal!.removeEventListener("abort", errorAll);
   }
 }
 
-function listen(signal: AbortSignal): Group {
-  const members = new Set<Abortable>();
-  const listener = (): void => {
-    // The live set: a member that leaves while another is told is not told any more.
-    for (const member of members) member.error(signal.reason);
-    groups!.delete(signal);
-  };
-  const group = { members, listener };
-  groups!.set(signal, group);
-  signal.addEventListener("abort", listener, { once: true });
-  return group;
+function errorAll(this: AbortSignal): void {
+  // The live set: a member that leaves while another is told is not told any more.
+  for (const member of groups!.get(this) ?? []) member.error(this.reason);
+  groups!.delete(this);
 }

@@ -24,21 +24,21 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
   }
 
   get deadline(): number {
-    return this.#first?.deadline ?? Infinity;
+    const { after } = this.#ring;
+    return after === this.#ring ? Infinity : after.deadline;
   }
 
   /** `start` is when its time began, by `performance.now()`. */
   add(entry: E, start: number): void {
-    const ring = this.#ring;
     entry.deadline = start + this.duration;
     // Calls start inside one another, so the last to be added may be a little older than the last here.
-    let { before } = ring;
+    let { before } = this.#ring;
     while (before.deadline > entry.deadline) before = before.before;
     const { after } = before;
     entry.before = before;
     entry.after = after;
     before.after = after.before = entry;
-    if (!this.#timer.armed || (before === ring && after !== ring)) this.#timer.arm();
+    this.#timer.update();
   }
 
   /** Does nothing for an entry that is not in the ring. */
@@ -46,7 +46,7 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
     entry.before.after = entry.after;
     entry.after.before = entry.before;
     entry.before = entry.after = entry;
-    this.#timer.release();
+    this.#timer.update();
   }
 
   /** Lets go of the timer, and of all entries. */
@@ -57,14 +57,10 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
   }
 
   onDeadline(now: number): void {
-    for (let first = this.#first; first && first.deadline <= now; first = this.#first) {
+    while (this.deadline <= now) {
+      const first = this.#ring.after as E;
       this.remove(first);
       this.#onTimeout(first);
     }
-  }
-
-  get #first(): E | undefined {
-    const { after } = this.#ring;
-    return after === this.#ring ? undefined : after as E;
   }
 }

@@ -1,4 +1,4 @@
-import { BatchBuffer, type BatchHost, type Collector } from "../batch/batch_buffer.ts";
+import { BatchBuffer, type Collector, type LingerClock } from "../batch/batch_buffer.ts";
 import { type DeadlineHost, DeadlineTimer } from "../shared/deadline_timer.ts";
 import type { Stage, StageController } from "./stage.ts";
 
@@ -17,8 +17,8 @@ export interface BatchStats {
 }
 
 /** Gathers items into batches, hands one over when the consumer asks, and holds one at the most. */
-export class BatchStage<T, B> implements Stage<T>, BatchHost, DeadlineHost {
-  readonly linger: number;
+export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
+  readonly duration: number;
   readonly #controller: StageController<T, B>;
   readonly #buffer: BatchBuffer<T, B>;
   readonly #timer: DeadlineTimer = new DeadlineTimer(this);
@@ -31,9 +31,9 @@ export class BatchStage<T, B> implements Stage<T>, BatchHost, DeadlineHost {
   #taking = false;
 
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
-    this.linger = linger;
+    this.duration = linger;
     this.#controller = controller;
-    this.#buffer = new BatchBuffer(collector, this);
+    this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
   }
 
   get stats(): BatchStats {
@@ -91,26 +91,16 @@ export class BatchStage<T, B> implements Stage<T>, BatchHost, DeadlineHost {
     this.#timer.clear();
   }
 
-  // For the batch.
+  // For the batch, and for the timer.
 
-  startLinger(openedAt: number): void {
-    this.deadline = openedAt + this.linger;
-    if (!this.#timer.armed) this.#timer.arm();
+  add(_batch: unknown, openedAt: number): void {
+    this.deadline = openedAt + this.duration;
+    this.#timer.update();
   }
 
-  stopLinger(): void {
+  remove(): void {
     this.deadline = Infinity;
-    this.#timer.release();
-  }
-
-  onDue(): void {
-    this.#controller.advance();
-  }
-
-  // For the timer.
-
-  get duration(): number {
-    return this.linger;
+    this.#timer.update();
   }
 
   onDeadline(): void {

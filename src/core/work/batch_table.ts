@@ -1,6 +1,6 @@
-import { BatchBuffer, type BatchHost, type Collector } from "../batch/batch_buffer.ts";
+import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
-import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
+import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { BatchResults } from "./batch_results.ts";
 import type { Epoch } from "./counts.ts";
 import { WorkJob } from "./job.ts";
@@ -23,47 +23,23 @@ export interface BatchOptions<T, B> {
 }
 
 /** A batch that gathers, and what came with its items. */
-class PendingBatch<T, B> extends TimeoutEntry implements BatchHost {
+interface PendingBatch<T, B> {
   readonly buffer: BatchBuffer<T, B>;
   readonly key: unknown;
-  readonly #table: BatchTable<T, B>;
   /** Its collector is being asked for the batch. */
-  taking = false;
+  taking: boolean;
   /** Both of the item that opened it. */
   snapshot: Runner | undefined;
-  epoch!: Epoch;
+  epoch: Epoch;
   /** For those that were submitted. */
   results: BatchResults | undefined;
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
-
-  constructor(table: BatchTable<T, B>, key: unknown, collector: Collector<T, B>) {
-    super();
-    this.#table = table;
-    this.key = key;
-    this.buffer = new BatchBuffer(collector, this);
-  }
-
-  get linger(): number {
-    return this.#table.timeouts.duration;
-  }
-
-  startLinger(openedAt: number): void {
-    this.#table.timeouts.add(this, openedAt);
-  }
-
-  stopLinger(): void {
-    this.#table.timeouts.remove(this);
-  }
-
-  onDue(): void {
-    this.#table.onDue(this);
-  }
 }
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> implements Batches<T, B> {
-  readonly timeouts: TimeoutQueue<PendingBatch<T, B>>;
+  readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #queue: WorkQueue<T, B>;
   readonly #options: BatchOptions<T, B>;
   readonly #asking: boolean;
@@ -76,15 +52,16 @@ export class BatchTable<T, B> implements Batches<T, B> {
   readonly #single: PendingBatch<T, B> | undefined;
   /** How many collectors are being asked for their batch, which they may use to come back here. */
   #takes = 0;
-  adding = 0;
-  started = 0;
+  /** How many items are on their way into a collector, which may come back here as well. */
+  #adding = 0;
 
   constructor(queue: WorkQueue<T, B>, options: BatchOptions<T, B>) {
     this.#queue = queue;
     this.#options = options;
     this.#asking = options.asking;
     this.#keeping = options.keeping;
-    this.timeouts = new TimeoutQueue(options.linger, (batch) => batch.buffer.lingered());
+    this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
+    queue.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
   }
 
@@ -92,8 +69,9 @@ export class BatchTable<T, B> implements Batches<T, B> {
     return this.#open.size;
   }
 
-  get taking(): boolean {
-    return this.#takes > 0;
+  hasRoom(): boolean {
+    const { counts: { waiting }, capacity } = this.#queue;
+    return waiting + this.#adding < capacity && !this.#takes;
   }
 
   add(
@@ -111,13 +89,13 @@ export class BatchTable<T, B> implements Batches<T, B> {
         const fits = batch.buffer.fits(item);
         // That is user code: the sink may be at its end by now, or full, or this batch closed.
         queue.checkUsable();
-        if (!queue.hasRoom(key)) return false;
+        if (!this.hasRoom()) return false;
         if (!this.#current(batch)) return this.add(item, key, snapshot, result);
         if (!fits) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
-        this.adding++;
+        this.#adding++;
         batch.buffer.add(item);
-        this.adding--;
+        this.#adding--;
         queue.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = batch.buffer.held === 1 && this.#open.get(key);
@@ -143,7 +121,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     closed = this.#tryClose(batch, "full") || closed;
-    if (closed || !queue.hasRoom(key)) queue.proceed();
+    if (closed || !this.hasRoom()) queue.proceed();
     return true;
   }
 
@@ -153,7 +131,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
 
   /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */
   dispatch(all: boolean): boolean {
-    if (this.taking) return false;
+    if (this.#takes) return false;
     const { pool } = this.#queue;
     if (all && this.#open.size > 0) {
       this.closeAll();
@@ -163,7 +141,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     // First, or with many keys each settlement would look at all of them.
     if (!pool.idle) return false;
     const next = this.#startable(this.#due) ??
-      (this.#queue.hasRoom(undefined) ? undefined : this.#startable(this.#open.values()));
+      (this.hasRoom() ? undefined : this.#startable(this.#open.values()));
     if (!next) return false;
     if (this.#tryClose(next)) pool.drain();
     return true;
@@ -174,17 +152,25 @@ export class BatchTable<T, B> implements Batches<T, B> {
     this.#open.clear();
     this.#due.clear();
     this.#single?.buffer.end();
-    this.timeouts.clear();
+    this.#clock.clear();
     return jobs;
   }
 
-  onDue(batch: PendingBatch<T, B>): void {
-    this.#due.add(batch);
-    this.#queue.onIdle();
-  }
-
   #make(key: unknown): PendingBatch<T, B> {
-    return new PendingBatch(this, key, this.#options.collector());
+    const onDue = (): void => {
+      this.#due.add(batch);
+      this.#queue.onIdle();
+    };
+    const batch: PendingBatch<T, B> = {
+      buffer: new BatchBuffer(this.#options.collector(), this.#clock, onDue),
+      key,
+      taking: false,
+      snapshot: undefined,
+      epoch: this.#queue.counts.epoch,
+      results: undefined,
+      items: undefined,
+    };
+    return batch;
   }
 
   /** Whether this is the batch that items of its key go to. */
@@ -256,8 +242,8 @@ export class BatchTable<T, B> implements Batches<T, B> {
   /** The collector has swallowed everything: there is nothing to handle. */
   #skip(job: WorkJob<T, B>): void {
     const { counts } = this.#queue;
-    counts.start(job.count);
+    counts.start(job);
     job.submitters?.resolve(Array.from({ length: job.count }));
-    counts.settle(job.count, 0, job.epoch);
+    counts.settle(job);
   }
 }

@@ -1,4 +1,5 @@
 import { Deferred, resolved } from "../shared/promises.ts";
+import type { WorkJob } from "./job.ts";
 
 /** What `stats` shows of a sink: every accepted item is in exactly one of the other five. */
 export interface SinkStats {
@@ -16,9 +17,9 @@ export interface SinkStats {
   readonly discarded: number;
 }
 
-/** Items accepted between two `flush()` calls; it is over when all before it and all of its own have settled. */
-export interface Epoch {
-  outstanding: number;
+/** Items accepted between two `flush()` calls; over when all before it and all of its own have settled. */
+export class Epoch {
+  outstanding = 0;
   flushed: Deferred<void> | undefined;
   next: Epoch | undefined;
 }
@@ -34,11 +35,12 @@ export class Counts implements SinkStats {
   done = 0;
   failed = 0;
   discarded = 0;
+  /** Batches that were handed to the handler. Not there if there are none. */
+  declare batches?: number;
 
-  #epoch: Epoch = { outstanding: 0, flushed: undefined, next: undefined };
-  /** The oldest epoch that somebody may still wait for, and the youngest. */
-  #oldest: Epoch = this.#epoch;
-  #flushed: Epoch = this.#epoch;
+  /** The epoch that accepts now, and the oldest that has not settled. */
+  #epoch = new Epoch();
+  #oldest = this.#epoch;
   #idle: Deferred<void> | undefined;
 
   /** The epoch that accepts now. */
@@ -53,22 +55,22 @@ export class Counts implements SinkStats {
     this.#epoch.outstanding++;
   }
 
-  /** `count` waiting items are handed to a handler. */
-  start(count: number): void {
+  /** The items of a job are handed to a handler. */
+  start({ count }: WorkJob<unknown, unknown>): void {
     this.waiting -= count;
     this.running += count;
   }
 
-  /** `count` running items of `epoch` have settled. Settles the promises that waited for it. */
-  settle(count: number, failures: number, epoch: Epoch): void {
+  /** The running items of a job have settled. Settles the promises that waited for it. */
+  settle({ count, failures, epoch }: WorkJob<unknown, unknown>): void {
     this.running -= count;
     this.done += count - failures;
     this.failed += failures;
     this.#leave(count, epoch);
   }
 
-  /** `count` waiting items of `epoch` are given up. */
-  discard(count: number, epoch: Epoch): void {
+  /** The waiting items of a job are given up. */
+  discard({ count, epoch }: WorkJob<unknown, unknown>): void {
     this.waiting -= count;
     this.discarded += count;
     this.#leave(count, epoch);
@@ -85,13 +87,9 @@ export class Counts implements SinkStats {
   /** Resolves when everything accepted so far has settled; starts a new epoch. */
   whenFlushed(): Promise<void> {
     if (this.idle) return resolved();
-    // Nothing was accepted since the last flush: wait for the same.
-    if (this.#epoch.outstanding > 0) {
-      this.#flushed = this.#epoch;
-      this.#flushed.flushed = new Deferred();
-      this.#epoch = this.#flushed.next = { outstanding: 0, flushed: undefined, next: undefined };
-    }
-    return this.#flushed.flushed!.promise;
+    const flushed = this.#epoch.flushed = new Deferred<void>();
+    this.#epoch = this.#epoch.next = new Epoch();
+    return flushed.promise;
   }
 
   /** The sink has failed: nobody waits for a flush any more. */
@@ -101,16 +99,11 @@ export class Counts implements SinkStats {
     }
   }
 
-  /** A copy. Nothing else here is public and a field. */
-  get stats(): SinkStats {
-    return { ...this };
-  }
-
   #leave(count: number, epoch: Epoch): void {
     epoch.outstanding -= count;
-    while (this.#oldest.outstanding === 0 && this.#oldest.next) {
-      this.#oldest.flushed!.resolve();
-      this.#oldest = this.#oldest.next;
+    while (!this.#oldest.outstanding && this.#oldest.flushed) {
+      this.#oldest.flushed.resolve();
+      this.#oldest = this.#oldest.next!;
     }
     if (this.#idle && this.idle) {
       this.#idle.resolve();

@@ -43,7 +43,7 @@ export class Pool<J extends Job> {
 
   constructor(
     host: PoolHost<J>,
-    options: { owner: string; concurrency: number; timeout: number; key: unknown },
+    options: { owner: string; concurrency: number; timeout: number; key?: unknown },
   ) {
     const { owner, timeout } = options;
     this.#host = host;

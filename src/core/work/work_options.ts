@@ -10,11 +10,11 @@ export interface WorkOptions<T, P> {
   /** The most items that wait. */
   capacity: number;
   timeout: number;
-  key: ((item: T) => unknown) | undefined;
-  snapshot: (() => Runner) | undefined;
-  onError: ((error: unknown, payload: P) => unknown) | undefined;
-  onDiscard: ((items: T[], reason: unknown) => unknown) | undefined;
-  signal: AbortSignal | undefined;
+  key?: ((item: T) => unknown) | undefined;
+  snapshot?: (() => Runner) | undefined;
+  onError?: ((error: unknown, payload: P) => unknown) | undefined;
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** What of it a user gives. */
@@ -39,18 +39,6 @@ export function completeOptions<T, P>(
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
-  const { concurrency = 1, capacity = 1024, timeout = Infinity } = raw;
-  const { key, snapshot, onError, onDiscard, signal } = raw;
-  return {
-    owner,
-    handler,
-    concurrency,
-    capacity,
-    timeout,
-    key,
-    snapshot,
-    onError,
-    onDiscard,
-    signal,
-  };
+  const defaults = { concurrency: 1, capacity: 1024, timeout: Infinity };
+  return { ...defaults, ...raw as RawOptions<T, P>, owner, handler };
 }

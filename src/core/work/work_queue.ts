@@ -18,12 +18,8 @@ import type { WorkOptions } from "./work_options.ts";
 export interface Batches<T, P> {
   /** How many batches are open. */
   readonly size: number;
-  /** How many have been handed to the handler. */
-  started: number;
-  /** Items that are not counted yet: user code is at it, and may come back here. */
-  readonly adding: number;
-  /** Whether a batch is being made of what was gathered, which is user code too. */
-  readonly taking: boolean;
+  /** Whether an item can be accepted now. */
+  hasRoom(): boolean;
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
   add(
     item: T,
@@ -75,8 +71,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   }
 
   get stats(): SinkStats & { batches?: number } {
-    const { stats } = this.counts;
-    return this.#batches ? { ...stats, batches: this.#batches.started } : stats;
+    // Nothing else there is public and a field.
+    return { ...this.counts };
+  }
+
+  /** The most items that wait. */
+  get capacity(): number {
+    return this.#options.capacity;
   }
 
   get failure(): { readonly error: unknown } | undefined {
@@ -181,7 +182,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     const items: T[] = [];
     this.counts.rejectFlushes(error);
     for (const job of [...waiting, ...this.#batches?.abort() ?? []]) {
-      this.counts.discard(job.count, job.epoch);
+      this.counts.discard(job);
       job.submitters?.reject(error);
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
@@ -206,9 +207,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
 
   /** Whether an item of this key can be accepted now. */
   hasRoom(key: unknown): boolean {
-    const [{ waiting }, { capacity }, batches] = [this.counts, this.#options, this.#batches];
-    if (batches) return waiting + batches.adding < capacity && !batches.taking;
-    return waiting < capacity || this.pool.canStart(key);
+    if (this.#batches) return this.#batches.hasRoom();
+    return this.counts.waiting < this.#options.capacity || this.pool.canStart(key);
   }
 
   /** Throws if nothing can be accepted any more, not even what was pushed before `close()`. */
@@ -225,8 +225,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   // For the pool.
 
   onStart(job: WorkJob<T, P>): void {
-    if (this.#batches) this.#batches.started++;
-    this.counts.start(job.count);
+    if (job.items) this.counts.batches!++;
+    this.counts.start(job);
   }
 
   run(job: WorkJob<T, P>, context: HandlerContext): unknown {
@@ -263,7 +263,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   }
 
   onRelease(job: WorkJob<T, P>): void {
-    this.counts.settle(job.count, job.failures, job.epoch);
+    this.counts.settle(job);
   }
 
   onIdle(): void {
