@@ -212,32 +212,28 @@ function open<T, B>(
   const owner = "Aggregator";
   const rules = { ...LIMITS, ...SINK, collector: FUNCTION, linger: LINGER };
   const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
-  const { linger = 1000, collector, weigh, key } = values;
   const complete = completeOptions(owner, handler, values);
+  const { linger = 1000, collector, weigh, key, onDiscard } = values;
   if (collector) checkInstead(owner, values);
   const limits = completeLimits(owner, values);
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
   const counted = !collector && limits.maxItems < Infinity;
   const batch = counted ? limits.maxItems : 1000;
   const usual = Math.min(batch * (complete.concurrency + 1), Number.MAX_SAFE_INTEGER);
-  complete.capacity = values.capacity ?? usual;
-  if (counted) {
-    const rule = `be at least "maxItems", ${batch}`;
-    check(owner, "capacity", complete.capacity, [
-      "number",
-      rule,
-      (value: number) => value >= batch,
-    ]);
-  }
-  const items = (): Collector<T, B> => new ItemCollector(limits) as Collector<T, unknown> as never;
-  const gather = {
-    owner,
-    linger,
-    collector: collector ? () => makeCollector(owner, collector) : items,
-    keyed: key !== undefined,
-    plain: !collector,
-    asking: (collector ?? weigh) !== undefined,
-    keeping: collector !== undefined && complete.onDiscard !== undefined,
-  };
-  return new WorkQueue<T, B>(complete, (queue) => new BatchTable(queue, gather));
+  const { capacity = usual } = values;
+  const rule = `be at least "maxItems", ${batch}`;
+  check(owner, "capacity", capacity, ["number", rule, () => !counted || capacity >= batch]);
+  return new WorkQueue<T, B>(complete, (queue) =>
+    new BatchTable(queue, {
+      owner,
+      capacity,
+      linger,
+      collector: collector
+        ? () => makeCollector(owner, collector)
+        : () => new ItemCollector(limits) as Collector<T, unknown> as Collector<T, B>,
+      keyed: !!key,
+      plain: !collector,
+      asking: !!(collector ?? weigh),
+      keeping: !!(collector && onDiscard),
+    }));
 }

@@ -294,8 +294,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    */
   override close(): Promise<void> {
     if (!this.locked) {
-      this.#queue.refuse();
-      const { failure } = this.#queue;
+      const failure = this.#queue.refuse();
       if (failure) return Promise.reject(failure.error);
     }
     return super.close();

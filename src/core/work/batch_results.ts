@@ -2,23 +2,15 @@ import { show } from "../shared/options.ts";
 import type { Deferred } from "../shared/promises.ts";
 import type { Submitters } from "./job.ts";
 
-/** Those who wait for the results of a batch, each at the place of its item. */
+/** Those who wait for the results of a batch of `count` items, each at the place of its item. */
 export class BatchResults implements Submitters {
   readonly #owner: string;
-  readonly #results: (Deferred<unknown> | undefined)[] = [];
-  /** Of all items of the batch. */
-  #count = 0;
+  readonly #results: readonly Deferred<unknown>[];
+  readonly #count: number;
 
-  constructor(owner: string) {
+  constructor(owner: string, results: readonly Deferred<unknown>[], count: number) {
     this.#owner = owner;
-  }
-
-  add(place: number, result: Deferred<unknown>): void {
-    this.#results[place] = result;
-  }
-
-  /** The batch is complete. */
-  close(count: number): void {
+    this.#results = results;
     this.#count = count;
   }
 
@@ -30,9 +22,9 @@ export class BatchResults implements Submitters {
       const value = values[place];
       if (value instanceof Error) {
         failures++;
-        result!.reject(value);
+        result.reject(value);
       } else {
-        result!.resolve(value);
+        result.resolve(value);
       }
     });
     return failures;
@@ -42,7 +34,7 @@ export class BatchResults implements Submitters {
     let told = 0;
     this.#results.forEach((result) => {
       told++;
-      result!.reject(error);
+      result.reject(error);
     });
     return told === this.#count;
   }

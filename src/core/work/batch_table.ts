@@ -11,6 +11,8 @@ import type { Batches, WorkQueue } from "./work_queue.ts";
 export interface BatchOptions<T, B> {
   owner: string;
   collector: () => Collector<T, B>;
+  /** The most items that gather or wait. */
+  capacity: number;
   linger: number;
   /** Whether there are keys, and a batch for each. */
   keyed: boolean;
@@ -32,7 +34,7 @@ interface PendingBatch<T, B> {
   snapshot: Runner | undefined;
   epoch: Epoch;
   /** For those that were submitted. */
-  results: BatchResults | undefined;
+  results: Deferred<unknown>[] | undefined;
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
 }
@@ -42,8 +44,6 @@ export class BatchTable<T, B> implements Batches<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #queue: WorkQueue<T, B>;
   readonly #options: BatchOptions<T, B>;
-  readonly #asking: boolean;
-  readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, PendingBatch<T, B>>();
   /** Those that are due, and wait for a worker. */
@@ -58,8 +58,6 @@ export class BatchTable<T, B> implements Batches<T, B> {
   constructor(queue: WorkQueue<T, B>, options: BatchOptions<T, B>) {
     this.#queue = queue;
     this.#options = options;
-    this.#asking = options.asking;
-    this.#keeping = options.keeping;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     queue.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
@@ -70,8 +68,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
   }
 
   hasRoom(): boolean {
-    const { counts: { waiting }, capacity } = this.#queue;
-    return waiting + this.#adding < capacity && !this.#takes;
+    return this.#queue.counts.waiting + this.#adding < this.#options.capacity && !this.#takes;
   }
 
   add(
@@ -85,7 +82,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     let closed = false;
     try {
       batch ??= this.#make(key);
-      if (this.#asking) {
+      if (this.#options.asking) {
         const fits = batch.buffer.fits(item);
         // That is user code: the sink may be at its end by now, or full, or this batch closed.
         queue.checkUsable();
@@ -115,10 +112,8 @@ export class BatchTable<T, B> implements Batches<T, B> {
       this.#open.set(key, batch);
     }
     queue.counts.accept();
-    if (result) {
-      (batch.results ??= new BatchResults(this.#options.owner)).add(buffer.held - 1, result);
-    }
-    if (this.#keeping) (batch.items ??= []).push(item);
+    if (result) (batch.results ??= [])[buffer.held - 1] = result;
+    if (this.#options.keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     closed = this.#tryClose(batch, "full") || closed;
     if (closed || !this.hasRoom()) queue.proceed();
@@ -148,7 +143,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
   }
 
   abort(): WorkJob<T, B>[] {
-    const jobs = [...this.#open.values()].map((batch) => this.#discard(batch));
+    const jobs = [...this.#open.values()].map((batch) => this.#job(batch, false));
     this.#open.clear();
     this.#due.clear();
     this.#single?.buffer.end();
@@ -203,7 +198,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     batch.taking = true;
     this.#takes++;
     const { empty } = buffer;
-    const job = empty ? this.#discard(batch) : this.#take(batch);
+    const job = this.#job(batch, !empty);
     batch.taking = false;
     this.#takes--;
     this.#queue.checkUsable();
@@ -214,29 +209,27 @@ export class BatchTable<T, B> implements Batches<T, B> {
     return true;
   }
 
-  /** Makes a job of the batch, which is empty then. Throws what the collector throws, and keeps everything then. */
-  #take(batch: PendingBatch<T, B>): WorkJob<T, B> {
-    const { held } = batch.buffer;
-    const payload = batch.buffer.take();
-    return this.#job(batch, payload, held, this.#options.plain ? payload as T[] : batch.items);
-  }
-
-  /** As `#take`, if no handler is to have it: a collector of one's own is asked nothing. */
-  #discard(batch: PendingBatch<T, B>): WorkJob<T, B> {
-    if (this.#options.plain) return this.#take(batch);
-    return this.#job(batch, undefined as B, batch.buffer.reset(), batch.items);
-  }
-
-  #job(
-    batch: PendingBatch<T, B>,
-    payload: B,
-    count: number,
-    items: readonly T[] = [],
-  ): WorkJob<T, B> {
-    const { key, snapshot, results, epoch } = batch;
-    results?.close(count);
+  /**
+   * Makes a job of the batch, which is empty then. If no handler is to have it, a collector of one's
+   * own is asked nothing. Throws what the collector throws, and keeps everything then.
+   */
+  #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
+    const { buffer, key, snapshot, results, epoch, items = [] } = batch;
+    const { owner, plain } = this.#options;
+    const count = buffer.held;
+    const payload = wanted || plain ? buffer.take() : undefined as B;
+    buffer.reset();
     batch.results = batch.items = batch.snapshot = undefined;
-    return new WorkJob(payload, key, snapshot, results, epoch, count, items);
+    const submitters = results && new BatchResults(owner, results, count);
+    return new WorkJob(
+      payload,
+      key,
+      snapshot,
+      submitters,
+      epoch,
+      count,
+      plain ? payload as T[] : items,
+    );
   }
 
   /** The collector has swallowed everything: there is nothing to handle. */

@@ -68,27 +68,24 @@ export class KeyedQueue<J extends Keyed> {
 
 /** Adds a job to the heap. */
 function insert<J extends Keyed>(heap: J[], job: J): void {
-  let place = heap.push(job) - 1;
-  while (place > 0) {
-    const parent = (place - 1) >> 1;
+  let place = heap.length;
+  for (let parent; place > 0; place = parent) {
+    parent = (place - 1) >> 1;
     if (heap[parent]!.order < job.order) break;
     heap[place] = heap[parent]!;
-    place = parent;
   }
   heap[place] = job;
 }
 
-/** Removes the first of the heap. */
+/** Removes the first of the heap: the last moves down from there. */
 function removeFirst<J extends Keyed>(heap: J[]): void {
   const job = heap.pop()!;
-  if (heap.length === 0) return;
+  const { length } = heap;
   let place = 0;
-  for (;;) {
-    let child = 2 * place + 1;
-    if (child + 1 < heap.length && heap[child + 1]!.order < heap[child]!.order) child++;
-    if (child >= heap.length || job.order < heap[child]!.order) break;
+  for (let child; (child = 2 * place + 1) < length; place = child) {
+    if (child + 1 < length && heap[child + 1]!.order < heap[child]!.order) child++;
+    if (job.order < heap[child]!.order) break;
     heap[place] = heap[child]!;
-    place = child;
   }
-  heap[place] = job;
+  if (length > 0) heap[place] = job;
 }

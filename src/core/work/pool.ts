@@ -27,13 +27,21 @@ export interface PoolHost<J> {
   onIdle(): void;
 }
 
+/** How a {@linkcode Pool} works. Checked already. */
+export interface PoolOptions {
+  readonly owner: string;
+  readonly concurrency: number;
+  readonly timeout: number;
+  /** Whether there are keys. */
+  readonly key?: unknown;
+}
+
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
 export class Pool<J extends Job> {
   readonly #host: PoolHost<J>;
   readonly #concurrency: number;
   readonly #keyed: KeyedQueue<J> | undefined;
   readonly #queue: FifoQueue<J> | KeyedQueue<J>;
-  readonly #timed: boolean;
   #timeouts: TimeoutQueue<Worker<J>> | undefined;
   readonly #workers = new Set<Worker<J>>();
   /** A stack of those without a job. */
@@ -43,20 +51,22 @@ export class Pool<J extends Job> {
 
   constructor(
     host: PoolHost<J>,
-    options: { owner: string; concurrency: number; timeout: number; key?: unknown },
+    { owner, concurrency, timeout, key }: PoolOptions,
   ) {
-    const { owner, timeout } = options;
     this.#host = host;
-    this.#concurrency = options.concurrency;
-    if (options.key) this.#keyed = new KeyedQueue();
+    this.#concurrency = concurrency;
+    if (key) this.#keyed = new KeyedQueue();
     this.#queue = this.#keyed ?? new FifoQueue();
-    this.#timed = timeout !== Infinity;
-    if (this.#timed) {
-      this.#timeouts = new TimeoutQueue(timeout, (worker) => {
-        const message = `${owner}: the handler has not settled within ${timeout} ms`;
-        this.#expire(worker, new DOMException(message, "TimeoutError"));
-      });
-    }
+    if (timeout === Infinity) return;
+    const message = `${owner}: the handler has not settled within ${timeout} ms`;
+    this.#timeouts = new TimeoutQueue(timeout, (worker) => {
+      const reason = new DOMException(message, "TimeoutError");
+      // Its handler may still be at it: what that does later is nobody's, so neither is the worker.
+      worker.dismissed = true;
+      this.#workers.delete(worker);
+      CallContext.abort(worker.context, reason);
+      this.settle(worker, true, reason);
+    });
   }
 
   /** Whether a worker is free: no code of the user's runs while something waits that it could start. */
@@ -89,28 +99,33 @@ export class Pool<J extends Job> {
     this.#host.onIdle();
   }
 
-  /** Starts nothing more. Returns the jobs that waited and those that run. */
-  stop(): { waiting: J[]; running: J[] } {
+  /** Starts nothing more. Returns the jobs that waited. */
+  stop(): J[] {
     this.#timeouts?.clear();
     this.#timeouts = undefined;
-    const running: J[] = [];
-    for (const { job } of this.#workers) if (job) running.push(job);
-    return { waiting: this.#queue.drain(), running };
+    return this.#queue.drain();
+  }
+
+  /** The jobs that run. */
+  *running(): Iterable<J> {
+    for (const { job } of this.#workers) if (job) yield job;
   }
 
   /** Tells the handlers. */
   abort(reason: unknown): void {
-    for (const { job, context } of this.#workers) {
-      // What has settled is over, unless its signal is the next one's too.
-      if (job || !this.#timed) CallContext.abort(context, reason);
-    }
+    for (const { context } of this.#workers) CallContext.abort(context, reason);
   }
 
   /** The handler of this worker is over, by itself or by the clock. */
   settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
     const job = worker.job!;
     worker.job = undefined;
-    this.#timeouts?.remove(worker);
+    if (this.#timeouts) {
+      this.#timeouts.remove(worker);
+      // Of the call. Without a timeout of the worker: with all handlers on one signal, sixteen
+      // listeners would be a leak to Node.
+      worker.context = new CallContext();
+    }
     const kept = this.#host.onSettle(job, failed, outcome);
     if (kept) this.#releaseAfter(kept, worker, job);
     else this.#release(worker, job);
@@ -123,9 +138,6 @@ export class Pool<J extends Job> {
     this.#free = worker.next;
     worker.next = undefined;
     worker.job = job;
-    // Of the worker: with all handlers on one signal, sixteen listeners would be a leak to Node. With
-    // a timeout, of the call.
-    if (this.#timeouts) worker.context = new CallContext();
     const { context } = worker;
     const start = this.#timeouts ? performance.now() : 0;
     let outcome: unknown;
@@ -154,14 +166,6 @@ export class Pool<J extends Job> {
     const worker = new Worker(this);
     this.#workers.add(worker);
     return worker;
-  }
-
-  #expire(worker: Worker<J>, reason: unknown): void {
-    // Its handler may still be at it: what that does later is nobody's, so neither is the worker.
-    worker.dismissed = true;
-    this.#workers.delete(worker);
-    CallContext.abort(worker.context, reason);
-    this.settle(worker, true, reason);
   }
 
   #releaseAfter(kept: Promise<void>, worker: Worker<J>, job: J): void {

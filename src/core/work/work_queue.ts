@@ -75,15 +75,6 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     return { ...this.counts };
   }
 
-  /** The most items that wait. */
-  get capacity(): number {
-    return this.#options.capacity;
-  }
-
-  get failure(): { readonly error: unknown } | undefined {
-    return this.#failure;
-  }
-
   /** The stream is there; `onError` tells it of a failure. */
   start(onError: (error: unknown) => void): void {
     this.#onError = onError;
@@ -96,15 +87,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   tryPush(item: T): boolean {
     this.#checkOpen();
     const { key, snapshot } = this.#options;
-    const lane = key?.(item);
+    const itemKey = key?.(item);
+    // The hooks are user code: things may be otherwise now.
     if (key) this.#checkOpen();
-    if (!this.#admits(lane)) return false;
+    if (!this.#mayEnter(itemKey)) return false;
     const runner = snapshot?.();
-    if (snapshot) {
-      this.#checkOpen();
-      if (!this.#admits(lane)) return false;
-    }
-    return this.#admit(item, lane, runner, undefined);
+    if (snapshot) this.#checkOpen();
+    return this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, undefined);
   }
 
   /** Accepts the item now, or returns when that is over. If a result is waited for, that says it. */
@@ -150,11 +139,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     return flushed;
   }
 
-  /** From here on nothing new is accepted. */
-  refuse(): void {
-    if (this.#state !== "open") return;
-    this.#state = "closing";
-    this.#stopPumps(this.#refusal());
+  /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
+  refuse(): { readonly error: unknown } | undefined {
+    if (this.#state === "open") {
+      this.#state = "closing";
+      this.#stopPumps(this.#refusal());
+    }
+    return this.#failure;
   }
 
   /** Everything the stream had has been written: resolves when all of it has settled. */
@@ -178,15 +169,14 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     this.#failure = { error };
     offAbort(this.#options.signal, this);
 
-    const { waiting, running } = this.pool.stop();
     const items: T[] = [];
     this.counts.rejectFlushes(error);
-    for (const job of [...waiting, ...this.#batches?.abort() ?? []]) {
+    for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
       this.counts.discard(job);
       job.submitters?.reject(error);
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
-    for (const job of running) job.submitters?.reject(error);
+    for (const job of this.pool.running()) job.submitters?.reject(error);
     for (const waiter of this.#waiters.drain()) reject(waiter, error);
     this.#closed.reject(error);
     this.#onError?.(error);
@@ -286,7 +276,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   }
 
   /** Nobody overtakes those who wait for room. */
-  #admits(key: unknown): boolean {
+  #mayEnter(key: unknown): boolean {
     return !this.#waiters.head && this.hasRoom(key);
   }
 
@@ -330,14 +320,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     written?: "written",
   ): Promise<void> | undefined {
     const { key, snapshot } = this.#options;
-    const lane = key?.(item);
+    const itemKey = key?.(item);
     const runner = snapshot?.();
-    // The hooks are user code: things may be otherwise now.
-    if (this.#failure) throw this.#failure.error;
-    if (!written) this.#checkOpen();
-    if (this.#admits(lane) && this.#admit(item, lane, runner, result)) return;
+    if (written) this.checkUsable();
+    else this.#checkOpen();
+    if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result)) return;
     const admitted = result ? undefined : new Deferred<void>();
-    this.#waiters.push({ next: undefined, item, key: lane, snapshot: runner, result, admitted });
+    this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, result, admitted });
     return admitted?.promise;
   }
 
