@@ -8,7 +8,7 @@ import type { HandlerContext } from "./core/shared/call_context.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
-import type { Runner } from "./core/work/pool.ts";
+import type { Runner } from "./core/work/job.ts";
 import type { WorkQueue } from "./core/work/work_queue.ts";
 
 export type { HandlerContext, Runner, SinkStats, Source };

@@ -45,15 +45,17 @@ export function completeLimits<T>(
   names: ItemLimits<T>["names"] = NAMES,
 ): ItemLimits<T> {
   const { maxWeight = Infinity, weigh, oversize = "alone" } = raw;
-  if ((raw.maxWeight === undefined) !== (weigh === undefined)) {
+  if (!raw.maxWeight !== !weigh) {
     const [here, missing] = weigh ? ["weigh", "maxWeight"] : ["maxWeight", "weigh"];
     throw new TypeError(`${owner}: option "${here}" needs option "${missing}"`);
   }
   const { maxItems = maxWeight === Infinity ? 1000 : Infinity } = raw;
-  if (maxWeight === Infinity) {
-    const rule = `be finite where "${names.maxWeight}" is not`;
-    check(owner, "maxItems", maxItems, ["number", rule, Number.isFinite]);
-  }
+  const rule = `be finite where "${names.maxWeight}" is not`;
+  check(owner, "maxItems", maxItems, [
+    "number",
+    rule,
+    () => Math.min(maxItems, maxWeight) < Infinity,
+  ]);
   return { owner, names, maxItems, maxWeight, weigh, oversize };
 }
 

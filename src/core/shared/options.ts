@@ -77,8 +77,7 @@ export function readOptions<T extends object>(
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`${owner}: options must be an object; got ${show(options)}`);
   }
-  for (const key of Reflect.ownKeys(options)) {
-    const name = key as keyof T & string;
+  for (const name of Reflect.ownKeys(options) as (keyof T & string)[]) {
     if (!Object.hasOwn(rules, name)) {
       throw new TypeError(
         `${owner}: unknown option ${show(name)}; did you mean "${nearest(String(name), rules)}"?`,
@@ -104,7 +103,5 @@ export function show(value: unknown): string {
 function nearest(name: string, rules: object): string {
   const likeness = (known: string): number =>
     2 * [...name].filter((letter) => known.includes(letter)).length - known.length;
-  return Object.keys(rules).reduce((best, known) =>
-    likeness(known) > likeness(best) ? known : best
-  );
+  return Object.keys(rules).sort((one, other) => likeness(other) - likeness(one))[0]!;
 }

@@ -54,7 +54,8 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   write(item: T): boolean {
-    const [controller, buffer] = [this.#controller, this.#buffer];
+    const controller = this.#controller;
+    const buffer = this.#buffer;
     if (!controller.pendingWrite && !buffer.fits(item)) {
       // The collector is user code, and may have cancelled the stream.
       if (controller.errored) return false;
@@ -109,7 +110,8 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   #handOver(): void {
-    const [controller, buffer] = [this.#controller, this.#buffer];
+    const controller = this.#controller;
+    const buffer = this.#buffer;
     // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
     const { empty, held } = buffer;
     if (empty) {

@@ -1,7 +1,7 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 import type { Keyed } from "../work/keyed_queue.ts";
-import { type Job, Pool, type PoolHost } from "../work/pool.ts";
+import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
 
 /** How a {@linkcode MapStage} works. Checked already. */
@@ -14,26 +14,15 @@ export interface MapOptions<T> {
 }
 
 /** A place in the order of results. Not the call itself, which may stand in the pool's queue as well. */
-class Result<R> implements Linked {
-  next: Linked | undefined;
-  there = false;
+interface Result<R> extends Linked {
+  settled: boolean;
   value: R | undefined;
 }
 
 /** One call. */
-class MapCall<T, R> implements Job {
-  next: Linked | undefined;
-  declare order: number;
-  declare behind: FifoQueue<Keyed> | undefined;
-  readonly snapshot = undefined;
-  readonly key: unknown;
+interface MapCall<T, R> extends Keyed {
   readonly item: T;
-  readonly result: Result<R> = new Result();
-
-  constructor(item: T, key: unknown) {
-    this.item = item;
-    this.key = key;
-  }
+  readonly result: Result<R>;
 }
 
 /**
@@ -71,19 +60,19 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     const { key, ordered } = this.#options;
     if (!this.#controller.pendingWrite) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
-    const call = new MapCall<T, R>(item, this.#key);
+    const result: Result<R> = { next: undefined, settled: false, value: undefined };
+    this.#pool.add({ next: undefined, key: this.#key, item, result });
     this.#key = undefined;
     this.#open++;
     this.#calling++;
-    if (ordered) this.#results.push(call.result);
-    this.#pool.add(call);
+    if (ordered) this.#results.push(result);
     this.#pool.drain();
     return true;
   }
 
   pull(): void {
     const controller = this.#controller;
-    while (controller.pullRequested && this.#results.head?.there) {
+    while (controller.pullRequested && this.#results.head?.settled) {
       const { value } = this.#results.shift()!;
       this.#open--;
       controller.enqueue(value as R);
@@ -106,8 +95,6 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
 
   // For the pool.
 
-  onStart(): void {}
-
   run(call: MapCall<T, R>, context: HandlerContext): unknown {
     const fn = this.#fn;
     return fn(call.item, context);
@@ -118,7 +105,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     if (failed) {
       this.#controller.error(outcome);
     } else if (!this.#controller.errored) {
-      call.result.there = true;
+      call.result.settled = true;
       call.result.value = outcome as R;
       if (!this.#options.ordered) this.#results.push(call.result);
     }

@@ -3,8 +3,7 @@ import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { BatchResults } from "./batch_results.ts";
 import type { Epoch } from "./counts.ts";
-import { WorkJob } from "./job.ts";
-import type { Runner } from "./pool.ts";
+import type { Runner, WorkJob } from "./job.ts";
 import type { Batches, WorkQueue } from "./work_queue.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
@@ -217,19 +216,20 @@ export class BatchTable<T, B> implements Batches<T, B> {
     const { buffer, key, snapshot, results, epoch, items = [] } = batch;
     const { owner, plain } = this.#options;
     const count = buffer.held;
-    const payload = wanted || plain ? buffer.take() : undefined as B;
-    buffer.reset();
+    const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
     batch.results = batch.items = batch.snapshot = undefined;
     const submitters = results && new BatchResults(owner, results, count);
-    return new WorkJob(
+    return {
+      next: undefined,
       payload,
       key,
       snapshot,
       submitters,
       epoch,
       count,
-      plain ? payload as T[] : items,
-    );
+      failures: 0,
+      items: plain ? payload as T[] : items,
+    };
   }
 
   /** The collector has swallowed everything: there is nothing to handle. */

@@ -1,8 +1,10 @@
-import type { FifoQueue, Linked } from "../shared/fifo_queue.ts";
+import type { Linked } from "../shared/fifo_queue.ts";
 import type { Deferred } from "../shared/promises.ts";
 import type { Epoch } from "./counts.ts";
 import type { Keyed } from "./keyed_queue.ts";
-import type { Job, Runner } from "./pool.ts";
+
+/** Runs a handler in the asynchronous context that its item came from. */
+export type Runner = <R>(run: () => R) => R;
 
 /** Who waits for what comes of a job. Of a single item that was submitted it is its promise. */
 export interface Submitters {
@@ -13,40 +15,17 @@ export interface Submitters {
 }
 
 /** What a sink has the pool handle: one item, or a batch. */
-export class WorkJob<T, P> implements Job {
-  next: Linked | undefined;
-  // Not there before a queue sets them, which only those with keys do: what is not there costs nothing.
-  declare order: number;
-  declare behind: FifoQueue<Keyed> | undefined;
+export interface WorkJob<T, P> extends Keyed {
   /** What the handler is given. */
   readonly payload: P;
-  readonly key: unknown;
   readonly snapshot: Runner | undefined;
   readonly submitters: Submitters | undefined;
   readonly epoch: Epoch;
   /** How many items that is, and how many of them have failed. */
   readonly count: number;
-  failures = 0;
+  failures: number;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
   readonly items: readonly T[] | undefined;
-
-  constructor(
-    payload: P,
-    key: unknown,
-    snapshot: Runner | undefined,
-    submitters: Submitters | undefined,
-    epoch: Epoch,
-    count: number,
-    items: readonly T[] | undefined,
-  ) {
-    this.payload = payload;
-    this.key = key;
-    this.snapshot = snapshot;
-    this.submitters = submitters;
-    this.epoch = epoch;
-    this.count = count;
-    this.items = items;
-  }
 }
 
 /** An item that has not been accepted yet, because there is no room. */

@@ -3,9 +3,12 @@ import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 /** A job as this queue sees it. */
 export interface Keyed extends Linked {
   readonly key: unknown;
-  /** Both belong to the queue: the place in the order of acceptance, and the jobs of its key behind it. */
-  order: number;
-  behind: FifoQueue<Keyed> | undefined;
+  /**
+   * Both belong to the queue: the place in the order of acceptance, and the jobs of its key behind it.
+   * Not there before it sets them: what is not there costs nothing in a queue without keys.
+   */
+  order?: number;
+  behind?: FifoQueue<Keyed>;
 }
 
 /**
@@ -42,7 +45,7 @@ export class KeyedQueue<J extends Keyed> {
   shift(): J | undefined {
     const fresh = this.#fresh.head;
     const freed = this.#freed[0];
-    if (freed === undefined || (fresh !== undefined && fresh.order < freed.order)) {
+    if (freed === undefined || (fresh !== undefined && fresh.order! < freed.order!)) {
       return this.#fresh.shift();
     }
     removeFirst(this.#freed);
@@ -62,7 +65,7 @@ export class KeyedQueue<J extends Keyed> {
     for (const behind of this.#keys.values()) for (const job of behind.drain()) jobs.push(job as J);
     this.#freed.length = 0;
     this.#keys.clear();
-    return jobs.sort((a, b) => a.order - b.order);
+    return jobs.sort((a, b) => a.order! - b.order!);
   }
 }
 
@@ -71,7 +74,7 @@ function insert<J extends Keyed>(heap: J[], job: J): void {
   let place = heap.length;
   for (let parent; place > 0; place = parent) {
     parent = (place - 1) >> 1;
-    if (heap[parent]!.order < job.order) break;
+    if (heap[parent]!.order! < job.order!) break;
     heap[place] = heap[parent]!;
   }
   heap[place] = job;
@@ -83,8 +86,8 @@ function removeFirst<J extends Keyed>(heap: J[]): void {
   const { length } = heap;
   let place = 0;
   for (let child; (child = 2 * place + 1) < length; place = child) {
-    if (child + 1 < length && heap[child + 1]!.order < heap[child]!.order) child++;
-    if (job.order < heap[child]!.order) break;
+    if (child + 1 < length && heap[child + 1]!.order! < heap[child]!.order!) child++;
+    if (job.order! < heap[child]!.order!) break;
     heap[place] = heap[child]!;
   }
   if (length > 0) heap[place] = job;

@@ -4,20 +4,9 @@ import { isThenable, whenSettled } from "../shared/promises.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
 
-/** Runs a handler in the asynchronous context that its item came from. */
-export type Runner = <R>(run: () => R) => R;
-
-/** What the pool needs to know of a job. */
-export interface Job extends Keyed {
-  /** `undefined` for the pool's own context. */
-  readonly snapshot: Runner | undefined;
-}
-
-/** Whose jobs these are. Nothing here may throw but `run`. */
+/** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
 export interface PoolHost<J> {
-  /** The job leaves the queue. */
-  onStart(job: J): void;
-  /** Calls the user's handler. */
+  /** The job has left the queue: calls the user's handler. */
   run(job: J, context: HandlerContext): unknown;
   /** The handler is over; its slot is kept until the promise, if there is one, settles. */
   onSettle(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
@@ -37,7 +26,7 @@ export interface PoolOptions {
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
-export class Pool<J extends Job> {
+export class Pool<J extends Keyed> {
   readonly #host: PoolHost<J>;
   readonly #concurrency: number;
   readonly #keyed: KeyedQueue<J> | undefined;
@@ -61,7 +50,7 @@ export class Pool<J extends Job> {
     const message = `${owner}: the handler has not settled within ${timeout} ms`;
     this.#timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = new DOMException(message, "TimeoutError");
-      // Its handler may still be at it: what that does later is nobody's, so neither is the worker.
+      // Its handler may still be at it, so the worker is not used again.
       worker.dismissed = true;
       this.#workers.delete(worker);
       CallContext.abort(worker.context, reason);
@@ -118,7 +107,9 @@ export class Pool<J extends Job> {
 
   /** The handler of this worker is over, by itself or by the clock. */
   settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
-    const job = worker.job!;
+    const { job } = worker;
+    // It was dismissed by the clock: what the handler does later is nobody's.
+    if (!job) return;
     worker.job = undefined;
     if (this.#timeouts) {
       this.#timeouts.remove(worker);
@@ -133,18 +124,15 @@ export class Pool<J extends Job> {
 
   #start(job: J): void {
     this.#running++;
-    this.#host.onStart(job);
-    const worker = this.#free ?? this.#hire();
-    this.#free = worker.next;
-    worker.next = undefined;
+    let worker = this.#free;
+    if (worker) this.#free = worker.next;
+    else this.#workers.add(worker = new Worker(this));
     worker.job = job;
     const { context } = worker;
     const start = this.#timeouts ? performance.now() : 0;
     let outcome: unknown;
     try {
-      outcome = job.snapshot
-        ? this.#runWithin(job.snapshot, job, context)
-        : this.#host.run(job, context);
+      outcome = this.#host.run(job, context);
       if (isThenable(outcome)) {
         whenSettled(outcome, worker.fulfilled, worker.rejected);
         this.#timeouts?.add(worker, start);
@@ -155,17 +143,6 @@ export class Pool<J extends Job> {
       return;
     }
     this.settle(worker, false, outcome);
-  }
-
-  /** Apart, because a closure over the job would be paid for by every job. */
-  #runWithin(snapshot: Runner, job: J, context: HandlerContext): unknown {
-    return snapshot(() => this.#host.run(job, context));
-  }
-
-  #hire(): Worker<J> {
-    const worker = new Worker(this);
-    this.#workers.add(worker);
-    return worker;
   }
 
   #releaseAfter(kept: Promise<void>, worker: Worker<J>, job: J): void {
@@ -186,7 +163,7 @@ export class Pool<J extends Job> {
 }
 
 /** A slot, and the two functions that hear of its handler: made once, not for each item. */
-class Worker<J extends Job> extends TimeoutEntry {
+class Worker<J extends Keyed> extends TimeoutEntry {
   /** The next without a job. */
   next: Worker<J> | undefined;
   job: J | undefined;
@@ -197,11 +174,7 @@ class Worker<J extends Job> extends TimeoutEntry {
 
   constructor(pool: Pool<J>) {
     super();
-    this.fulfilled = (outcome) => {
-      if (!this.dismissed) pool.settle(this, false, outcome);
-    };
-    this.rejected = (error) => {
-      if (!this.dismissed) pool.settle(this, true, error);
-    };
+    this.fulfilled = (outcome) => pool.settle(this, false, outcome);
+    this.rejected = (error) => pool.settle(this, true, error);
   }
 }

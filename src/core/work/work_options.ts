@@ -1,6 +1,6 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { check, DURATION, FUNCTION, LIMIT, type Rules, SIGNAL } from "../shared/options.ts";
-import type { Runner } from "./pool.ts";
+import type { Runner } from "./job.ts";
 
 /** What both sinks are told by their options. Checked already. */
 export interface WorkOptions<T, P> {

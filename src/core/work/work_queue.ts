@@ -10,8 +10,8 @@ import {
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import { Counts, type SinkStats } from "./counts.ts";
-import { type Waiter, WorkJob } from "./job.ts";
-import { Pool, type PoolHost, type Runner } from "./pool.ts";
+import type { Runner, Waiter, WorkJob } from "./job.ts";
+import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
 
 /** Where items gather before a handler is given them. A `Fanout` has none: each item is a job. */
@@ -214,14 +214,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
 
   // For the pool.
 
-  onStart(job: WorkJob<T, P>): void {
-    if (job.items) this.counts.batches!++;
-    this.counts.start(job);
-  }
-
   run(job: WorkJob<T, P>, context: HandlerContext): unknown {
     const { handler } = this.#options;
-    return handler(job.payload, context);
+    this.counts.start(job);
+    if (job.items) this.counts.batches!++;
+    return job.snapshot
+      ? runWithin(job.snapshot, handler, job, context)
+      : handler(job.payload, context);
   }
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
@@ -290,9 +289,17 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     if (this.#batches) return this.#batches.add(item, key, snapshot, result);
     const { counts, pool } = this;
     counts.accept();
-    pool.add(
-      new WorkJob(item as unknown as P, key, snapshot, result, counts.epoch, 1, undefined),
-    );
+    pool.add({
+      next: undefined,
+      payload: item as unknown as P,
+      key,
+      snapshot,
+      submitters: result,
+      epoch: counts.epoch,
+      count: 1,
+      failures: 0,
+      items: undefined,
+    });
     pool.drain();
     return true;
   }
@@ -342,6 +349,16 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     if (this.#failure) return this.#failure.error;
     return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
   }
+}
+
+/** Apart, because a closure over the job would be paid for by every job. */
+function runWithin<T, P>(
+  snapshot: Runner,
+  handler: WorkOptions<T, P>["handler"],
+  { payload }: WorkJob<T, P>,
+  context: HandlerContext,
+): unknown {
+  return snapshot(() => handler(payload, context));
 }
 
 function reject<T>({ result, admitted }: Waiter<T>, error: unknown): void {
