@@ -80,18 +80,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(queue: unknown) {
     const work = queue as WorkQueue<T, unknown>;
-    super({
-      start(controller) {
-        // Fires at once, also while a write waits for room: `abort` comes only after that.
-        controller.signal.addEventListener("abort", () => {
-          work.error(controller.signal.reason);
-        });
-        // To error a stream from its own abort would make that abort reject.
-        work.start((error) => controller.signal.aborted || controller.error(error));
-      },
-      write: (item) => work.write(item),
-      close: () => work.close(),
-    }, { highWaterMark: 1 });
+    super(work, { highWaterMark: 1 });
     this.#queue = work;
   }
 

@@ -33,8 +33,7 @@ export interface Waiter<T> extends Linked {
   readonly item: T;
   readonly key: unknown;
   readonly snapshot: Runner | undefined;
-  /** For `submit`: its result. */
-  readonly result: Deferred<unknown> | undefined;
-  /** For `push` and `write`: that it was accepted. */
-  readonly admitted: Deferred<void> | undefined;
+  /** Settled with the result of an item that was submitted; resolved once any other is accepted. */
+  readonly told: Deferred<unknown>;
+  readonly submitted: boolean;
 }

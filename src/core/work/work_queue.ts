@@ -37,14 +37,15 @@ export interface Batches<T, P> {
 
 /**
  * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
- * bound, keeps the counts, and says who is told what when the sink closes or fails.
+ * bound, keeps the counts, and says who is told what when the sink closes or fails. It is the
+ * underlying sink of the stream: `start`, `write` and `close` are the standard's.
  *
  * - `open`: everything is accepted for which there is room.
  * - `closing`: only what was pushed or written before is.
  * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
-export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
+export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, Abortable {
   readonly counts: Counts = new Counts();
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
@@ -54,8 +55,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   /** A box: the error may be any value. */
   #failure: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
-  /** Tells the stream that the sink has failed. */
-  #onError: ((error: unknown) => void) | undefined;
+  /** Of the stream. */
+  #controller!: WritableStreamDefaultController;
 
   /** Those who wait for room, in the order in which they came: nobody overtakes. */
   readonly #waiters = new FifoQueue<Waiter<T>>();
@@ -75,9 +76,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     return { ...this.counts };
   }
 
-  /** The stream is there; `onError` tells it of a failure. */
-  start(onError: (error: unknown) => void): void {
-    this.#onError = onError;
+  start(controller: WritableStreamDefaultController): void {
+    this.#controller = controller;
+    // Fires at once, also while a write waits for room: `abort` comes only after that.
+    controller.signal.addEventListener("abort", () => this.error(controller.signal.reason));
     onAbort(this.#options.signal, this);
   }
 
@@ -135,7 +137,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     this.#batches?.closeAll();
     if (this.#failure) return Promise.reject(this.#failure.error);
     const flushed = this.counts.whenFlushed();
-    if (this.#batches) this.proceed();
+    this.proceed();
     return flushed;
   }
 
@@ -177,9 +179,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
     for (const job of this.pool.running()) job.submitters?.reject(error);
-    for (const waiter of this.#waiters.drain()) reject(waiter, error);
+    for (const { told } of this.#waiters.drain()) told.reject(error);
     this.#closed.reject(error);
-    this.#onError?.(error);
+    // To error a stream from its own abort would make that abort reject.
+    if (!this.#controller.signal.aborted) this.#controller.error(error);
 
     // User code from here on: all that it can see is as it will be.
     this.#stopPumps(error);
@@ -225,23 +228,19 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     const { submitters } = job;
-    if (!failed) {
-      if (!submitters) return;
-      try {
-        job.failures = submitters.resolve(outcome) ?? 0;
+    try {
+      if (!failed) {
+        job.failures = submitters?.resolve(outcome) ?? 0;
         return;
-      } catch (error) {
-        outcome = error;
       }
+    } catch (error) {
+      outcome = error;
     }
     job.failures = job.count;
     if (submitters && submitters.reject(outcome) !== false || this.#failure) return;
     const { onError } = this.#options;
-    if (onError === undefined) {
-      this.error(outcome);
-      return;
-    }
     try {
+      if (!onError) throw outcome;
       const handled = onError(outcome, job.payload);
       if (isThenable(handled)) {
         return whenSettled(handled, () => {}, (error) => this.error(error));
@@ -256,17 +255,18 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
   }
 
   onIdle(): void {
-    // What is started here may settle at once, and come by here again.
-    if (this.#moving) return;
     // The usual case, for each item.
     if (this.#state === "open" && !this.#waiters.head && !this.#batches?.size) return;
+    // What is started here may settle at once, and come by here again.
+    if (this.#moving) return;
     this.#moving = true;
     while (!this.#failure && (this.#batches?.dispatch(this.#ending) || this.#admitWaiter()));
     this.#moving = false;
-    if (!this.#ending || !this.counts.idle) return;
-    this.#state = "closed";
-    offAbort(this.#options.signal, this);
-    this.#closed.resolve();
+    if (this.#ending && this.counts.idle) {
+      this.#state = "closed";
+      offAbort(this.#options.signal, this);
+      this.#closed.resolve();
+    }
   }
 
   /** Nothing more comes. */
@@ -309,13 +309,14 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
+    const { item, key, snapshot, told, submitted } = waiter;
     try {
-      const accepted = this.#admit(waiter.item, waiter.key, waiter.snapshot, waiter.result);
-      if (accepted) waiter.admitted?.resolve();
-      // Still the first: what has used the room up may have to start before it.
-      else this.#waiters.unshift(waiter);
+      // Else it is still the first: what has used the room up may have to start before it.
+      if (!this.#admit(item, key, snapshot, submitted ? told : undefined)) {
+        this.#waiters.unshift(waiter);
+      } else if (!submitted) told.resolve(undefined);
     } catch (error) {
-      reject(waiter, error);
+      told.reject(error);
     }
     return true;
   }
@@ -332,9 +333,9 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, Abortable {
     if (written) this.checkUsable();
     else this.#checkOpen();
     if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result)) return;
-    const admitted = result ? undefined : new Deferred<void>();
-    this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, result, admitted });
-    return admitted?.promise;
+    const [told, submitted] = [result ?? new Deferred<unknown>(), result !== undefined];
+    this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, told, submitted });
+    return submitted ? undefined : told.promise as Promise<void>;
   }
 
   #stopPumps(reason: unknown): void {
@@ -359,8 +360,4 @@ function runWithin<T, P>(
   context: HandlerContext,
 ): unknown {
   return snapshot(() => handler(payload, context));
-}
-
-function reject<T>({ result, admitted }: Waiter<T>, error: unknown): void {
-  (result ?? admitted!).reject(error);
 }
