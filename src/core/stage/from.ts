@@ -13,8 +13,9 @@ export function readableFrom<T, R>(
     return written ? written.then(() => controller.room()) : controller.room();
   });
   let running = false;
+  controller.onError = (reason) => pump.error(reason);
   return new ReadableStream<R>({
-    start: (reader) => controller.start(reader, (reason) => pump.error(reason)),
+    start: (reader) => controller.start(reader),
     pull() {
       controller.pull();
       if (running) return;

@@ -23,18 +23,21 @@ export interface Stage<T> {
 
 /**
  * Drives a stage between its two sides: one write or close is pending at a time, chunks go out on
- * demand, and both sides end at once.
+ * demand, and both sides end at once. It is the underlying source of the readable side: `start`,
+ * `pull` and `cancel` are the standard's.
  *
  * - `open`: items are written.
  * - `closing`: the rest goes out, on demand.
  * - `closed`, `errored`: nothing goes in or out.
  */
-export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
+export class StageController<T, R, S extends Stage<T> = Stage<T>>
+  implements UnderlyingDefaultSource<R>, Abortable {
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
-  /** Both from `start` on. */
-  #readable!: ReadableStreamDefaultController<R>;
-  #onError!: (reason: unknown) => void;
+  /** Of the readable side. */
+  #controller!: ReadableStreamDefaultController<R>;
+  /** Tells whoever writes that this has failed. */
+  onError!: (reason: unknown) => void;
 
   #state: "open" | "closing" | "closed" | "errored" = "open";
   #storedError: unknown;
@@ -52,10 +55,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 
   // For the two sides.
 
-  /** Both are there; `onError` tells whoever writes that this has failed. */
-  start(readable: ReadableStreamDefaultController<R>, onError: (reason: unknown) => void): void {
-    this.#readable = readable;
-    this.#onError = onError;
+  start(controller: ReadableStreamDefaultController<R>): void {
+    this.#controller = controller;
     onAbort(this.#signal, this);
   }
 
@@ -78,10 +79,13 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return this.stage.full ? this.#whenReady() : undefined;
   }
 
-  /** The consumer asks for a chunk. */
   pull(): void {
     this.pullRequested = true;
     this.advance();
+  }
+
+  cancel(reason: unknown): void {
+    this.error(reason);
   }
 
   /** Nothing more comes: the rest goes out, and then the end. */
@@ -131,7 +135,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
     this.pullRequested = false;
-    this.#readable.enqueue(chunk);
+    this.#controller.enqueue(chunk);
   }
 
   /** There is room: what is pending goes in. May throw. */
@@ -147,7 +151,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   finish(): void {
     this.#state = "closed";
     offAbort(this.#signal, this);
-    this.#readable.close();
+    this.#controller.close();
   }
 
   /** Ends both sides with the very reason. The first one counts. */
@@ -157,8 +161,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     this.#storedError = reason;
     offAbort(this.#signal, this);
     this.#rejectPending(reason);
-    this.#readable.error(reason);
-    this.#onError(reason);
+    this.#controller.error(reason);
+    this.onError(reason);
     // User code from here on: all that it can see is as it will be.
     this.stage.abort(reason);
   }
@@ -197,10 +201,9 @@ export interface Pair<T, R, S> {
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
 ): Pair<T, R, S> {
-  let errorWritable!: (reason: unknown) => void;
   const writable = new WritableStream<T>({
     start(writer) {
-      errorWritable = (reason) => writer.error(reason);
+      controller.onError = (reason) => writer.error(reason);
       writer.signal.addEventListener("abort", () => controller.onAbort(writer.signal.reason));
     },
     write: (item) => controller.write(item),
@@ -208,10 +211,6 @@ export function openPair<T, R, S extends Stage<T>>(
     // The signal's reason will not do: without one it is an `AbortError`.
     abort: (reason) => controller.error(reason),
   }, { highWaterMark: 1 });
-  const readable = new ReadableStream<R>({
-    start: (reader) => controller.start(reader, errorWritable),
-    pull: () => controller.pull(),
-    cancel: (reason) => controller.error(reason),
-  }, { highWaterMark: 0 });
+  const readable = new ReadableStream<R>(controller, { highWaterMark: 0 });
   return { stage: controller.stage, readable, writable };
 }
