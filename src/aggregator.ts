@@ -6,14 +6,9 @@
  * @module
  */
 
-import { type Collector, makeCollector } from "./core/batch/batch_buffer.ts";
-import {
-  checkInstead,
-  completeLimits,
-  ItemCollector,
-  LIMITS,
-} from "./core/batch/item_collector.ts";
-import { check, FUNCTION, LINGER, readOptions } from "./core/shared/options.ts";
+import type { Collector } from "./core/batch/batch_buffer.ts";
+import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
+import { check, LINGER, readOptions } from "./core/shared/options.ts";
 import { BatchTable } from "./core/work/batch_table.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
@@ -210,30 +205,27 @@ function open<T, B>(
   options: AggregatorOptions<T, B> | undefined,
 ): WorkQueue<T, B> {
   const owner = "Aggregator";
-  const rules = { ...LIMITS, ...SINK, collector: FUNCTION, linger: LINGER };
+  const rules = { ...LIMITS, ...SINK, linger: LINGER };
   const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
   const complete = completeOptions(owner, handler, values);
   const { linger = 1000, collector, weigh, key, onDiscard } = values;
-  if (collector) checkInstead(owner, values);
-  const limits = completeLimits(owner, values);
+  const { maxItems, collect } = completeLimits(owner, values);
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
-  const counted = !collector && limits.maxItems < Infinity;
-  const batch = counted ? limits.maxItems : 1000;
+  const counted = maxItems < Infinity;
+  const batch = counted ? maxItems : 1000;
   const usual = Math.min(batch * (complete.concurrency + 1), Number.MAX_SAFE_INTEGER);
   const { capacity = usual } = values;
   const rule = `be at least "maxItems", ${batch}`;
   check(owner, "capacity", capacity, ["number", rule, () => !counted || capacity >= batch]);
-  return new WorkQueue<T, B>(complete, (queue) =>
-    new BatchTable(queue, {
-      owner,
-      capacity,
-      linger,
-      collector: collector
-        ? () => makeCollector(owner, collector)
-        : () => new ItemCollector(limits) as Collector<T, unknown> as Collector<T, B>,
-      keyed: !!key,
-      plain: !collector,
-      asking: !!(collector ?? weigh),
-      keeping: !!(collector && onDiscard),
-    }));
+  const gather = {
+    owner,
+    collect,
+    capacity,
+    linger,
+    keyed: !!key,
+    plain: !collector,
+    asking: !!(collector ?? weigh),
+    keeping: !!(collector && onDiscard),
+  };
+  return new WorkQueue<T, B>(complete, (queue) => new BatchTable(queue, gather));
 }

@@ -6,14 +6,9 @@
  * @module
  */
 
-import { type Collector, makeCollector } from "./core/batch/batch_buffer.ts";
-import {
-  checkInstead,
-  completeLimits,
-  ItemCollector,
-  LIMITS,
-} from "./core/batch/item_collector.ts";
-import { FUNCTION, LINGER, readOptions, type Rules, SIGNAL } from "./core/shared/options.ts";
+import type { Collector } from "./core/batch/batch_buffer.ts";
+import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
+import { LINGER, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { readableFrom } from "./core/stage/from.ts";
@@ -272,18 +267,10 @@ function open<T, B>(
   options: number | BatchStreamOptions<T, B> | undefined,
 ): StageController<T, B, BatchStage<T, B>> {
   const owner = "BatchStream";
-  const rules: Rules<keyof BatchStreamOptions<T, B>> = {
-    ...LIMITS,
-    collector: FUNCTION,
-    linger: LINGER,
-    signal: SIGNAL,
-  };
   const given = typeof options === "number" ? { maxItems: options } : options;
+  const rules = { ...LIMITS, linger: LINGER, signal: SIGNAL };
   const values = readOptions<BatchStreamOptions<T, B>>(owner, given, rules);
-  const { collector, linger = Infinity, signal } = values;
-  if (collector) checkInstead(owner, values);
-  const made = collector
-    ? makeCollector(owner, collector)
-    : new ItemCollector(completeLimits(owner, values)) as Collector<T, unknown> as Collector<T, B>;
-  return new StageController((controller) => new BatchStage(controller, made, linger), signal);
+  const { linger = Infinity, signal } = values;
+  const collector = completeLimits(owner, values).collect();
+  return new StageController((controller) => new BatchStage(controller, collector, linger), signal);
 }

@@ -7,7 +7,7 @@
  */
 
 import { byteLength, measure } from "./core/batch/byte_length.ts";
-import { completeLimits, ItemCollector, OVERSIZE } from "./core/batch/item_collector.ts";
+import { completeLimits, OVERSIZE } from "./core/batch/item_collector.ts";
 import {
   check,
   FUNCTION,
@@ -210,10 +210,7 @@ function open<T>(options: ChunkStreamOptions<T>): StageController<T, T[], BatchS
   const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
   const { maxItems = Infinity, oversize, linger = Infinity, signal } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
-  const limits = completeLimits<T>(owner, { maxItems, maxWeight, weigh, oversize }, NAMES);
-  const collector = new ItemCollector(limits);
-  return new StageController(
-    (controller) => new BatchStage(controller, collector, linger),
-    signal,
-  );
+  const limits = { maxItems, maxWeight, weigh, oversize };
+  const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
+  return new StageController((controller) => new BatchStage(controller, collector, linger), signal);
 }

@@ -1,4 +1,4 @@
-import { check, type Rule } from "../shared/options.ts";
+import type { Rule } from "../shared/options.ts";
 import { TimeoutEntry } from "../shared/timeout_queue.ts";
 
 /**
@@ -27,20 +27,13 @@ export interface Collector<T, B> {
   take(): B;
 }
 
-const COLLECTOR: Rule = [
+/** What a factory has to return. */
+export const COLLECTOR: Rule = [
   "object",
   "be a function that returns a Collector",
   (made: Partial<Collector<never, unknown>> | null) =>
     typeof made?.add === "function" && typeof made.take === "function",
 ];
-
-/** Calls the factory, and checks what it returns. */
-export function makeCollector<T, B>(
-  owner: string,
-  factory: () => Collector<T, B>,
-): Collector<T, B> {
-  return check(owner, "collector", factory(), COLLECTOR);
-}
 
 /** Calls `lingered` of a batch when it has lingered long enough. */
 export interface LingerClock {

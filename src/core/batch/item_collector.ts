@@ -1,22 +1,27 @@
 import { check, FUNCTION, LIMIT_OR_NONE, type Rule, type Rules } from "../shared/options.ts";
-import type { Collector } from "./batch_buffer.ts";
+import { COLLECTOR, type Collector } from "./batch_buffer.ts";
 
-/** The limits of a batch, checked, and what they are called by those who gave them. */
-export interface ItemLimits<T> {
-  readonly owner: string;
-  readonly names: { readonly maxWeight: string; readonly weigh: string };
-  readonly maxItems: number;
-  readonly maxWeight: number;
-  readonly weigh: ((item: T) => number) | undefined;
-  readonly oversize: "alone" | "error";
-}
-
-/** The limits of a batch as they are given. */
-export interface RawLimits<T> {
+/** The limits of a batch as they are given, or the collector that stands instead of them. */
+export interface RawLimits<T, B> {
   maxItems?: number | undefined;
   maxWeight?: number | undefined;
   weigh?: ((item: T) => number) | undefined;
   oversize?: "alone" | "error" | undefined;
+  collector?: (() => Collector<T, B>) | undefined;
+}
+
+/** What the limits are called by those who gave them. */
+export interface LimitNames {
+  readonly maxWeight: string;
+  readonly weigh: string;
+}
+
+/** What holds the limits of a batch. */
+export interface BatchLimits<T, B> {
+  /** `Infinity` if nobody can tell. */
+  readonly maxItems: number;
+  /** Makes a collector. */
+  readonly collect: () => Collector<T, B>;
 }
 
 /** What happens to an item that is too large by itself. */
@@ -27,24 +32,34 @@ export const OVERSIZE: Rule = [
 ];
 
 /** The rules of {@linkcode RawLimits}. */
-export const LIMITS: Rules<keyof RawLimits<never>> = {
+export const LIMITS: Rules<keyof RawLimits<never, never>> = {
   maxItems: LIMIT_OR_NONE,
   maxWeight: LIMIT_OR_NONE,
   weigh: FUNCTION,
   oversize: OVERSIZE,
+  collector: FUNCTION,
 };
 
-const NAMES = { maxWeight: "maxWeight", weigh: "weigh" };
 const isWeight = (value: number): boolean => value >= 0 && value < Infinity;
 const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
 
 /** Checks that the limits go together, and fills in those that are not given. */
-export function completeLimits<T>(
+export function completeLimits<T, B>(
   owner: string,
-  raw: RawLimits<T>,
-  names: ItemLimits<T>["names"] = NAMES,
-): ItemLimits<T> {
-  const { maxWeight = Infinity, weigh, oversize = "alone" } = raw;
+  raw: RawLimits<T, B>,
+  names: LimitNames = { maxWeight: "maxWeight", weigh: "weigh" },
+): BatchLimits<T, B> {
+  const { collector, maxWeight = Infinity, weigh, oversize = "alone" } = raw;
+  if (collector) {
+    const beside = Object.keys(raw).find((name) => name in LIMITS && name !== "collector");
+    if (beside) {
+      throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
+    }
+    return {
+      maxItems: Infinity,
+      collect: () => check(owner, "collector", collector(), COLLECTOR),
+    };
+  }
   if (!raw.maxWeight !== !weigh) {
     const [here, missing] = weigh ? ["weigh", "maxWeight"] : ["maxWeight", "weigh"];
     throw new TypeError(`${owner}: option "${here}" needs option "${missing}"`);
@@ -56,17 +71,22 @@ export function completeLimits<T>(
     rule,
     () => Math.min(maxItems, maxWeight) < Infinity,
   ]);
-  return { owner, names, maxItems, maxWeight, weigh, oversize };
+  const limits = { owner, names, maxItems, maxWeight, weigh, oversize };
+  return { maxItems, collect: () => new ItemCollector(limits) as Collector<T, unknown> as never };
 }
 
-/** A collector of one's own stands instead of the limits: throws if one of them is given beside it. */
-export function checkInstead(owner: string, raw: object): void {
-  const beside = Object.keys(LIMITS).find((name) => name in raw);
-  if (beside) throw new TypeError(`${owner}: option "collector" is instead of option "${beside}"`);
+/** The limits of an {@linkcode ItemCollector}, checked. */
+interface ItemLimits<T> {
+  readonly owner: string;
+  readonly names: LimitNames;
+  readonly maxItems: number;
+  readonly maxWeight: number;
+  readonly weigh: ((item: T) => number) | undefined;
+  readonly oversize: "alone" | "error";
 }
 
 /** Items in an array, up to a count and a weight. */
-export class ItemCollector<T> implements Collector<T, T[]> {
+class ItemCollector<T> implements Collector<T, T[]> {
   readonly #limits: ItemLimits<T>;
   #items: T[] = [];
   #weight = 0;

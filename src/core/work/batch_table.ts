@@ -9,7 +9,7 @@ import type { Batches, WorkQueue } from "./work_queue.ts";
 /** How a {@linkcode BatchTable} gathers. Checked already. */
 export interface BatchOptions<T, B> {
   owner: string;
-  collector: () => Collector<T, B>;
+  collect: () => Collector<T, B>;
   /** The most items that gather or wait. */
   capacity: number;
   linger: number;
@@ -156,7 +156,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
       this.#queue.onIdle();
     };
     const batch: PendingBatch<T, B> = {
-      buffer: new BatchBuffer(this.#options.collector(), this.#clock, onDue),
+      buffer: new BatchBuffer(this.#options.collect(), this.#clock, onDue),
       key,
       taking: false,
       snapshot: undefined,
