@@ -30,12 +30,12 @@ interface PendingBatch<T, B> {
   /** Its collector is being asked for the batch. */
   taking: boolean;
   /** Both of the item that opened it. */
-  snapshot: Runner | undefined;
-  epoch: Epoch;
+  snapshot?: Runner | undefined;
+  epoch?: Epoch;
   /** For those that were submitted. */
-  results: Deferred<unknown>[] | undefined;
+  results?: Deferred<unknown>[] | undefined;
   /** If they cannot be had from the batch. */
-  items: T[] | undefined;
+  items?: T[] | undefined;
 }
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
@@ -159,18 +159,13 @@ export class BatchTable<T, B> implements Batches<T, B> {
       buffer: new BatchBuffer(this.#options.collect(), this.#clock, onDue),
       key,
       taking: false,
-      snapshot: undefined,
-      epoch: this.#queue.counts.epoch,
-      results: undefined,
-      items: undefined,
     };
     return batch;
   }
 
   /** Whether this is the batch that items of its key go to. */
   #current(batch: PendingBatch<T, B>): boolean {
-    if (this.#single) return true;
-    return batch.buffer.held > 0 ? this.#open.get(batch.key) === batch : !this.#open.has(batch.key);
+    return (this.#open.get(batch.key) ?? batch) === batch;
   }
 
   #startable(batches: Iterable<PendingBatch<T, B>>): PendingBatch<T, B> | undefined {
@@ -203,8 +198,13 @@ export class BatchTable<T, B> implements Batches<T, B> {
     this.#queue.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);
-    if (empty) this.#skip(job);
-    else this.#queue.pool.add(job);
+    const { counts, pool } = this.#queue;
+    if (empty) {
+      // The collector has swallowed everything: there is nothing to handle.
+      counts.start(job);
+      job.submitters?.resolve(Array.from({ length: job.count }));
+      counts.settle(job);
+    } else pool.add(job);
     return true;
   }
 
@@ -225,18 +225,10 @@ export class BatchTable<T, B> implements Batches<T, B> {
       key,
       snapshot,
       submitters,
-      epoch,
+      epoch: epoch!,
       count,
       failures: 0,
       items: plain ? payload as T[] : items,
     };
-  }
-
-  /** The collector has swallowed everything: there is nothing to handle. */
-  #skip(job: WorkJob<T, B>): void {
-    const { counts } = this.#queue;
-    counts.start(job);
-    job.submitters?.resolve(Array.from({ length: job.count }));
-    counts.settle(job);
   }
 }

@@ -39,6 +39,6 @@ export function completeOptions<T, P>(
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
-  const defaults = { concurrency: 1, capacity: 1024, timeout: Infinity };
-  return { ...defaults, ...raw as RawOptions<T, P>, owner, handler };
+  const given = raw as Partial<RawOptions<T, P>>;
+  return { concurrency: 1, capacity: 1024, timeout: Infinity, ...given, owner, handler };
 }
