@@ -3,10 +3,12 @@
  * tests that name its rule must catch it.
  *
  * `deno run -A tools/planted.ts [NAME...]` runs those of which the name contains one of the words.
+ * With `--refit` it runs none, and fits their patches to the sources (tools/planted/refit.ts).
  */
 
 import { bugs as read, type Planted } from "./planted/bugs.ts";
 import { COPY, Copy } from "./planted/copy.ts";
+import { refit } from "./planted/refit.ts";
 import { deno } from "./run.ts";
 import { type Outcome, testFiles } from "./suite.ts";
 
@@ -121,7 +123,13 @@ function table(findings: readonly Finding[]): string {
 }
 
 if (import.meta.main) {
-  const { passed, failed, output } = await planted(Deno.args);
-  console.log(`${output}\n${passed} passed, ${failed} failed`);
-  if (failed > 0) Deno.exitCode = 1;
+  const [option, ...names] = Deno.args;
+  if (option === "--refit") {
+    const fit = await refit(names).catch((error: Error) => console.error(error.message));
+    if (!fit) Deno.exitCode = 1;
+  } else {
+    const { passed, failed, output } = await planted(Deno.args);
+    console.log(`${output}\n${passed} passed, ${failed} failed`);
+    if (failed > 0) Deno.exitCode = 1;
+  }
 }
