@@ -3,18 +3,15 @@
  * tests that name its rule must catch it.
  *
  * `deno run -A tools/planted.ts [NAME...]` runs those of which the name contains one of the words.
+ * With `--refit` it runs none, and fits their patches to the sources (tools/planted/refit.ts).
  */
 
-import { batches } from "../tests/planted/batches.ts";
-import { flights } from "../tests/planted/flights.ts";
-import type { Planted } from "../tests/planted/planted.ts";
-import { sinks } from "../tests/planted/sinks.ts";
-import { transforms } from "../tests/planted/transforms.ts";
+import { bugs as read, type Planted } from "./planted/bugs.ts";
+import { COPY, Copy } from "./planted/copy.ts";
+import { refit } from "./planted/refit.ts";
 import { deno } from "./run.ts";
 import { type Outcome, testFiles } from "./suite.ts";
 
-const COPY = ".build/planted";
-const COPIED = ["mod.ts", "deno.json", "deno.lock", "package.json", "src", "tests", "examples"];
 const PRELOAD = "--preload=tests/planted/preload.ts";
 // A loop that never ends is stopped after so much silence, in milliseconds.
 const LIMIT = 45_000;
@@ -28,6 +25,8 @@ interface Finding {
   readonly by?: string | undefined;
   /** After how many schedules which race failed. */
   readonly schedules?: string;
+  /** The options that `git apply` needed for the patch. */
+  readonly loose: string;
   /** Why it does not count as caught. */
   readonly complaint?: string | undefined;
   readonly seconds: number;
@@ -35,13 +34,11 @@ interface Finding {
 
 /** All planted bugs, or those whose names contain one of `words`. */
 export async function planted(words: readonly string[] = []): Promise<Outcome> {
-  const bugs = [...batches, ...transforms, ...sinks, ...flights].filter(({ name }) =>
-    words.length === 0 || words.some((word) => name.includes(word))
-  );
-  await copyTree();
+  const bugs = await read(words);
+  const copy = await Copy.make();
   const findings: Finding[] = [];
   for (const bug of bugs) {
-    const finding = await plant(bug);
+    const finding = await judge(bug, copy);
     findings.push(finding);
     console.log(`      planted ${findings.length}/${bugs.length} ${line(finding)}`);
   }
@@ -55,12 +52,10 @@ export async function planted(words: readonly string[] = []): Promise<Outcome> {
   };
 }
 
-async function plant(bug: Planted): Promise<Finding> {
+async function judge(bug: Planted, copy: Copy): Promise<Finding> {
   const start = performance.now();
-  const path = `${COPY}/src/${bug.file}`;
-  const right = await Deno.readTextFile(`src/${bug.file}`);
   try {
-    await Deno.writeTextFile(path, apply(bug, right));
+    const loose = await copy.plant(bug);
     const output = await runTests(bug);
     const failed = failures(output);
     const by = failed.find((test) => test.includes(`[${bug.rule}]`));
@@ -68,11 +63,12 @@ async function plant(bug: Planted): Promise<Finding> {
       ? `no failing test names [${bug.rule}]\n${output.slice(-2000)}`
       : undefined;
     const schedules = await playRaces(bug);
-    return { bug, failed, by, complaint, schedules, seconds: (performance.now() - start) / 1000 };
+    const seconds = (performance.now() - start) / 1000;
+    return { bug, failed, by, loose, complaint, schedules, seconds };
   } catch (error) {
-    return { bug, failed: [], complaint: (error as Error).message, seconds: 0 };
+    return { bug, failed: [], loose: "", complaint: (error as Error).message, seconds: 0 };
   } finally {
-    await Deno.writeTextFile(path, right);
+    await copy.restore();
   }
 }
 
@@ -93,19 +89,6 @@ async function playRaces({ tests }: Planted): Promise<string> {
   return success ? output.trim() : "hangs";
 }
 
-function apply(bug: Planted, source: string): string {
-  for (const [find, replace] of bug.edits) {
-    const places = source.split(find).length - 1;
-    if (places !== 1) {
-      throw new Error(
-        `${JSON.stringify(find)} is ${places} times in src/${bug.file}; fit the edit to the source`,
-      );
-    }
-    source = source.replace(find, () => replace);
-  }
-  return source;
-}
-
 /** The tests that `deno test` says have failed, and the one that was running when it was stopped. */
 function failures(output: string): string[] {
   const progress = output.split(/^ ERRORS\s*$/m)[0]!;
@@ -116,8 +99,9 @@ function failures(output: string): string[] {
   return hung === undefined ? failed : [...failed, `${hung} (hangs)`];
 }
 
-function line({ bug, by, complaint, seconds }: Finding): string {
-  const verdict = complaint === undefined ? `caught by ${by}` : `NOT CAUGHT: ${complaint}`;
+function line({ bug, by, loose, complaint, seconds }: Finding): string {
+  const fit = loose === "" ? "" : `fits only with ${loose}, refit it; `;
+  const verdict = fit + (complaint === undefined ? `caught by ${by}` : `NOT CAUGHT: ${complaint}`);
   return `${bug.name}: ${verdict} (${seconds.toFixed(1)} s)`;
 }
 
@@ -138,21 +122,14 @@ function table(findings: readonly Finding[]): string {
   ).join("\n");
 }
 
-async function copyTree(): Promise<void> {
-  await Deno.remove(COPY, { recursive: true }).catch(() => {});
-  await Deno.mkdir(COPY, { recursive: true });
-  for (const name of COPIED) await copy(name, `${COPY}/${name}`);
-  await Deno.symlink("../../node_modules", `${COPY}/node_modules`, { type: "dir" });
-}
-
-async function copy(from: string, to: string): Promise<void> {
-  if ((await Deno.stat(from)).isFile) return await Deno.copyFile(from, to);
-  await Deno.mkdir(to);
-  for await (const { name } of Deno.readDir(from)) await copy(`${from}/${name}`, `${to}/${name}`);
-}
-
 if (import.meta.main) {
-  const { passed, failed, output } = await planted(Deno.args);
-  console.log(`${output}\n${passed} passed, ${failed} failed`);
-  if (failed > 0) Deno.exitCode = 1;
+  const [option, ...names] = Deno.args;
+  if (option === "--refit") {
+    const fit = await refit(names).catch((error: Error) => console.error(error.message));
+    if (!fit) Deno.exitCode = 1;
+  } else {
+    const { passed, failed, output } = await planted(Deno.args);
+    console.log(`${output}\n${passed} passed, ${failed} failed`);
+    if (failed > 0) Deno.exitCode = 1;
+  }
 }

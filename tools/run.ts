@@ -15,6 +15,8 @@ export interface Finished {
 /** What may be said about a command. */
 export interface RunOptions {
   readonly cwd?: string;
+  /** What its environment has beside ours. */
+  readonly env?: Record<string, string>;
   /** Show the output instead of keeping it. */
   readonly show?: boolean;
   /** What is shown at once of an output that is kept: lines that match. */
@@ -27,7 +29,7 @@ export interface RunOptions {
 export async function run(
   command: string,
   args: readonly string[],
-  { cwd = ROOT, show = false, tell, limit = LIMIT }: RunOptions = {},
+  { cwd = ROOT, env = {}, show = false, tell, limit = LIMIT }: RunOptions = {},
 ): Promise<Finished> {
   const stdio = show ? "inherit" : "piped";
   const patience = new AbortController();
@@ -39,7 +41,8 @@ export async function run(
     stdin: "null",
     stdout: stdio,
     stderr: stdio,
-    ...(!show && { env: { NO_COLOR: "1" }, signal: patience.signal }),
+    env: show ? env : { NO_COLOR: "1", ...env },
+    ...(!show && { signal: patience.signal }),
   }).spawn();
   let output = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
