@@ -3,16 +3,21 @@
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
 /** In bytes. */
 export interface Size {
   readonly minified: number;
   readonly gzipped: number;
 }
 
-/** Bundles a module with all that it imports. Call `stop` of esbuild when there are no more. */
-export async function size(entryPoint: string): Promise<Size> {
+/**
+ * Bundles a module of the repository's root with all that it imports and uses; `code` is its text.
+ * Call `stop` of esbuild when there are no more.
+ */
+export async function size(code: string): Promise<Size> {
   const { outputFiles } = await build({
-    entryPoints: [entryPoint],
+    stdin: { contents: code, resolveDir: ROOT, loader: "ts" },
     bundle: true,
     minify: true,
     format: "esm",

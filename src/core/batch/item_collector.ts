@@ -40,7 +40,8 @@ export const LIMITS: Rules<keyof RawLimits<never, never>> = {
   collector: FUNCTION,
 };
 
-const isWeight = (value: number): boolean => value >= 0 && value < Infinity;
+const isWeight = (value: unknown): boolean =>
+  typeof value === "number" && value >= 0 && value < Infinity;
 const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
 
 /** Checks that the limits go together, and fills in those that are not given. */
@@ -108,7 +109,7 @@ class ItemCollector<T> implements Collector<T, T[]> {
     if (!weigh) return true;
     const weight = weigh(item);
     // No call for each item.
-    if (typeof weight !== "number" || !isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
+    if (!isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
     if (weight > maxWeight && oversize === "error") {
       throw new RangeError(
         `${owner}: an item of weight ${weight} is over option "${names.maxWeight}" of ${maxWeight}`,
