@@ -38,6 +38,7 @@ function tables({ results, sizes, go }: Report): all.Table[] {
     ...all.idles(results),
     ...all.bundles(sizes),
     ...all.besideGo(results, go),
+    ...all.besideIdeals(results),
     ...all.verdicts(results),
   ];
 }

@@ -5,7 +5,7 @@ import { latency, memory, throughput } from "../bench/chart.ts";
 import { groups } from "../bench/groups.ts";
 import { markdown } from "../bench/report.ts";
 import type { Report, Result } from "../bench/result.ts";
-import { beside, judge, RUNTIMES } from "../bench/targets.ts";
+import { beside, ideals, judge, RUNTIMES } from "../bench/targets.ts";
 import { deno } from "./run.ts";
 
 const bench = (...args: string[]) => deno(["run", "-A", "--no-check", "bench/run.ts", ...args]);
@@ -69,11 +69,19 @@ Deno.test("what was measured is written as tables", () => {
       "| weir | a way | bounded | 2.00 |",
       "| an object | 12, 1 |",
       "| . | 20.0 | 10.0 |",
+      "| Fanout.tryPush | ring of items, tryPush | 1.00 of 1.0 |",
       "| BatchStream.from | pipeTo a no-op sink | 0.30 | 1.00 (3.3 of it) |",
       "| Kratos fanout.Do, 16 workers | 4.0 | Fanout.tryPush | 0.50 | 0.50 ok |",
       "Skipped: channelx: it cannot be had.",
     ]
   ) assert(text.split("\n").includes(line), `${line}\n\n${text}`);
+});
+
+Deno.test("every comparison with the ideal names two cases of its group", () => {
+  for (const { group, name, against } of ideals) {
+    const names = cases.filter((each) => each.group === group).map((each) => each.name);
+    for (const each of [name, against]) assert(names.includes(each), each);
+  }
 });
 
 Deno.test("every comparison with Go names a case of both", async () => {
