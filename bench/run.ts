@@ -7,23 +7,22 @@
  * every case of ours, and its time; a run of everything only those that have a target.
  */
 
-import { build, stop } from "esbuild";
+import { stop } from "esbuild";
 import { deno } from "../tools/run.ts";
-import { binary, title } from "../tools/runtimes.ts";
+import { title } from "../tools/runtimes.ts";
 import { type Size, size } from "../tools/size.ts";
 import { latency, memory, throughput } from "./chart.ts";
 import { go, type Originals } from "./go.ts";
 import { groups } from "./groups.ts";
 import { noise } from "./harness.ts";
+import { measured, prepare } from "./process.ts";
 import { markdown, text } from "./report.ts";
 import type { Report, Result } from "./result.ts";
 import { judge, type RuntimeName, RUNTIMES } from "./targets.ts";
-import type { Findings, Orders } from "./worker.ts";
+import type { Orders } from "./worker.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const RESULTS = `${ROOT}bench/results`;
-const WORKER = "bench/worker.ts";
-const BUNDLE = ".build/bench/worker.mjs";
 
 type Effort = Omit<Orders, "parts" | "every">;
 
@@ -110,7 +109,7 @@ async function inOrder<T, R>(items: readonly T[], each: (item: T) => Promise<R>)
 
 async function result(runtime: RuntimeName): Promise<Result> {
   console.error(`${title(runtime)} ...`);
-  const findings = await measured(runtime);
+  const findings = await measured(await prepare(runtime, ROOT), orders);
   return {
     runtime,
     title: title(runtime),
@@ -120,40 +119,6 @@ async function result(runtime: RuntimeName): Promise<Result> {
     targets: judge(runtime, findings.cases),
     ...findings,
   };
-}
-
-/** Has a runtime measure, and waits for what it says. */
-async function measured(runtime: RuntimeName): Promise<Findings> {
-  const [command, ...args] = await invocation(runtime);
-  const { success, stdout } = await new Deno.Command(command, {
-    args: [...args, JSON.stringify(orders)],
-    cwd: ROOT,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`${title(runtime)} failed`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-async function invocation(runtime: RuntimeName): Promise<[command: string, ...args: string[]]> {
-  if (runtime === "deno") {
-    return [Deno.execPath(), "run", "-A", "--no-check", "--v8-flags=--expose-gc", WORKER];
-  }
-  const path = await binary(runtime);
-  if (runtime === "bun") return [path, WORKER];
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: [WORKER],
-    outfile: BUNDLE,
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    logLevel: "silent",
-  });
-  await stop();
-  return [path, "--expose-gc", BUNDLE];
 }
 
 /** What each entry point adds to a bundle. */
