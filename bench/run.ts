@@ -1,17 +1,21 @@
 /**
  * The benchmarks, in every runtime, one process each.
  *
- * `deno run -A bench/run.ts [--runtimes deno,bun,node24] [--groups batching,...] [--n N] [--smoke]`
+ * `deno run -A bench/run.ts [--runtimes deno,bun,node24] [--groups batching,...] [--rounds N] [--n N]
+ * [--against REV] [--smoke]`
  *
  * A run of everything writes `bench/results`; a part of it only prints. `--groups growth` takes
- * every case of ours, and its time; a run of everything only those that have a target.
+ * every case of ours, and its time; a run of everything only those that have a target. `--against`
+ * measures ours beside ours at a revision, and prints.
  */
 
 import { stop } from "esbuild";
 import { deno } from "../tools/run.ts";
 import { title } from "../tools/runtimes.ts";
 import { type Size, size } from "../tools/size.ts";
+import { against, SPREAD } from "./against.ts";
 import { latency, memory, throughput } from "./chart.ts";
+import { type Edition, edition } from "./edition.ts";
 import { go, type Originals } from "./go.ts";
 import { groups } from "./groups.ts";
 import { noise } from "./harness.ts";
@@ -48,45 +52,53 @@ const SMOKE: Effort = {
 const GO = { n: 1e6, rounds: 5 };
 
 const STUDIES = ["latency", "growth", "memory", "idle"];
-const PARTS = [...groups.map((group) => group.name), ...STUDIES, "size", "go"];
+const GROUPS = groups.map((group) => group.name);
+const PARTS = [...GROUPS, ...STUDIES, "size", "go"];
+const FLAGS = ["--runtimes", "--groups", "--rounds", "--n", "--against", "--smoke"];
 
 interface Choice {
   readonly runtimes: readonly RuntimeName[];
   readonly orders: Orders;
   readonly whole: boolean;
+  readonly revision: string | undefined;
 }
 
-const { runtimes, orders, whole } = choose(Deno.args);
-const report: Report = {
-  results: await inOrder(runtimes, result),
-  sizes: orders.parts.includes("size") ? await sizes() : {},
-  go: await originals(),
-};
-console.log(`\n${text(report)}`);
-if (whole) await write(report);
+const { runtimes, orders, whole, revision } = choose(Deno.args);
+if (revision !== undefined) await compare(revision);
+else await measureAll();
 
 function choose(args: readonly string[]): Choice {
   const given = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const name = args[i]!;
-    if (!["--runtimes", "--groups", "--n", "--smoke"].includes(name)) refuse(`unknown: ${name}`);
+    if (!FLAGS.includes(name)) refuse(`unknown: ${name}`);
     given.set(name, name === "--smoke" ? "" : args[++i] ?? refuse(`${name} of what?`));
   }
   const smoke = given.has("--smoke");
-  const text = given.get("--n");
-  if (text !== undefined && !/^[1-9]\d*$/.test(text)) refuse("--n: a number of at least 1");
-  const n = Number(text);
+  const n = count("--n", given.get("--n"));
+  const revision = given.get("--against");
+  const effort = { ...smoke ? SMOKE : FULL, ...revision !== undefined && !smoke && SPREAD };
   return {
     runtimes: list(given.get("--runtimes"), RUNTIMES) ?? (smoke ? ["deno"] : RUNTIMES),
     orders: {
-      ...(smoke ? SMOKE : FULL),
-      ...(text !== undefined && { n, growth: n, memory: n }),
+      ...effort,
+      ...(n !== undefined && { n, growth: n, memory: n }),
+      rounds: count("--rounds", given.get("--rounds")) ?? effort.rounds,
       // To build the originals takes longer than all the rest of a smoke test.
       every: given.has("--groups") || smoke,
-      parts: list(given.get("--groups"), PARTS) ?? PARTS.filter((part) => !smoke || part !== "go"),
+      parts: revision !== undefined
+        ? list(given.get("--groups"), GROUPS) ?? []
+        : list(given.get("--groups"), PARTS) ?? PARTS.filter((part) => !smoke || part !== "go"),
     },
     whole: given.size === 0,
+    revision,
   };
+}
+
+function count(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return;
+  if (!/^[1-9]\d*$/.test(text)) refuse(`${name}: a number of at least 1`);
+  return Number(text);
 }
 
 function list<N extends string>(text: string | undefined, known: readonly N[]): N[] | undefined {
@@ -99,6 +111,23 @@ function list<N extends string>(text: string | undefined, known: readonly N[]): 
 function refuse(complaint: string): never {
   console.error(complaint);
   Deno.exit(2);
+}
+
+/** Ours beside ours at a revision. */
+async function compare(revision: string): Promise<void> {
+  const before: Edition = await edition(revision) ?? refuse(`no revision "${revision}"`);
+  const now: Edition = { root: ROOT, groups: GROUPS };
+  for (const runtime of runtimes) console.log(await against(before, now, runtime, orders));
+}
+
+async function measureAll(): Promise<void> {
+  const report: Report = {
+    results: await inOrder(runtimes, result),
+    sizes: orders.parts.includes("size") ? await sizes() : {},
+    go: await originals(),
+  };
+  console.log(`\n${text(report)}`);
+  if (whole) await write(report);
 }
 
 async function inOrder<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
