@@ -38,6 +38,7 @@ function tables({ results, sizes, go }: Report): all.Table[] {
     ...all.idles(results),
     ...all.bundles(sizes),
     ...all.besideGo(results, go),
+    ...all.besideIdeals(results),
     ...all.verdicts(results),
   ];
 }
@@ -48,7 +49,8 @@ function quiet({ results }: Report): string {
   return `How quiet it was, by the median over the minimum of the usual case: ${noise}.`;
 }
 
-function plain(rows: all.Table["rows"]): string {
+/** A table in columns of spaces. */
+export function plain(rows: all.Table["rows"]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())

@@ -1,29 +1,32 @@
 /**
  * The benchmarks, in every runtime, one process each.
  *
- * `deno run -A bench/run.ts [--runtimes deno,bun,node24] [--groups batching,...] [--n N] [--smoke]`
+ * `deno run -A bench/run.ts [--runtimes deno,bun,node24] [--groups batching,...] [--rounds N] [--n N]
+ * [--against REV] [--smoke]`
  *
  * A run of everything writes `bench/results`; a part of it only prints. `--groups growth` takes
- * every case of ours, and its time; a run of everything only those that have a target.
+ * every case of ours, and its time; a run of everything only those that have a target. `--against`
+ * measures ours beside ours at a revision, and prints.
  */
 
-import { build, stop } from "esbuild";
+import { stop } from "esbuild";
 import { deno } from "../tools/run.ts";
-import { binary, title } from "../tools/runtimes.ts";
+import { title } from "../tools/runtimes.ts";
 import { type Size, size } from "../tools/size.ts";
+import { against, SPREAD } from "./against.ts";
 import { latency, memory, throughput } from "./chart.ts";
+import { type Edition, edition } from "./edition.ts";
 import { go, type Originals } from "./go.ts";
 import { groups } from "./groups.ts";
 import { noise } from "./harness.ts";
+import { measured, prepare } from "./process.ts";
 import { markdown, text } from "./report.ts";
 import type { Report, Result } from "./result.ts";
 import { judge, type RuntimeName, RUNTIMES } from "./targets.ts";
-import type { Findings, Orders } from "./worker.ts";
+import type { Orders } from "./worker.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const RESULTS = `${ROOT}bench/results`;
-const WORKER = "bench/worker.ts";
-const BUNDLE = ".build/bench/worker.mjs";
 
 type Effort = Omit<Orders, "parts" | "every">;
 
@@ -49,45 +52,53 @@ const SMOKE: Effort = {
 const GO = { n: 1e6, rounds: 5 };
 
 const STUDIES = ["latency", "growth", "memory", "idle"];
-const PARTS = [...groups.map((group) => group.name), ...STUDIES, "size", "go"];
+const GROUPS = groups.map((group) => group.name);
+const PARTS = [...GROUPS, ...STUDIES, "size", "go"];
+const FLAGS = ["--runtimes", "--groups", "--rounds", "--n", "--against", "--smoke"];
 
 interface Choice {
   readonly runtimes: readonly RuntimeName[];
   readonly orders: Orders;
   readonly whole: boolean;
+  readonly revision: string | undefined;
 }
 
-const { runtimes, orders, whole } = choose(Deno.args);
-const report: Report = {
-  results: await inOrder(runtimes, result),
-  sizes: orders.parts.includes("size") ? await sizes() : {},
-  go: await originals(),
-};
-console.log(`\n${text(report)}`);
-if (whole) await write(report);
+const { runtimes, orders, whole, revision } = choose(Deno.args);
+if (revision !== undefined) await compare(revision);
+else await measureAll();
 
 function choose(args: readonly string[]): Choice {
   const given = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const name = args[i]!;
-    if (!["--runtimes", "--groups", "--n", "--smoke"].includes(name)) refuse(`unknown: ${name}`);
+    if (!FLAGS.includes(name)) refuse(`unknown: ${name}`);
     given.set(name, name === "--smoke" ? "" : args[++i] ?? refuse(`${name} of what?`));
   }
   const smoke = given.has("--smoke");
-  const text = given.get("--n");
-  if (text !== undefined && !/^[1-9]\d*$/.test(text)) refuse("--n: a number of at least 1");
-  const n = Number(text);
+  const n = count("--n", given.get("--n"));
+  const revision = given.get("--against");
+  const effort = { ...smoke ? SMOKE : FULL, ...revision !== undefined && !smoke && SPREAD };
   return {
     runtimes: list(given.get("--runtimes"), RUNTIMES) ?? (smoke ? ["deno"] : RUNTIMES),
     orders: {
-      ...(smoke ? SMOKE : FULL),
-      ...(text !== undefined && { n, growth: n, memory: n }),
+      ...effort,
+      ...(n !== undefined && { n, growth: n, memory: n }),
+      rounds: count("--rounds", given.get("--rounds")) ?? effort.rounds,
       // To build the originals takes longer than all the rest of a smoke test.
       every: given.has("--groups") || smoke,
-      parts: list(given.get("--groups"), PARTS) ?? PARTS.filter((part) => !smoke || part !== "go"),
+      parts: revision !== undefined
+        ? list(given.get("--groups"), GROUPS) ?? []
+        : list(given.get("--groups"), PARTS) ?? PARTS.filter((part) => !smoke || part !== "go"),
     },
     whole: given.size === 0,
+    revision,
   };
+}
+
+function count(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return;
+  if (!/^[1-9]\d*$/.test(text)) refuse(`${name}: a number of at least 1`);
+  return Number(text);
 }
 
 function list<N extends string>(text: string | undefined, known: readonly N[]): N[] | undefined {
@@ -102,6 +113,23 @@ function refuse(complaint: string): never {
   Deno.exit(2);
 }
 
+/** Ours beside ours at a revision. */
+async function compare(revision: string): Promise<void> {
+  const before: Edition = await edition(revision) ?? refuse(`no revision "${revision}"`);
+  const now: Edition = { root: ROOT, groups: GROUPS };
+  for (const runtime of runtimes) console.log(await against(before, now, runtime, orders));
+}
+
+async function measureAll(): Promise<void> {
+  const report: Report = {
+    results: await inOrder(runtimes, result),
+    sizes: orders.parts.includes("size") ? await sizes() : {},
+    go: await originals(),
+  };
+  console.log(`\n${text(report)}`);
+  if (whole) await write(report);
+}
+
 async function inOrder<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (const item of items) results.push(await each(item));
@@ -110,7 +138,7 @@ async function inOrder<T, R>(items: readonly T[], each: (item: T) => Promise<R>)
 
 async function result(runtime: RuntimeName): Promise<Result> {
   console.error(`${title(runtime)} ...`);
-  const findings = await measured(runtime);
+  const findings = await measured(await prepare(runtime, ROOT), orders);
   return {
     runtime,
     title: title(runtime),
@@ -120,40 +148,6 @@ async function result(runtime: RuntimeName): Promise<Result> {
     targets: judge(runtime, findings.cases),
     ...findings,
   };
-}
-
-/** Has a runtime measure, and waits for what it says. */
-async function measured(runtime: RuntimeName): Promise<Findings> {
-  const [command, ...args] = await invocation(runtime);
-  const { success, stdout } = await new Deno.Command(command, {
-    args: [...args, JSON.stringify(orders)],
-    cwd: ROOT,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`${title(runtime)} failed`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-async function invocation(runtime: RuntimeName): Promise<[command: string, ...args: string[]]> {
-  if (runtime === "deno") {
-    return [Deno.execPath(), "run", "-A", "--no-check", "--v8-flags=--expose-gc", WORKER];
-  }
-  const path = await binary(runtime);
-  if (runtime === "bun") return [path, WORKER];
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: [WORKER],
-    outfile: BUNDLE,
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    logLevel: "silent",
-  });
-  await stop();
-  return [path, "--expose-gc", BUNDLE];
 }
 
 /** What each entry point adds to a bundle. */

@@ -3,7 +3,7 @@
 import type { Originals } from "./go.ts";
 import type { Measurement } from "./harness.ts";
 import type { Result } from "./result.ts";
-import { beside, GROWTH } from "./targets.ts";
+import { beside, GROWTH, ideals } from "./targets.ts";
 import type { Way } from "./ways/way.ts";
 import type { Size } from "../tools/size.ts";
 
@@ -88,6 +88,26 @@ export function verdicts(results: readonly Result[]): Table[] {
     },
     cell: ({ ratio, atMost }) => judged(ratio, atMost),
   });
+}
+
+/** Ours as multiples of the same job by hand, by the least sample of each. */
+export function besideIdeals(results: readonly Result[]): Table[] {
+  const rows = ideals.flatMap(({ group, name, against }) => {
+    const least = ({ cases }: Result, of: string) =>
+      cases.find((each) => each.group === group && each.name === of)?.minimum ?? NaN;
+    const ideal = results.map((result) => least(result, against));
+    if (ideal.some(Number.isNaN)) return [];
+    return [[
+      name,
+      against,
+      ...results.map((result, index) =>
+        `${(least(result, name) / ideal[index]!).toFixed(2)} of ${short(ideal[index]!)}`
+      ),
+    ]];
+  });
+  const title = "ideal: ours / the same job by hand, minima, of so many ns";
+  const head = ["case", "ideal", ...results.map((result) => result.title)];
+  return rows.length ? [{ title, rows: [head, ...rows] }] : [];
 }
 
 /** The Go originals, and ours as multiples of them. */

@@ -28,6 +28,7 @@ export interface Verdict {
 }
 
 const FLOOR = "pipeTo a no-op sink";
+const IDEAL = "ring of items, tryPush";
 const IDENTITY = "pipe through an identity TransformStream";
 
 /** All of them; `linger` is 1000, and a `Fanout` has 16 workers, unless the name says otherwise. */
@@ -42,7 +43,12 @@ export const targets: readonly Target[] = [
     ["rxjs Subject, bufferTime", 0.25],
     ["async cargoQueue", 0.1],
   ]),
-  ...of("fanout", "Fanout.tryPush", [["p-queue", 0.1], ["p-map", 0.2], ["fastq.promise", 0.3]]),
+  ...of("fanout", "Fanout.tryPush", [
+    ["p-queue", 0.1],
+    ["p-map", 0.2],
+    ["fastq.promise", 0.3],
+    [IDEAL, 1.8, { bun: 2, node24: 1.9 }],
+  ]),
   ...of("fanout", "pipe to Fanout", [[FLOOR, 1.3]]),
   ...of("fanout", "Fanout.consume", [[FLOOR, 0.45]]),
   ...of("fanout", "Fanout.tryPush, with timeout", [["Fanout.tryPush", 2]]),
@@ -75,6 +81,23 @@ export const beside: readonly (Omit<Target, "atMost"> & { readonly atMost?: numb
     ["singleflight.DoChan, 1000 joiners", 1.5],
   ]),
   { group: "aggregator", name: "Aggregator.tryPush", against: "go-zero BulkExecutor" },
+];
+
+/** Ours beside the ideal, the same job by hand. */
+export const ideals: readonly Omit<Target, "atMost">[] = [
+  {
+    group: "batching",
+    name: "BatchStream.from, of an array",
+    against: "array, a loop that awaits each batch",
+  },
+  {
+    group: "aggregator",
+    name: "Aggregator.tryPush, no linger",
+    against: "array and counters, tryPush",
+  },
+  { group: "aggregator", name: "Aggregator.tryPush", against: "array and counters, tryPush" },
+  { group: "fanout", name: "Fanout.tryPush", against: IDEAL },
+  { group: "fanout", name: "Fanout.consume", against: "ring of items, reader loop" },
 ];
 
 /** An item's cost in the largest run, against a run of 1e5. */

@@ -1,11 +1,12 @@
 /** The benchmarks run, lose nothing, and their targets name cases that exist. */
 
-import { assert, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { told } from "../bench/against.ts";
 import { latency, memory, throughput } from "../bench/chart.ts";
 import { groups } from "../bench/groups.ts";
 import { markdown } from "../bench/report.ts";
 import type { Report, Result } from "../bench/result.ts";
-import { beside, judge, RUNTIMES } from "../bench/targets.ts";
+import { beside, ideals, judge, RUNTIMES } from "../bench/targets.ts";
 import { deno } from "./run.ts";
 
 const bench = (...args: string[]) => deno(["run", "-A", "--no-check", "bench/run.ts", ...args]);
@@ -27,6 +28,47 @@ Deno.test("an unknown part is refused", async () => {
   const { success, output } = await bench("--groups", "nothing");
   assert(!success);
   assertMatch(output, /no "nothing"; there are: batching, /);
+});
+
+Deno.test("an unknown revision is refused", async () => {
+  for (const revision of ["no-such-revision", "--help", "HEAD:bench"]) {
+    const { success, output } = await bench("--against", revision);
+    assert(!success);
+    assertEquals(output, `no revision "${revision}"\n`);
+  }
+});
+
+Deno.test("every case of ours is measured beside the last commit", async () => {
+  const args = ["--against", "HEAD", "--smoke", "--groups", "fanout"];
+  const { success, output } = await bench(...args);
+  assert(success, output);
+  assertMatch(output, /^group +case +ns before +ns now +now \/ before +of the least$/m);
+  assertMatch(output, /^fanout +Fanout\.consume +[\d.]+ +[\d.]+ +[\d.]+( slower)? +[\d.]+$/m);
+});
+
+Deno.test("what has become slower comes first, and what one side lacks is named", () => {
+  const measured = (name: string, minimum: number, kind: "weir" | "floor" = "weir") => (
+    { group: "g", name, kind, unit: "item", median: 2 * minimum, minimum, ratio: 1 }
+  );
+  const before = [measured("a", 10), measured("b", 10), measured("old", 1)];
+  const now = [
+    measured("a", 10.5),
+    ...[15, 12, 9, 14, 13].map((minimum) => measured("b", minimum)),
+    measured("new", 1),
+  ];
+  const floor = [measured("floor", 100, "floor")];
+  assertEquals(told("deno 0", [...before, ...floor], [...now, ...floor]).split("\n"), [
+    "deno 0: ours now and before",
+    "",
+    "group  case  ns before  ns now  now / before  of the least",
+    "g      b     10.0       12.0    1.20 slower   0.90",
+    "g      a     10.0       10.5    1.05          1.05",
+    "",
+    "Of what is not ours, and the same on both sides, the ratio is 1.00 to 1.00.",
+    "Only before: g: old.",
+    "Only now: g: new.",
+    "",
+  ]);
 });
 
 const cases = groups.flatMap(({ name: group, unit, cases }) =>
@@ -69,11 +111,19 @@ Deno.test("what was measured is written as tables", () => {
       "| weir | a way | bounded | 2.00 |",
       "| an object | 12, 1 |",
       "| . | 20.0 | 10.0 |",
+      "| Fanout.tryPush | ring of items, tryPush | 1.00 of 1.0 |",
       "| BatchStream.from | pipeTo a no-op sink | 0.30 | 1.00 (3.3 of it) |",
       "| Kratos fanout.Do, 16 workers | 4.0 | Fanout.tryPush | 0.50 | 0.50 ok |",
       "Skipped: channelx: it cannot be had.",
     ]
   ) assert(text.split("\n").includes(line), `${line}\n\n${text}`);
+});
+
+Deno.test("every comparison with the ideal names two cases of its group", () => {
+  for (const { group, name, against } of ideals) {
+    const names = cases.filter((each) => each.group === group).map((each) => each.name);
+    for (const each of [name, against]) assert(names.includes(each), each);
+  }
 });
 
 Deno.test("every comparison with Go names a case of both", async () => {

@@ -6,6 +6,7 @@ import DataLoader from "dataloader";
 import { bufferTime, Subject } from "rxjs";
 import { Aggregator, type AggregatorOptions } from "../../mod.ts";
 import type { Case, Group } from "../harness.ts";
+import { IdealAggregator } from "../ideal.ts";
 import { bursts, pipeItems, source } from "../loads.ts";
 
 type Options = AggregatorOptions<number>;
@@ -48,6 +49,25 @@ export const aggregator: Group = {
   n: 50_000,
   cases: [
     { kind: "floor", name: "pipeTo a no-op sink", bounded: true, run: (n) => pipeItems(source(n)) },
+    {
+      kind: "ideal",
+      name: "array and counters, tryPush",
+      bounded: true,
+      run: async (n) => {
+        let count = 0;
+        const aggregator = new IdealAggregator<number>(
+          (batch) => void (count += batch.length),
+          100,
+          1000,
+        );
+        for (const [from, to] of bursts(n)) {
+          for (let i = from; i < to; i++) aggregator.tryPush(i);
+          await DONE;
+        }
+        aggregator.flush();
+        return count;
+      },
+    },
 
     weir("Aggregator.tryPush, no linger", (n) => push(n, { ...LINGER, linger: Infinity })),
     weir("Aggregator.tryPush", (n) => push(n, LINGER)),

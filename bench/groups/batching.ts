@@ -2,7 +2,16 @@
 
 import { BatchStream, type BatchStreamOptions, ChunkStream } from "../../mod.ts";
 import type { Case, Group } from "../harness.ts";
-import { pipeBatches, pipeItems, readBatches, readItems, repeat, source } from "../loads.ts";
+import { idealBatches } from "../ideal.ts";
+import {
+  bursts,
+  pipeBatches,
+  pipeItems,
+  readBatches,
+  readItems,
+  repeat,
+  source,
+} from "../loads.ts";
 import { type Batcher, batchers } from "../ways/batchers.ts";
 
 const COUNT = { maxItems: 100 };
@@ -15,6 +24,14 @@ const pipe = (n: number, options: BatchStreamOptions<number>) =>
 const read = (n: number, options: BatchStreamOptions<number>) =>
   readBatches(BatchStream.from(source(n), options));
 const lines = (n: number) => repeat(n, () => LINE);
+
+const N = 50_000;
+const ITEMS = Array.from({ length: N }, (_, i) => i);
+
+/** `n` items as arrays that are at hand: one, unless there are more than the group has. */
+function* arrays(n: number): Generator<number[]> {
+  for (const [from, to] of bursts(n, N)) yield to - from === N ? ITEMS : ITEMS.slice(0, to - from);
+}
 
 /** A second is longer than a batch takes: the linger costs, and never ends. */
 function counted({ kind, name, bounded, run }: Batcher): Case {
@@ -33,7 +50,7 @@ function counted({ kind, name, bounded, run }: Batcher): Case {
 export const batching: Group = {
   name: "batching",
   unit: "item",
-  n: 50_000,
+  n: N,
   cases: [
     floor("pipeTo a no-op sink", (n) => pipeItems(source(n))),
     floor(
@@ -41,6 +58,18 @@ export const batching: Group = {
       (n) => pipeItems(source(n).pipeThrough(new TransformStream<number, number>())),
     ),
     floor("bare reader loop", (n) => readItems(source(n))),
+    {
+      kind: "ideal",
+      name: "array, a loop that awaits each batch",
+      bounded: true,
+      run: async (n) => {
+        let count = 0;
+        for (const items of arrays(n)) {
+          await idealBatches(items, 100, (batch) => void (count += batch.length));
+        }
+        return count;
+      },
+    },
 
     weir("pipe, BatchStream, no linger", (n) => pipe(n, COUNT)),
     weir("pipe, BatchStream, by weight", (n) => pipe(n, WEIGHT)),
@@ -50,6 +79,13 @@ export const batching: Group = {
     ),
     weir("BatchStream.from, no linger", (n) => read(n, COUNT)),
     weir("BatchStream.from, by weight", (n) => read(n, WEIGHT)),
+    weir("BatchStream.from, of an array", async (n) => {
+      let count = 0;
+      for (const items of arrays(n)) {
+        for await (const batch of BatchStream.from(items, COUNT)) count += batch.length;
+      }
+      return count;
+    }),
     weir("ChunkStream.from, by bytes", (n) => readBatches(ChunkStream.from(lines(n), BYTES))),
     ...batchers.map(counted),
   ],

@@ -3,11 +3,14 @@
 import fastq from "fastq";
 import { Fanout, type FanoutOptions } from "../../mod.ts";
 import type { Case, Group } from "../harness.ts";
+import { IdealFanout } from "../ideal.ts";
 import { bursts, pipeItems, source } from "../loads.ts";
 import { loops, type Pool, pools } from "../ways/pools.ts";
 import { none } from "../work.ts";
 
 const SIXTEEN = { concurrency: 16 };
+/** The default of ours. */
+const CAPACITY = 1024;
 
 /** A way to have items handled, as a case: how many the handler saw. */
 export function counted({ kind, name, bounded, run }: Pool, work: () => Promise<void>): Case {
@@ -48,6 +51,28 @@ function push(name: string, options: FanoutOptions<number>, result?: Promise<voi
   };
 }
 
+/** The same jobs by hand. */
+const ideals: readonly Pool[] = [
+  {
+    kind: "ideal",
+    name: "ring of items, tryPush",
+    bounded: true,
+    run: async (n, handler) => {
+      const pool = new IdealFanout(handler, 16, CAPACITY);
+      for (const [from, to] of bursts(n)) {
+        for (let i = from; i < to; i++) pool.tryPush(i);
+        await pool.idle();
+      }
+    },
+  },
+  {
+    kind: "ideal",
+    name: "ring of items, reader loop",
+    bounded: true,
+    run: (n, handler) => new IdealFanout(handler, 16, CAPACITY).consume(source(n)),
+  },
+];
+
 export const fanout: Group = {
   name: "fanout",
   unit: "item",
@@ -60,6 +85,7 @@ export const fanout: Group = {
       run: (n) => pipeItems(source(n)),
     },
     counted(loops, none),
+    ...ideals.map((ideal) => counted(ideal, none)),
 
     push("Fanout.tryPush, sync handler, 1 worker", {}),
     push("Fanout.tryPush, sync handler, 16 workers", SIXTEEN),
