@@ -89,6 +89,8 @@ interface ItemLimits<T> {
 /** Items in an array, up to a count and a weight. */
 class ItemCollector<T> implements Collector<T, T[]> {
   readonly #limits: ItemLimits<T>;
+  readonly #maxItems: number;
+  readonly #maxWeight: number;
   #items: T[] = [];
   #weight = 0;
   /** Of the item that `fits` was asked about last. */
@@ -98,6 +100,8 @@ class ItemCollector<T> implements Collector<T, T[]> {
 
   constructor(limits: ItemLimits<T>) {
     this.#limits = limits;
+    this.#maxItems = limits.maxItems;
+    this.#maxWeight = limits.maxWeight;
   }
 
   get size(): number {
@@ -105,24 +109,23 @@ class ItemCollector<T> implements Collector<T, T[]> {
   }
 
   fits(item: T): boolean {
-    const { owner, names, maxWeight, weigh, oversize } = this.#limits;
+    const { owner, names, weigh, oversize } = this.#limits;
     if (!weigh) return true;
     const weight = weigh(item);
+    const most = this.#maxWeight;
     // No call for each item.
     if (!isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
-    if (weight > maxWeight && oversize === "error") {
-      throw new RangeError(
-        `${owner}: an item of weight ${weight} is over option "${names.maxWeight}" of ${maxWeight}`,
-      );
+    if (weight > most && oversize === "error") {
+      const rule = `is over option "${names.maxWeight}" of ${most}`;
+      throw new RangeError(`${owner}: an item of weight ${weight} ${rule}`);
     }
     this.#next = weight;
-    return this.#weight + weight <= maxWeight;
+    return this.#weight + weight <= most;
   }
 
   add(item: T): void {
-    const { maxItems, maxWeight } = this.#limits;
-    this.#weight += this.#next;
-    this.full = this.#items.push(item) >= maxItems || this.#weight >= maxWeight;
+    this.full = this.#items.push(item) >= this.#maxItems ||
+      (this.#weight += this.#next) >= this.#maxWeight;
   }
 
   take(): T[] {

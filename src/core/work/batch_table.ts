@@ -43,6 +43,9 @@ export class BatchTable<T, B> implements Batches<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #queue: WorkQueue<T, B>;
   readonly #options: BatchOptions<T, B>;
+  readonly #capacity: number;
+  readonly #asking: boolean;
+  readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, PendingBatch<T, B>>();
   /** Those that are due, and wait for a worker. */
@@ -57,6 +60,9 @@ export class BatchTable<T, B> implements Batches<T, B> {
   constructor(queue: WorkQueue<T, B>, options: BatchOptions<T, B>) {
     this.#queue = queue;
     this.#options = options;
+    this.#capacity = options.capacity;
+    this.#asking = options.asking;
+    this.#keeping = options.keeping;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     queue.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
@@ -67,7 +73,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
   }
 
   hasRoom(): boolean {
-    return this.#queue.counts.waiting + this.#adding < this.#options.capacity && !this.#takes;
+    return this.#queue.counts.waiting + this.#adding < this.#capacity && !this.#takes;
   }
 
   add(
@@ -81,7 +87,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     let closed = false;
     try {
       batch ??= this.#make(key);
-      if (this.#options.asking) {
+      if (this.#asking) {
         const fits = batch.buffer.fits(item);
         // That is user code: the sink may be at its end by now, or full, or this batch closed.
         queue.checkUsable();
@@ -112,7 +118,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     }
     queue.counts.accept();
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
-    if (this.#options.keeping) (batch.items ??= []).push(item);
+    if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     closed = this.#tryClose(batch, "full") || closed;
     if (closed || !this.hasRoom()) queue.proceed();
@@ -165,7 +171,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
 
   /** Whether this is the batch that items of its key go to. */
   #current(batch: PendingBatch<T, B>): boolean {
-    return (this.#open.get(batch.key) ?? batch) === batch;
+    return !!this.#single || (this.#open.get(batch.key) ?? batch) === batch;
   }
 
   #startable(batches: Iterable<PendingBatch<T, B>>): PendingBatch<T, B> | undefined {

@@ -10,7 +10,7 @@ import {
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import { Counts, type SinkStats } from "./counts.ts";
-import type { Runner, Waiter, WorkJob } from "./job.ts";
+import type { Runner, Submitters, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
 
@@ -94,8 +94,11 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
     if (key) this.#checkOpen();
     if (!this.#mayEnter(itemKey)) return false;
     const runner = snapshot?.();
-    if (snapshot) this.#checkOpen();
-    return this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, undefined);
+    if (snapshot) {
+      this.#checkOpen();
+      if (!this.#mayEnter(itemKey)) return false;
+    }
+    return this.#admit(item, itemKey, runner, undefined);
   }
 
   /** Accepts the item now, or returns when that is over. If a result is waited for, that says it. */
@@ -287,21 +290,29 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
     result: Deferred<unknown> | undefined,
   ): boolean {
     if (this.#batches) return this.#batches.add(item, key, snapshot, result);
-    const { counts, pool } = this;
-    counts.accept();
-    pool.add({
+    this.counts.accept();
+    this.pool.add(this.#jobOf(item, key, snapshot, result));
+    this.pool.drain();
+    return true;
+  }
+
+  #jobOf(
+    item: T,
+    key: unknown,
+    snapshot: Runner | undefined,
+    submitters: Submitters | undefined,
+  ): WorkJob<T, P> {
+    return {
       next: undefined,
       payload: item as unknown as P,
       key,
       snapshot,
-      submitters: result,
-      epoch: counts.epoch,
+      submitters,
+      epoch: this.counts.epoch,
       count: 1,
       failures: 0,
       items: undefined,
-    });
-    pool.drain();
-    return true;
+    };
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
