@@ -2,9 +2,9 @@ import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { BatchResults } from "./batch_results.ts";
-import type { Epoch } from "./counts.ts";
+import type { Counts, Epoch } from "./counts.ts";
 import type { Runner, WorkJob } from "./job.ts";
-import type { Batches, WorkQueue } from "./work_queue.ts";
+import type { Pool } from "./pool.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
 export interface BatchOptions<T, B> {
@@ -23,6 +23,20 @@ export interface BatchOptions<T, B> {
   keeping: boolean;
 }
 
+/** Whose open batches these are. */
+export interface BatchHost<T, B> {
+  readonly counts: Counts;
+  readonly pool: Pool<WorkJob<T, B>>;
+  /** Throws if nothing can be accepted any more. */
+  checkUsable(): void;
+  /** A collector has thrown: everything ends. */
+  error(reason: unknown): void;
+  /** Starts what can start, and lets in those who wait for room. */
+  proceed(): void;
+  /** A batch is due: starts it if that can be. */
+  onIdle(): void;
+}
+
 /** A batch that gathers, and what came with its items. */
 interface PendingBatch<T, B> {
   readonly buffer: BatchBuffer<T, B>;
@@ -39,9 +53,9 @@ interface PendingBatch<T, B> {
 }
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
-export class BatchTable<T, B> implements Batches<T, B> {
+export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
-  readonly #queue: WorkQueue<T, B>;
+  readonly #host: BatchHost<T, B>;
   readonly #options: BatchOptions<T, B>;
   readonly #capacity: number;
   readonly #asking: boolean;
@@ -57,32 +71,35 @@ export class BatchTable<T, B> implements Batches<T, B> {
   /** How many items are on their way into a collector, which may come back here as well. */
   #adding = 0;
 
-  constructor(queue: WorkQueue<T, B>, options: BatchOptions<T, B>) {
-    this.#queue = queue;
+  constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
+    this.#host = host;
     this.#options = options;
     this.#capacity = options.capacity;
     this.#asking = options.asking;
     this.#keeping = options.keeping;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
-    queue.counts.batches = 0;
+    host.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
   }
 
+  /** How many batches are open. */
   get size(): number {
     return this.#open.size;
   }
 
+  /** Whether an item can be accepted now. */
   hasRoom(): boolean {
-    return this.#queue.counts.waiting + this.#adding < this.#capacity && !this.#takes;
+    return this.#host.counts.waiting + this.#adding < this.#capacity && !this.#takes;
   }
 
+  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
   add(
     item: T,
     key: unknown,
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
   ): boolean {
-    const queue = this.#queue;
+    const host = this.#host;
     let batch = this.#single ?? this.#open.get(key);
     let closed = false;
     try {
@@ -90,7 +107,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
       if (this.#asking) {
         const fits = batch.buffer.fits(item);
         // That is user code: the sink may be at its end by now, or full, or this batch closed.
-        queue.checkUsable();
+        host.checkUsable();
         if (!this.hasRoom()) return false;
         if (!this.#current(batch)) return this.add(item, key, snapshot, result);
         if (!fits) closed = this.#close(batch);
@@ -98,7 +115,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
         this.#adding++;
         batch.buffer.add(item);
         this.#adding--;
-        queue.checkUsable();
+        host.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = batch.buffer.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
@@ -106,33 +123,37 @@ export class BatchTable<T, B> implements Batches<T, B> {
         batch.buffer.add(item);
       }
     } catch (error) {
-      queue.error(error);
+      host.error(error);
       batch?.buffer.reset();
       throw error;
     }
     const { buffer } = batch;
     if (buffer.held === 1) {
       batch.snapshot = snapshot;
-      batch.epoch = queue.counts.epoch;
+      batch.epoch = host.counts.epoch;
       this.#open.set(key, batch);
     }
-    queue.counts.accept();
+    host.counts.accept();
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     closed = this.#tryClose(batch, "full") || closed;
-    if (closed || !this.hasRoom()) queue.proceed();
+    if (closed || !this.hasRoom()) host.proceed();
     return true;
   }
 
+  /** Makes a job of every open batch. */
   closeAll(): void {
     for (const batch of [...this.#open.values()]) this.#tryClose(batch);
   }
 
-  /** A due batch goes to a free worker; at capacity the oldest does, so that none waits for another. */
+  /**
+   * A due batch goes to a free worker; at capacity the oldest does, so that none waits for another;
+   * `all` do if nothing more comes. Returns whether anything has changed.
+   */
   dispatch(all: boolean): boolean {
     if (this.#takes) return false;
-    const { pool } = this.#queue;
+    const { pool } = this.#host;
     if (all && this.#open.size > 0) {
       this.closeAll();
       pool.drain();
@@ -147,6 +168,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     return true;
   }
 
+  /** Takes what was gathered, for no handler. */
   abort(): WorkJob<T, B>[] {
     const jobs = [...this.#open.values()].map((batch) => this.#job(batch, false));
     this.#open.clear();
@@ -159,7 +181,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
   #make(key: unknown): PendingBatch<T, B> {
     const onDue = (): void => {
       this.#due.add(batch);
-      this.#queue.onIdle();
+      this.#host.onIdle();
     };
     const batch: PendingBatch<T, B> = {
       buffer: new BatchBuffer(this.#options.collect(), this.#clock, onDue),
@@ -175,7 +197,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
   }
 
   #startable(batches: Iterable<PendingBatch<T, B>>): PendingBatch<T, B> | undefined {
-    for (const batch of batches) if (this.#queue.pool.canStart(batch.key)) return batch;
+    for (const batch of batches) if (this.#host.pool.canStart(batch.key)) return batch;
     return undefined;
   }
 
@@ -184,7 +206,7 @@ export class BatchTable<T, B> implements Batches<T, B> {
     try {
       return (!when || batch.buffer.full) && this.#close(batch);
     } catch (error) {
-      this.#queue.error(error);
+      this.#host.error(error);
       return false;
     }
   }
@@ -201,10 +223,10 @@ export class BatchTable<T, B> implements Batches<T, B> {
     const job = this.#job(batch, !empty);
     batch.taking = false;
     this.#takes--;
-    this.#queue.checkUsable();
+    this.#host.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);
-    const { counts, pool } = this.#queue;
+    const { counts, pool } = this.#host;
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
       counts.start(job);

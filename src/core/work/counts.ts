@@ -1,5 +1,4 @@
 import { Deferred, resolved } from "../shared/promises.ts";
-import type { WorkJob } from "./job.ts";
 
 /** What `stats` shows of a sink: every accepted item is in exactly one of the other five. */
 export interface SinkStats {
@@ -22,6 +21,14 @@ export class Epoch {
   outstanding = 0;
   flushed: Deferred<void> | undefined;
   next: Epoch | undefined;
+}
+
+/** What is counted of a job. */
+export interface Counted {
+  /** How many items that is, and how many of them have failed. */
+  readonly count: number;
+  failures: number;
+  readonly epoch: Epoch;
 }
 
 /**
@@ -56,13 +63,13 @@ export class Counts implements SinkStats {
   }
 
   /** The items of a job are handed to a handler. */
-  start({ count }: WorkJob<unknown, unknown>): void {
+  start({ count }: Counted): void {
     this.waiting -= count;
     this.running += count;
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle({ count, failures, epoch }: WorkJob<unknown, unknown>): void {
+  settle({ count, failures, epoch }: Counted): void {
     this.running -= count;
     this.done += count - failures;
     this.failed += failures;
@@ -70,7 +77,7 @@ export class Counts implements SinkStats {
   }
 
   /** The waiting items of a job are given up. */
-  discard({ count, epoch }: WorkJob<unknown, unknown>): void {
+  discard({ count, epoch }: Counted): void {
     this.waiting -= count;
     this.discarded += count;
     this.#leave(count, epoch);

@@ -1,6 +1,6 @@
 import type { Linked } from "../shared/fifo_queue.ts";
 import type { Deferred } from "../shared/promises.ts";
-import type { Epoch } from "./counts.ts";
+import type { Counted } from "./counts.ts";
 import type { Keyed } from "./keyed_queue.ts";
 
 /** Runs a handler in the asynchronous context that its item came from. */
@@ -15,15 +15,11 @@ export interface Submitters {
 }
 
 /** What a sink has the pool handle: one item, or a batch. */
-export interface WorkJob<T, P> extends Keyed {
+export interface WorkJob<T, P> extends Keyed, Counted {
   /** What the handler is given. */
   readonly payload: P;
   readonly snapshot: Runner | undefined;
   readonly submitters: Submitters | undefined;
-  readonly epoch: Epoch;
-  /** How many items that is, and how many of them have failed. */
-  readonly count: number;
-  failures: number;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
   readonly items: readonly T[] | undefined;
 }

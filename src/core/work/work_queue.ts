@@ -9,31 +9,11 @@ import {
 } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
+import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats } from "./counts.ts";
-import type { Runner, Submitters, Waiter, WorkJob } from "./job.ts";
+import type { Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
-
-/** Where items gather before a handler is given them. A `Fanout` has none: each item is a job. */
-export interface Batches<T, P> {
-  /** How many batches are open. */
-  readonly size: number;
-  /** Whether an item can be accepted now. */
-  hasRoom(): boolean;
-  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
-  add(
-    item: T,
-    key: unknown,
-    snapshot: Runner | undefined,
-    result: Deferred<unknown> | undefined,
-  ): boolean;
-  /** Makes a job of every open batch. */
-  closeAll(): void;
-  /** Starts a batch that waits for a worker, if one can; `all` if nothing more comes. */
-  dispatch(all: boolean): boolean;
-  /** Takes what was gathered. */
-  abort(): WorkJob<T, P>[];
-}
 
 /**
  * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
@@ -45,11 +25,13 @@ export interface Batches<T, P> {
  * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
-export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, Abortable {
+export class WorkQueue<T, P>
+  implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   readonly counts: Counts = new Counts();
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
-  readonly #batches: Batches<T, P> | undefined;
+  /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
+  readonly #batches: BatchTable<T, P> | undefined;
 
   #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
   /** A box: the error may be any value. */
@@ -64,7 +46,7 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
   /** The `consume` calls that are under way. */
   readonly #pumps = new Set<Pump<T>>();
 
-  constructor(options: WorkOptions<T, P>, batches?: (queue: WorkQueue<T, P>) => Batches<T, P>) {
+  constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
     markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
     this.pool = new Pool(this, options);
@@ -201,12 +183,6 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
 
   // For the batches.
 
-  /** Whether an item of this key can be accepted now. */
-  hasRoom(key: unknown): boolean {
-    if (this.#batches) return this.#batches.hasRoom();
-    return this.counts.waiting < this.#options.capacity || this.pool.canStart(key);
-  }
-
   /** Throws if nothing can be accepted any more, not even what was pushed before `close()`. */
   checkUsable(): void {
     if (this.#failure || this.#state === "closed") throw this.#refusal();
@@ -277,9 +253,15 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
     return this.#state === "draining" && !this.#waiters.head;
   }
 
+  /** Whether an item of this key can be accepted now. */
+  #hasRoom(key: unknown): boolean {
+    if (this.#batches) return this.#batches.hasRoom();
+    return this.counts.waiting < this.#options.capacity || this.pool.canStart(key);
+  }
+
   /** Nobody overtakes those who wait for room. */
   #mayEnter(key: unknown): boolean {
-    return !this.#waiters.head && this.hasRoom(key);
+    return !this.#waiters.head && this.#hasRoom(key);
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -289,36 +271,28 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
   ): boolean {
+    const { counts, pool } = this;
     if (this.#batches) return this.#batches.add(item, key, snapshot, result);
-    this.counts.accept();
-    this.pool.add(this.#jobOf(item, key, snapshot, result));
-    this.pool.drain();
-    return true;
-  }
-
-  #jobOf(
-    item: T,
-    key: unknown,
-    snapshot: Runner | undefined,
-    submitters: Submitters | undefined,
-  ): WorkJob<T, P> {
-    return {
+    counts.accept();
+    pool.add({
       next: undefined,
       payload: item as unknown as P,
       key,
       snapshot,
-      submitters,
-      epoch: this.counts.epoch,
+      submitters: result,
+      epoch: counts.epoch,
       count: 1,
       failures: 0,
       items: undefined,
-    };
+    });
+    pool.drain();
+    return true;
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admitWaiter(): boolean {
     const waiter = this.#waiters.head;
-    if (!waiter || !this.hasRoom(waiter.key)) return false;
+    if (!waiter || !this.#hasRoom(waiter.key)) return false;
     this.#waiters.shift();
     const { item, key, snapshot, told, submitted } = waiter;
     try {
@@ -344,7 +318,8 @@ export class WorkQueue<T, P> implements UnderlyingSink<T>, PoolHost<WorkJob<T, P
     if (written) this.checkUsable();
     else this.#checkOpen();
     if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result)) return;
-    const [told, submitted] = [result ?? new Deferred<unknown>(), result !== undefined];
+    const told = result ?? new Deferred<unknown>();
+    const submitted = result !== undefined;
     this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, told, submitted });
     return submitted ? undefined : told.promise as Promise<void>;
   }
