@@ -27,6 +27,10 @@ export interface BatchOptions<T, B> {
 export interface BatchHost<T, B> {
   readonly counts: Counts;
   readonly pool: Pool<WorkJob<T, B>>;
+  /** Places that nobody may have: a collector is at work, and may come back here. */
+  reserved: number;
+  /** Whether an item of this key can be accepted now. */
+  hasRoom(key: unknown): boolean;
   /** Throws if nothing can be accepted any more. */
   checkUsable(): void;
   /** A collector has thrown: everything ends. */
@@ -57,7 +61,6 @@ export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #host: BatchHost<T, B>;
   readonly #options: BatchOptions<T, B>;
-  readonly #capacity: number;
   readonly #asking: boolean;
   readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
@@ -68,13 +71,10 @@ export class BatchTable<T, B> {
   readonly #single: PendingBatch<T, B> | undefined;
   /** How many collectors are being asked for their batch, which they may use to come back here. */
   #takes = 0;
-  /** How many items are on their way into a collector, which may come back here as well. */
-  #adding = 0;
 
   constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
     this.#host = host;
     this.#options = options;
-    this.#capacity = options.capacity;
     this.#asking = options.asking;
     this.#keeping = options.keeping;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
@@ -85,11 +85,6 @@ export class BatchTable<T, B> {
   /** How many batches are open. */
   get size(): number {
     return this.#open.size;
-  }
-
-  /** Whether an item can be accepted now. */
-  hasRoom(): boolean {
-    return this.#host.counts.waiting + this.#adding < this.#capacity && !this.#takes;
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -108,13 +103,13 @@ export class BatchTable<T, B> {
         const fits = batch.buffer.fits(item);
         // That is user code: the sink may be at its end by now, or full, or this batch closed.
         host.checkUsable();
-        if (!this.hasRoom()) return false;
+        if (!host.hasRoom(key)) return false;
         if (!this.#current(batch)) return this.add(item, key, snapshot, result);
         if (!fits) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
-        this.#adding++;
+        host.reserved++;
         batch.buffer.add(item);
-        this.#adding--;
+        host.reserved--;
         host.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = batch.buffer.held === 1 && this.#open.get(key);
@@ -137,8 +132,12 @@ export class BatchTable<T, B> {
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
-    closed = this.#tryClose(batch, "full") || closed;
-    if (closed || !this.hasRoom()) host.proceed();
+    try {
+      if (buffer.full) closed = this.#close(batch) || closed;
+    } catch (error) {
+      host.error(error);
+    }
+    if (closed || !host.hasRoom(key)) host.proceed();
     return true;
   }
 
@@ -162,7 +161,7 @@ export class BatchTable<T, B> {
     // First, or with many keys each settlement would look at all of them.
     if (!pool.idle) return false;
     const next = this.#startable(this.#due) ??
-      (this.hasRoom() ? undefined : this.#startable(this.#open.values()));
+      (this.#host.hasRoom(undefined) ? undefined : this.#startable(this.#open.values()));
     if (!next) return false;
     if (this.#tryClose(next)) pool.drain();
     return true;
@@ -202,9 +201,9 @@ export class BatchTable<T, B> {
   }
 
   /** When nobody could be given what the collector throws. */
-  #tryClose(batch: PendingBatch<T, B>, when?: "full"): boolean {
+  #tryClose(batch: PendingBatch<T, B>): boolean {
     try {
-      return (!when || batch.buffer.full) && this.#close(batch);
+      return this.#close(batch);
     } catch (error) {
       this.#host.error(error);
       return false;
@@ -214,15 +213,18 @@ export class BatchTable<T, B> {
   /** The batch goes to the pool, and the next item opens another. */
   #close(batch: PendingBatch<T, B>): boolean {
     const { buffer } = batch;
+    const { capacity } = this.#options;
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || buffer.held === 0) return false;
     // A throw of the collector ends the sink: there is nothing to put back.
     batch.taking = true;
     this.#takes++;
+    this.#host.reserved += capacity;
     const { empty } = buffer;
     const job = this.#job(batch, !empty);
     batch.taking = false;
     this.#takes--;
+    this.#host.reserved -= capacity;
     this.#host.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);
@@ -230,7 +232,7 @@ export class BatchTable<T, B> {
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
       counts.start(job);
-      job.submitters?.resolve(Array.from({ length: job.count }));
+      job.submitters?.resolve(Array.from({ length: job.count! }));
       counts.settle(job);
     } else pool.add(job);
     return true;
@@ -255,7 +257,6 @@ export class BatchTable<T, B> {
       submitters,
       epoch: epoch!,
       count,
-      failures: 0,
       items: plain ? payload as T[] : items,
     };
   }

@@ -25,10 +25,11 @@ export class Epoch {
 
 /** What is counted of a job. */
 export interface Counted {
-  /** How many items that is, and how many of them have failed. */
-  readonly count: number;
-  failures: number;
   readonly epoch: Epoch;
+  /** How many items that is, if it is not one. What is not there costs nothing. */
+  readonly count?: number;
+  /** How many of them have failed, if any. */
+  failures?: number;
 }
 
 /**
@@ -63,13 +64,13 @@ export class Counts implements SinkStats {
   }
 
   /** The items of a job are handed to a handler. */
-  start({ count }: Counted): void {
+  start({ count = 1 }: Counted): void {
     this.waiting -= count;
     this.running += count;
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle({ count, failures, epoch }: Counted): void {
+  settle({ count = 1, failures = 0, epoch }: Counted): void {
     this.running -= count;
     this.done += count - failures;
     this.failed += failures;
@@ -77,7 +78,7 @@ export class Counts implements SinkStats {
   }
 
   /** The waiting items of a job are given up. */
-  discard({ count, epoch }: Counted): void {
+  discard({ count = 1, epoch }: Counted): void {
     this.waiting -= count;
     this.discarded += count;
     this.#leave(count, epoch);

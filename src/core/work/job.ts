@@ -21,7 +21,7 @@ export interface WorkJob<T, P> extends Keyed, Counted {
   readonly snapshot: Runner | undefined;
   readonly submitters: Submitters | undefined;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
-  readonly items: readonly T[] | undefined;
+  readonly items?: readonly T[];
 }
 
 /** An item that has not been accepted yet, because there is no room. */

@@ -28,6 +28,7 @@ import type { WorkOptions } from "./work_options.ts";
 export class WorkQueue<T, P>
   implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   readonly counts: Counts = new Counts();
+  reserved = 0;
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
@@ -181,7 +182,12 @@ export class WorkQueue<T, P>
     }
   }
 
-  // For the batches.
+  // For the batches, as `BatchHost` says.
+
+  hasRoom(key: unknown): boolean {
+    if (this.counts.waiting + this.reserved < this.#options.capacity) return true;
+    return !this.#batches && this.pool.canStart(key);
+  }
 
   /** Throws if nothing can be accepted any more, not even what was pushed before `close()`. */
   checkUsable(): void {
@@ -209,13 +215,14 @@ export class WorkQueue<T, P>
     const { submitters } = job;
     try {
       if (!failed) {
-        job.failures = submitters?.resolve(outcome) ?? 0;
+        const failures = submitters?.resolve(outcome);
+        if (failures) job.failures = failures;
         return;
       }
     } catch (error) {
       outcome = error;
     }
-    job.failures = job.count;
+    job.failures = job.count ?? 1;
     if (submitters && submitters.reject(outcome) !== false || this.#failure) return;
     const { onError } = this.#options;
     try {
@@ -253,15 +260,9 @@ export class WorkQueue<T, P>
     return this.#state === "draining" && !this.#waiters.head;
   }
 
-  /** Whether an item of this key can be accepted now. */
-  #hasRoom(key: unknown): boolean {
-    if (this.#batches) return this.#batches.hasRoom();
-    return this.counts.waiting < this.#options.capacity || this.pool.canStart(key);
-  }
-
   /** Nobody overtakes those who wait for room. */
   #mayEnter(key: unknown): boolean {
-    return !this.#waiters.head && this.#hasRoom(key);
+    return !this.#waiters.head && this.hasRoom(key);
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -281,9 +282,6 @@ export class WorkQueue<T, P>
       snapshot,
       submitters: result,
       epoch: counts.epoch,
-      count: 1,
-      failures: 0,
-      items: undefined,
     });
     pool.drain();
     return true;
@@ -292,7 +290,7 @@ export class WorkQueue<T, P>
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admitWaiter(): boolean {
     const waiter = this.#waiters.head;
-    if (!waiter || !this.#hasRoom(waiter.key)) return false;
+    if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
     const { item, key, snapshot, told, submitted } = waiter;
     try {
