@@ -72,36 +72,61 @@ export function completeLimits<T, B>(
     rule,
     () => Math.min(maxItems, maxWeight) < Infinity,
   ]);
-  const limits = { owner, names, maxItems, maxWeight, weigh, oversize };
-  return { maxItems, collect: () => new ItemCollector(limits) as Collector<T, unknown> as never };
+  const collect = (): Collector<T, T[]> =>
+    weigh
+      ? new WeighingCollector({ owner, names, maxItems, maxWeight, weigh, oversize })
+      : new CountingCollector(maxItems);
+  return { maxItems, collect: collect as () => Collector<T, unknown> as never };
 }
 
-/** The limits of an {@linkcode ItemCollector}, checked. */
+/** The limits of a {@linkcode WeighingCollector}, checked. */
 interface ItemLimits<T> {
   readonly owner: string;
   readonly names: LimitNames;
   readonly maxItems: number;
   readonly maxWeight: number;
-  readonly weigh: ((item: T) => number) | undefined;
+  readonly weigh: (item: T) => number;
   readonly oversize: "alone" | "error";
 }
 
-/** Items in an array, up to a count and a weight. */
-class ItemCollector<T> implements Collector<T, T[]> {
-  readonly #limits: ItemLimits<T>;
+/** Items in an array, up to a count. */
+class CountingCollector<T> implements Collector<T, T[]> {
   readonly #maxItems: number;
-  readonly #maxWeight: number;
+  #items: T[] = [];
+  /** A field, because it is read more often than it changes. */
+  full = false;
+
+  constructor(maxItems: number) {
+    this.#maxItems = maxItems;
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  add(item: T): void {
+    this.full = this.#items.push(item) >= this.#maxItems;
+  }
+
+  take(): T[] {
+    const items = this.#items;
+    this.#items = [];
+    this.full = false;
+    return items;
+  }
+}
+
+/** Items in an array, up to a count and a weight. Apart, because a weight makes each item dearer. */
+class WeighingCollector<T> implements Collector<T, T[]> {
+  readonly #limits: ItemLimits<T>;
   #items: T[] = [];
   #weight = 0;
   /** Of the item that `fits` was asked about last. */
   #next = 0;
-  /** A field, because it is read more often than it changes. */
   full = false;
 
   constructor(limits: ItemLimits<T>) {
     this.#limits = limits;
-    this.#maxItems = limits.maxItems;
-    this.#maxWeight = limits.maxWeight;
   }
 
   get size(): number {
@@ -109,23 +134,22 @@ class ItemCollector<T> implements Collector<T, T[]> {
   }
 
   fits(item: T): boolean {
-    const { owner, names, weigh, oversize } = this.#limits;
-    if (!weigh) return true;
+    const { owner, names, maxWeight, weigh, oversize } = this.#limits;
     const weight = weigh(item);
-    const most = this.#maxWeight;
     // No call for each item.
     if (!isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
-    if (weight > most && oversize === "error") {
-      const rule = `is over option "${names.maxWeight}" of ${most}`;
+    if (weight > maxWeight && oversize === "error") {
+      const rule = `is over option "${names.maxWeight}" of ${maxWeight}`;
       throw new RangeError(`${owner}: an item of weight ${weight} ${rule}`);
     }
     this.#next = weight;
-    return this.#weight + weight <= most;
+    return this.#weight + weight <= maxWeight;
   }
 
   add(item: T): void {
-    this.full = this.#items.push(item) >= this.#maxItems ||
-      (this.#weight += this.#next) >= this.#maxWeight;
+    const { maxItems, maxWeight } = this.#limits;
+    this.#weight += this.#next;
+    this.full = this.#items.push(item) >= maxItems || this.#weight >= maxWeight;
   }
 
   take(): T[] {
