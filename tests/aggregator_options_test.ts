@@ -28,7 +28,7 @@ for (
     oversize: {},
   })
 ) {
-  test(`Aggregator refuses a collector beside ${name} [7.2]`, () => {
+  test(`Aggregator refuses a collector beside ${name} [4.10] [7.2]`, () => {
     const value = { maxItems: 5, maxWeight: 5, weigh: () => 1, oversize: "alone" }[name];
     const options = { collector: summing(5), ...more, [name]: value };
     assertThrows(

@@ -1,4 +1,4 @@
-/** `BatchStream` and the collector: what it is asked, and what happens when it fails or meddles. */
+/** `BatchStream` with a collector: what it is asked, and what happens when it fails or meddles. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Collector } from "../mod.ts";
@@ -38,7 +38,7 @@ class Hooked extends ArrayCollector {
   }
 }
 
-test("BatchStream emits what the collector makes of the items", async () => {
+test("BatchStream with a collector emits the batches that the collector makes [4.10]", async () => {
   /** Sums, up to three items. */
   class Sum implements Collector<number, number> {
     size = 0;
@@ -61,7 +61,7 @@ test("BatchStream emits what the collector makes of the items", async () => {
   assertEquals(stream.stats, { accepted: 4, waiting: 0, done: 4, discarded: 0, batches: 2 });
 });
 
-test("BatchStream makes one collector for each stream, before the first item", () => {
+test("BatchStream with a collector calls its factory once for each stream, before the first item [4.10]", () => {
   let made = 0;
   const collector = () => {
     made++;
@@ -72,7 +72,7 @@ test("BatchStream makes one collector for each stream, before the first item", (
   assertEquals(made, 2);
 });
 
-test("BatchStream takes what is held before an item that does not fit, and asks once [4.2]", async () => {
+test("BatchStream with a collector takes what is held before an item that does not fit, and asks once [4.2] [4.10]", async () => {
   const asked: unknown[] = [];
   /** Runs of equal items. */
   class Runs extends ArrayCollector {
@@ -94,7 +94,7 @@ test("BatchStream takes what is held before an item that does not fit, and asks 
   assertEquals(await collect(BatchStream.from(items, options)), expected);
 });
 
-test("BatchStream adds to no collector that is full, and takes from none that is empty", async () => {
+test("BatchStream with a collector adds to none that is full, and takes from none that is empty [4.10]", async () => {
   const wrong: string[] = [];
   const collector = () =>
     new Hooked((step, held) => {
@@ -105,7 +105,7 @@ test("BatchStream adds to no collector that is full, and takes from none that is
   assertEquals(wrong, []);
 });
 
-test("BatchStream emits no batch and counts the items as done when the collector swallows them [4.1] [3]", () =>
+test("BatchStream with a collector emits no batch and counts the items as done when the collector swallows them [4.1] [3]", () =>
   withClock(async (clock) => {
     /** Keeps even numbers only. */
     class Even extends ArrayCollector {
@@ -133,7 +133,7 @@ const steps: Step[] = ["size", "full", "fits", "add", "take"];
 
 for (const step of steps) {
   for (const when of ["the consumer has asked", "nobody asks"]) {
-    test(`BatchStream errors both sides and stops its timer when ${step} throws and ${when} [4.7] [F-29]`, () =>
+    test(`BatchStream with a collector errors both sides and stops its timer when ${step} throws and ${when} [4.7] [F-29]`, () =>
       withClock(async (clock) => {
         const thrown = new Error("from the collector");
         const collector = () =>
@@ -154,7 +154,7 @@ for (const step of steps) {
       }));
   }
 
-  test(`BatchStream.from() errors and lets go of the source when ${step} throws [4.7] [4.9] [F-29]`, () =>
+  test(`BatchStream with a collector.from() errors and lets go of the source when ${step} throws [4.7] [4.9] [F-29]`, () =>
     withClock(async (clock) => {
       const thrown = new Error("from the collector");
       let returned = 0;
@@ -179,7 +179,7 @@ for (const step of steps) {
       assertEquals([returned, clock.pending], [1, 0]);
     }));
 
-  test(`BatchStream does nothing more when the stream is cancelled in ${step} [4.7] [3]`, async () => {
+  test(`BatchStream with a collector does nothing more when the stream is cancelled in ${step} [4.7] [3]`, async () => {
     for (const asks of [false, true]) {
       for (const fits of [true, false]) {
         for (const nth of [1, 2, 3, 4]) await withClock((clock) => play(clock, asks, fits, nth));

@@ -203,6 +203,23 @@ test("ChunkStream takes no default for maxBytes [7.1]", () => {
   assertThrows(() => new make(), TypeError, 'ChunkStream: option "maxBytes" must be');
 });
 
+for (
+  const [name, limits] of Object.entries({
+    maxItems: { maxItems: 5 },
+    maxWeight: { maxWeight: 5 },
+    weigh: { weigh },
+    oversize: { oversize: "error" },
+  })
+) {
+  test(`BatchStream refuses a collector beside ${name} [4.10] [7.2]`, () => {
+    const options = { ...limits, collector } as never;
+    const message = `BatchStream: option "collector" is instead of option "${name}"`;
+    assertThrows(() => new BatchStream(options), TypeError, message);
+    assertThrows(() => BatchStream.from(untouched, options), TypeError, message);
+    new BatchStream({ [name]: undefined, collector });
+  });
+}
+
 test("BatchStream refuses a collector that cannot add and take [F-04]", () => {
   for (const made of [undefined, null, 5, {}, { add() {} }, { take() {} }]) {
     const options = { collector: () => made } as never;

@@ -212,7 +212,7 @@ test("Singleflight.do() has no timer when forgetAfter is Infinity, or the functi
     await Promise.all(calls);
   }));
 
-test("Singleflight.do() forgets once, late, when the event loop was blocked [6.4] [F-35]", () =>
+test("Singleflight.do() forgets by a monotonic clock, also when the event loop was blocked [6.4] [F-35]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const { promise, resolve } = gate<number>();
@@ -227,7 +227,7 @@ test("Singleflight.do() forgets once, late, when the event loop was blocked [6.4
     await call;
   }));
 
-test("Singleflight.do() joins no flight whose time is over, though the timer is late [6.4] [F-35]", () =>
+test("Singleflight.do() joins no flight whose time is over, though no timer can run [6.4] [F-35]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const gates = [gate<number>(), gate<number>()];
@@ -239,7 +239,7 @@ test("Singleflight.do() joins no flight whose time is over, though the timer is 
     calls.push(join());
     clock.block(1);
     calls.push(join());
-    // Now the timer comes, and finds another flight.
+    // The time of the old one does not end the new one.
     await clock.tick(99);
     assert(flights.has("k"));
     clock.block(1);

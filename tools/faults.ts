@@ -45,7 +45,7 @@ export async function matrix(): Promise<Row[]> {
     const carriers = names.filter((name) => name.includes(`[${id}]`));
     const counts = Object.fromEntries(primitives.map((primitive) => [
       primitive,
-      carriers.filter((name) => new RegExp(`\\b${primitive}\\b`).test(name)).length,
+      carriers.filter((name) => carries(name, primitive)).length,
     ]));
     const concerned = primitives.filter((name) => on === "*" || on.includes(PRIMITIVES[name]!));
     const except = (name: string) => excepted.has(`${id} ${name}`);
@@ -72,12 +72,19 @@ export async function page(rows: readonly Row[]): Promise<string> {
   return text.replace(/^\| .*\|$/ms, () => table([["id", "case", ...primitives], ...cells]));
 }
 
+/** Whether a name has that of a primitive, and not only within a longer one. */
+function carries(name: string, primitive: string): boolean {
+  const longer = primitives.filter((other) => other !== primitive && other.startsWith(primitive));
+  const rest = longer.reduce((text, other) => text.replaceAll(other, ""), name);
+  return new RegExp(`\\b${primitive}\\b`).test(rest);
+}
+
 /** `F-04 BatchStream` and the like, from lines as `- **F-04** on BatchStream, ChunkStream: why`. */
 function exceptions(text: string): Set<string> {
   const found = new Set<string>();
   for (const [, ids, names] of text.matchAll(/^- \*\*(.+?)\*\* on ([^:]+):/gm)) {
     for (const id of ids!.split(", ")) {
-      for (const name of names!.matchAll(/\w+/g)) found.add(`${id} ${name[0]}`);
+      for (const name of names!.replace(/\s+/g, " ").split(", ")) found.add(`${id} ${name}`);
     }
   }
   return found;

@@ -7,7 +7,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 // In a project of yours: from "@weir/streams".
 import { Fanout, type Runner } from "../../mod.ts";
 
-/** For the option `context` of any sink: its handler runs in the context of who pushed the item. */
+/** For the option `snapshot` of any sink: its handler runs in the context of who pushed the item. */
 export function callersContext(): Runner {
   return AsyncLocalStorage.snapshot();
 }

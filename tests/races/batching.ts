@@ -206,12 +206,15 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
   });
 }
 
-/** Of `BatchStream` and `BatchStream`. */
+/** Of `BatchStream`, by its limits and by a collector. */
 export const batchingRaces: readonly Race[] = [
   batching("batch-stream", "BatchStream [3]", { maxWeight: Infinity }, ["writer"]),
   batching("batch-stream-weight", "BatchStream by weight [3] [4.3]", {}, ["writer"]),
   batching("batch-stream-from", "BatchStream.from() [4.3] [4.9]", {}, ["stream", "iterator"]),
-  batching("batch-stream-collector", "BatchStream [3] [4.9]", { maxWeight: 10, own: true }, [
+  batching("batch-stream-collector", "BatchStream with a collector [3] [4.9]", {
+    maxWeight: 10,
+    own: true,
+  }, [
     ...["writer", "writer", "stream", "iterator"] as const,
   ]),
 ];

@@ -71,7 +71,8 @@ export const differences: readonly Difference[] = [
     reason: "a `write()` after `close()` may reject with an internal assertion of Node",
   },
   {
-    tests: /Stream\w*(\(.*\)| with a collector)? ends a pipe with the very reason when the signal aborts/,
+    tests:
+      /Stream\w*(\(.*\)| with a collector)? ends a pipe with the very reason when the signal aborts/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "`pipeTo` fulfills when the controller of its destination errors",
