@@ -154,7 +154,9 @@ async function result(runtime: RuntimeName): Promise<Result> {
 async function sizes(): Promise<Record<string, Size>> {
   const { exports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
   const sizes: Record<string, Size> = {};
-  for (const [name, path] of Object.entries<string>(exports)) sizes[name] = await size(`export * from "${path}"`);
+  for (const [name, path] of Object.entries<string>(exports)) {
+    sizes[name] = await size(`export * from "${path}"`);
+  }
   await stop();
   return sizes;
 }

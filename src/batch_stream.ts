@@ -46,7 +46,7 @@ export interface BatchStreamOptions<T, B = T[]> {
   oversize?: "alone" | "error" | undefined;
   /**
    * Makes a collector of your own, instead of the four options above: called once, by the
-   * constructor. A throw in it errors the stream.
+   * constructor, which throws what it throws. What the collector throws errors the stream.
    */
   collector?: (() => Collector<T, B>) | undefined;
   /**
@@ -62,11 +62,11 @@ export interface BatchStreamOptions<T, B = T[]> {
 }
 
 /**
- * A transform stream that gathers items into arrays.
+ * A transform stream that gathers items into batches: arrays, or what a collector of yours makes.
  *
  * `new BatchStream(100)` does what `BatchStream` of `@std/streams` does; a weight and a linger are
  * what it adds. To process batches concurrently, pipe it to a {@linkcode Fanout}. To cut by bytes
- * use {@linkcode ChunkStream}; for batches that are not arrays, {@linkcode CollectStream}.
+ * use {@linkcode ChunkStream}; for batches that are no arrays, give a `collector`.
  *
  * - **Order** is kept. No batch is empty, and none is touched again once it is handed over.
  * - **When**: a batch goes out when it is full, or when it is due and the consumer asks for one, or
@@ -178,7 +178,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
   constructor(options?: number | BatchStreamOptions<T, B>) {
     const controller = open(options);
     super();
-    this.#pair = openPair(controller);
+    this.#pair = openPair(this, controller);
   }
 
   /** The batches. */

@@ -117,7 +117,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   constructor(options: ChunkStreamOptions<T>) {
     const controller = open(options);
     super();
-    this.#pair = openPair(controller);
+    this.#pair = openPair(this, controller);
   }
 
   /** The batches. */

@@ -63,6 +63,7 @@ export class FixedChunkStream
     check(owner, "size", size!, LIMIT);
     super();
     this.#pair = openPair(
+      this,
       new StageController((controller) => new FixedChunkStage(controller, size!), signal),
     );
   }

@@ -115,7 +115,7 @@ export class MapStream<T, R> extends TransformBase<T, R> {
   constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
     const controller = open(fn, options);
     super();
-    this.#pair = openPair(controller);
+    this.#pair = openPair(this, controller);
   }
 
   /** The results. */

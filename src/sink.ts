@@ -13,12 +13,8 @@ import type { WorkQueue } from "./core/work/work_queue.ts";
 
 export type { HandlerContext, Runner, SinkStats, Source };
 
-/**
- * A constant, since a bundler keeps a class that extends a global.
- *
- * @internal
- */
-const SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
+// A constant, since a bundler keeps a class that extends a global.
+const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
 
 /** Options that every sink has. `P` is what its handler is given. */
 export interface SinkOptions<T, P> {
@@ -114,7 +110,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * @param item The item. Any value, `undefined` too.
    * @returns Whether it was accepted: false when the sink is full.
    * @throws {TypeError} After `close()`.
-   * @throws The sink's error, once it has one; what `key` or `context` throws.
+   * @throws The sink's error, once it has one; what `key` or `snapshot` throws.
    *
    * @example Shed load when full
    * ```ts
@@ -138,7 +134,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param item The item.
    * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the sink's error once it has one, and with what `key` or `context`
+   * with a `TypeError`, with the sink's error once it has one, and with what `key` or `snapshot`
    * throws; the item was not accepted then.
    *
    * @example
@@ -197,7 +193,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
    * @returns Resolves when all of it has settled. Rejects with the error of the source; and, which
-   * cancels the source, with that of the sink, with what `key` or `context` throws, or with a
+   * cancels the source, with that of the sink, with what `key` or `snapshot` throws, or with a
    * `TypeError` at `close()`.
    *
    * @example

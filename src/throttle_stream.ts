@@ -197,6 +197,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
     const { interval, edge } = complete(owner, values);
     super();
     this.#pair = openPair(
+      this,
       new StageController(
         (controller) => new ThrottleStage<T>(controller, interval, edge),
         values.signal,

@@ -35,6 +35,6 @@ export function offAbort(signal: AbortSignal | undefined, member: Abortable): vo
 
 function errorAll(this: AbortSignal): void {
   // The live set: a member that leaves while another is told is not told any more.
-  for (const member of groups!.get(this) ?? []) member.error(this.reason);
+  for (const member of groups!.get(this)!) member.error(this.reason);
   groups!.delete(this);
 }

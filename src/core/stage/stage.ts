@@ -182,13 +182,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 }
 
-/**
- * What every transform extends, so that it is an instance; its own two sides are never used. A
- * constant, since a bundler keeps a class that extends a global.
- *
- * @internal
- */
-export const TransformBase: typeof TransformStream = /* @__PURE__ */ (() => TransformStream)();
+// What every transform extends, so that it is an instance; the two sides that it inherits are never
+// used. A constant, since a bundler keeps a class that extends a global.
+export const /** @internal */ TransformBase: typeof TransformStream =
+  /* @__PURE__ */ (() => TransformStream)();
 
 /** A stage between its two sides. */
 export interface Pair<T, R, S> {
@@ -197,10 +194,13 @@ export interface Pair<T, R, S> {
   readonly writable: WritableStream<T>;
 }
 
-/** Makes the two sides. */
+/** Makes the two sides that a transform gives. */
 export function openPair<T, R, S extends Stage<T>>(
+  transform: TransformStream<T, R>,
   controller: StageController<T, R, S>,
 ): Pair<T, R, S> {
+  // A transfer would move the sides that it inherits. With one of them locked it is refused.
+  (Reflect.get(TransformBase.prototype, "readable", transform) as ReadableStream).getReader();
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);

@@ -72,10 +72,11 @@ export class KeyedQueue<J extends Keyed> {
 /** Adds a job to the heap. */
 function insert<J extends Keyed>(heap: J[], job: J): void {
   let place = heap.length;
-  for (let parent; place > 0; place = parent) {
-    parent = (place - 1) >> 1;
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
     if (heap[parent]!.order! < job.order!) break;
     heap[place] = heap[parent]!;
+    place = parent;
   }
   heap[place] = job;
 }
