@@ -1,7 +1,7 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
-import { BatchResults } from "./batch_results.ts";
+import { batchResults } from "./batch_results.ts";
 import type { Counts, Epoch } from "./counts.ts";
 import type { Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
@@ -248,7 +248,7 @@ export class BatchTable<T, B> {
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
     batch.results = batch.items = batch.snapshot = undefined;
-    const submitters = results && new BatchResults(owner, results, count);
+    const submitters = results && batchResults(owner, results, count);
     return {
       next: undefined,
       payload,
