@@ -3,6 +3,7 @@
 import type { Case } from "./case.ts";
 import { ends } from "./ends.ts";
 import { failures } from "./failures.ts";
+import { pipelines } from "./pipelines.ts";
 import { sinkFailures } from "./sink_failures.ts";
 import { sizes } from "./sizes.ts";
 import { transformEnds } from "./transform_ends.ts";
@@ -10,6 +11,7 @@ import { waits } from "./waits.ts";
 
 export const cases: readonly Case[] = [
   ...transformEnds,
+  ...pipelines,
   ...ends,
   ...waits,
   ...sinkFailures,
