@@ -17,6 +17,8 @@ export interface Difference {
 }
 
 const WEB = ["workerd", "edge", "chromium", "firefox"] as const;
+/** They transfer what is inside a `TransformStream`, as the standard does. */
+const INNER = ["node20", "node22", "node24", "edge", "chromium", "firefox"] as const;
 
 /** All of them. */
 export const differences: readonly Difference[] = [
@@ -71,6 +73,12 @@ export const differences: readonly Difference[] = [
     reason: "a `write()` after `close()` may reject with an internal assertion of Node",
   },
   {
+    tests: /Stream goes along .* when postMessage/,
+    hosts: ["edge"],
+    effect: "fails",
+    reason: "it has no `MessageChannel`",
+  },
+  {
     tests:
       /Stream\w*(\(.*\)| with a collector)? ends a pipe with the very reason when the signal aborts/,
     hosts: ["workerd"],
@@ -107,6 +115,19 @@ export const differences: readonly Difference[] = [
     hosts: ["workerd"],
     effect: "fails",
     reason: "`performance.now()` is the wall clock",
+  },
+  {
+    tests: /Stream goes along /,
+    hosts: ["bun", "workerd"],
+    effect: "fails",
+    reason: "it transfers no streams",
+  },
+  {
+    tests: /Stream goes along whole when /,
+    hosts: INNER,
+    effect: "fails",
+    reason:
+      "it transfers what is inside a `TransformStream`, which is locked, and not its two sides",
   },
   {
     tests: /^throttle\(\) surfaces an uncaught error where a timer/,
