@@ -3,6 +3,7 @@
 import { aggregator } from "./groups/aggregator.ts";
 import { batching } from "./groups/batching.ts";
 import { chunks } from "./groups/chunks.ts";
+import { construction } from "./groups/construction.ts";
 import { fanout } from "./groups/fanout.ts";
 import { loads } from "./groups/loaded.ts";
 import { map } from "./groups/map.ts";
@@ -18,4 +19,5 @@ export const groups: readonly Group[] = [
   chunks,
   singleflight,
   keys,
+  construction,
 ];
