@@ -178,7 +178,8 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
   constructor(options?: number | BatchStreamOptions<T, B>) {
     const controller = open(options);
     super();
-    this.#pair = openPair(this, controller);
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    this.#pair = openPair(controller);
   }
 
   /** The batches. */

@@ -117,7 +117,8 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   constructor(options: ChunkStreamOptions<T>) {
     const controller = open(options);
     super();
-    this.#pair = openPair(this, controller);
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    this.#pair = openPair(controller);
   }
 
   /** The batches. */

@@ -62,8 +62,8 @@ export class FixedChunkStream
     const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, options, OPTIONS);
     check(owner, "size", size!, LIMIT);
     super();
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
     this.#pair = openPair(
-      this,
       new StageController((controller) => new FixedChunkStage(controller, size!), signal),
     );
   }

@@ -115,7 +115,8 @@ export class MapStream<T, R> extends TransformBase<T, R> {
   constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
     const controller = open(fn, options);
     super();
-    this.#pair = openPair(this, controller);
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    this.#pair = openPair(controller);
   }
 
   /** The results. */

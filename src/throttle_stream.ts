@@ -196,8 +196,8 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
     const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
     const { interval, edge } = complete(owner, values);
     super();
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
     this.#pair = openPair(
-      this,
       new StageController(
         (controller) => new ThrottleStage<T>(controller, interval, edge),
         values.signal,

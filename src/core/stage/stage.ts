@@ -196,11 +196,8 @@ export interface Pair<T, R, S> {
 
 /** Makes the two sides that a transform gives. */
 export function openPair<T, R, S extends Stage<T>>(
-  transform: TransformStream<T, R>,
   controller: StageController<T, R, S>,
 ): Pair<T, R, S> {
-  // A transfer would move the sides that it inherits. With one of them locked it is refused.
-  (Reflect.get(TransformBase.prototype, "readable", transform) as ReadableStream).getReader();
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);
