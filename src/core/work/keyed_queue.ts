@@ -61,8 +61,8 @@ export class KeyedQueue<J extends Keyed> {
 
   /** Takes all that waits, in the order of acceptance. */
   drain(): J[] {
-    const jobs = [...this.#freed, ...this.#fresh.drain()];
-    for (const behind of this.#keys.values()) for (const job of behind.drain()) jobs.push(job as J);
+    const behind = [...this.#keys.values()].flatMap((jobs) => jobs.drain() as J[]);
+    const jobs = [...this.#freed, ...this.#fresh.drain(), ...behind];
     this.#freed.length = 0;
     this.#keys.clear();
     return jobs.sort((a, b) => a.order! - b.order!);

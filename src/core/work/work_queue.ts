@@ -62,7 +62,7 @@ export class WorkQueue<T, P>
   start(controller: WritableStreamDefaultController): void {
     this.#controller = controller;
     // Fires at once, also while a write waits for room: `abort` comes only after that.
-    controller.signal.addEventListener("abort", () => this.error(controller.signal.reason));
+    onAbort(controller.signal, this);
     onAbort(this.#options.signal, this);
   }
 
