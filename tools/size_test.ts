@@ -6,15 +6,15 @@ import { size } from "./size.ts";
 
 /** In bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
-  ".": { atMost: 10_900, goal: 10_400 },
-  "./aggregator": { atMost: 6800, goal: 6400 },
-  "./batch-stream": { atMost: 3640, goal: 3600 },
-  "./chunk-stream": { atMost: 3900 },
-  "./fanout": { atMost: 4780, goal: 4600 },
-  "./fixed-chunk-stream": { atMost: 2000 },
-  "./map-stream": { atMost: 4030, goal: 4000 },
-  "./singleflight": { atMost: 2300 },
-  "./throttle-stream": { atMost: 2370, goal: 2300 },
+  ".": { atMost: 11_000, goal: 10_400 },
+  "./aggregator": { atMost: 6880, goal: 6400 },
+  "./batch-stream": { atMost: 3680, goal: 3600 },
+  "./chunk-stream": { atMost: 3950, goal: 3900 },
+  "./fanout": { atMost: 4795, goal: 4600 },
+  "./fixed-chunk-stream": { atMost: 1950 },
+  "./map-stream": { atMost: 4040, goal: 4000 },
+  "./singleflight": { atMost: 2220 },
+  "./throttle-stream": { atMost: 2380, goal: 2300 },
 };
 
 /** How far an import from the root may be above the entry point. */
