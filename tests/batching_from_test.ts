@@ -212,7 +212,7 @@ test("BatchStream.from() takes one item more where that does not fit, and keeps 
 test("BatchStream.from() prefers the async iterator, and needs no return [4.9]", async () => {
   let count = 0;
   const source = {
-    [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ value: ++count }) }),
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ value: counted(++count) }) }),
     [Symbol.iterator](): Iterator<number> {
       throw new Error("asked for the other one");
     },
