@@ -38,6 +38,23 @@ class Hooked extends ArrayCollector {
   }
 }
 
+test("BatchStream with a collector rejects close() with the very error when take throws in it [4.7] [7.3] [F-20]", async () => {
+  const thrown = new Error("from the collector");
+  const collector = () =>
+    new Hooked((step) => {
+      if (step === "take") throw thrown;
+    });
+  const stream = new BatchStream({ collector });
+  const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+  const read = reader.read();
+  await writer.write("a");
+  const ends = await Promise.allSettled([writer.close(), writer.closed, read]);
+  for (const end of ends) {
+    assert(end.status === "rejected");
+    assertStrictEquals(end.reason, thrown);
+  }
+});
+
 test("BatchStream with a collector emits the batches that the collector makes [4.10]", async () => {
   /** Sums, up to three items. */
   class Sum implements Collector<number, number> {

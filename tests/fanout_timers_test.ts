@@ -104,6 +104,23 @@ for (const how of ["close", "abort", "failure", "signal"] as const) {
 }
 
 timed(
+  "Fanout has no timer left when a handler aborts it before it returns its promise [5.7] [F-36]",
+  async (clock) => {
+    const own = new AbortController();
+    const handler = () => {
+      own.abort("over");
+      return new Promise(() => {});
+    };
+    const fanout = new Fanout(handler, { timeout: 100, signal: own.signal });
+    await turn();
+    fanout.tryPush(1);
+    assertEquals(clock.pending, 0);
+    await clock.tick(100);
+    assertEquals(fanout.stats.running, 1);
+  },
+);
+
+timed(
   "Fanout starts what waits when a timeout frees a slot, its time counted from then [5.7]",
   async (clock) => {
     const hand = new Hand<number>();

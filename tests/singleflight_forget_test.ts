@@ -160,6 +160,30 @@ test("Singleflight.do() forgets each in its own time when flights start inside o
     await Promise.all(calls);
   }));
 
+test("Singleflight.size counts no flight whose time is over, however many there are [6.4]", () =>
+  withClock(async (clock) => {
+    const flights = new Singleflight<number, number>({ forgetAfter: 100 });
+    const { promise, resolve } = gate<number>();
+    const calls = [1, 2, 3].map((key) => flights.do(key, () => promise));
+    await clock.tick(1);
+    calls.push(flights.do(4, () => promise));
+    await clock.tick(99);
+    assertEquals(flights.size, 1);
+    resolve(1);
+    await Promise.all(calls);
+  }));
+
+test("Singleflight.do() rejects when its function calls its own key, however long it was about it [6.5] [6.4] [F-39]", () =>
+  withClock(async (clock) => {
+    const flights = new Singleflight<string, number>({ forgetAfter: 100 });
+    const outer = flights.do("k", () => {
+      clock.block(100);
+      return flights.do("k", () => 1);
+    });
+    await assertRejects(() => outer, Error, 'the function for key "k" waits for itself');
+    assertEquals(flights.size, 0);
+  }));
+
 test("Singleflight.do() forgets no newer flight when the old one settled before its time [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });

@@ -9,6 +9,7 @@ import {
   FixedChunkStream,
   type HandlerContext,
   MapStream,
+  type Runner,
   Singleflight,
   type Sink,
   ThrottleStream,
@@ -23,7 +24,16 @@ export type Watch = <V extends object>(kind: Kind, value: V) => V;
  * What is watched. An object that has ended, and that somebody still has, may keep what it was made
  * of, the reason of its end, and the item of a handler that never ends; nothing else.
  */
-export type Kind = "item" | "key" | "result" | "call" | "handler" | "running" | "reason" | "signal";
+export type Kind =
+  | "item"
+  | "key"
+  | "snapshot"
+  | "result"
+  | "call"
+  | "handler"
+  | "running"
+  | "reason"
+  | "signal";
 
 /** Those that an object that has ended may keep. */
 export const keepable: ReadonlySet<Kind> = new Set(["handler", "running", "reason", "signal"]);
@@ -47,6 +57,7 @@ interface SinkOptions {
   readonly signal: AbortSignal;
   readonly timeout: number;
   readonly key: (item: object) => unknown;
+  readonly snapshot: () => Runner;
 }
 
 const LONG = 60_000;
@@ -57,10 +68,10 @@ const sinks: Record<string, (handler: Handler, options: SinkOptions) => Sink<obj
   Fanout: (handler, options) => new Fanout(handler, options),
   Aggregator: (handler, options) =>
     new Aggregator<object>(all(handler), { ...options, maxItems: 1, linger: LONG }),
-  "Aggregator, gathering": (handler, { signal, timeout }) =>
-    new Aggregator<object>(all(handler), { signal, timeout, linger: LONG }),
-  "Aggregator, gathering in a collector": (handler, { signal, timeout }) =>
-    new Aggregator(all(handler), { signal, timeout, linger: LONG, collector: gatherer() }),
+  "Aggregator, gathering": (handler, { key: _, ...options }) =>
+    new Aggregator<object>(all(handler), { ...options, linger: LONG }),
+  "Aggregator, gathering in a collector": (handler, { key: _, ...options }) =>
+    new Aggregator(all(handler), { ...options, linger: LONG, collector: gatherer() }),
   "Aggregator, gathering in a collector for each key": (handler, options) =>
     new Aggregator(all(handler), { ...options, linger: LONG, collector: gatherer() }),
   "Aggregator, due in a collector for each key": (handler, options) =>
@@ -109,6 +120,11 @@ function livesOfSink(name: string): Life[] {
         place === 0 && (end === "abort" || end === "signal") ? "running" : kind;
       let keys = 0;
       const key = () => watch(kind("key", keys++), {});
+      let snapshots = 0;
+      const snapshot = () => {
+        const run: Runner = (handle) => handle();
+        return watch(kind("snapshot", snapshots++), run);
+      };
       const handler: Handler = (item, context) => {
         watch("signal", context.signal);
         return handle(watch, reason)(item, context);
@@ -117,6 +133,7 @@ function livesOfSink(name: string): Life[] {
         signal: end === "signal" ? watch("signal", own.signal) : shared,
         timeout: LONG,
         key,
+        snapshot,
       });
       const calls = [0, 1].map((place) => sink.submit(watch(kind("item", place), {})));
       const heard = calls.map((call, place) => watch(kind("call", place), call).catch(() => {}));
