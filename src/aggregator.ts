@@ -216,12 +216,11 @@ function open<T, B>(
   const usual = Math.min(batch * (complete.concurrency + 1), Number.MAX_SAFE_INTEGER);
   const { capacity = usual } = values;
   const rule = `be at least "maxItems", ${batch}`;
-  complete.capacity = capacity;
   check(owner, "capacity", capacity, ["number", rule, () => !counted || capacity >= batch]);
+  complete.capacity = capacity;
   const gather = {
     owner,
     collect,
-    capacity,
     linger,
     keyed: !!key,
     plain: !collector,

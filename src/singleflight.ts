@@ -422,7 +422,9 @@ export class Singleflight<K = string, V = unknown> {
   #sweep(): void {
     if (this.#forgetAfter === Infinity) return;
     for (const [key, { outcome, startedAt }] of this.#calls) {
-      if (!outcome || performance.now() - startedAt < this.#forgetAfter) break;
+      // It is still in its synchronous part, and calls itself, or others.
+      if (!outcome) continue;
+      if (performance.now() - startedAt < this.#forgetAfter) break;
       this.#calls.delete(key);
     }
   }

@@ -273,3 +273,18 @@ test("Singleflight.do() joins no flight whose time is over, though no timer can 
     await clock.tick(0);
     assertEquals([flights.size, clock.pending], [0, 0]);
   }));
+
+test("Singleflight.do() forgets what it started in the synchronous part of another call [6.4]", () =>
+  withClock(async (clock) => {
+    const flights = new Singleflight<string, boolean>({ forgetAfter: 100 });
+    const { promise, resolve } = gate<boolean>();
+    let inner: Promise<boolean> | undefined;
+    const outer = flights.do("outer", () => {
+      inner = flights.do("inner", () => promise);
+      clock.block(100);
+      return flights.has("inner");
+    });
+    assertEquals(await outer, false);
+    resolve(true);
+    assertEquals(await inner, true);
+  }));

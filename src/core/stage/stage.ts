@@ -118,7 +118,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     return this.#state === "errored";
   }
 
-  /** Whether an item waits that the stage has been offered before. */
+  /** Whether the item of a `write` has been offered before: nothing else is written meanwhile. */
   get pendingWrite(): boolean {
     return this.#pending !== undefined;
   }

@@ -2,7 +2,10 @@ import { show } from "../shared/options.ts";
 import type { Deferred } from "../shared/promises.ts";
 import type { Submitters } from "./job.ts";
 
-/** Those who wait for the results of a batch of `count` items, each at the place of its item. */
+/**
+ * Those who wait for the results of a batch of `count` items, each at the place of its item. The array
+ * has holes where an item was not submitted, and `forEach` passes over them.
+ */
 export function batchResults(
   owner: string,
   results: readonly Deferred<unknown>[],

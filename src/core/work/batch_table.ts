@@ -10,8 +10,6 @@ import type { Pool } from "./pool.ts";
 export interface BatchOptions<T, B> {
   owner: string;
   collect: () => Collector<T, B>;
-  /** The most items that gather or wait. */
-  capacity: number;
   linger: number;
   /** Whether there are keys, and a batch for each. */
   keyed: boolean;
@@ -27,8 +25,10 @@ export interface BatchOptions<T, B> {
 export interface BatchHost<T, B> {
   readonly counts: Counts;
   readonly pool: Pool<WorkJob<T, B>>;
-  /** Places that nobody may have: a collector is at work, and may come back here. */
+  /** Places for items that a collector is being given: it may come back here meanwhile. */
   reserved: number;
+  /** How many collectors are being asked for their batch: they may come back here, too. */
+  taking: number;
   /** Whether an item of this key can be accepted now. */
   hasRoom(key: unknown): boolean;
   /** Throws if nothing can be accepted any more. */
@@ -47,7 +47,7 @@ interface PendingBatch<T, B> {
   readonly key: unknown;
   /** Its collector is being asked for the batch. */
   taking: boolean;
-  /** Both of the item that opened it. */
+  /** Both of the item that opened it, when it did: a flush may come before the batch is a job. */
   snapshot?: Runner | undefined;
   epoch?: Epoch;
   /** For those that were submitted. */
@@ -69,8 +69,6 @@ export class BatchTable<T, B> {
   readonly #due = new Set<PendingBatch<T, B>>();
   /** The only one, if there are no keys. */
   readonly #single: PendingBatch<T, B> | undefined;
-  /** How many collectors are being asked for their batch, which they may use to come back here. */
-  #takes = 0;
 
   constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
     this.#host = host;
@@ -151,7 +149,7 @@ export class BatchTable<T, B> {
    * `all` do if nothing more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    if (this.#takes) return false;
+    if (this.#host.taking) return false;
     const { pool } = this.#host;
     if (all && this.#open.size > 0) {
       this.closeAll();
@@ -213,18 +211,15 @@ export class BatchTable<T, B> {
   /** The batch goes to the pool, and the next item opens another. */
   #close(batch: PendingBatch<T, B>): boolean {
     const { buffer } = batch;
-    const { capacity } = this.#options;
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || buffer.held === 0) return false;
     // A throw of the collector ends the sink: there is nothing to put back.
     batch.taking = true;
-    this.#takes++;
-    this.#host.reserved += capacity;
+    this.#host.taking++;
     const { empty } = buffer;
     const job = this.#job(batch, !empty);
     batch.taking = false;
-    this.#takes--;
-    this.#host.reserved -= capacity;
+    this.#host.taking--;
     this.#host.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);

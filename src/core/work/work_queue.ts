@@ -29,6 +29,7 @@ export class WorkQueue<T, P>
   implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   readonly counts: Counts = new Counts();
   reserved = 0;
+  taking = 0;
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
@@ -185,6 +186,7 @@ export class WorkQueue<T, P>
   // For the batches, as `BatchHost` says.
 
   hasRoom(key: unknown): boolean {
+    if (this.taking) return false;
     if (this.counts.waiting + this.reserved < this.#options.capacity) return true;
     return !this.#batches && this.pool.canStart(key);
   }
@@ -240,13 +242,14 @@ export class WorkQueue<T, P>
     this.counts.settle(job);
   }
 
+  /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
   onIdle(): void {
     // The usual case, for each item.
     if (this.#state === "open" && !this.#waiters.head && !this.#batches?.size) return;
     // What is started here may settle at once, and come by here again.
     if (this.#moving) return;
     this.#moving = true;
-    while (!this.#failure && (this.#batches?.dispatch(this.#ending) || this.#admitWaiter()));
+    while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
     this.#moving = false;
     if (this.#ending && this.counts.idle) {
       this.#state = "closed";
@@ -294,10 +297,10 @@ export class WorkQueue<T, P>
     this.#waiters.shift();
     const { item, key, snapshot, told, submitted } = waiter;
     try {
-      // Else it is still the first: what has used the room up may have to start before it.
-      if (!this.#admit(item, key, snapshot, submitted ? told : undefined)) {
-        this.#waiters.unshift(waiter);
-      } else if (!submitted) told.resolve(undefined);
+      const accepted = this.#admit(item, key, snapshot, submitted ? told : undefined);
+      // It is still the first: what has used the room up may have to start before it.
+      if (!accepted) this.#waiters.unshift(waiter);
+      else if (!submitted) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
     }
