@@ -48,12 +48,12 @@ interface PendingBatch<T, B> {
   /** Its collector is being asked for the batch. */
   taking: boolean;
   /** Both of the item that opened it, when it did: a flush may come before the batch is a job. */
-  snapshot?: Runner | undefined;
-  epoch?: Epoch;
+  snapshot: Runner | undefined;
+  epoch: Epoch;
   /** For those that were submitted. */
-  results?: Deferred<unknown>[] | undefined;
+  results: Deferred<unknown>[] | undefined;
   /** If they cannot be had from the batch. */
-  items?: T[] | undefined;
+  items: T[] | undefined;
 }
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
@@ -184,6 +184,10 @@ export class BatchTable<T, B> {
       buffer: new BatchBuffer(this.#options.collect(), this.#clock, onDue),
       key,
       taking: false,
+      snapshot: undefined,
+      epoch: this.#host.counts.epoch,
+      results: undefined,
+      items: undefined,
     };
     return batch;
   }
@@ -250,7 +254,7 @@ export class BatchTable<T, B> {
       key,
       snapshot,
       submitters,
-      epoch: epoch!,
+      epoch,
       count,
       items: plain ? payload as T[] : items,
     };

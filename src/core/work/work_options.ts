@@ -39,6 +39,19 @@ export function completeOptions<T, P>(
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
-  const given = raw as Partial<RawOptions<T, P>>;
-  return { concurrency: 1, capacity: 1024, timeout: Infinity, ...given, owner, handler };
+  const { concurrency = 1, capacity = 1024, timeout = Infinity } = raw;
+  const { key, snapshot, onError, onDiscard, signal } = raw;
+  // Of one shape, whatever is given: it is read for each item.
+  return {
+    owner,
+    handler,
+    concurrency,
+    capacity,
+    timeout,
+    key,
+    snapshot,
+    onError,
+    onDiscard,
+    signal,
+  };
 }
