@@ -25,10 +25,8 @@ export interface BatchOptions<T, B> {
 export interface BatchHost<T, B> {
   readonly counts: Counts;
   readonly pool: Pool<WorkJob<T, B>>;
-  /** Places for items that a collector is being given: it may come back here meanwhile. */
-  reserved: number;
-  /** How many collectors are being asked for their batch: they may come back here, too. */
-  taking: number;
+  /** The most items that may wait now. A collector that is at work may come back here: less then. */
+  limit: number;
   /** Whether an item of this key can be accepted now. */
   hasRoom(key: unknown): boolean;
   /** Throws if nothing can be accepted any more. */
@@ -70,6 +68,9 @@ export class BatchTable<T, B> {
   /** The only one, if there are no keys. */
   readonly #single: PendingBatch<T, B> | undefined;
 
+  /** A collector is being asked for its batch. */
+  #taking = false;
+
   constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
     this.#host = host;
     this.#options = options;
@@ -105,9 +106,9 @@ export class BatchTable<T, B> {
         if (!this.#current(batch)) return this.add(item, key, snapshot, result);
         if (!fits) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
-        host.reserved++;
+        host.limit--;
         batch.buffer.add(item);
-        host.reserved--;
+        host.limit++;
         host.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = batch.buffer.held === 1 && this.#open.get(key);
@@ -149,7 +150,7 @@ export class BatchTable<T, B> {
    * `all` do if nothing more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    if (this.#host.taking) return false;
+    if (this.#taking) return false;
     const { pool } = this.#host;
     if (all && this.#open.size > 0) {
       this.closeAll();
@@ -215,19 +216,23 @@ export class BatchTable<T, B> {
   /** The batch goes to the pool, and the next item opens another. */
   #close(batch: PendingBatch<T, B>): boolean {
     const { buffer } = batch;
+    const host = this.#host;
+    const { limit } = host;
+    const taking = this.#taking;
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || buffer.held === 0) return false;
     // A throw of the collector ends the sink: there is nothing to put back.
-    batch.taking = true;
-    this.#host.taking++;
+    batch.taking = this.#taking = true;
+    host.limit = 0;
     const { empty } = buffer;
     const job = this.#job(batch, !empty);
     batch.taking = false;
-    this.#host.taking--;
-    this.#host.checkUsable();
+    this.#taking = taking;
+    host.limit = limit;
+    host.checkUsable();
     this.#open.delete(batch.key);
     this.#due.delete(batch);
-    const { counts, pool } = this.#host;
+    const { counts, pool } = host;
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
       counts.start(job);

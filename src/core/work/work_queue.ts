@@ -28,8 +28,8 @@ import type { WorkOptions } from "./work_options.ts";
 export class WorkQueue<T, P>
   implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   readonly counts: Counts = new Counts();
-  reserved = 0;
-  taking = 0;
+  /** The most items that may wait now. */
+  limit: number;
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
@@ -50,6 +50,7 @@ export class WorkQueue<T, P>
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
+    this.limit = options.capacity;
     markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
     this.pool = new Pool(this, options);
     this.#batches = batches?.(this);
@@ -186,9 +187,7 @@ export class WorkQueue<T, P>
   // For the batches, as `BatchHost` says.
 
   hasRoom(key: unknown): boolean {
-    if (this.taking) return false;
-    if (this.counts.waiting + this.reserved < this.#options.capacity) return true;
-    return !this.#batches && this.pool.canStart(key);
+    return this.counts.waiting < this.limit || (!this.#batches && this.pool.canStart(key));
   }
 
   /** Throws if nothing can be accepted any more, not even what was pushed before `close()`. */
