@@ -38,7 +38,7 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
     entry.before = before;
     entry.after = after;
     before.after = after.before = entry;
-    this.#timer.update();
+    if (before === this.#ring) this.#timer.update();
   }
 
   /** Does nothing for an entry that is not in the ring. */
@@ -46,7 +46,8 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
     entry.before.after = entry.after;
     entry.after.before = entry.before;
     entry.before = entry.after = entry;
-    this.#timer.update();
+    // While others are left the timer may fire early: it only looks again.
+    if (this.#ring.after === this.#ring) this.#timer.update();
   }
 
   /** Lets go of the timer, and of all entries. */
