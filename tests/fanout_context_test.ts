@@ -19,11 +19,11 @@ test("Kratos fanout: the trace context travels with the job [5.9]", async () => 
   trace.run("tryPush", () => calls.push(fanout.tryPush(1)));
   trace.run("push", () => calls.push(fanout.push(2)));
   trace.run("submit", () => calls.push(fanout.submit(3)));
-  trace.run("at the entrance", () => calls.push(fanout.push(4)));
+  trace.run("waiting for room", () => calls.push(fanout.push(4)));
   trace.run("consume", () => calls.push(fanout.consume([5, 6])));
   await Promise.all(calls);
   await fanout.idle();
-  const stores = ["tryPush", "push", "submit", "at the entrance", "consume", "consume"];
+  const stores = ["tryPush", "push", "submit", "waiting for room", "consume", "consume"];
   assertEquals(seen, stores.map((store, n) => [n + 1, store, store]));
   assertEquals(trace.getStore(), undefined);
 });

@@ -103,7 +103,7 @@ test("Fanout carries undefined, null, 0, false and NaN as items and results [7] 
   assertEquals(seen, [...items.flatMap((item) => [item, item, item]), ...items, ...items]);
 });
 
-test("Fanout carries undefined as an item through a writer, in the queue and at the entrance [F-12]", async () => {
+test("Fanout carries undefined as an item through a writer, in the queue and waiting for room [F-12]", async () => {
   const hand = new Hand<undefined>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   const writer = fanout.getWriter();

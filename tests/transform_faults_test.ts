@@ -5,7 +5,7 @@ import { reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
 import { settled, turn } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
-import { type Ends, passings } from "./support/passages.ts";
+import { type Ends, ways } from "./support/transform_ends.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -37,7 +37,7 @@ const early = [
   },
 ];
 
-for (const { name, writes, timers, waits, item, open, make, hold } of passings) {
+for (const { name, writes, timers, waits, item, open, make, hold } of ways) {
   for (const { name: event, id, end, consumer, producer } of early) {
     timed(
       `${name} gives up what it holds and tells both sides the very reason when ${event} [7.3] ${id} [F-34] [F-36]`,

@@ -88,13 +88,13 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 
   protected checkStart(items: readonly Item[]): void {
-    const lane = this.#lane(items[0]!);
-    const expected = this.#waiting().get(lane) ?? [];
+    const key = this.#keyOf(items[0]!);
+    const expected = this.#waiting().get(key) ?? [];
     this.must(items.every((item, place) => item === expected[place]), "not in order");
     this.must(items.length <= this.setup.maxItems, "too many in a batch");
     this.must(items.length === 1 || this.#weight(items) <= MAX_WEIGHT, "too heavy");
     const next = this.offers.find((item) =>
-      !item.job && !items.includes(item) && this.#lane(item) === lane
+      !item.job && !items.includes(item) && this.#keyOf(item) === key
     );
     const crowded = this.stats.waiting + items.length >= this.#capacity;
     const inTime = this.#isFull(items, next) || this.#isDue(items[0]!, this.#perhaps);
@@ -119,8 +119,8 @@ class AggregatorRun extends SinkRun<Setup> {
     }
     if (running.length >= concurrency) return;
     const ending = this.closing && !outside && this.coming === 0;
-    for (const [lane, items] of this.#waiting()) {
-      if (keyed && running.some((job) => job.lane === lane)) continue;
+    for (const [key, items] of this.#waiting()) {
+      if (keyed && running.some((job) => job.key === key)) continue;
       const startable = ending || waiting >= this.#capacity || this.#isFull(items, undefined) ||
         this.#isDue(items[0]!, this.#flushed);
       this.must(!startable, "a worker is idle");
@@ -141,23 +141,23 @@ class AggregatorRun extends SinkRun<Setup> {
     }
   }
 
-  #lane({ plan }: Item): unknown {
+  #keyOf({ plan }: Item): unknown {
     return this.setup.keyed ? plan.key : undefined;
   }
 
-  /** The accepted items of each lane that no handler has been given, in order. */
+  /** The accepted items of each key that no handler has been given, in order. */
   #waiting(): Map<unknown, Item[]> {
-    const lanes = new Map<unknown, Item[]>();
+    const byKey = new Map<unknown, Item[]>();
     const { accepted } = this.stats;
     for (let place = 0; place < accepted; place++) {
       const item = this.offers[place]!;
       if (item.job) continue;
-      const lane = this.#lane(item);
-      const before = lanes.get(lane);
+      const key = this.#keyOf(item);
+      const before = byKey.get(key);
       if (before) before.push(item);
-      else lanes.set(lane, [item]);
+      else byKey.set(key, [item]);
     }
-    return lanes;
+    return byKey;
   }
 
   #weight(items: readonly Item[]): number {

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { type BatchStats, BatchStream, type Collector } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
-import { type Front, type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
+import { type Front, type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
 import { advance, often, type Race, race, simply } from "./race.ts";
 
 interface Setup {
@@ -28,7 +28,7 @@ class Bag {
   }
 }
 
-class BatchRun extends PassageRun<number, Item, Item, { readonly do: "flush" }> {
+class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }> {
   readonly #setup: Setup;
   readonly #stream: { readonly stats: BatchStats; flush(): void } | undefined;
   #done = 0;
@@ -197,7 +197,7 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
       own: fc.constant(fixed.own ?? false),
     }),
     steps: fc.oneof(
-      ...passageSteps(fc.nat(4)),
+      ...transformSteps(fc.nat(4)),
       often(4, advance(1, 4, 9, 10)),
       often(1, simply("flush")),
     ),

@@ -3,14 +3,14 @@
 import fc from "fast-check";
 import { FixedChunkStream } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
-import { type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
+import { type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
 import { advance, often, type Race, race } from "./race.ts";
 
 interface Item extends Numbered {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-class FixedChunkRun extends PassageRun<number, Item, Uint8Array<ArrayBuffer>> {
+class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> {
   readonly #size: number;
   /** Of bytes: written, those of writes that have resolved, and received. */
   #written = 0;
@@ -79,6 +79,6 @@ export const fixedChunkRace: Race = race({
   promise:
     "FixedChunkStream keeps its promises in every schedule [4.X1] [4.X2] [4.X3] [4.X5] [7.3] [7.5] [F-11]",
   setups: fc.integer({ min: 1, max: 7 }),
-  steps: fc.oneof(...passageSteps(fc.nat(9)), often(1, advance(1))),
+  steps: fc.oneof(...transformSteps(fc.nat(9)), often(1, advance(1))),
   start: (size, clock) => new FixedChunkRun(size, clock),
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { type HandlerContext, MapStream } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { type Gate, gate } from "../support/gate.ts";
-import { type Front, type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
+import { type Front, type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
 import { advance, often, type Race, race } from "./race.ts";
 
 interface Setup {
@@ -36,7 +36,7 @@ type Settle = {
 
 const TIMEOUT = 10;
 
-class MapRun extends PassageRun<Plan, Item, Item, Settle> {
+class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   readonly #setup: Setup;
   /** In the order of their settlement. */
   readonly #settled: Item[] = [];
@@ -189,7 +189,7 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
       timed: timed ? fc.boolean() : fc.constant(false),
     }, { noNullPrototype: true }),
     steps: fc.oneof(
-      ...passageSteps<Plan>(fc.record({
+      ...transformSteps<Plan>(fc.record({
         key: fc.nat(2),
         ends: fc.oneof(
           often(8, fc.constant("by hand" as const)),

@@ -49,16 +49,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
     const { keyed, timed, concurrency } = this.setup;
-    const lane = keyed ? items[0]?.plan.key : undefined;
+    const key = keyed ? items[0]?.plan.key : undefined;
     const busy = this.jobs.filter((job) => !job.over || job.held === "yes");
     this.must(busy.length < concurrency, "too many run");
-    this.must(!keyed || busy.every((job) => job.lane !== lane), "two of one key run");
+    this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
     this.checkStart(items);
 
     const { ends, act } = items[0]!.plan;
     const signal = timed || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
-    const job: Job = { items: [...items], lane, startedAt, signal, over: false, held: "no" };
+    const job: Job = { items: [...items], key, startedAt, signal, over: false, held: "no" };
     this.jobs.push(job);
     for (const item of items) item.job = job;
     this.act(act);
@@ -139,12 +139,12 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(reason === this.first?.error, "discarded with a wrong reason");
     this.must(items.length === waiting.length, "not all discarded");
     this.must(waiting.every((item) => items.includes(item)), "others discarded");
-    const lanes = new Map<unknown, Item>();
+    const byKey = new Map<unknown, Item>();
     for (const item of items) {
-      const lane = this.setup.keyed ? item.plan.key : undefined;
-      const before = lanes.get(lane);
+      const key = this.setup.keyed ? item.plan.key : undefined;
+      const before = byKey.get(key);
       if (before) this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
-      lanes.set(lane, item);
+      byKey.set(key, item);
       item.end = "discarded";
     }
     this.#discarded += items.length;

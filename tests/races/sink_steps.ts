@@ -59,7 +59,7 @@ export interface Verdict {
 /** One call of the handler. */
 export interface Job {
   readonly items: readonly Item[];
-  readonly lane: unknown;
+  readonly key: unknown;
   readonly startedAt: number;
   readonly signal: AbortSignal | undefined;
   over: boolean;

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { throttle, type Throttled, type ThrottleEdge, ThrottleStream } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
-import { type Numbered, PassageRun, passageSteps } from "./passage_run.ts";
+import { type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
 import { advance, often, type Race, race, Run, simply } from "./race.ts";
 import { type Act, ThrottleModel, type Trigger } from "./throttle_model.ts";
 
@@ -86,7 +86,7 @@ class ThrottleRun extends Run<Call> {
 interface Item extends Numbered, Trigger {}
 
 /** The stream: the function, and what waits on either side of it. */
-class ThrottleStreamRun extends PassageRun<null, Item, Item, { readonly do: "flush" }> {
+class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "flush" }> {
   readonly #setup: Setup;
   readonly #stream: ThrottleStream<Item>;
   readonly #model: ThrottleModel;
@@ -117,7 +117,7 @@ class ThrottleStreamRun extends PassageRun<null, Item, Item, { readonly do: "flu
     return item;
   }
 
-  override do(step: Parameters<PassageRun<null, Item, Item, { readonly do: "flush" }>["do"]>[0]) {
+  override do(step: Parameters<TransformRun<null, Item, Item, { readonly do: "flush" }>["do"]>[0]) {
     const { reads } = this;
     const before = this.written.length;
     super.do(step);
@@ -244,7 +244,7 @@ export const throttlingRaces: readonly Race[] = [
       `ThrottleStream keeps its promises in every schedule ${EDGES} [4.T8] [4.T9] [7.3] [7.5]`,
     setups,
     steps: fc.oneof(
-      ...passageSteps(fc.constant(null)),
+      ...transformSteps(fc.constant(null)),
       often(4, advance(1, 4, 9, 10, 11)),
       often(1, simply("flush")),
     ),

@@ -18,7 +18,7 @@ const MILLION = 1_000_000;
 
 type Maker = (signal: AbortSignal) => unknown;
 
-const followers: Record<string, Maker> = {
+const sharers: Record<string, Maker> = {
   Fanout: (signal) => new Fanout(hang, { signal }),
   Aggregator: (signal) => new Aggregator(hang, { signal }),
   BatchStream: (signal) => new BatchStream({ signal }),
@@ -33,11 +33,11 @@ const followers: Record<string, Maker> = {
 /** All of them. */
 export const sizes: readonly Case[] = [
   {
-    name: `${Object.keys(followers).join(", ")} share one listener, 1e5 of them on a signal [F-33]`,
+    name: `${Object.keys(sharers).join(", ")} share one listener, 1e5 of them on a signal [F-33]`,
     run() {
       const own = new AbortController();
       const listeners = countListeners(own.signal);
-      const makers = Object.values(followers);
+      const makers = Object.values(sharers);
       const all = Array.from({ length: 1e5 }, (_, n) => makers[n % makers.length]!(own.signal));
       console.log(all.length, listeners.live, listeners.added);
       own.abort("over");

@@ -8,7 +8,7 @@ import type { Clock } from "./clock.ts";
 export type Ends = Opened<unknown, ThrottleStats>;
 
 /** A way to one of the streams. */
-export interface Passing {
+export interface TransformWay {
   readonly name: string;
   /** Whether its producer writes. */
   readonly writes: boolean;
@@ -35,15 +35,15 @@ const hang = () => new Promise<never>(() => {});
 function passing(
   name: string,
   make: (signal: AbortSignal | undefined) => TransformStreamPair,
-  rest: Pick<Passing, "timers" | "item" | "hold" | "waits">,
-): Passing {
+  rest: Pick<TransformWay, "timers" | "item" | "hold" | "waits">,
+): TransformWay {
   return { name, writes: true, make, open: (signal) => written(make(signal)), ...rest };
 }
 
 const mapping = (signal: AbortSignal | undefined) => ({ concurrency: 2, timeout: 50, signal });
 
 /** All of them. */
-export const passings: readonly Passing[] = [
+export const ways: readonly TransformWay[] = [
   passing("MapStream()", (signal) => new MapStream(hang, mapping(signal)), {
     ...{ timers: 1, item: 1, waits: true },
     hold: (ends) => ends.add(1, 2),

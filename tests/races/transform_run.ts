@@ -11,7 +11,7 @@ import { often, Run, simply, type Step } from "./race.ts";
 export type Front = "writer" | SourceKind;
 
 /** What is done to any of them. `abort` is a failure of the source where there is no writer. */
-export type PassageStep<I> =
+export type TransformStep<I> =
   | { readonly do: "write"; readonly items: readonly I[] }
   | { readonly do: "read" | "close" }
   /** And the consumer asks just then, or not. */
@@ -28,8 +28,8 @@ const MOST_READS = 3;
 const PATIENCE = 300;
 
 /** Both sides of a stream. `I` is what an item is made from. */
-export abstract class PassageRun<I, T extends Numbered, C, P extends Step = never>
-  extends Run<PassageStep<I> | P> {
+export abstract class TransformRun<I, T extends Numbered, C, P extends Step = never>
+  extends Run<TransformStep<I> | P> {
   readonly #own = new AbortController();
   readonly #listeners = countListeners(this.#own.signal);
   protected readonly signal: AbortSignal = this.#own.signal;
@@ -99,7 +99,7 @@ export abstract class PassageRun<I, T extends Numbered, C, P extends Step = neve
   /** Steps of its own. */
   protected doOther(_step: P): void {}
 
-  do(step: PassageStep<I> | P): void {
+  do(step: TransformStep<I> | P): void {
     switch (step.do) {
       case "write":
         for (const from of (step as { items: readonly I[] }).items) this.#write(from);
@@ -229,9 +229,9 @@ export abstract class PassageRun<I, T extends Numbered, C, P extends Step = neve
 }
 
 /** The steps that all have, one of several things written at a time or a few. */
-export function passageSteps<I>(
+export function transformSteps<I>(
   items: fc.Arbitrary<I>,
-): { weight: number; arbitrary: fc.Arbitrary<PassageStep<I>> }[] {
+): { weight: number; arbitrary: fc.Arbitrary<TransformStep<I>> }[] {
   const several = fc.array(items, { minLength: 1, maxLength: 3, size: "max" });
   return [
     often(8, several.map((items) => ({ do: "write" as const, items }))),
