@@ -124,6 +124,30 @@ Deno.test("a folder of the core uses itself and those below it, and no files imp
   visit("mod.ts", []);
 });
 
+Deno.test("importing reads the base classes of the streams, no other global, and makes nothing", async () => {
+  const { outputFiles } = await build({
+    entryPoints: ["mod.ts"],
+    bundle: true,
+    write: false,
+    format: "iife",
+    treeShaking: false,
+    target: "es2022",
+    logLevel: "silent",
+  });
+  await stop();
+  const read = new Set<string>();
+  const scope = new Proxy({}, {
+    has(_, name) {
+      read.add(String(name));
+      return false;
+    },
+  });
+  // Names are looked up in `scope` first, which has none and hears of all.
+  new Function("scope", `with (scope) {${outputFiles[0]!.text}}`)(scope);
+  // `Symbol` names a method of `Sink`.
+  assertEquals([...read].sort(), ["Symbol", "TransformStream", "WritableStream"]);
+});
+
 Deno.test("the library names no runtime", async () => {
   for (const path of sources) {
     const named = code(await Deno.readTextFile(path)).match(HOSTS);

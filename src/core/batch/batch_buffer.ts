@@ -91,7 +91,7 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   }
 
   /** The batch is due, whatever the clock says. */
-  expire(): void {
+  makeDue(): void {
     this.due = true;
     this.#clock.remove(this);
   }

@@ -36,7 +36,7 @@ export class FifoQueue<E extends Linked> {
   }
 
   /** Takes everything, in order. */
-  drain(): E[] {
+  removeAll(): E[] {
     const entries: E[] = [];
     for (let entry = this.shift(); entry; entry = this.shift()) entries.push(entry);
     return entries;

@@ -45,7 +45,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   /** What is held is due now. */
   flush(): void {
     if (this.#buffer.held === 0) return;
-    this.#buffer.expire();
+    this.#buffer.makeDue();
     this.#controller.advance();
   }
 
@@ -59,7 +59,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     if (!controller.pendingWrite && !buffer.fits(item)) {
       // The collector is user code, and may have cancelled the stream.
       if (controller.errored) return false;
-      buffer.expire();
+      buffer.makeDue();
       if (!controller.pullRequested) return false;
       this.#handOver();
     }
@@ -68,7 +68,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     // Cancelled by the collector: the item is turned away, and was not accepted.
     if (controller.errored) buffer.reset();
     else if (buffer.full) {
-      buffer.expire();
+      buffer.makeDue();
       this.pull();
     }
     return true;
@@ -83,7 +83,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   close(): boolean {
-    this.#buffer.expire();
+    this.#buffer.makeDue();
     return true;
   }
 

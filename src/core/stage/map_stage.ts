@@ -66,7 +66,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     this.#open++;
     this.#calling++;
     if (ordered) this.#results.push(result);
-    this.#pool.drain();
+    this.#pool.fill();
     return true;
   }
 
@@ -88,7 +88,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
 
   abort(reason: unknown): void {
     this.#key = undefined;
-    this.#results.drain();
+    this.#results.removeAll();
     this.#pool.stop();
     this.#pool.abort(reason);
   }

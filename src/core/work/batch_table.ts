@@ -154,7 +154,7 @@ export class BatchTable<T, B> {
     const { pool } = this.#host;
     if (all && this.#open.size > 0) {
       this.closeAll();
-      pool.drain();
+      pool.fill();
       return true;
     }
     // First, or with many keys each settlement would look at all of them.
@@ -162,7 +162,7 @@ export class BatchTable<T, B> {
     const next = this.#startable(this.#due) ??
       (this.#host.hasRoom(undefined) ? undefined : this.#startable(this.#open.values()));
     if (!next) return false;
-    if (this.#tryClose(next)) pool.drain();
+    if (this.#tryClose(next)) pool.fill();
     return true;
   }
 

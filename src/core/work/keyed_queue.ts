@@ -60,9 +60,9 @@ export class KeyedQueue<J extends Keyed> {
   }
 
   /** Takes all that waits, in the order of acceptance. */
-  drain(): J[] {
-    const behind = [...this.#keys.values()].flatMap((jobs) => jobs.drain() as J[]);
-    const jobs = [...this.#freed, ...this.#fresh.drain(), ...behind];
+  removeAll(): J[] {
+    const behind = [...this.#keys.values()].flatMap((jobs) => jobs.removeAll() as J[]);
+    const jobs = [...this.#freed, ...this.#fresh.removeAll(), ...behind];
     this.#freed.length = 0;
     this.#keys.clear();
     return jobs.sort((a, b) => a.order! - b.order!);

@@ -36,7 +36,7 @@ export class Pool<J extends Keyed> {
   /** A stack of those without a job. */
   #free: Worker<J> | undefined;
   #running = 0;
-  #draining = false;
+  #filling = false;
 
   constructor(
     host: PoolHost<J>,
@@ -68,23 +68,23 @@ export class Pool<J extends Keyed> {
     return this.idle && (!this.#keyed || this.#keyed.free(key));
   }
 
-  /** Queues the job until `drain` runs. */
+  /** Queues the job until `fill` runs. */
   add(job: J): void {
     this.#queue.push(job);
   }
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
-  drain(): void {
+  fill(): void {
     if (this.#running >= this.#concurrency) return;
-    const outermost = !this.#draining;
-    this.#draining = true;
+    const outermost = !this.#filling;
+    this.#filling = true;
     while (this.#running < this.#concurrency) {
       const job = this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
     }
     if (!outermost) return;
-    this.#draining = false;
+    this.#filling = false;
     this.#host.onIdle();
   }
 
@@ -92,7 +92,7 @@ export class Pool<J extends Keyed> {
   stop(): J[] {
     this.#timeouts?.clear();
     this.#timeouts = undefined;
-    return this.#queue.drain();
+    return this.#queue.removeAll();
   }
 
   /** The jobs that run. */
@@ -158,7 +158,7 @@ export class Pool<J extends Keyed> {
     this.#keyed?.release(job);
     this.#host.onRelease(job);
     // Where a handler settles at once, the loop that started it goes on.
-    if (!this.#draining) this.drain();
+    if (!this.#filling) this.fill();
   }
 }
 

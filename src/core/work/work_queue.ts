@@ -167,7 +167,7 @@ export class WorkQueue<T, P>
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
     for (const job of this.pool.running()) job.submitters?.reject(error);
-    for (const { told } of this.#waiters.drain()) told.reject(error);
+    for (const { told } of this.#waiters.removeAll()) told.reject(error);
     this.#closed.reject(error);
     // To error a stream from its own abort would make that abort reject.
     if (!this.#controller.signal.aborted) this.#controller.error(error);
@@ -197,7 +197,7 @@ export class WorkQueue<T, P>
 
   /** Starts what can start. Even if no worker is free, those who wait for room may come in. */
   proceed(): void {
-    if (this.pool.idle) this.pool.drain();
+    if (this.pool.idle) this.pool.fill();
     else this.onIdle();
   }
 
@@ -285,7 +285,7 @@ export class WorkQueue<T, P>
       submitters: result,
       epoch: counts.epoch,
     });
-    pool.drain();
+    pool.fill();
     return true;
   }
 
