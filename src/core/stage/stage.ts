@@ -30,8 +30,7 @@ export interface Stage<T> {
  * - `closing`: the rest goes out, on demand.
  * - `closed`, `errored`: nothing goes in or out.
  */
-export class StageController<T, R, S extends Stage<T> = Stage<T>>
-  implements UnderlyingDefaultSource<R>, Abortable {
+export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
   /** Of the readable side. */

@@ -25,8 +25,7 @@ import type { WorkOptions } from "./work_options.ts";
  * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
-export class WorkQueue<T, P>
-  implements UnderlyingSink<T>, PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
+export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   readonly counts: Counts = new Counts();
   /** The most items that may wait now. */
   limit: number;
