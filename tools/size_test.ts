@@ -6,15 +6,15 @@ import { size } from "./size.ts";
 
 /** In bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
-  ".": { atMost: 11_050, goal: 10_400 },
-  "./aggregator": { atMost: 6925, goal: 6400 },
-  "./batch-stream": { atMost: 3680, goal: 3600 },
-  "./chunk-stream": { atMost: 3950, goal: 3900 },
-  "./fanout": { atMost: 4820, goal: 4600 },
+  ".": { atMost: 11_060, goal: 10_400 },
+  "./aggregator": { atMost: 6940, goal: 6400 },
+  "./batch-stream": { atMost: 3690, goal: 3600 },
+  "./chunk-stream": { atMost: 3960, goal: 3900 },
+  "./fanout": { atMost: 4830, goal: 4600 },
   "./fixed-chunk-stream": { atMost: 1950 },
-  "./map-stream": { atMost: 4045, goal: 4000 },
+  "./map-stream": { atMost: 4060, goal: 4000 },
   "./singleflight": { atMost: 2220 },
-  "./throttle-stream": { atMost: 2380, goal: 2300 },
+  "./throttle-stream": { atMost: 2390, goal: 2300 },
 };
 
 /** How far an import from the root may be above the entry point. */
