@@ -59,8 +59,6 @@ export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #host: BatchHost<T, B>;
   readonly #options: BatchOptions<T, B>;
-  readonly #asking: boolean;
-  readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, PendingBatch<T, B>>();
   /** Those that are due, and wait for a worker. */
@@ -68,14 +66,9 @@ export class BatchTable<T, B> {
   /** The only one, if there are no keys. */
   readonly #single: PendingBatch<T, B> | undefined;
 
-  /** A collector is being asked for its batch. */
-  #taking = false;
-
   constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
     this.#host = host;
     this.#options = options;
-    this.#asking = options.asking;
-    this.#keeping = options.keeping;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     host.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
@@ -98,7 +91,7 @@ export class BatchTable<T, B> {
     let closed = false;
     try {
       batch ??= this.#make(key);
-      if (this.#asking) {
+      if (this.#options.asking) {
         const fits = batch.buffer.fits(item);
         // That is user code: the sink may be at its end by now, or full, or this batch closed.
         host.checkUsable();
@@ -129,7 +122,7 @@ export class BatchTable<T, B> {
     }
     host.counts.accept();
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
-    if (this.#keeping) (batch.items ??= []).push(item);
+    if (this.#options.keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
@@ -150,8 +143,9 @@ export class BatchTable<T, B> {
    * `all` do if nothing more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    if (this.#taking) return false;
-    const { pool } = this.#host;
+    const { pool, limit } = this.#host;
+    // A collector is at work: what it does to this sink comes before that.
+    if (limit === 0) return false;
     if (all && this.#open.size > 0) {
       this.closeAll();
       pool.fill();
@@ -218,16 +212,14 @@ export class BatchTable<T, B> {
     const { buffer } = batch;
     const host = this.#host;
     const { limit } = host;
-    const taking = this.#taking;
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || buffer.held === 0) return false;
     // A throw of the collector ends the sink: there is nothing to put back.
-    batch.taking = this.#taking = true;
+    batch.taking = true;
     host.limit = 0;
     const { empty } = buffer;
     const job = this.#job(batch, !empty);
     batch.taking = false;
-    this.#taking = taking;
     host.limit = limit;
     host.checkUsable();
     this.#open.delete(batch.key);
