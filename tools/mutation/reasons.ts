@@ -14,6 +14,17 @@ export const reasons: readonly Reason[] = [
   {
     reason: "The same by a longer way: it only costs time or memory",
     mutants: [
+      ["src/core/work/work_queue.ts", "snapshot", "true"],
+      ["src/core/work/work_queue.ts", "failures", "true"],
+      [
+        "src/core/work/work_queue.ts",
+        'this.#state === "open" && !this.#waiters.head && !this.#batches?.size',
+        "false",
+      ],
+      ["src/core/work/batch_table.ts", "this.#options.asking", "true"],
+      ["src/core/work/batch_table.ts", "this.#options.keeping", "true"],
+      ["src/core/work/batch_table.ts", "closed || !host.hasRoom(key)", "true"],
+      ["src/core/work/batch_table.ts", "!pool.idle", "false"],
       ["src/aggregator.ts", "(collector ?? weigh) !== undefined", "true"],
       [
         "src/aggregator.ts",
@@ -122,6 +133,13 @@ export const reasons: readonly Reason[] = [
   {
     reason: "Cannot be otherwise there",
     mutants: [
+      ["src/core/work/batch_table.ts", "[]", '["Stryker was here"]'],
+      ["src/core/stage/stage.ts", "{ highWaterMark: 1 }", "{}"],
+      [
+        "src/core/stage/map_stage.ts",
+        "{ next: undefined, settled: false, value: undefined }",
+        "{}",
+      ],
       // At the trailing edge no item passes at once, whenever the interval is over; the leading edge
       // has nothing that waits.
       ["src/core/stage/throttler.ts", 'this.#edge === "both"', "true"],
@@ -155,6 +173,8 @@ export const reasons: readonly Reason[] = [
   {
     reason: "The end has come already: what is done after it is nobody's",
     mutants: [
+      ["src/core/stage/batch_stage.ts", "controller.errored", "false"],
+      ["src/core/stage/map_stage.ts", "!this.#controller.errored", "true"],
       ["src/core/stage/map_stage.ts", "!this.errored", "true"],
       ["src/core/stage/batch_stage.ts", "this.errored", "false"],
       ["src/core/stage/batch_stage.ts", "false", "true"],
@@ -210,6 +230,8 @@ export const reasons: readonly Reason[] = [
   {
     reason: "Held by the tests of masses, which are left out here: the stack overflows",
     mutants: [
+      ["src/core/work/work_queue.ts", "this.#moving", "false"],
+      ["src/core/work/pool.ts", "!this.#filling", "true"],
       ["src/core/work/pool.ts", "true", "false"],
       ["src/core/work/pool.ts", "!this.#draining", "true"],
     ],
