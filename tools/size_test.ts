@@ -6,8 +6,8 @@ import { size } from "./size.ts";
 
 /** In bytes. Where `atMost` is above `goal`, the goal is still to be reached. */
 const SIZES: Record<string, { atMost: number; goal?: number }> = {
-  ".": { atMost: 11_060, goal: 10_400 },
-  "./aggregator": { atMost: 6940, goal: 6400 },
+  ".": { atMost: 11_040, goal: 10_400 },
+  "./aggregator": { atMost: 6925, goal: 6400 },
   "./batch-stream": { atMost: 3690, goal: 3600 },
   "./chunk-stream": { atMost: 3960, goal: 3900 },
   "./fanout": { atMost: 4830, goal: 4600 },
