@@ -213,14 +213,14 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     const { submitters } = job;
-    try {
-      if (!failed) {
+    if (!failed) {
+      try {
         const failures = submitters?.resolve(outcome);
         if (failures) job.failures = failures;
         return;
+      } catch (error) {
+        outcome = error;
       }
-    } catch (error) {
-      outcome = error;
     }
     job.failures = job.count ?? 1;
     if (submitters && submitters.reject(outcome) !== false || this.#failure) return;
