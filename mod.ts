@@ -1,7 +1,8 @@
 /**
  * Batching, bounded concurrent fan-out, chunking by size and single-flight, as web streams.
  *
- * - {@linkcode BatchStream}: batches of items, by count, weight and time, or made by a collector of your own.
+ * - {@linkcode BatchStream}: batches of items, by count, weight and time, or made by a collector of
+ *   your own.
  * - {@linkcode ChunkStream}: arrays of items, by bytes and time.
  * - {@linkcode FixedChunkStream}: bytes in pieces of an exact size.
  * - {@linkcode MapStream}: a function over a stream, several calls at once.

@@ -77,14 +77,15 @@ export interface BatchStreamOptions<T, B = T[]> {
  * - **Linger** runs from the first item of a batch and is never extended. A batch that is due while
  *   the consumer is busy keeps growing until it is full.
  * - **Close** hands over the rest, and then closes.
- * - **Failure**: a cancel, an abort, the signal, or a throw in `weigh` errors both sides with the
- *   very reason, and what was held is counted as discarded. No timer is left.
+ * - **Failure**: a cancel, an abort, the signal, or a throw in `weigh` or the collector errors both
+ *   sides with the very reason, and what was held is counted as discarded. No timer is left.
  *
  * Choosing the numbers: `maxItems` (or `maxWeight`) is what the consumer takes best at once, such as
  * the rows of one insert; `linger` is the delay that the first item of a quiet minute can bear. 0
  * adds none, and batches only while the consumer is busy.
  *
- * It is go-zero's `BulkExecutor` as a stream.
+ * It is go-zero's `BulkExecutor` as a stream; with a collector of your own, its `PeriodicalExecutor`
+ * over a `TaskContainer`.
  *
  * @example Records for a bulk insert
  * ```ts
