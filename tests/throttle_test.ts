@@ -132,7 +132,7 @@ timed("throttle() runs with all arguments of its call, whatever they are [F-12]"
 
 for (const end of ["flush", "dispose", "using"] as const) {
   timed(
-    `throttle() makes the call that waits at once by ${end}, and only that [4.T5] [4.T6]`,
+    `throttle() makes the call that waits at once by ${end}, and only that [4.T5] [4.T6] [F-36]`,
     async (clock) => {
       const { seen, run } = open("trailing");
       const finish = () => end === "flush" ? run.flush() : run[Symbol.dispose]();
@@ -178,7 +178,7 @@ timed(
 );
 
 timed(
-  "throttle() gives up the call that waits by cancel, and counts it [4.T4] [4.T5] [4.T6]",
+  "throttle() gives up the call that waits by cancel, and counts it [4.T4] [4.T5] [4.T6] [F-36]",
   async (clock) => {
     for (const edge of edges) {
       const { seen, run } = open(edge);

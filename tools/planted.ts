@@ -78,13 +78,21 @@ async function runTests({ rule, tests }: Planted): Promise<string> {
     tests.some((name) => file.startsWith(`tests/${name}`))
   );
   const filter = `--filter=/\\[${rule}\\]/`;
-  const args = ["test", "--no-check", "--quiet", PRELOAD, filter, ...files];
+  const args = ["test", "--allow-read", "--no-check", "--quiet", PRELOAD, filter, ...files];
   return (await deno(args, { cwd: COPY, limit: LIMIT })).output;
 }
 
 async function playRaces({ tests }: Planted): Promise<string> {
   const names = tests.map((name) => name.replaceAll("_", "-"));
-  const args = ["run", "--no-check", "--quiet", PRELOAD, "tests/planted/play.ts", ...names];
+  const args = [
+    "run",
+    "--allow-read",
+    "--no-check",
+    "--quiet",
+    PRELOAD,
+    "tests/planted/play.ts",
+    ...names,
+  ];
   const { success, output } = await deno(args, { cwd: COPY, limit: LIMIT });
   return success ? output.trim() : "hangs";
 }

@@ -1,18 +1,10 @@
 /** Every patch of tests/planted says what it needs to be judged by. */
 
 import { assert, assertEquals } from "@std/assert";
-import { contract } from "./contract.ts";
 import { bugs, patchOf } from "./planted/bugs.ts";
 import { testFiles } from "./suite.ts";
 
 const planted = await bugs();
-
-Deno.test("every planted bug names a rule or a fault of the contract", async () => {
-  const { sections, faults } = await contract();
-  const ids = [...sections.flatMap(({ rules }) => rules), ...faults].map(({ id }) => id);
-  assertEquals(planted.filter(({ rule }) => !ids.includes(rule)).map(({ name }) => name), []);
-  assert(planted.length > 0);
-});
 
 Deno.test("every planted bug names test files that there are", async () => {
   const files = await testFiles("tests");
@@ -21,6 +13,7 @@ Deno.test("every planted bug names test files that there are", async () => {
       .map((begin) => `${patchOf(name)}: ${begin}`)
   );
   assertEquals(unknown, []);
+  assert(planted.length > 0);
 });
 
 Deno.test("every planted bug changes src/ and nothing else", () => {

@@ -1,39 +1,45 @@
 /**
- * Every race of `tests/races`, over many schedules.
+ * Every race of the tests, over many schedules.
  *
  * `--count` schedules of each, or `--total` of all together on every core; `--property` plays one
  * of them. The seed is a new one each time, and printed, unless `--seed` gives it; with `--path` it
- * replays a failure. `--record` adds what was survived, if the seed is new, to docs/schedules.json
- * and docs/guarantees.md.
+ * replays a failure.
  */
 
 import { parseArgs } from "node:util";
 import { races } from "../tests/races/all.ts";
-import type { Failure } from "../tests/races/race.ts";
-import type { Played, Task } from "./race_worker.ts";
+import { type Choice, type Failure, hold, newSeed, SEEDS } from "../tests/races/race.ts";
 import { deno } from "./run.ts";
-import { EACH, figure, record } from "./schedules.ts";
 import type { Outcome } from "./suite.ts";
 
-const SEEDS = 2 ** 31;
-/** For `EACH` schedules, the most in one go; they take some seconds. */
+/** Schedules of a race in one go; so many of each are played where no number is given. */
+const PIECE = 20_000;
+/** For a piece, at most; it takes some seconds. */
 const LIMIT = 5 * 60_000;
-const REPORT = ".build/races.json";
+
+/** What a thread plays. */
+interface Task extends Choice {
+  readonly name: string;
+}
+
+/** What came of it. */
+interface Played {
+  readonly seconds: number;
+  readonly failure: Failure | undefined;
+}
 
 /** What a race has survived. */
 interface Row {
-  readonly property: string;
-  readonly promise: string;
-  /** Of the first `EACH` schedules; the next have the next. */
-  readonly seed: number;
+  readonly name: string;
   schedules: number;
   seconds: number;
   failure?: Failure;
 }
 
-/** As a step of the gate. */
-export async function playRaces(): Promise<Outcome> {
-  const { success, output } = await deno(["run", "-A", "--no-check", "tools/races.ts"]);
+/** As a step of the gate: `count` new schedules of each. */
+export async function playRaces(count: number = PIECE): Promise<Outcome> {
+  const args = ["run", "-A", "--no-check", "tools/races.ts", `--count=${count}`];
+  const { success, output } = await deno(args);
   if (success) console.log(output.trimEnd());
   const passed = output.match(/^ok /gm)?.length ?? 0;
   const failed = output.match(/^FAIL /gm)?.length ?? 0;
@@ -41,73 +47,48 @@ export async function playRaces(): Promise<Outcome> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      property: { type: "string" },
-      seed: { type: "string" },
-      path: { type: "string" },
-      count: { type: "string" },
-      total: { type: "string" },
-      record: { type: "boolean" },
-    },
+  const text = { type: "string" } as const;
+  const { values: { property, path, total, ...values } } = parseArgs({
+    options: { property: text, seed: text, path: text, count: text, total: text },
   });
-  const { property, path, total } = values;
   const chosen = races.filter(({ name }) => property === undefined || name === property);
   if (chosen.length === 0) {
     console.error(`no property "${property}"; there are: ${races.map(({ name }) => name)}`);
     Deno.exit(2);
   }
-  const seed = Number(values.seed ?? Math.trunc(Math.random() * SEEDS));
-  const each = total ? Math.ceil(Number(total) / chosen.length) : Number(values.count ?? EACH);
-  const rows = chosen.map(({ name, promise }): Row => {
-    return { property: name, promise, seed, schedules: 0, seconds: 0 };
-  });
-  const tasks = cut(rows, { seed, count: each, path });
+  const seed = Number(values.seed ?? newSeed());
+  const count = total ? Math.ceil(Number(total) / chosen.length) : Number(values.count ?? PIECE);
+  console.log(`      seed ${seed}, ${figure(count)} schedules of each of ${chosen.length} races`);
+  const rows = chosen.map(({ name }): Row => ({ name, schedules: 0, seconds: 0 }));
+  const tasks = cut(rows, { seed, count, path });
   const threads = total ? navigator.hardwareConcurrency : 1;
-  await Promise.all(Array.from({ length: threads }, () => work(tasks, rows, each)));
-
-  if (property === undefined) {
-    await Deno.mkdir(".build", { recursive: true });
-    await Deno.writeTextFile(REPORT, JSON.stringify(rows, undefined, 2));
-  }
+  await Promise.all(Array.from({ length: threads }, () => work(tasks, count)));
   if (rows.some(({ failure }) => failure)) Deno.exitCode = 1;
-  else if (values.record && values.seed === undefined) {
-    await record(rows);
-    // In a process of its own: it loads the tests.
-    const { success, output } = await deno(["run", "-A", "tools/guarantees.ts"]);
-    if (!success) throw new Error(output);
-    console.log("\ndocs/schedules.json and docs/guarantees.md have it: commit them");
-  }
 }
 
-/** In pieces, those of all races by turns. */
-function* cut(rows: readonly Row[], { seed, count, path }: Omit<Task, "name">): Generator<Task> {
-  for (let done = 0, piece = 0; done < count; done += EACH, piece++) {
-    for (const { property, failure } of rows) {
-      if (failure) continue;
-      yield {
-        name: property,
-        seed: (seed + piece) % SEEDS,
-        count: Math.min(EACH, count - done),
-        path,
-      };
+/** In pieces, those of all races by turns; each piece has the next seed. */
+function* cut(rows: readonly Row[], { seed, count, path }: Choice): Generator<[Row, Task]> {
+  for (let done = 0, piece = 0; done < count; done += PIECE, piece++) {
+    for (const row of rows) {
+      if (row.failure) continue;
+      const part = { seed: (seed + piece) % SEEDS, count: Math.min(PIECE, count - done), path };
+      yield [row, { name: row.name, ...part }];
     }
   }
 }
 
 /** A thread, for as long as there is something to play. */
-async function work(tasks: Generator<Task>, rows: readonly Row[], each: number): Promise<void> {
-  const worker = new Worker(new URL("race_worker.ts", import.meta.url), { type: "module" });
-  for (const task of tasks) {
+async function work(tasks: Generator<[Row, Task]>, count: number): Promise<void> {
+  const worker = new Worker(import.meta.url, { type: "module" });
+  for (const [row, task] of tasks) {
     const { seconds, failure } = await play(worker, task);
-    const row = rows.find(({ property }) => property === task.name)!;
     row.seconds += seconds;
     row.schedules += failure ? failure.schedules : task.count;
     // Others of it may have been at work.
     if (row.failure) continue;
     if (failure) row.failure = failure;
-    if (failure || row.schedules === each) tell(row);
-    else console.log(`      ${task.name}: ${figure(row.schedules)} of ${figure(each)}`);
+    if (failure || row.schedules === count) tell(row);
+    else console.log(`      ${row.name}: ${figure(row.schedules)} of ${figure(count)}`);
   }
   worker.terminate();
 }
@@ -128,16 +109,29 @@ function play(worker: Worker, task: Task): Promise<Played> {
   });
 }
 
-function tell({ property, seed, schedules, seconds, failure }: Row): void {
+function tell({ name, schedules, seconds, failure }: Row): void {
   const columns = [
     failure ? "FAIL " : "ok   ",
-    property.padEnd(22),
+    name.padEnd(22),
     `${figure(schedules).padStart(9)} schedules`,
     `${seconds.toFixed(1).padStart(6)} s`,
-    `  seed ${seed}`,
   ];
   console.log(columns.join(" "));
   if (failure) console.log(`\n${failure.message}\n`);
 }
 
-if (import.meta.main) await main();
+function figure(count: number): string {
+  return count.toLocaleString("en");
+}
+
+/** In a thread of its own, whose clock is a fake one. */
+async function answer({ data: task }: MessageEvent<Task>): Promise<void> {
+  const start = performance.now();
+  const failure = await hold(races.find(({ name }) => name === task.name)!, task);
+  const played: Played = { seconds: (performance.now() - start) / 1000, failure };
+  (globalThis as unknown as { postMessage(played: Played): void }).postMessage(played);
+}
+
+// A worker's first module is `main`, too.
+if ("WorkerGlobalScope" in globalThis) globalThis.addEventListener("message", answer as never);
+else if (import.meta.main) await main();

@@ -1,20 +1,14 @@
-/** All races. */
+/** All races, for tools: those of each `tests/races_*_test.ts`, which is a test of the suite besides. */
 
-import { aggregatorRaces } from "./aggregator.ts";
-import { batchingRaces } from "./batching.ts";
-import { fanoutRaces } from "./fanout.ts";
-import { fixedChunkRace } from "./fixed_chunks.ts";
-import { mapRaces } from "./map.ts";
-import { throttlingRaces } from "./throttling.ts";
-import { singleflightRaces } from "./singleflight.ts";
 import type { Race } from "./race.ts";
 
-export const races: readonly Race[] = [
-  ...batchingRaces,
-  ...fanoutRaces,
-  ...aggregatorRaces,
-  fixedChunkRace,
-  ...mapRaces,
-  ...throttlingRaces,
-  ...singleflightRaces,
-];
+const TESTS = new URL("../", import.meta.url);
+
+const found: Race[] = [];
+for (const { name } of [...Deno.readDirSync(TESTS)].sort((a, b) => a.name < b.name ? -1 : 1)) {
+  if (!name.startsWith("races_")) continue;
+  found.push(...(await import(new URL(name, TESTS).href)).races);
+}
+
+/** In the order of the files. */
+export const races: readonly Race[] = found;

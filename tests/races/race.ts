@@ -6,7 +6,14 @@
 import fc from "fast-check";
 import { type Clock, withClock } from "../support/clock.ts";
 import { macrotask } from "../support/gate.ts";
+import { test } from "../support/test.ts";
 import { onUnhandled } from "../support/unhandled.ts";
+
+/** How many schedules of each race the suite plays. */
+const SCHEDULES = 100;
+
+/** How many seeds there are. */
+export const SEEDS: number = 2 ** 31;
 
 /** One thing that is done. */
 export interface Step {
@@ -140,6 +147,22 @@ export function race<S, P extends Step>(given: {
         if (clock.pending > 0) throw new Error("a timer is left");
       }),
   };
+}
+
+/** Makes a test of each race, over some schedules; `tools/races.ts` plays the many. */
+export function suite(races: readonly Race[]): readonly Race[] {
+  for (const race of races) {
+    test(race.promise, async () => {
+      const failure = await hold(race, { seed: newSeed(), count: SCHEDULES });
+      if (failure) throw new Error(failure.message);
+    });
+  }
+  return races;
+}
+
+/** A seed that nobody has chosen. */
+export function newSeed(): number {
+  return Math.trunc(Math.random() * SEEDS);
 }
 
 /** Plays the schedules, until one fails. */

@@ -32,7 +32,7 @@ export async function instrument(): Promise<Mutant[]> {
   await copy("tests");
   await copy("examples");
   for (const { name, content } of changed) await write(name, content);
-  await shorten("tests/races_test.ts", "SCHEDULES = 100", "SCHEDULES = 40");
+  await shorten("tests/races/race.ts", "SCHEDULES = 100", "SCHEDULES = 40");
   await bundle();
   return mutants.map(({ id, fileName, location: { start, end }, mutatorName, replacement }) => ({
     id,

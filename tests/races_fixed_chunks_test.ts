@@ -1,10 +1,10 @@
 /** `FixedChunkStream`: exact pieces of the very bytes, and no more held than one. */
 
 import fc from "fast-check";
-import { FixedChunkStream } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
-import { advance, often, type Race, race } from "./race.ts";
+import { FixedChunkStream } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { advance, often, type Race, race, suite } from "./races/race.ts";
 
 interface Item extends Numbered {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -74,11 +74,11 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
 }
 
 /** Of `FixedChunkStream`. */
-export const fixedChunkRace: Race = race({
+export const races: readonly Race[] = suite([race({
   name: "fixed-chunk-stream",
   promise:
     "FixedChunkStream keeps its promises in every schedule [4.X1] [4.X2] [4.X3] [4.X5] [7.3] [7.5] [F-11]",
   setups: fc.integer({ min: 1, max: 7 }),
   steps: fc.oneof(...transformSteps(fc.nat(9)), often(1, advance(1))),
   start: (size, clock) => new FixedChunkRun(size, clock),
-});
+})]);

@@ -1,10 +1,10 @@
 /** The batching streams: no batch is early, late, empty, too large, or touched by an old timer. */
 
 import fc from "fast-check";
-import { type BatchStats, BatchStream, type Collector } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Front, type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
-import { advance, often, type Race, race, simply } from "./race.ts";
+import { type BatchStats, BatchStream, type Collector } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { advance, often, type Race, race, simply, suite } from "./races/race.ts";
 
 interface Setup {
   readonly front: Front;
@@ -207,7 +207,7 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
 }
 
 /** Of `BatchStream`, by its limits and by a collector. */
-export const batchingRaces: readonly Race[] = [
+export const races: readonly Race[] = suite([
   batching("batch-stream", "BatchStream [3]", { maxWeight: Infinity }, ["writer"]),
   batching("batch-stream-weight", "BatchStream by weight [3] [4.3]", {}, ["writer"]),
   batching("batch-stream-from", "BatchStream.from() [4.3] [4.9]", {}, ["stream", "iterator"]),
@@ -217,4 +217,4 @@ export const batchingRaces: readonly Race[] = [
   }, [
     ...["writer", "writer", "stream", "iterator"] as const,
   ]),
-];
+]);

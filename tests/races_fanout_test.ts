@@ -1,11 +1,11 @@
 /** `Fanout`: bounded, in order, one at a time for each key, and every item has one end. */
 
 import fc from "fast-check";
-import { Fanout, type HandlerContext } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Race, race } from "./race.ts";
-import { TIMEOUT } from "./sink_calls.ts";
-import { SinkRun } from "./sink_run.ts";
+import { Fanout, type HandlerContext } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { type Race, race, suite } from "./races/race.ts";
+import { TIMEOUT } from "./races/sink_calls.ts";
+import { SinkRun } from "./races/sink_run.ts";
 import {
   type Item,
   type Job,
@@ -14,7 +14,7 @@ import {
   type SinkStep,
   sinkSteps,
   type Verdict,
-} from "./sink_steps.ts";
+} from "./races/sink_steps.ts";
 
 interface Setup extends SinkSetup {
   readonly capacity: number;
@@ -142,7 +142,7 @@ function fanout(
 }
 
 /** Of `Fanout`. */
-export const fanoutRaces: readonly Race[] = [
+export const races: readonly Race[] = suite([
   fanout("fanout", "Fanout", {}),
   fanout("fanout-keyed", "Fanout by key", { keyed: true }),
   fanout("fanout-timeout", "Fanout with a timeout [5.7]", { timed: true }),
@@ -153,4 +153,4 @@ export const fanoutRaces: readonly Race[] = [
   fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
   }),
-];
+]);

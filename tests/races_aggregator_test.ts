@@ -1,13 +1,13 @@
 /** `Aggregator`: no batch is early, late, empty or too large, and every item has one end. */
 
 import fc from "fast-check";
-import { Aggregator, type HandlerContext } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Race, race } from "./race.ts";
-import { TIMEOUT } from "./sink_calls.ts";
-import { SinkRun } from "./sink_run.ts";
-import { type Item, type Job, MISSING, type SinkSetup } from "./sink_steps.ts";
-import { type End, type Manners, sinkSteps, type Verdict } from "./sink_steps.ts";
+import { Aggregator, type HandlerContext } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { type Race, race, suite } from "./races/race.ts";
+import { TIMEOUT } from "./races/sink_calls.ts";
+import { SinkRun } from "./races/sink_run.ts";
+import { type Item, type Job, MISSING, type SinkSetup } from "./races/sink_steps.ts";
+import { type End, type Manners, sinkSteps, type Verdict } from "./races/sink_steps.ts";
 
 const MAX_WEIGHT = 6;
 
@@ -222,7 +222,7 @@ function aggregator(
 }
 
 /** Of `Aggregator`. */
-export const aggregatorRaces: readonly Race[] = [
+export const races: readonly Race[] = suite([
   aggregator("aggregator", "Aggregator", {}),
   aggregator("aggregator-weight", "Aggregator by weight [4.3]", { weighed: true }),
   aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
@@ -238,4 +238,4 @@ export const aggregatorRaces: readonly Race[] = [
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
   }),
-];
+]);

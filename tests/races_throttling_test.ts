@@ -1,11 +1,11 @@
 /** `throttle` and `ThrottleStream`: at most one in an interval, and everything is counted. */
 
 import fc from "fast-check";
-import { throttle, type Throttled, type ThrottleEdge, ThrottleStream } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
-import { advance, often, type Race, race, Run, simply } from "./race.ts";
-import { type Act, ThrottleModel, type Trigger } from "./throttle_model.ts";
+import { throttle, type Throttled, type ThrottleEdge, ThrottleStream } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { advance, often, type Race, race, Run, simply, suite } from "./races/race.ts";
+import { type Act, ThrottleModel, type Trigger } from "./races/throttle_model.ts";
 
 interface Setup {
   readonly edge: ThrottleEdge;
@@ -221,7 +221,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
 const EDGES = "[4.T1] [4.T2] [4.T3] [4.T4] [4.T5] [4.T6]";
 
 /** Of `throttle` and `ThrottleStream`. */
-export const throttlingRaces: readonly Race[] = [
+export const races: readonly Race[] = suite([
   race<Setup, Call>({
     name: "throttle",
     promise: `throttle() keeps its promises in every schedule ${EDGES}`,
@@ -251,4 +251,4 @@ export const throttlingRaces: readonly Race[] = [
     late: [4, 10, 30],
     start: (setup, clock) => new ThrottleStreamRun(setup, clock),
   }),
-];
+]);

@@ -1,11 +1,11 @@
 /** `MapStream`: so many calls, results in their order, and the first failure ends it. */
 
 import fc from "fast-check";
-import { type HandlerContext, MapStream } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { type Gate, gate } from "../support/gate.ts";
-import { type Front, type Numbered, TransformRun, transformSteps } from "./transform_run.ts";
-import { advance, often, type Race, race } from "./race.ts";
+import { type HandlerContext, MapStream } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { type Gate, gate } from "./support/gate.ts";
+import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { advance, often, type Race, race, suite } from "./races/race.ts";
 
 interface Setup {
   readonly front: Front;
@@ -215,7 +215,7 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
 }
 
 /** Of `MapStream`. */
-export const mapRaces: readonly Race[] = [
+export const races: readonly Race[] = suite([
   map("map-stream", "MapStream in order [4.M2] [4.M6]", { ordered: true, timed: true }, ["writer"]),
   map("map-stream-unordered", "MapStream without order [4.M3]", { ordered: false }, ["writer"]),
   map("map-stream-keyed", "MapStream by key [4.M2] [4.M3] [4.M4] [4.M9]", { keyed: true }, [
@@ -226,4 +226,4 @@ export const mapRaces: readonly Race[] = [
     "stream",
     "iterator",
   ]),
-];
+]);

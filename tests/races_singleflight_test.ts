@@ -1,11 +1,11 @@
 /** `Singleflight`: as its model does, whoever joins, leaves, forgets or fails, and when. */
 
 import fc from "fast-check";
-import { Singleflight } from "../../mod.ts";
-import type { Clock } from "../support/clock.ts";
-import { countListeners, type Listeners } from "../support/listeners.ts";
-import { type Config, Model, type Outcome, type Plan, type Value } from "./flights.ts";
-import { advance, often, type Race, race, Run } from "./race.ts";
+import { Singleflight } from "../mod.ts";
+import type { Clock } from "./support/clock.ts";
+import { countListeners, type Listeners } from "./support/listeners.ts";
+import { type Config, Model, type Outcome, type Plan, type Value } from "./races/flights.ts";
+import { advance, often, type Race, race, Run, suite } from "./races/race.ts";
 
 const KEYS = ["a", "b", "c"] as const;
 
@@ -241,7 +241,7 @@ function singleflight(name: string, promise: string, cache: boolean): Race {
 }
 
 /** Of `Singleflight`. */
-export const singleflightRaces: readonly Race[] = [
+export const races: readonly Race[] = suite([
   singleflight("singleflight", "Singleflight", false),
   singleflight("singleflight-cache", "Singleflight with a cache", true),
-];
+]);
