@@ -1,6 +1,7 @@
 /** What has ended keeps nothing, and nothing keeps what has ended. */
 
 import { assert, assertEquals } from "@std/assert";
+import * as library from "../mod.ts";
 import { Fanout } from "../mod.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { countListeners } from "./support/listeners.ts";
@@ -35,6 +36,15 @@ class Lived {
     return [...counts].filter(([, count]) => count > STRAY).map(([kind, n]) => `${n} × ${kind}`);
   }
 }
+
+test("Every primitive that holds something has lives [7.5]", () => {
+  // A throttled function ends with nothing, and `Sink` is what two of the others extend.
+  const { Sink: _, byteLength: __, throttle: ___, ...primitives } = library;
+  const alive = Object.keys(primitives).filter((name) =>
+    lives.some((life) => life.name.startsWith(name))
+  );
+  assertEquals(alive, Object.keys(primitives));
+});
 
 test("Each primitive keeps nothing of its items after any end, and nothing keeps it [7.5] [F-36]", async () => {
   const { signal } = new AbortController();

@@ -1,6 +1,7 @@
 /** The values of options: one table, for every class and every way in. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import * as library from "../mod.ts";
 import { Fanout, MapStream, Singleflight, throttle } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate } from "./support/gate.ts";
@@ -91,7 +92,7 @@ const show = (value: unknown) =>
     : JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
 
 for (const front of fronts) {
-  for (const [option, { kind, beside, owner = front.owner }] of Object.entries(front.options)) {
+  for (const [option, { kind, beside }] of Object.entries(front.options)) {
     test(`${front.name} throws, and starts nothing, when ${option} is wrong [7] [F-01] [F-03]`, () =>
       withClock((clock) => {
         const { rule, types, ranges } = kinds[kind];
@@ -105,7 +106,10 @@ for (const front of fronts) {
         for (const [value, shown, type] of wrong) {
           const options = { ...front.least, ...beside, ...signalled, [option]: value };
           const error = assertThrows(() => front.make(options), type);
-          assertEquals(error.message, `${owner}: option "${option}" must be ${rule}; got ${shown}`);
+          assertEquals(
+            error.message,
+            `${front.owner}: option "${option}" must be ${rule}; got ${shown}`,
+          );
         }
         assertEquals([clock.pending, listeners.added], [0, 0]);
       }));
@@ -135,8 +139,16 @@ for (const front of fronts) {
     }));
 }
 
+test("Every primitive has its options in the table [7]", () => {
+  const { Sink: _, byteLength: __, ...primitives } = library;
+  const owners = new Set(fronts.map(({ owner }) => owner.split(".")[0]!));
+  assertEquals([...owners].sort(), Object.keys(primitives).sort());
+});
+
 test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [F-02]", () => {
-  const [batch, , chunk, , , , fanout] = fronts;
+  const [batch, chunk, fanout] = ["new BatchStream()", "new ChunkStream()", "new Fanout()"].map(
+    (name) => fronts.find((front) => front.name === name),
+  );
   const wrong: [(typeof fronts)[number], unknown, string][] = [
     [
       fanout!,

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { collect } from "./support/gate.ts";
 import { test } from "./support/test.ts";
-import { text, transforms } from "./support/transforms.ts";
+import { make, text, transforms } from "./support/transforms.ts";
 
 /** What a stream hands over that is given the items, and closed. */
 async function passed(
@@ -35,24 +35,25 @@ const transfers: Record<string, <T>(value: T, transfer: Transferable[]) => Promi
   },
 };
 
-for (const { name, make, items, results } of transforms) {
+for (const transform of transforms) {
+  const { name, items, results } = transform;
   for (const [how, transfer] of Object.entries(transfers)) {
     test(`${name} goes along whole when ${how} transfers it`, async () => {
-      const stream = make();
+      const stream = make(transform);
       const sent = await transfer(stream, [stream]);
       assert(stream.readable.locked && stream.writable.locked);
       assertEquals(text(await passed(sent, items)), text(results));
     });
 
     test(`${name} goes along in two halves when ${how} transfers its readable and its writable`, async () => {
-      const { readable, writable } = make();
+      const { readable, writable } = make(transform);
       const sent = await transfer({ readable, writable }, [readable, writable]);
       assert(readable.locked && writable.locked);
       assertEquals(text(await passed(sent, items)), text(results));
     });
 
     test(`${name} transforms on, there or here, when ${how} transfers or refuses it`, async () => {
-      const stream = make();
+      const stream = make(transform);
       const sent = await Promise.resolve().then(() => transfer(stream, [stream])).catch(() =>
         stream
       );

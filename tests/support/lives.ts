@@ -2,20 +2,17 @@
 
 import {
   Aggregator,
-  BatchStream,
-  ChunkStream,
   type Collector,
-  Fanout,
-  FixedChunkStream,
   type HandlerContext,
-  MapStream,
   type Runner,
   Singleflight,
   type Sink,
-  ThrottleStream,
 } from "../../mod.ts";
+import { ArrayCollector } from "./batching.ts";
 import { collect, turn } from "./gate.ts";
 import { rejection } from "./hand.ts";
+import { sinks as basic } from "./sinks.ts";
+import { from, make, type Stream, type Transform, transforms, variants } from "./transforms.ts";
 
 /** Watches a value, and returns it. */
 export type Watch = <V extends object>(kind: Kind, value: V) => V;
@@ -46,13 +43,6 @@ export interface Life {
 }
 
 type Handler = (item: object, context: HandlerContext) => unknown;
-type Pair = TransformStreamPair<object>;
-
-interface TransformStreamPair<T> {
-  readonly readable: ReadableStream<unknown>;
-  readonly writable: WritableStream<T>;
-}
-
 interface SinkOptions {
   readonly signal: AbortSignal;
   readonly timeout: number;
@@ -62,46 +52,25 @@ interface SinkOptions {
 
 const LONG = 60_000;
 const hang = () => new Promise<never>(() => {});
-const bytes = () => new Uint8Array(8);
+/** A collector that is never full. */
+const collector = () => new ArrayCollector(Infinity) as unknown as Collector<object, object[]>;
 
-const sinks: Record<string, (handler: Handler, options: SinkOptions) => Sink<object>> = {
-  Fanout: (handler, options) => new Fanout(handler, options),
-  Aggregator: (handler, options) =>
-    new Aggregator<object>(all(handler), { ...options, maxItems: 1, linger: LONG }),
+type Open = (handler: Handler, options: SinkOptions) => Sink<object>;
+
+const sinks: Record<string, Open> = {
+  ...basic as unknown as Record<string, Open>,
   "Aggregator, gathering": (handler, { key: _, ...options }) =>
     new Aggregator<object>(all(handler), { ...options, linger: LONG }),
   "Aggregator, gathering in a collector": (handler, { key: _, ...options }) =>
-    new Aggregator(all(handler), { ...options, linger: LONG, collector: gatherer() }),
+    new Aggregator(all(handler), { ...options, linger: LONG, collector }),
   "Aggregator, gathering in a collector for each key": (handler, options) =>
-    new Aggregator(all(handler), { ...options, linger: LONG, collector: gatherer() }),
+    new Aggregator(all(handler), { ...options, linger: LONG, collector }),
   "Aggregator, due in a collector for each key": (handler, options) =>
-    new Aggregator(all(handler), { ...options, linger: 0, collector: gatherer() }),
+    new Aggregator(all(handler), { ...options, linger: 0, collector }),
 };
 
 function all(handler: Handler): (batch: object[], context: HandlerContext) => Promise<unknown[]> {
   return (batch, context) => Promise.all(batch.map((item) => handler(item, context)));
-}
-
-/** Collectors that are never full. */
-function gatherer(onAdd = () => {}): () => Collector<object, object[]> {
-  return () => {
-    let held: object[] = [];
-    return {
-      get size() {
-        return held.length;
-      },
-      full: false,
-      add(item) {
-        onAdd();
-        held.push(item);
-      },
-      take() {
-        const taken = held;
-        held = [];
-        return taken;
-      },
-    };
-  };
 }
 
 function livesOfSink(name: string): Life[] {
@@ -156,117 +125,68 @@ function livesOfSink(name: string): Life[] {
   ];
 }
 
-type Make = (signal: AbortSignal, watch: Watch, fail: () => void) => Pair;
-
-const transforms: Record<string, { make: Make; item?: () => object; fails?: false }> = {
-  BatchStream: {
-    make: (signal, watch, fail) =>
-      new BatchStream<object>({
-        ...{ linger: LONG, maxWeight: 10, signal },
-        weigh: watch("handler", () => {
-          fail();
-          return 1;
-        }),
-      }),
-  },
-  ChunkStream: {
-    make: (signal, watch, fail) =>
-      new ChunkStream<object>({
-        ...{ linger: LONG, maxBytes: 10, signal },
-        byteLength: watch("handler", () => {
-          fail();
-          return 1;
-        }),
-      }),
-  },
-  "BatchStream with a collector": {
-    make(signal, watch, fail) {
-      const collector = watch("handler", gatherer(fail));
-      return new BatchStream<object, object[]>({ linger: LONG, signal, collector });
-    },
-  },
-  FixedChunkStream: {
-    make: (signal) => new FixedChunkStream({ size: 64, signal }) as unknown as Pair,
-    item: bytes,
-    fails: false,
-  },
-  MapStream: {
-    make(signal, watch, fail) {
-      const fn = watch("handler", async (_: object, context: HandlerContext) => {
-        watch("signal", context.signal);
-        await undefined;
-        fail();
-        return watch("result", {});
-      });
-      const key = () => watch("key", {});
-      return new MapStream(fn, { ...{ concurrency: 2, timeout: LONG }, key, signal });
-    },
-  },
-  ThrottleStream: {
-    make: (signal) => new ThrottleStream<object>({ interval: LONG, edge: "both", signal }),
-    fails: false,
-  },
-};
-
-function livesOfTransform(name: string): Life[] {
-  const { make, item = () => ({}), fails = true } = transforms[name]!;
+function livesOfTransform(transform: Transform): Life[] {
+  const { name, items, calls, from: hasFrom } = transform;
+  // What is watched is an object, and each time another one.
+  const item = () => items[0] instanceof Uint8Array ? new Uint8Array(1) : {};
   const life = (
     end: string,
-    finish: (pair: Pair, reason: Error, own: AbortController) => unknown,
+    finish: (stream: Stream, reason: Error, own: AbortController) => unknown,
   ): Life => ({
     name: `${name}, ${end}`,
     async live(shared, watch) {
       const reason = watch("reason", new Error(end));
       const own = new AbortController();
-      const fail = () => {
+      const call = watch("handler", (_: unknown, context?: HandlerContext) => {
+        if (context) watch("signal", context.signal);
         if (end === "error") throw reason;
-      };
+        return watch("result", {});
+      });
+      const key = () => watch("key", {});
       const signal = end === "signal" ? watch("signal", own.signal) : shared;
-      const pair = make(signal, watch, fail);
-      const writer = pair.writable.getWriter();
+      const stream = make(transform, { signal, call, key });
+      const writer = stream.writable.getWriter();
       writer.closed.catch(() => {});
       for (let n = 0; n < 2; n++) writer.write(watch("item", item())).catch(() => {});
       await turn();
       writer.releaseLock();
-      await finish(pair, reason, own);
-      return pair;
+      await finish(stream, reason, own);
+      return stream;
     },
   });
-  const drain = (pair: Pair) => collect(pair.readable);
+  const drain = (stream: Stream) => collect(stream.readable);
   return [
-    life("close", async (pair) => {
-      const drained = drain(pair);
-      await pair.writable.close();
+    life("close", async (stream) => {
+      const drained = drain(stream);
+      await stream.writable.close();
       await drained;
     }),
-    life("cancel", (pair, reason) => pair.readable.cancel(reason)),
-    life("abort", (pair, reason) => pair.writable.abort(reason)),
-    life("signal", (pair, reason, own) => {
+    life("cancel", (stream, reason) => stream.readable.cancel(reason)),
+    life("abort", (stream, reason) => stream.writable.abort(reason)),
+    life("signal", (stream, reason, own) => {
       own.abort(reason);
-      return rejection(drain(pair));
+      return rejection(drain(stream));
     }),
-    ...(fails ? [life("error", (pair) => rejection(drain(pair)))] : []),
+    ...(calls ? [life("error", (stream) => rejection(drain(stream)))] : []),
+    ...(hasFrom ? livesOfFrom(transform) : []),
   ];
 }
 
-/** Each `from`, read to the end, cancelled and failing. */
-function livesOfFrom(
-  name: string,
-  from: (source: AsyncIterable<object>, signal: AbortSignal) => ReadableStream<unknown>,
-): Life[] {
+/** A `from`, read to the end, cancelled and failing. */
+function livesOfFrom(transform: Transform): Life[] {
   const life = (
     end: string,
     finish: (readable: ReadableStream<unknown>, reason: Error) => unknown,
   ): Life => ({
-    name: `${name}.from, ${end}`,
-    async live(shared, watch) {
+    name: `${transform.name}.from, ${end}`,
+    async live(signal, watch) {
       const reason = watch("reason", new Error(end));
       async function* items() {
         for (let n = 0; n < 4; n++) yield watch("item", {});
         await undefined;
         if (end === "error") throw reason;
       }
-      const readable = from(watch("call", items()), shared);
+      const readable = from(transform, watch("call", items()), { signal });
       await finish(readable, reason);
       return readable;
     },
@@ -317,15 +237,6 @@ function livesOfFlights(): Life[] {
 /** All of them. */
 export const lives: readonly Life[] = [
   ...Object.keys(sinks).flatMap(livesOfSink),
-  ...Object.keys(transforms).flatMap(livesOfTransform),
-  ...livesOfFrom(
-    "BatchStream",
-    (source, signal) => BatchStream.from(source, { maxItems: 2, linger: LONG, signal }),
-  ),
-  ...livesOfFrom(
-    "MapStream",
-    (source, signal) =>
-      MapStream.from(source, (item) => Promise.resolve(item), { concurrency: 2, signal }),
-  ),
+  ...[...transforms, ...variants].flatMap(livesOfTransform),
   ...livesOfFlights(),
 ];

@@ -2,15 +2,16 @@
 
 import {
   Aggregator,
-  BatchStream,
-  ChunkStream,
+  type AggregatorOptions,
   Fanout,
-  FixedChunkStream,
-  MapStream,
+  type FanoutOptions,
   Singleflight,
+  type SingleflightOptions,
   throttle,
-  ThrottleStream,
+  type ThrottleOptions,
+  type WrapOptions,
 } from "../../mod.ts";
+import { batch, type Transform, transforms, variants } from "./transforms.ts";
 
 /** What an option takes. */
 export type Kind =
@@ -30,8 +31,6 @@ export interface Option {
   readonly kind: Kind;
   /** Valid options, where it cannot be without another. */
   readonly beside?: Record<string, unknown>;
-  /** Who complains of it, where that is not the front's own name. */
-  readonly owner?: string;
 }
 
 /** A constructor, or a function like one. */
@@ -48,43 +47,7 @@ export interface Front {
   readonly end: (made: unknown) => unknown;
 }
 
-const weigh = () => 1;
-const collector = () => {
-  const items: unknown[] = [];
-  return {
-    get size() {
-      return items.length;
-    },
-    full: false,
-    add: (item: unknown) => void items.push(item),
-    take: () => items.splice(0),
-  };
-};
-
-const weighed = { maxWeight: 9, weigh };
-
-const batch: Record<string, Option> = {
-  maxItems: { kind: "limit or Infinity" },
-  maxWeight: { kind: "limit or Infinity", beside: weighed },
-  weigh: { kind: "function", beside: weighed },
-  linger: { kind: "duration or 0" },
-  oversize: { kind: "word" },
-  collector: { kind: "function" },
-  signal: { kind: "signal" },
-};
-const chunk: Record<string, Option> = {
-  maxBytes: { kind: "limit or Infinity" },
-  maxItems: { kind: "limit or Infinity" },
-  byteLength: { kind: "function" },
-  linger: { kind: "duration or 0" },
-  oversize: { kind: "word" },
-  signal: { kind: "signal" },
-};
-const collect: Record<string, Option> = {
-  linger: { kind: "duration or 0" },
-  signal: { kind: "signal" },
-};
-const fanout: Record<string, Option> = {
+const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
   capacity: { kind: "limit" },
   key: { kind: "function" },
@@ -94,86 +57,47 @@ const fanout: Record<string, Option> = {
   snapshot: { kind: "function" },
   signal: { kind: "signal" },
 };
-const aggregator: Record<string, Option> = {
+const aggregator: Record<keyof AggregatorOptions<unknown>, Option> = {
   ...batch,
   ...fanout,
   capacity: { kind: "limit", beside: { maxItems: 1 } },
 };
-const flight: Record<string, Option> = {
+const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
   clone: { kind: "function" },
   cache: { kind: "cache" },
   forgetAfter: { kind: "duration" },
 };
-
-const map: Record<string, Option> = {
-  concurrency: { kind: "limit" },
-  ordered: { kind: "flag" },
+const wrap: Record<keyof WrapOptions<never, unknown, unknown>, Option> = {
   key: { kind: "function" },
-  timeout: { kind: "duration" },
-  signal: { kind: "signal" },
+  ...flight,
 };
-const throttled: Record<string, Option> = {
+const throttled: Record<keyof ThrottleOptions, Option> = {
   interval: { kind: "duration" },
   edge: { kind: "edge" },
 };
 
-const endStream = (stream: unknown) =>
-  (stream as { readonly readable: ReadableStream }).readable.cancel();
-const endReadable = (readable: unknown) => (readable as ReadableStream).cancel();
 const endNothing = () => {};
+
+/** Its constructor, and its `from`. */
+function ofTransform({ name, options, least = {}, construct, from }: Transform): Front[] {
+  const [owner = ""] = name.split(" ");
+  const rest = name.slice(owner.length);
+  const front = { owner, least, instead: rest !== "", options };
+  const constructor: Front = {
+    ...{ name: `new ${owner}()${rest}`, ...front },
+    make: (options) => construct(options as never, () => {}),
+    end: (stream) => (stream as TransformStream).readable.cancel(),
+  };
+  return !from ? [constructor] : [constructor, {
+    ...{ name: `${owner}.from()${rest}`, ...front },
+    make: (options) => from([], options as never, () => {}),
+    end: (readable) => (readable as ReadableStream).cancel(),
+  }];
+}
 
 /** All of them. */
 export const fronts: readonly Front[] = [
-  {
-    name: "new BatchStream()",
-    owner: "BatchStream",
-    least: {},
-    options: batch,
-    make: (options) => new BatchStream(options as never),
-    end: endStream,
-  },
-  {
-    name: "BatchStream.from()",
-    owner: "BatchStream",
-    least: {},
-    options: batch,
-    make: (options) => BatchStream.from([], options as number),
-    end: endReadable,
-  },
-  {
-    name: "new ChunkStream()",
-    owner: "ChunkStream",
-    least: { maxBytes: 9 },
-    options: chunk,
-    make: (options) => new ChunkStream(options as never),
-    end: endStream,
-  },
-  {
-    name: "ChunkStream.from()",
-    owner: "ChunkStream",
-    least: { maxBytes: 9 },
-    options: chunk,
-    make: (options) => ChunkStream.from([], options as never),
-    end: endReadable,
-  },
-  {
-    name: "new BatchStream() with a collector",
-    owner: "BatchStream",
-    least: { collector },
-    instead: true,
-    options: collect,
-    make: (options) => new BatchStream(options as never),
-    end: endStream,
-  },
-  {
-    name: "BatchStream.from() with a collector",
-    owner: "BatchStream",
-    least: { collector },
-    instead: true,
-    options: collect,
-    make: (options) => BatchStream.from([], options as never),
-    end: endReadable,
-  },
+  ...[...transforms, ...variants].flatMap(ofTransform),
   {
     name: "new Fanout()",
     owner: "Fanout",
@@ -202,41 +126,9 @@ export const fronts: readonly Front[] = [
     name: "Singleflight.wrap()",
     owner: "Singleflight.wrap",
     least: { key: () => 1 },
-    options: { key: { kind: "function" }, ...flight },
+    options: wrap,
     make: (options) => Singleflight.wrap(() => 1, options as never),
     end: endNothing,
-  },
-  {
-    name: "new MapStream()",
-    owner: "MapStream",
-    least: {},
-    options: map,
-    make: (options) => new MapStream(() => {}, options as never),
-    end: endStream,
-  },
-  {
-    name: "MapStream.from()",
-    owner: "MapStream",
-    least: {},
-    options: map,
-    make: (options) => MapStream.from([], () => {}, options as never),
-    end: endReadable,
-  },
-  {
-    name: "new FixedChunkStream()",
-    owner: "FixedChunkStream",
-    least: { size: 9 },
-    options: { size: { kind: "limit" }, signal: { kind: "signal" } },
-    make: (options) => new FixedChunkStream(options as never),
-    end: endStream,
-  },
-  {
-    name: "new ThrottleStream()",
-    owner: "ThrottleStream",
-    least: { interval: 9 },
-    options: { ...throttled, signal: { kind: "signal" } },
-    make: (options) => new ThrottleStream(options as never),
-    end: endStream,
   },
   {
     name: "throttle()",

@@ -1,21 +1,55 @@
-/** The five transforms as one table, each with what it makes of a few items. */
+/** The transforms as one table: what is tested, measured or counted on each of them reads it. */
 
 import {
   BatchStream,
+  type BatchStreamOptions,
   ChunkStream,
+  type ChunkStreamOptions,
   FixedChunkStream,
+  type FixedChunkStreamOptions,
+  type HandlerContext,
   MapStream,
+  type MapStreamOptions,
+  type Source,
+  type ThrottleStats,
   ThrottleStream,
+  type ThrottleStreamOptions,
 } from "../../mod.ts";
+import { ArrayCollector, type Opened, read, written } from "./batching.ts";
+import type { Clock } from "./clock.ts";
+import type { Option } from "./options.ts";
+
+/** Any of them. */
+export type Stream = TransformStream<unknown, unknown>;
+/** User code, for an item; it has a context where it may be asynchronous. */
+export type Call = (item: unknown, context?: HandlerContext) => unknown;
+
+/** What a stream is made with that is to be used. */
+export interface Manners {
+  readonly signal?: AbortSignal | undefined;
+  readonly call?: Call | undefined;
+  readonly key?: (() => unknown) | undefined;
+}
 
 /** One of them. */
 export interface Transform {
   readonly name: string;
-  readonly make: () => TransformStream<unknown, unknown>;
+  /** What it takes, and of that what has no default. */
+  readonly options: Record<string, Option>;
+  readonly least?: Record<string, unknown>;
+  /** By those options, whatever they are. */
+  readonly construct: (options: never, call: Call) => Stream;
+  readonly from?: (source: Source<unknown>, options: never, call: Call) => ReadableStream<unknown>;
+  /** Options with which it holds one item or two until it is closed. */
+  readonly busy: (call: Call, key?: () => unknown) => Record<string, unknown>;
   /** What is written, before the close. */
   readonly items: readonly unknown[];
   /** What it hands over then: not the items as they are. */
   readonly results: readonly unknown[];
+  /** How many items there are in a chunk. */
+  readonly count: (chunk: never) => number;
+  /** Whether it calls user code. */
+  readonly calls?: true;
   /** An item on which it fails, and the message of that. */
   readonly bad?: unknown;
   readonly message?: RegExp;
@@ -23,47 +57,146 @@ export interface Transform {
 
 /** Nobody waits for this long: a timer that is left shows as a process that does not exit. */
 const DAY = 86_400_000;
-const bad = "bad";
-
-/** User code, which fails on a bad item. */
-function one(item: unknown): number {
-  if (item === bad) throw new Error("refused");
-  return 1;
-}
 
 const bytes = (...values: number[]) => new Uint8Array(values);
-const fails = { bad, message: /^refused$/ };
+const bad = "bad";
+const calls = { calls: true, bad, message: /^refused$/ } as const;
+const refuse: Call = (item) => {
+  if (item === bad) throw new Error("refused");
+  return item;
+};
+const counting = (call: Call) => (item: unknown) => {
+  call(item);
+  return 1;
+};
+const calling = (call: Call) => async (item: unknown, context: HandlerContext) => {
+  await undefined;
+  return [await call(item, context)];
+};
+
+class Calling extends ArrayCollector {
+  readonly #call: Call;
+
+  constructor(call: Call, max: number) {
+    super(max);
+    this.#call = call;
+  }
+
+  override add(item: unknown): void {
+    this.#call(item);
+    super.add(item);
+  }
+}
+
+const weighed = { maxWeight: 9, weigh: () => 1 };
+/** The options of a `BatchStream`. */
+export const batch: Record<keyof BatchStreamOptions<unknown>, Option> = {
+  maxItems: { kind: "limit or Infinity" },
+  maxWeight: { kind: "limit or Infinity", beside: weighed },
+  weigh: { kind: "function", beside: weighed },
+  linger: { kind: "duration or 0" },
+  oversize: { kind: "word" },
+  collector: { kind: "function" },
+  signal: { kind: "signal" },
+};
+const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
+  maxBytes: { kind: "limit or Infinity" },
+  maxItems: { kind: "limit or Infinity" },
+  byteLength: { kind: "function" },
+  linger: { kind: "duration or 0" },
+  oversize: { kind: "word" },
+  signal: { kind: "signal" },
+};
+const map: Record<keyof MapStreamOptions<unknown>, Option> = {
+  concurrency: { kind: "limit" },
+  ordered: { kind: "flag" },
+  key: { kind: "function" },
+  timeout: { kind: "duration" },
+  signal: { kind: "signal" },
+};
+const fixed: Record<keyof FixedChunkStreamOptions, Option> = {
+  size: { kind: "limit" },
+  signal: { kind: "signal" },
+};
+const throttled: Record<keyof ThrottleStreamOptions, Option> = {
+  interval: { kind: "duration" },
+  edge: { kind: "edge" },
+  signal: { kind: "signal" },
+};
+
+const batched = {
+  ...{ items: [1, 2, 3, 4], results: [[1, 2, 3], [4]], ...calls },
+  count: (chunk: unknown[]) => chunk.length,
+};
 
 /** All of them. */
 export const transforms: readonly Transform[] = [
   {
-    ...{ name: "BatchStream", items: [1, 2, 3], results: [[1, 2], [3]], ...fails },
-    make: () => new BatchStream({ maxItems: 2, maxWeight: 9, weigh: one, linger: DAY }),
+    ...{ name: "BatchStream", options: batch, ...batched },
+    construct: (options) => new BatchStream(options),
+    from: (source, options) => BatchStream.from(source, options),
+    busy: (call) => ({ maxItems: 3, maxWeight: 9, weigh: counting(call), linger: DAY }),
   },
   {
-    ...{ name: "ChunkStream", items: ["a", "b", "c"], results: [["a", "b"], ["c"]], ...fails },
-    make: () => new ChunkStream<unknown>({ maxBytes: 2, byteLength: one, linger: DAY }),
+    ...{ name: "ChunkStream", options: chunk, least: { maxBytes: 9 }, ...batched },
+    construct: (options) => new ChunkStream(options),
+    from: (source, options) => ChunkStream.from(source, options),
+    busy: (call) => ({ maxBytes: 3, byteLength: counting(call), linger: DAY }),
   },
   {
-    name: "FixedChunkStream",
-    make: () => new FixedChunkStream({ size: 2 }) as TransformStream<unknown, unknown>,
-    items: [bytes(1), bytes(2), bytes(3)],
-    results: [bytes(1, 2), bytes(3)],
+    ...{ name: "FixedChunkStream", options: fixed, least: { size: 9 } },
+    construct: (options) => new FixedChunkStream(options) as Stream,
+    busy: () => ({ size: 3 }),
+    items: [bytes(1), bytes(2), bytes(3), bytes(4)],
+    results: [bytes(1, 2, 3), bytes(4)],
+    count: (piece: Uint8Array) => piece.length,
     ...{ bad, message: /^FixedChunkStream: a chunk must be / },
   },
   {
-    ...{ name: "MapStream", items: [1, 2, 3], results: ["1", "2", "3"], ...fails },
-    make: () =>
-      new MapStream((item: unknown) => {
-        one(item);
-        return Promise.resolve(String(item));
-      }, { timeout: DAY }),
+    ...{ name: "MapStream", options: map, ...calls },
+    construct: (options, call) => new MapStream(calling(call), options),
+    from: (source, options, call) => MapStream.from(source, calling(call), options),
+    busy: (_, key) => ({ concurrency: 2, timeout: DAY, key }),
+    ...{ items: [1, 2, 3], results: [[1], [2], [3]] },
+    count: () => 1,
   },
   {
-    ...{ name: "ThrottleStream", items: [1, 2, 3], results: [1, 3] },
-    make: () => new ThrottleStream({ interval: DAY, edge: "both" }),
+    ...{ name: "ThrottleStream", options: throttled, least: { interval: 9 } },
+    construct: (options) => new ThrottleStream(options),
+    busy: () => ({ interval: DAY, edge: "both" }),
+    ...{ items: [1, 2, 3], results: [1, 3] },
+    count: () => 1,
   },
 ];
+
+/** Those of them that have other options than most. */
+export const variants: readonly Transform[] = [
+  {
+    ...{ name: "BatchStream with a collector", ...batched },
+    options: { linger: batch.linger, signal: batch.signal },
+    least: { collector: () => new ArrayCollector(9) },
+    construct: (options) => new BatchStream(options),
+    from: (source, options) => BatchStream.from(source, options),
+    busy: (call) => ({ collector: () => new Calling(call, 3), linger: DAY }),
+  },
+];
+
+/** A stream to be used. */
+export function make(
+  { construct, busy }: Transform,
+  { signal, call = refuse, key }: Manners = {},
+): Stream {
+  return construct({ ...busy(call, key), signal } as never, call);
+}
+
+/** The readable of a source, in the same manners, where there is such a thing. */
+export function from(
+  { from, busy }: Transform,
+  source: Source<unknown>,
+  { signal, call = refuse, key }: Manners = {},
+): ReadableStream<unknown> {
+  return from!(source, { ...busy(call, key), signal } as never, call);
+}
 
 /** What was handed over, as text: it may be of another realm, and so equal to nothing of this one. */
 export function text(results: readonly unknown[]): string {
@@ -72,3 +205,68 @@ export function text(results: readonly unknown[]): string {
     (_, value) => ArrayBuffer.isView(value) ? [...value as Uint8Array] : value,
   );
 }
+
+/** A stream with a hand at each end, of whatever it gives. */
+export type Ends = Opened<unknown, ThrottleStats>;
+
+/** A way to one of the streams that do not batch, and to have it hold something. */
+export interface TransformWay {
+  readonly name: string;
+  /** Timers, when it holds something. */
+  readonly timers: number;
+  open(signal?: AbortSignal): Ends;
+  /** Both sides of it, where its producer writes. */
+  make?(signal?: AbortSignal): Stream;
+  /** An item that it takes. */
+  readonly item: unknown;
+  /** Adds as much as it takes while nobody asks. */
+  hold(ends: Ends, clock: Clock): Promise<void>;
+  /** Whether a write waits after that. */
+  readonly waits: boolean;
+}
+
+const hang = () => new Promise<never>(() => {});
+const mapping = (signal: AbortSignal | undefined) => ({ concurrency: 2, timeout: 50, signal });
+
+function passing(
+  name: string,
+  make: (signal: AbortSignal | undefined) => Stream,
+  rest: Pick<TransformWay, "timers" | "item" | "hold" | "waits">,
+): TransformWay {
+  return { name, make, open: (signal) => written(make(signal)), ...rest };
+}
+
+/** All of them. */
+export const ways: readonly TransformWay[] = [
+  passing("MapStream()", (signal) => new MapStream(hang, mapping(signal)), {
+    ...{ timers: 1, item: 1, waits: true },
+    hold: (ends) => ends.add(1, 2),
+  }),
+  {
+    ...{ name: "MapStream.from()", timers: 1, item: 1, waits: false },
+    open: (signal) =>
+      read((source) => MapStream.from(source, hang, { ...mapping(signal), concurrency: 4 })),
+    hold(ends) {
+      ends.reader.read().catch(() => {});
+      return ends.add(1, 2);
+    },
+  },
+  passing("FixedChunkStream()", (signal) => new FixedChunkStream({ size: 2, signal }) as Stream, {
+    ...{ timers: 0, item: bytes(1), waits: true },
+    hold: (ends) => ends.add(bytes(1), bytes(1)),
+  }),
+  passing("ThrottleStream()", (signal) => new ThrottleStream({ interval: 50, signal }), {
+    ...{ timers: 0, item: 1, waits: true },
+    async hold(ends, clock) {
+      await ends.add(1, 2);
+      await clock.tick(50);
+    },
+  }),
+  ...(["trailing", "both"] as const).map((edge) =>
+    passing(
+      `ThrottleStream(${edge})`,
+      (signal) => new ThrottleStream({ interval: 50, edge, signal }),
+      { timers: 1, item: 1, waits: false, hold: (ends) => ends.add(1, 2) },
+    )
+  ),
+];

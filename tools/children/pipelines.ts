@@ -3,7 +3,7 @@
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { counted, streamOf } from "../../tests/support/gate.ts";
-import { text, type Transform, transforms } from "../../tests/support/transforms.ts";
+import { make, text, type Transform, transforms } from "../../tests/support/transforms.ts";
 import { type Case, tell } from "./case.ts";
 
 type Take = (chunk: unknown) => void;
@@ -55,7 +55,8 @@ async function* failing(items: readonly unknown[]) {
   throw new Error("broken");
 }
 
-function ofTransform({ name, make, items, results, bad, message }: Transform): Case[] {
+function ofTransform(transform: Transform): Case[] {
+  const { name, items, results, bad, message } = transform;
   return Object.entries(lasts).flatMap(([last, open]): Case[] => {
     const inside = `${name} in a pipeline() of node:stream into ${last}`;
     return [
@@ -63,7 +64,7 @@ function ofTransform({ name, make, items, results, bad, message }: Transform): C
         name: `${inside} hands over all, and lets the process exit [4.7] [F-36]`,
         async run() {
           const got: unknown[] = [];
-          await tell(pipe(streamOf(items), make(), open((chunk) => got.push(chunk))));
+          await tell(pipe(streamOf(items), make(transform), open((chunk) => got.push(chunk))));
           console.log(text(got));
         },
         prints: ["fulfilled", text(results)],
@@ -71,7 +72,7 @@ function ofTransform({ name, make, items, results, bad, message }: Transform): C
       {
         name: `${inside} passes on that the source fails, and lets the process exit [7.3] [F-36]`,
         async run() {
-          await tell(pipe(streamOf(failing(items)), make(), open(() => {})));
+          await tell(pipe(streamOf(failing(items)), make(transform), open(() => {})));
         },
         prints: ["rejected: broken"],
       },
@@ -80,7 +81,7 @@ function ofTransform({ name, make, items, results, bad, message }: Transform): C
         async run() {
           await tell(pipe(
             streamOf(items),
-            make(),
+            make(transform),
             open(() => {
               throw new Error("full");
             }),
@@ -95,7 +96,7 @@ function ofTransform({ name, make, items, results, bad, message }: Transform): C
           async run() {
             const source = streamOf(endless([...items, bad], items));
             await tell(
-              pipe(source, make(), open(() => {})).catch((error) => {
+              pipe(source, make(transform), open(() => {})).catch((error) => {
                 throw message!.test(error.message) ? "its error" : error;
               }),
             );
