@@ -1,88 +1,39 @@
 /** Every way to end a transform stream, with a day of timers pending: then the process exits. */
 
+import { MapStream } from "../../mod.ts";
 import {
-  BatchStream,
-  ChunkStream,
-  FixedChunkStream,
-  MapStream,
-  type Source,
-  ThrottleStream,
-} from "../../mod.ts";
-import { ArrayCollector } from "../../tests/support/batching.ts";
+  from,
+  make,
+  type Transform,
+  transforms,
+  variants,
+} from "../../tests/support/transforms.ts";
 import { type Case, DAY, hang, turn } from "./case.ts";
 
 type Reader = ReadableStreamDefaultReader<unknown>;
 
-/** A transform stream, in which an item is pending. */
-interface Transform {
-  readonly name: string;
-  readonly item: unknown;
-  readonly make: (signal: AbortSignal) => {
-    readonly readable: ReadableStream<unknown>;
-    readonly writable: WritableStream<never>;
-  };
-  readonly from?: (source: Source<unknown>, signal: AbortSignal) => ReadableStream<unknown>;
-  /** An item on which its user code throws. */
-  readonly bad?: unknown;
-}
-
 const bad = new Error("bad");
-const refuse = (item: unknown) => {
+/** User code, which fails on a bad item, and never ends where it may be asynchronous. */
+const call = (item: unknown) => {
   if (item === bad) throw bad;
-  return 1;
+  return hang();
 };
-class Refusing extends ArrayCollector {
-  override add(item: unknown): void {
-    refuse(item);
-    super.add(item);
-  }
-}
-const map = (item: unknown) => refuse(item) && hang();
 
-const batch = { maxWeight: 9, weigh: refuse, linger: DAY };
-const chunk = { maxBytes: 9, byteLength: refuse, linger: DAY };
-const collect = { collector: () => new Refusing(9), linger: DAY };
-const mapping = { concurrency: 3, timeout: DAY };
-
-const transforms: readonly Transform[] = [
-  {
-    ...{ name: "BatchStream", item: "held", bad },
-    make: (signal) => new BatchStream({ ...batch, signal }),
-    from: (source, signal) => BatchStream.from(source, { ...batch, signal }),
-  },
-  {
-    ...{ name: "ChunkStream", item: "held", bad },
-    make: (signal) => new ChunkStream({ ...chunk, signal }),
-    from: (source, signal) => ChunkStream.from(source, { ...chunk, signal }),
-  },
-  {
-    ...{ name: "BatchStream with a collector", item: "held", bad },
-    make: (signal) => new BatchStream({ ...collect, signal }),
-    from: (source, signal) => BatchStream.from(source, { ...collect, signal }),
-  },
-  {
-    ...{ name: "MapStream", item: "held", bad },
-    make: (signal) => new MapStream(map, { ...mapping, signal }),
-    from: (source, signal) => MapStream.from(source, map, { ...mapping, signal }),
-  },
-  {
-    ...{ name: "FixedChunkStream", item: new Uint8Array(1) },
-    make: (signal) => new FixedChunkStream({ size: 2, signal }),
-  },
-  ...(["leading", "trailing", "both"] as const).map((edge) => ({
+const edges = transforms.filter(({ name }) => name === "ThrottleStream").flatMap((throttle) =>
+  ["leading", "trailing"].map((edge): Transform => ({
+    ...throttle,
     name: `ThrottleStream (${edge})`,
-    item: "held",
-    make: (signal: AbortSignal) => new ThrottleStream({ interval: DAY, edge, signal }),
-  })),
-];
+    busy: () => ({ interval: DAY, edge }),
+  }))
+);
 
 /** Writes the item, asks for a chunk, and waits until all that can happen has. */
 async function opened(transform: Transform) {
   const own = new AbortController();
-  const { readable, writable } = transform.make(own.signal);
+  const { readable, writable } = make(transform, { signal: own.signal, call });
   const [writer, reader] = [writable.getWriter(), readable.getReader()];
-  const write = (item: unknown) => writer.write(item as never).catch(() => {});
-  write(transform.item);
+  const write = (item: unknown) => writer.write(item).catch(() => {});
+  write(transform.items[0]);
   // As a pump does: it ends with the stream.
   const pump = (async () => {
     while (!(await reader.read()).done);
@@ -101,7 +52,7 @@ const ways: Record<string, (opened: Opened) => unknown> = {
 };
 
 function ofTransform(transform: Transform): Case[] {
-  const { name, bad, from } = transform;
+  const { name, calls, from } = transform;
   const usual = Object.entries(ways).filter(([how]) =>
     // It waits for its calls.
     name !== "MapStream" || how !== "it is closed"
@@ -119,7 +70,10 @@ function ofTransform(transform: Transform): Case[] {
   const idle: Case = {
     name: `${name} lets the process exit when nothing is pending and nobody ends it [F-36]`,
     async run() {
-      const { readable, writable } = transform.make(new AbortController().signal);
+      const { readable, writable } = make(transform, {
+        signal: new AbortController().signal,
+        call,
+      });
       writable.getWriter();
       readable.getReader().read().catch(() => {});
       await turn();
@@ -127,7 +81,7 @@ function ofTransform(transform: Transform): Case[] {
     },
     prints: ["idle"],
   };
-  const thrown: Case[] = bad === undefined ? [] : [{
+  const thrown: Case[] = !calls ? [] : [{
     name: `${name} lets the process live, and exit, when user code throws with an item pending ` +
       "[F-29] [F-36]",
     async run() {
@@ -139,10 +93,11 @@ function ofTransform(transform: Transform): Case[] {
     },
     prints: ["alive"],
   }];
-  return [...made, idle, ...thrown, ...(from ? ofFrom(transform, from) : [])];
+  return [...made, idle, ...thrown, ...(from ? ofFrom(transform) : [])];
 }
 
-function ofFrom({ name, item, bad }: Transform, from: NonNullable<Transform["from"]>): Case[] {
+function ofFrom(transform: Transform): Case[] {
+  const { name, items: [item] } = transform;
   type End = (own: AbortController, reader: Reader, fail: () => void) => unknown;
   const ways: Record<string, End> = {
     "its consumer cancels": (_, reader) => reader.cancel("enough"),
@@ -160,7 +115,7 @@ function ofFrom({ name, item, bad }: Transform, from: NonNullable<Transform["fro
         yield item;
         await failure;
       }
-      const reader = from(source(), own.signal).getReader();
+      const reader = from(transform, source(), { signal: own.signal, call }).getReader();
       const read = reader.read().catch(() => {});
       await turn();
       end(own, reader, fail);
@@ -172,14 +127,14 @@ function ofFrom({ name, item, bad }: Transform, from: NonNullable<Transform["fro
   return [...made, {
     name: `${name}.from() lets the process live, and exit, when user code throws [F-29] [F-36]`,
     async run() {
-      const reader = from([item, bad], new AbortController().signal).getReader();
+      const reader = from(transform, [item, bad], { call }).getReader();
       await reader.read().catch((error) => console.log(error.message));
     },
     prints: ["bad"],
   }, {
     name: `${name}.from() lets the process exit when nobody asks it for anything [F-36]`,
     run() {
-      from([item], new AbortController().signal);
+      from(transform, [item], { call });
       console.log("made");
     },
     prints: ["made"],
@@ -188,11 +143,11 @@ function ofFrom({ name, item, bad }: Transform, from: NonNullable<Transform["fro
 
 /** All of them. */
 export const transformEnds: readonly Case[] = [
-  ...transforms.flatMap(ofTransform),
+  ...[...transforms, ...variants, ...edges].flatMap(ofTransform),
   {
     name: "MapStream lets the process exit when it has closed [F-36]",
     async run() {
-      const stream = new MapStream(() => turn(), mapping);
+      const stream = new MapStream(() => turn(), { concurrency: 3, timeout: DAY });
       const writer = stream.writable.getWriter();
       const reader = stream.readable.getReader();
       for (const item of [1, 2]) writer.write(item);
