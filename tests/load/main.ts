@@ -5,7 +5,7 @@ import { lives } from "./lives.ts";
 import { type Case, Load } from "./load.ts";
 import { sinks } from "./sinks.ts";
 import { stalls } from "./stalls.ts";
-import { transforms } from "./transforms.ts";
+import { transformCases } from "./transforms.ts";
 
 interface Host {
   process: { argv: string[]; cpuUsage(): { user: number; system: number } };
@@ -17,7 +17,7 @@ const { process } = globalThis as unknown as Host;
 const LEAST = 10_000;
 const WARM = 2000;
 
-const cases: readonly Case[] = [...transforms, ...sinks, ...flights, ...stalls, ...lives];
+const cases: readonly Case[] = [...transformCases, ...sinks, ...flights, ...stalls, ...lives];
 const [name, size] = process.argv.slice(2);
 
 async function run({ perMillion = 1e6, run }: Case, size: number): Promise<unknown> {

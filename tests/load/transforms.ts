@@ -1,58 +1,36 @@
 /** Items through every transform, by a pipe and by `from`. */
 
-import {
-  BatchStream,
-  ChunkStream,
-  type Collector,
-  FixedChunkStream,
-  MapStream,
-  throttle,
-  ThrottleStream,
-} from "../../mod.ts";
-import { type Case, FEWER, piped, read } from "./load.ts";
-
-const BYTES = new Uint8Array(64);
-const MAXIMUM = 100 * BYTES.length;
+import { BatchStream, MapStream, throttle, ThrottleStream } from "../../mod.ts";
+import { from, make, type Transform, transforms, variants } from "../support/transforms.ts";
+import { type Case, FEWER, type Load, piped, read } from "./load.ts";
 
 const length = (batch: ArrayLike<unknown>) => batch.length;
 const one = () => 1;
-const bytes = () => BYTES;
-const packets = (piece: Uint8Array) => piece.length / BYTES.length;
-
-/** The sum and the count of a hundred numbers. */
-class Sums implements Collector<number, { count: number; sum: number }> {
-  #held = { count: 0, sum: 0 };
-
-  get size(): number {
-    return this.#held.count;
-  }
-
-  get full(): boolean {
-    return this.#held.count === 100;
-  }
-
-  add(n: number): void {
-    this.#held.count++;
-    this.#held.sum += n;
-  }
-
-  take(): { count: number; sum: number } {
-    const held = this.#held;
-    this.#held = { count: 0, sum: 0 };
-    return held;
-  }
-}
-
-const collecting = { collector: () => new Sums() };
-const count = (batch: { count: number }) => batch.count;
 const double = (n: number) => Promise.resolve(n * 2);
 
+/** All items by a pipe, and fewer by `from`, where there is one. */
+function ofTransform(transform: Transform): Case[] {
+  const { name, items, from: hasFrom, count } = transform;
+  const stream = (load: Load) => load.stream((n) => items[n % items.length]);
+  return [
+    {
+      name: `${name}, piped`,
+      async run(load) {
+        const made = make(transform) as ReturnType<typeof make> & { stats?: { dropped?: number } };
+        return await piped(stream(load).pipeThrough(made), count) + (made.stats?.dropped ?? 0);
+      },
+    },
+    ...(!hasFrom ? [] : [{
+      name: `${name}.from`,
+      perMillion: FEWER,
+      run: (load: Load) => read(from(transform, stream(load)), count),
+    }]),
+  ];
+}
+
 /** All of them. */
-export const transforms: readonly Case[] = [
-  {
-    name: "BatchStream, piped",
-    run: (load) => piped(load.stream().pipeThrough(new BatchStream<number>(100)), length),
-  },
+export const transformCases: readonly Case[] = [
+  ...[...transforms, ...variants].flatMap(ofTransform),
   {
     name: "BatchStream, piped, by weight and linger",
     perMillion: FEWER,
@@ -62,53 +40,9 @@ export const transforms: readonly Case[] = [
     },
   },
   {
-    name: "BatchStream.from",
-    run: (load) => read(BatchStream.from(load.stream(), 100), length),
-  },
-  {
     name: "BatchStream.from, linger 0",
     perMillion: FEWER,
     run: (load) => read(BatchStream.from(load.stream(), { linger: 0 }), length),
-  },
-  {
-    name: "ChunkStream, piped",
-    perMillion: FEWER,
-    run(load) {
-      const chunks = new ChunkStream<Uint8Array>({ maxBytes: MAXIMUM });
-      return piped(load.stream<Uint8Array>(bytes).pipeThrough(chunks), length);
-    },
-  },
-  {
-    name: "ChunkStream.from",
-    run: (load) => read(ChunkStream.from(load.stream(bytes), { maxBytes: MAXIMUM }), length),
-  },
-  {
-    name: "BatchStream with a collector, piped",
-    perMillion: FEWER,
-    run: (load) => piped(load.stream().pipeThrough(new BatchStream(collecting)), count),
-  },
-  {
-    name: "BatchStream.from with a collector",
-    run: (load) => read(BatchStream.from(load.stream(), collecting), count),
-  },
-  {
-    name: "FixedChunkStream, piped",
-    run(load) {
-      const pieces = new FixedChunkStream({ size: 4000 });
-      return piped(load.stream<BufferSource>(bytes).pipeThrough(pieces), packets);
-    },
-  },
-  {
-    name: "MapStream, piped",
-    perMillion: FEWER,
-    run(load) {
-      const results = load.stream().pipeThrough(new MapStream(double, { concurrency: 16 }));
-      return piped(results, one);
-    },
-  },
-  {
-    name: "MapStream.from",
-    run: (load) => read(MapStream.from(load.stream(), double, { concurrency: 16 }), one),
   },
   {
     name: "MapStream.from, a key each, unordered, timeout",
@@ -119,7 +53,8 @@ export const transforms: readonly Case[] = [
     },
   },
   {
-    name: "ThrottleStream, piped",
+    name: "ThrottleStream, piped, a millisecond each",
+    perMillion: FEWER,
     async run(load) {
       const latest = new ThrottleStream<number>({ interval: 1, edge: "both" });
       const passed = await piped(load.stream().pipeThrough(latest), one);

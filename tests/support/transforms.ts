@@ -47,7 +47,7 @@ export interface Transform {
   /** What it hands over then: not the items as they are. */
   readonly results: readonly unknown[];
   /** How many items there are in a chunk. */
-  readonly count: (chunk: never) => number;
+  count(chunk: unknown): number;
   /** Whether it calls user code. */
   readonly calls?: true;
   /** An item on which it fails, and the message of that. */
