@@ -4,20 +4,18 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { build, stop } from "esbuild";
 import type { Case } from "./case.ts";
 import { cases } from "./cases.ts";
-import { binary, title } from "../runtimes.ts";
+import { binary, title } from "../../tools/runtimes.ts";
 
-const MAIN = "tools/children/main.ts";
-const BUNDLE = ".build/children/main.mjs";
+const MAIN = "tests/children/main.ts";
 // What is left pending is so for a day, and what a busy machine takes is less.
 const LIMIT = 20_000;
 const LIMIT_OF_SIZES = 120_000;
-const RUNTIMES = ["deno", "bun", "node20", "node24"] as const;
+const RUNTIMES = ["deno", "bun", "node22", "node26"] as const;
 type Runtime = typeof RUNTIMES[number];
 // One of each engine, for what takes seconds.
-const ENGINES: readonly Runtime[] = ["bun", "node24"];
+const ENGINES: readonly Runtime[] = ["bun", "node26"];
 
 for (const runtime of RUNTIMES) {
   const crowd = cases.filter((child) => !lonely(child));
@@ -93,23 +91,6 @@ async function command(runtime: Runtime, heap: number | undefined): Promise<stri
     case "bun":
       return [await binary(runtime), MAIN];
     default:
-      return [await binary(runtime), ...limit, await (bundled ??= bundle())];
+      return [await binary(runtime), ...limit, MAIN];
   }
-}
-
-let bundled: Promise<string> | undefined;
-
-/** Node 20 strips no types. */
-async function bundle(): Promise<string> {
-  await build({
-    entryPoints: [MAIN],
-    outfile: BUNDLE,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    logLevel: "silent",
-  });
-  await stop();
-  return BUNDLE;
 }
