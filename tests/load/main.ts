@@ -1,4 +1,4 @@
-/** One case in a process of its own: `main.mjs NAME MILLIONS`; without a name, the list of cases. */
+/** One case in a process of its own: `main.ts NAME ITEMS`; without a name, the list of cases. */
 
 import { flights } from "./flights.ts";
 import { lives } from "./lives.ts";

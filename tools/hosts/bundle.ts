@@ -1,6 +1,6 @@
 /** The test files as plain JavaScript modules. */
 
-import { build, type BuildOptions } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const FOR_NODE = `${ROOT}.build/node`;
@@ -12,6 +12,17 @@ const options: BuildOptions = {
   define: { "import.meta.main": "false" },
   format: "esm",
   logLevel: "silent",
+};
+
+/** The web has no `AsyncLocalStorage`. */
+const noAsyncHooks: Plugin = {
+  name: "no node:async_hooks",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:async_hooks$/ }, ({ path }) => ({ path, namespace: "none" }));
+    onLoad({ filter: /^/, namespace: "none" }, () => ({
+      contents: "export const AsyncLocalStorage = undefined;",
+    }));
+  },
 };
 
 let forNode: Promise<string[]> | undefined;
@@ -29,7 +40,7 @@ async function writeForNode(files: readonly string[]): Promise<string[]> {
     outdir: FOR_NODE,
     outExtension: { ".js": ".mjs" },
     platform: "node",
-    target: "node20",
+    target: "node22",
     sourcemap: "inline",
     metafile: true,
   });
@@ -42,15 +53,11 @@ async function writeForNode(files: readonly string[]): Promise<string[]> {
  */
 export async function bundleForWeb(files: readonly string[], start: string): Promise<string> {
   const imports = files.map((file) => `import "./${file}";`);
+  const tell = 'import { tellAll } from "./tests/support/telling.ts";';
   const { outputFiles } = await build({
     ...options,
-    stdin: {
-      contents: [...imports, 'import { tellAll } from "./tools/hosts/telling.ts";', start].join(
-        "\n",
-      ),
-      resolveDir: ROOT,
-    },
-    alias: { "node:async_hooks": `${ROOT}tools/hosts/no_async_hooks.ts` },
+    stdin: { contents: [...imports, tell, start].join("\n"), resolveDir: ROOT },
+    plugins: [noAsyncHooks],
     target: "es2022",
     write: false,
   });

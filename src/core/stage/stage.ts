@@ -102,7 +102,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
    * `abort` of its sink only after it.
    */
   onAbort(reason: unknown): void {
-    // Not at once: Node 20 does not bear it that the writable is errored inside its own abort.
+    // Not at once: Node 22 does not bear it that the writable is errored inside its own abort.
     if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
     else this.#rejectPending(reason);
   }

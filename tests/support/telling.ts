@@ -1,6 +1,6 @@
-/** Runs the tests inside a runtime without a runner, and tells the gate about each. */
+/** Runs the tests inside a runtime without a runner, and tells of each to who follows from outside. */
 
-import { countAll, type Result, runAll } from "../../tests/support/test.ts";
+import { countAll, type Result, runAll } from "./test.ts";
 
 /** What is told, as JSON, one a line. */
 export type Message =
