@@ -5,6 +5,8 @@
  * As a program: `deno run -A tools/load.ts [RUNTIME...] [--size N] [--only TEXT]`.
  */
 
+import { stop } from "esbuild";
+import { bundle } from "./hosts/bundle.ts";
 import { deno, run } from "./run.ts";
 import { binary } from "./runtimes.ts";
 import type { Outcome } from "./suite.ts";
@@ -23,6 +25,7 @@ const VARIED = "every primitive";
 const INTERPRETED = ["--no-opt", "--no-flush-bytecode"];
 
 const PROGRAM = "tests/load/main.ts";
+const BUNDLE = ".build/load.mjs";
 const RESULTS = ".build/load.json";
 
 type Host = keyof typeof SIZES;
@@ -54,6 +57,7 @@ interface Result {
 export async function load(
   { hosts = HOSTS, size, only = "" }: Choice = {},
 ): Promise<Outcome> {
+  await bundle(PROGRAM, BUNDLE);
   const listed = JSON.parse((await perform("deno", [])).output) as string[];
   const names = listed.filter((name) => name.includes(only));
   const results: Result[] = [];
@@ -86,8 +90,8 @@ async function one(host: Host, name: string, size: number): Promise<Result> {
 
 async function perform(host: Host, args: readonly string[]) {
   return host === "deno"
-    ? await deno(["run", "-A", "--no-check", "--no-config", PROGRAM, ...args])
-    : await run(await binary(host), [...flags(host, args), PROGRAM, ...args]);
+    ? await deno(["run", "-A", "--no-config", BUNDLE, ...args])
+    : await run(await binary(host), [...flags(host, args), BUNDLE, ...args]);
 }
 
 function flags(host: Host, [name = ""]: readonly string[]): string[] {
@@ -115,6 +119,7 @@ if (import.meta.main) {
     ...(hosts.length > 0 && { hosts }),
     ...{ size, only: value("--only") ?? "" },
   });
+  await stop();
   if (failed > 0) console.error(output);
   console.log(`${passed} passed, ${failed} failed`);
   Deno.exitCode = failed > 0 ? 1 : 0;

@@ -14,8 +14,8 @@ interface Host {
 const { process } = globalThis as unknown as Host;
 
 // With fewer, what a runtime does in its first moments is more than what a case leaves.
-const LEAST = 10_000;
-const WARM = 2000;
+const LEAST = 30_000;
+const WARM = 3000;
 
 const cases: readonly Case[] = [...transforms, ...sinks, ...flights, ...stalls, ...lives];
 const [name, size] = process.argv.slice(2);

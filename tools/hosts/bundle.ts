@@ -1,4 +1,4 @@
-/** The test files as plain JavaScript modules. */
+/** The tests as plain JavaScript modules. */
 
 import { build, type BuildOptions, type Plugin } from "esbuild";
 
@@ -26,6 +26,11 @@ const noAsyncHooks: Plugin = {
 };
 
 let forNode: Promise<string[]> | undefined;
+
+/** One module of a program, for every runtime: the oldest knows no `using`. */
+export async function bundle(entry: string, outfile: string): Promise<void> {
+  await build({ ...options, entryPoints: [entry], outfile, platform: "neutral", target: "node22" });
+}
 
 /** One module a test file, the same for every Node. */
 export function bundleForNode(files: readonly string[]): Promise<string[]> {
