@@ -1,0 +1,52 @@
+/**
+ * Bundles and minifies modules with three bundlers, and prints the sizes in bytes. Its argument is
+ * JSON: the text of each module. Rollup has no minifier of its own, and takes that of esbuild.
+ */
+
+import { nodeResolve } from "@rollup/plugin-node-resolve";
+import { build, transform } from "esbuild";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { rollup } from "rollup";
+import webpack from "webpack";
+
+const bundlers = {
+  async esbuild(input) {
+    const options = { bundle: true, minify: true, format: "esm", write: false };
+    const { outputFiles } = await build({ entryPoints: [input], ...options });
+    return outputFiles[0].text;
+  },
+  async rollup(input) {
+    const bundle = await rollup({ input, plugins: [nodeResolve()] });
+    const { output } = await bundle.generate({ format: "es" });
+    return (await transform(output[0].code, { minify: true })).code;
+  },
+  async webpack(input, path) {
+    const stats = await new Promise((resolve, reject) => {
+      const output = { path, filename: "webpack.js", library: { type: "module" } };
+      webpack(
+        { mode: "production", entry: input, output, experiments: { outputModule: true } },
+        (error, stats) => error ? reject(error) : resolve(stats),
+      );
+    });
+    if (stats.hasErrors()) throw new Error(stats.toString());
+    return await readFile(join(path, "webpack.js"), "utf8");
+  },
+};
+
+const folder = await mkdtemp(join(import.meta.dirname, "shake-"));
+try {
+  const sizes = [];
+  for (const text of JSON.parse(process.argv[2])) {
+    const input = join(folder, "input.js");
+    await writeFile(input, text);
+    const row = {};
+    for (const [name, bundle] of Object.entries(bundlers)) {
+      row[name] = (await bundle(input, folder)).length;
+    }
+    sizes.push(row);
+  }
+  console.log(JSON.stringify(sizes));
+} finally {
+  await rm(folder, { recursive: true });
+}
