@@ -3,12 +3,12 @@
  * JSON: the text of each module. Rollup has no minifier of its own, and takes that of esbuild.
  */
 
-import { nodeResolve } from "@rollup/plugin-node-resolve";
-import { build, transform } from "esbuild";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { rollup } from "rollup";
-import webpack from "webpack";
+const { nodeResolve } = require("@rollup/plugin-node-resolve");
+const { build, transform } = require("esbuild");
+const { mkdtemp, readFile, rm, writeFile } = require("node:fs/promises");
+const { join } = require("node:path");
+const { rollup } = require("rollup");
+const webpack = require("webpack");
 
 const bundlers = {
   async esbuild(input) {
@@ -34,19 +34,23 @@ const bundlers = {
   },
 };
 
-const folder = await mkdtemp(join(import.meta.dirname, "shake-"));
-try {
-  const sizes = [];
-  for (const text of JSON.parse(process.argv[2])) {
-    const input = join(folder, "input.js");
-    await writeFile(input, text);
-    const row = {};
-    for (const [name, bundle] of Object.entries(bundlers)) {
-      row[name] = (await bundle(input, folder)).length;
+async function main() {
+  const folder = await mkdtemp(join(__dirname, "shake-"));
+  try {
+    const sizes = [];
+    for (const text of JSON.parse(process.argv[2])) {
+      const input = join(folder, "input.js");
+      await writeFile(input, text);
+      const row = {};
+      for (const [name, bundle] of Object.entries(bundlers)) {
+        row[name] = (await bundle(input, folder)).length;
+      }
+      sizes.push(row);
     }
-    sizes.push(row);
+    console.log(JSON.stringify(sizes));
+  } finally {
+    await rm(folder, { recursive: true });
   }
-  console.log(JSON.stringify(sizes));
-} finally {
-  await rm(folder, { recursive: true });
 }
+
+main();
