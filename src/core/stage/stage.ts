@@ -1,5 +1,5 @@
 import { Deferred } from "../shared/promises.ts";
-import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
+import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -200,7 +200,8 @@ export function openPair<T, R, S extends Stage<T>>(
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);
-      writer.signal.addEventListener("abort", () => controller.onAbort(writer.signal.reason));
+      const { signal } = writer as SinkController;
+      signal.addEventListener("abort", () => controller.onAbort(signal.reason));
     },
     write: (item) => controller.write(item),
     close: () => controller.close(),
