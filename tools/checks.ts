@@ -4,6 +4,7 @@ import { deno, type Finished } from "./run.ts";
 import { denoTest, type Outcome } from "./suite.ts";
 
 const DOCUMENTED = ["README.md", "docs", "mod.ts", "src"];
+const TSC = "node_modules/typescript/bin/tsc";
 const COVERAGE = ".build/coverage";
 
 /** Formatted as `deno fmt` does. */
@@ -19,6 +20,24 @@ export async function lint(): Promise<Outcome> {
 /** Everything type-checks in Deno; the benchmarks have packages of their own, and check themselves. */
 export async function types(): Promise<Outcome> {
   return one(await deno(["check", "--quiet", "mod.ts", "src", "tests", "tools", "examples"]));
+}
+
+/** The library type-checks against nothing but the web's types, against Node's alone, and Bun's. */
+export async function hostTypes(): Promise<Outcome> {
+  const lib = ["--lib", "es2022,esnext.disposable"];
+  const hosts = [[], [...lib, "--types", "node"], [...lib, "--types", "bun-types"]];
+  for (const args of hosts) {
+    const finished = await deno([
+      "run",
+      "-A",
+      TSC,
+      "-p",
+      "tsconfig.json",
+      ...args,
+    ]);
+    if (!finished.success) return one({ ...finished, output: `tsc ${args}\n${finished.output}` });
+  }
+  return { passed: hosts.length, failed: 0, output: "" };
 }
 
 /** Every file, export and package is used by somebody. */

@@ -21,6 +21,9 @@ const WORKERD_ARCH = { x86_64: "64", aarch64: "arm64" };
 /** The name of a runtime. */
 export type Runtime = keyof typeof VERSIONS;
 
+/** All that come from npm. */
+export const runtimes = Object.keys(VERSIONS) as Runtime[];
+
 /** A runtime as it is printed. */
 export function title(runtime: Runtime | "deno"): string {
   if (runtime === "deno") return `deno ${Deno.version.deno}`;

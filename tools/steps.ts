@@ -5,7 +5,7 @@ import * as checks from "./checks.ts";
 import { load } from "./load.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { denoTest, hosts, type Outcome, suite, testFiles } from "./suite.ts";
+import { denoTest, hosts, type Outcome, suite } from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -23,11 +23,17 @@ const suites = hosts.map((host): Step => {
 });
 const isQuick = ({ name }: Step) => QUICK_HOSTS.includes(name);
 
+/** Tests that need permissions, as processes do. */
+function tests(...paths: string[]): Promise<Outcome> {
+  return denoTest(["--allow-all", ...paths]);
+}
+
 /** What `deno task check` does. */
 export const sources: readonly Step[] = [
   { name: "format", run: checks.format },
   { name: "lint", run: checks.lint },
   { name: "types", run: checks.types },
+  { name: "types of hosts", run: checks.hostTypes },
   { name: "unused", run: checks.unused },
   { name: "doc lint", run: checks.docLint },
   { name: "api", run: () => api() },
@@ -39,7 +45,7 @@ export const quick: readonly Step[] = [
   // What is broken is told within seconds, and by which rule.
   ...suites.filter(isQuick),
   ...sources,
-  { name: "structure", run: async () => await denoTest(["-A", ...await testFiles("tools")]) },
+  { name: "architecture", run: () => tests("tools/architecture_test.ts", "tools/size_test.ts") },
   { name: "races", run: () => playRaces(2000) },
 ];
 
@@ -49,7 +55,8 @@ export const thorough: readonly Step[] = [
   { name: "planted bugs", run: () => planted() },
   { name: "long races", run: () => playRaces(20_000) },
   { name: "coverage", run: checks.coverage },
-  { name: "examples", run: async () => await denoTest(["-A", "examples"]) },
-  { name: "children", run: () => denoTest(["-A", "tests/children"]) },
+  { name: "packages", run: () => tests("tools/npm_test.ts", "tools/release_test.ts") },
+  { name: "examples", run: () => tests("examples") },
+  { name: "children", run: () => tests("tests/children") },
   ...suites.filter((step) => !isQuick(step)),
 ];
