@@ -42,7 +42,6 @@ export const targets: readonly Target[] = [
   target("aggregator", "Aggregator.tryPush", "async cargoQueue", 0.1, 0.1, 0.1),
   target("aggregator", "Aggregator.tryPush", "array and counters, tryPush"),
   target("aggregator", "Aggregator.tryPush, no linger", "array and counters, tryPush"),
-  target("aggregator", "Aggregator.tryPush", "channelx Aggregator, 1 worker", 0.15, 0.15, 0.15),
   target("aggregator", "Aggregator.tryPush", "go-zero BulkExecutor"),
   target("fanout", "Fanout.tryPush", "p-queue", 0.1, 0.1, 0.1),
   target("fanout", "Fanout.tryPush", "p-map", 0.16, 0.26, 0.18),
