@@ -45,7 +45,10 @@ export const quick: readonly Step[] = [
   // What is broken is told within seconds, and by which rule.
   ...suites.filter(isQuick),
   ...sources,
-  { name: "architecture", run: () => tests("tools/architecture_test.ts", "tools/size_test.ts") },
+  {
+    name: "architecture",
+    run: () => tests("tools/architecture_test.ts", "tools/size_test.ts", "tools/bench_test.ts"),
+  },
   { name: "races", run: () => playRaces(2000) },
 ];
 
@@ -57,6 +60,7 @@ export const thorough: readonly Step[] = [
   { name: "coverage", run: checks.coverage },
   { name: "packages", run: () => tests("tools/npm_test.ts", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },
+  { name: "benchmarks", run: checks.benchmarks },
   { name: "children", run: () => tests("tests/children") },
   ...suites.filter((step) => !isQuick(step)),
 ];
