@@ -2,7 +2,7 @@
  * The main job: 170,000 places from a JSON file into SQLite, a batch a transaction, with the name of
  * each country from a slow source; and then the same row by row, to see what the batches are worth.
  *
- * `deno task demo`, `bun examples/ingest.ts` or `node examples/ingest.ts`; `--help` has the options.
+ * `deno task demo`, `bun examples/ingest.js` or `node examples/ingest.js`; `--help` has the options.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,15 +11,17 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
 // In a project of yours: from "@weir/streams".
-import { BatchStream, Fanout } from "../mod.ts";
-import { explain } from "./ingest/advice.ts";
-import { Countries } from "./ingest/countries.ts";
-import { PlaceTable } from "./ingest/database.ts";
-import { type Interrupts, interrupts } from "./ingest/interrupts.ts";
-import { HELP, type Options, readOptions } from "./ingest/options.ts";
-import { type Place, PlaceFile } from "./ingest/places.ts";
-import { count, Progress } from "./ingest/progress.ts";
-import { remains, type Report, speed, table } from "./ingest/report.ts";
+import { BatchStream, Fanout } from "../../mod.ts";
+import { explain } from "./advice.ts";
+import { Countries } from "./countries.ts";
+import { PlaceTable } from "./database.ts";
+import { DeadLetters } from "./dead_letters.ts";
+import { type Interrupts, interrupts } from "./interrupts.ts";
+import { HELP, type Options, readOptions } from "./options.ts";
+import type { Place } from "./place.ts";
+import { PlaceFile } from "./places.ts";
+import { count, Progress } from "./progress.ts";
+import { remains, type Report, speed, table } from "./report.ts";
 
 /** How long the run row by row may read, in milliseconds. */
 const SAMPLE = 3000;
@@ -27,6 +29,7 @@ const SAMPLE = 3000;
 interface Job extends Options {
   readonly database: string;
   readonly countries: Countries;
+  readonly letters: DeadLetters;
   /** How long it may read, in milliseconds. */
   readonly time: number;
   /** Reading ends when it aborts; what was read is written. */
@@ -37,7 +40,7 @@ interface Job extends Options {
 
 /** Reads the file, and writes its places in batches. */
 async function ingest(job: Job, progress: Progress): Promise<Report> {
-  const { countries, workers, time } = job;
+  const { countries, letters, workers, time } = job;
   const file = await PlaceFile.open(job.input);
   const places = new PlaceTable(job.database, job.maxPages);
   const before = { asked: countries.asked, made: countries.made };
@@ -55,12 +58,15 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
   }, { concurrency: workers, capacity: workers, signal: job.discard });
 
   const fraction = () =>
-    Math.max(file.fraction, file.rows / job.limit, (performance.now() - start) / time);
+    Math.max(file.fraction, file.records / job.limit, (performance.now() - start) / time);
   progress.start(() => ({ ...writers.stats, rows: written, fraction: fraction() }));
   let failure: Report["failure"];
   try {
     await BatchStream
-      .from(file.read(job.limit, job.drain), { maxItems: job.batch, linger: 200 })
+      .from(file.read(job.limit, job.drain, (bad) => letters.add(bad)), {
+        maxItems: job.batch,
+        linger: 200,
+      })
       .pipeTo(writers);
   } catch (error) {
     failure = { error };
@@ -72,11 +78,13 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
   const seconds = (performance.now() - start) / 1000;
   const counted = failure ? undefined : places.count();
   places.close();
-  if (!failure && counted !== file.rows) {
-    failure = { error: new Error(`${file.rows} rows were read, but SQL counts ${counted}`) };
+  const good = file.records - letters.count;
+  if (!failure && counted !== good) {
+    failure = { error: new Error(`${good} places were read, but SQL counts ${counted}`) };
   }
   return {
-    read: file.rows,
+    read: file.records,
+    bad: letters.count,
     written,
     counted,
     batches: writers.stats.done,
@@ -92,12 +100,13 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
 async function compare(
   options: Options,
   { drain, discard }: Interrupts,
+  letters: DeadLetters,
   scratch: string,
   progress: Progress,
 ): Promise<number> {
   const countries = new Countries(options.latency);
   const database = options.database ?? join(scratch, "batches.sqlite");
-  const job: Job = { ...options, database, countries, time: Infinity, drain, discard };
+  const job: Job = { ...options, database, countries, letters, time: Infinity, drain, discard };
 
   progress.print(`${options.input} to ${options.database ?? "a temporary database"}`);
   progress.print(`\n${count(options.batch)} rows a transaction:`);
@@ -116,6 +125,7 @@ async function compare(
   const single = await ingest({
     ...job,
     database: join(scratch, "rows.sqlite"),
+    letters: new DeadLetters(), // they are kept already
     batch: 1,
     time: SAMPLE,
     drain: AbortSignal.any([drain, AbortSignal.timeout(SAMPLE)]),
@@ -138,20 +148,21 @@ async function compare(
 }
 
 async function main(args: string[]): Promise<number> {
-  let options: Options;
+  let options: Options | undefined;
   try {
     options = readOptions(args);
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
     return 2;
   }
-  if (options.help) {
+  if (!options) {
     console.log(HELP);
     return 0;
   }
 
-  const progress = new Progress();
   const interrupted = interrupts();
+  const progress = new Progress(interrupted.stop);
+  const letters = new DeadLetters(options.deadLetters, options.maxBad);
   interrupted.drain.addEventListener("abort", () => {
     progress.print("Stopping: what was read is being written. Ctrl-C again discards it.");
   });
@@ -160,12 +171,15 @@ async function main(args: string[]): Promise<number> {
     // Beside the database, so that both runs write to the same disk.
     const parent = options.database === undefined ? tmpdir() : dirname(options.database);
     scratch = await mkdtemp(join(parent, "weir-ingest-"));
-    return await compare(options, interrupted, scratch, progress);
+    const code = await compare(options, interrupted, letters, scratch, progress);
+    if (progress.failed) return 1;
+    return code === 0 && letters.count > 0 ? 3 : code;
   } catch (error) {
     console.error(explain(error, options));
     return 1;
   } finally {
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
+    if (letters.summary !== undefined) console.error(letters.summary);
     interrupted.release();
   }
 }

@@ -5,31 +5,34 @@
  * 202 means that the event is in memory and will be written, not that it is on disk: what a crash
  * finds unwritten is lost. Clients may send an event again, its `id` makes it one row.
  *
- * `deno run -A examples/http_ingest.ts`, or with `bun` or `node`; `--help` has the options. Then
+ * `deno run -A examples/http_ingest.js`, or with `bun` or `node`; `--help` has the options. Then
  * `curl -id '{"id":"1","text":"hello"}' localhost:8080/events`, and `curl localhost:8080/stats`.
  */
 
 import process from "node:process";
-import { EventTable } from "./http_ingest/events.ts";
-import { Ingest } from "./http_ingest/ingest.ts";
-import { HELP, type Options, readOptions } from "./http_ingest/options.ts";
-import { serve } from "./http_ingest/serve.ts";
+import { EventTable } from "./events.ts";
+import { Ingest } from "./ingest.ts";
+import { HELP, type Options, readOptions } from "./options.ts";
+import { serve } from "./serve.ts";
 
 /** Serves until it is told to stop. Rejects when it cannot write. */
 async function run({ database, port, ...options }: Options): Promise<void> {
   const table = new EventTable(database);
-  const ingest = new Ingest(table, options);
-  const server = await serve(ingest.handle, port);
-  console.log(`listening on http://127.0.0.1:${server.port}`);
   try {
-    await Promise.race([terminated(), ingest.closed]);
-    // It goes on listening meanwhile, and says 503 with a reason rather than nothing.
-    console.log("draining");
-    await ingest.drain();
+    const ingest = new Ingest(table, options);
+    const server = await serve(ingest.handle, port);
+    console.log(`listening on http://127.0.0.1:${server.port}`);
+    try {
+      await Promise.race([terminated(), ingest.closed]);
+      // It goes on listening meanwhile, and says 503 with a reason rather than nothing.
+      console.log("draining");
+      await ingest.drain();
+    } finally {
+      await server.stop();
+      console.log(JSON.stringify(ingest.stats));
+    }
   } finally {
-    await server.stop();
     table.close();
-    console.log(JSON.stringify(ingest.stats));
   }
 }
 
@@ -54,7 +57,8 @@ async function main(args: string[]): Promise<number> {
     else console.log(HELP);
     return 0;
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    const { code, message } = error as Error & { code?: unknown };
+    console.error(code === "ERR_SQLITE_ERROR" ? `${options!.database}: ${message}` : message);
     return 1;
   }
 }
