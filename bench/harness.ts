@@ -1,6 +1,10 @@
-/** What a case is, and how cases are measured. Runs in every runtime. */
+/** What a case is, what it moves, and how it is timed. Runs in every runtime. */
 
-import type { Way } from "./ways/way.ts";
+import { setImmediate } from "node:timers";
+import { Bench, type Task } from "tinybench";
+import type { Effort, Measurement, Way } from "./summary.ts";
+
+export type { Kind, Way } from "./summary.ts";
 
 /** One way to do something with `n` items. */
 export interface Case extends Way {
@@ -11,101 +15,78 @@ export interface Case extends Way {
 /** Cases that are compared. The first is the floor that the others are multiples of. */
 export interface Group {
   readonly name: string;
-  /** What is counted. */
-  readonly unit: string;
-  /** How many of them in one run. */
+  /** How many items one run takes. */
   readonly n: number;
   readonly cases: readonly Case[];
 }
 
-/** How long to measure. */
-export interface Effort {
-  /** Items in one run, instead of what the group says. */
-  readonly n?: number | undefined;
-  readonly rounds: number;
-  /** Rounds before those, which are not counted. */
-  readonly warmup: number;
-  /** A sample repeats the run for at least so many milliseconds. */
-  readonly minimum: number;
-}
-
-/** What was measured of a case, in nanoseconds for one item. */
-export interface Measurement {
-  readonly group: string;
-  readonly name: string;
-  readonly kind: Case["kind"];
-  readonly bounded?: boolean | undefined;
-  readonly unit: string;
-  readonly median: number;
-  readonly minimum: number;
-  /** The median as a multiple of the group's floor. */
-  readonly ratio: number;
-}
-
-/** How many milliseconds a sample should not exceed. */
-const SLOW = 100;
-
 /** Measures the cases of a group in interleaved rounds: A B C, A B C. */
-export async function measure(group: Group, effort: Effort): Promise<Measurement[]> {
-  const { cases, name, unit } = group;
-  const n = effort.n ?? group.n;
-  // The first round, in which nobody knows yet what is slow, takes a tenth.
-  const counts = cases.map(() => effort.warmup ? Math.ceil(n / 10) : n);
+export async function measure(
+  { name: group, n, cases }: Group,
+  effort: Effort,
+): Promise<Measurement[]> {
+  const stopwatches = cases.map((each) =>
+    stopwatch(each, effort.n ?? Math.min(each.n ?? n, n), effort.minimum)
+  );
   const samples: number[][] = cases.map(() => []);
   for (let round = -effort.warmup; round < effort.rounds; round++) {
-    for (const [index, each] of cases.entries()) {
-      await settle();
-      // What the cases between have made the engine forget is learnt again, and not counted.
-      if (round >= 0) await sample(each, counts[index]!, effort.minimum / 2);
-      const nanoseconds = await sample(each, counts[index]!, effort.minimum);
+    for (const [index, sample] of stopwatches.entries()) {
+      const nanoseconds = await sample();
       if (round >= 0) samples[index]!.push(nanoseconds);
-      else counts[index] = fewer(n, nanoseconds);
     }
   }
-  const medians = samples.map(median);
-  return cases.map((each, index) => ({
-    group: name,
-    name: each.name,
-    kind: each.kind,
-    bounded: each.bounded,
-    unit,
-    median: medians[index]!,
+  return cases.map(({ name, kind }, index) => ({
+    group,
+    name,
+    kind,
+    median: median(samples[index]!),
     minimum: Math.min(...samples[index]!),
-    ratio: medians[index]! / medians[0]!,
   }));
 }
 
-/** A slow case moves fewer items, whole thousands of them, so that it does not take all the time. */
-function fewer(n: number, nanoseconds: number): number {
-  const thousands = Math.floor(SLOW * 1e6 / nanoseconds / 1000);
-  return Math.min(n, Math.max(thousands, 1) * 1000);
+/**
+ * Takes samples of a case: nanoseconds for one of `n` items, the mean of runs that last `minimum`
+ * milliseconds. Before each sample the case runs for `warmup` milliseconds: the engine relearns what
+ * the cases in between have made it forget.
+ */
+export function stopwatch(
+  each: Case,
+  n: number,
+  minimum: number,
+  warmup: number = minimum / 2,
+): () => Promise<number> {
+  const bench = new Bench({
+    time: minimum,
+    iterations: 1,
+    warmupTime: warmup,
+    warmupIterations: 0,
+    throws: true,
+    setup: (_, phase) => phase === "warmup" ? settle() : undefined,
+  });
+  const run = async () => {
+    const arrived = await each.run(n);
+    if (arrived !== n) throw new Error(`${each.name}: ${arrived} of ${n} arrived`);
+  };
+  bench.add(each.name, run, { async: true });
+  const [task] = bench.tasks;
+  return async () => await mean(task!) * 1e6 / n;
 }
 
-/** Nanoseconds for one item. */
-export async function sample(each: Case, n: number, minimum: number): Promise<number> {
-  let items = 0;
-  let elapsed = 0;
-  do {
-    const start = performance.now();
-    const arrived = await each.run(n);
-    elapsed += performance.now() - start;
-    if (arrived !== n) throw new Error(`${each.name}: ${arrived} of ${n} arrived`);
-    items += n;
-  } while (elapsed < minimum);
-  return elapsed * 1e6 / items;
+/** Milliseconds of one call. */
+async function mean(task: Task): Promise<number> {
+  task.reset();
+  await task.warmup();
+  const { result } = await task.run();
+  if (result.state !== "completed") throw new Error(`${task.name}: ${result.state}`);
+  return result.latency.mean;
 }
 
 /**
- * Nobody pays for the timers of the case before. A forced collection would cost far more than it
+ * No case pays for the timers of the case before. A forced collection would cost far more than it
  * tells: with the last objects of a shape V8 forgets the code that it had optimized for them.
  */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
-/** How far the usual sample is from the best: near 1 where the machine was quiet. */
-export function noise(measurements: readonly Measurement[]): number {
-  return median(measurements.map((each) => each.median / each.minimum));
 }
 
 /** The value in the middle. */
@@ -113,4 +94,124 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Items that are at hand at once: what a source enqueues in one pull, what a pusher pushes. */
+export const BURST = 1000;
+
+/** The numbers below `n`. */
+export function source(n: number): ReadableStream<number> {
+  return repeat(n, (i) => i);
+}
+
+/**
+ * A stream of `n` items, many in a pull, like the records of a block that was read. A pull for each
+ * would cost as much as a reader does, in the case and in its floor, and hide what lies between.
+ */
+export function repeat<T>(n: number, item: (i: number) => T): ReadableStream<T> {
+  let i = 0;
+  return new ReadableStream({
+    pull(controller) {
+      for (const end = Math.min(n, i + BURST); i < end; i++) controller.enqueue(item(i));
+      if (i === n) controller.close();
+    },
+  });
+}
+
+/** Slices of the numbers below `n`, as `[from, to]`: what a pusher pushes in one go. */
+export function* bursts(n: number, size: number = BURST): Generator<[from: number, to: number]> {
+  for (let from = 0; from < n; from += size) yield [from, Math.min(n, from + size)];
+}
+
+/** The numbers of a slice. */
+export function* numbers(from: number, to: number): Generator<number> {
+  for (let i = from; i < to; i++) yield i;
+}
+
+/** The numbers below `n`, for those who cannot take a stream. */
+export async function* generate(n: number): AsyncGenerator<number> {
+  for (let i = 0; i < n; i++) yield i;
+}
+
+/** Pipes a stream to a sink that only counts. */
+export async function pipeItems(readable: ReadableStream<unknown>): Promise<number> {
+  let count = 0;
+  await readable.pipeTo(
+    new WritableStream({
+      write() {
+        count++;
+      },
+    }),
+  );
+  return count;
+}
+
+/** Pipes a stream of batches to a sink that only counts their items. */
+export async function pipeBatches(readable: ReadableStream<ArrayLike<unknown>>): Promise<number> {
+  let count = 0;
+  await readable.pipeTo(
+    new WritableStream({
+      write(batch) {
+        count += batch.length;
+      },
+    }),
+  );
+  return count;
+}
+
+/** Reads a stream by a plain loop. */
+export async function readItems(readable: ReadableStream<unknown>): Promise<number> {
+  const reader = readable.getReader();
+  let count = 0;
+  while (!(await reader.read()).done) count++;
+  return count;
+}
+
+/** Reads a stream of batches by a plain loop. */
+export async function readBatches(readable: ReadableStream<ArrayLike<unknown>>): Promise<number> {
+  const reader = readable.getReader();
+  let count = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return count;
+    count += value.length;
+  }
+}
+
+const DONE = Promise.resolve();
+const MICROS = 0.05;
+const MILLIS = 5;
+
+interface Waiting {
+  readonly due: number;
+  readonly done: () => void;
+}
+
+const waiting: Waiting[] = [];
+
+/** No work at all: a promise that has already resolved. */
+export function none(): Promise<void> {
+  return DONE;
+}
+
+/** 50 microseconds, for which there is no timer: the event loop turns until they are over. */
+export function micros(): Promise<void> {
+  return new Promise((done) => {
+    waiting.push({ due: performance.now() + MICROS, done });
+    if (waiting.length === 1) setImmediate(turn);
+  });
+}
+
+/** 5 milliseconds. */
+export function millis(): Promise<void> {
+  return new Promise((done) => setTimeout(done, MILLIS));
+}
+
+function turn(): void {
+  const now = performance.now();
+  const later = waiting.findIndex(({ due }) => due > now);
+  const over = waiting.splice(0, later < 0 ? waiting.length : later);
+  // Before anybody is told, who may come back at once.
+  if (waiting.length > 0) setImmediate(turn);
+  for (const { done } of over) done();
 }

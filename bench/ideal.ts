@@ -151,3 +151,26 @@ export async function idealBatches<T>(
   }
   if (batch.length > 0) await take(batch);
 }
+
+/** Pages of rows: so many are mapped at once, and handed over in batches. */
+export async function idealChain<T, R>(
+  pages: AsyncIterable<readonly T[]>,
+  map: (rows: readonly T[]) => R[] | Promise<R[]>,
+  atOnce: number,
+  maxItems: number,
+  take: (batch: R[]) => Promise<void> | void,
+): Promise<void> {
+  let batch: R[] = [];
+  for await (const page of pages) {
+    for (let from = 0; from < page.length; from += atOnce) {
+      const mapped = map(page.slice(from, from + atOnce));
+      const results = mapped instanceof Promise ? await mapped : mapped;
+      for (let i = 0; i < results.length; i++) {
+        if (batch.push(results[i]!) < maxItems) continue;
+        await take(batch);
+        batch = [];
+      }
+    }
+  }
+  if (batch.length > 0) await take(batch);
+}

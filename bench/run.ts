@@ -1,36 +1,18 @@
-/**
- * The benchmarks, in every runtime, one process each.
- *
- * `deno run -A bench/run.ts [--runtimes deno,bun,node24] [--groups batching,...] [--rounds N] [--n N]
- * [--against REV] [--smoke]`
- *
- * A run of everything writes `bench/results`; a part of it only prints. `--groups growth` takes
- * every case of ours, and its time; a run of everything only those that have a target. `--against`
- * measures ours beside ours at a revision, and prints.
- */
+/** The benchmarks, in every runtime, one process each. */
 
 import { stop } from "esbuild";
-import { deno } from "../tools/run.ts";
+import { parseArgs } from "node:util";
+import { run } from "../tools/run.ts";
 import { title } from "../tools/runtimes.ts";
-import { type Size, size } from "../tools/size.ts";
-import { against, SPREAD } from "./against.ts";
-import { latency, memory, throughput } from "./chart.ts";
-import { type Edition, edition } from "./edition.ts";
-import { go, type Originals } from "./go.ts";
-import { groups } from "./groups.ts";
-import { noise } from "./harness.ts";
-import { measured, prepare } from "./process.ts";
-import { markdown, text } from "./report.ts";
-import type { Report, Result } from "./result.ts";
-import { judge, type RuntimeName, RUNTIMES } from "./targets.ts";
-import type { Orders } from "./worker.ts";
+import { size } from "../tools/size.ts";
+import { against, edition, measured, ROOT, SPREAD } from "./process.ts";
+import { committed, publish } from "./readme.ts";
+import { type Findings, type Orders, summarized, type Summary } from "./summary.ts";
+import { text } from "./tables.ts";
+import { RUNTIMES, targets } from "./targets.ts";
+import { groups, studies } from "./worker.ts";
 
-const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
-const RESULTS = `${ROOT}bench/results`;
-
-type Effort = Omit<Orders, "parts" | "every">;
-
-const FULL: Effort = {
+const FULL: Omit<Orders, "parts" | "every"> = {
   rounds: 9,
   warmup: 2,
   minimum: 20,
@@ -39,7 +21,7 @@ const FULL: Effort = {
   memory: 1e6,
   idle: 1e4,
 };
-const SMOKE: Effort = {
+const SMOKE: typeof FULL = {
   n: 200,
   rounds: 1,
   warmup: 0,
@@ -51,54 +33,69 @@ const SMOKE: Effort = {
 };
 const GO = { n: 1e6, rounds: 5 };
 
-const STUDIES = ["latency", "growth", "memory", "idle"];
 const GROUPS = groups.map((group) => group.name);
-const PARTS = [...GROUPS, ...STUDIES, "size", "go"];
-const FLAGS = ["--runtimes", "--groups", "--rounds", "--n", "--against", "--smoke"];
+const PARTS = [...GROUPS, ...studies, "size", "go"];
 
-interface Choice {
-  readonly runtimes: readonly RuntimeName[];
-  readonly orders: Orders;
-  readonly whole: boolean;
-  readonly revision: string | undefined;
-}
+const HELP = `deno task bench [options]
 
-const { runtimes, orders, whole, revision } = choose(Deno.args);
-if (revision !== undefined) await compare(revision);
-else await measureAll();
+Measures every case beside its floor, the same job by hand, and its peers. A run of everything
+writes bench/summary.json, and what is made from it; a part of it only prints.
 
-function choose(args: readonly string[]): Choice {
-  const given = new Map<string, string>();
-  for (let i = 0; i < args.length; i++) {
-    const name = args[i]!;
-    if (!FLAGS.includes(name)) refuse(`unknown: ${name}`);
-    given.set(name, name === "--smoke" ? "" : args[++i] ?? refuse(`${name} of what?`));
+  --runtimes A,B  of: ${RUNTIMES.join(", ")}
+  --groups A,B    of: ${PARTS.join(", ")};
+                  "growth" by name takes every case of ours, a run of everything those with a target
+  --rounds N      samples of each case
+  --n N           items in a run
+  --against REV   ours beside ours at a git revision, in turns
+  --smoke         every case once, with few items: whether it runs, and loses none
+  --draw          measures nothing: prints bench/summary.json, and writes what is made from it`;
+
+const given = options();
+const effort = given.smoke ? SMOKE : { ...FULL, ...given.against !== undefined && SPREAD };
+const n = count("--n", given.n);
+const runtimes = list(given.runtimes, RUNTIMES) ?? RUNTIMES;
+const orders: Orders = {
+  ...effort,
+  ...n !== undefined && { n, growth: n, memory: n },
+  rounds: count("--rounds", given.rounds) ?? effort.rounds,
+  every: given.groups !== undefined || given.smoke,
+  parts: list(given.groups, given.against === undefined ? PARTS : GROUPS) ??
+    (given.against === undefined ? PARTS : GROUPS),
+};
+
+if (given.help) console.log(HELP);
+else if (given.draw) await draw(await committed());
+else if (given.against !== undefined) await compare(given.against);
+else await measureAll(Deno.args.length === 0);
+
+function options() {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  try {
+    return parseArgs({
+      args: Deno.args,
+      options: {
+        runtimes: text,
+        groups: text,
+        rounds: text,
+        n: text,
+        against: text,
+        smoke: flag,
+        draw: flag,
+        help: flag,
+      },
+    }).values;
+  } catch (error) {
+    refuse((error as Error).message);
   }
-  const smoke = given.has("--smoke");
-  const n = count("--n", given.get("--n"));
-  const revision = given.get("--against");
-  const effort = { ...smoke ? SMOKE : FULL, ...revision !== undefined && !smoke && SPREAD };
-  return {
-    runtimes: list(given.get("--runtimes"), RUNTIMES) ?? (smoke ? ["deno"] : RUNTIMES),
-    orders: {
-      ...effort,
-      ...(n !== undefined && { n, growth: n, memory: n }),
-      rounds: count("--rounds", given.get("--rounds")) ?? effort.rounds,
-      // To build the originals takes longer than all the rest of a smoke test.
-      every: given.has("--groups") || smoke,
-      parts: revision !== undefined
-        ? list(given.get("--groups"), GROUPS) ?? []
-        : list(given.get("--groups"), PARTS) ?? PARTS.filter((part) => !smoke || part !== "go"),
-    },
-    whole: given.size === 0,
-    revision,
-  };
 }
 
 function count(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return;
-  if (!/^[1-9]\d*$/.test(text)) refuse(`${name}: a number of at least 1`);
-  return Number(text);
+  const number = Number(text);
+  return Number.isSafeInteger(number) && number > 0
+    ? number
+    : refuse(`${name}: a whole number of at least 1`);
 }
 
 function list<N extends string>(text: string | undefined, known: readonly N[]): N[] | undefined {
@@ -115,80 +112,73 @@ function refuse(complaint: string): never {
 
 /** Ours beside ours at a revision. */
 async function compare(revision: string): Promise<void> {
-  const before: Edition = await edition(revision) ?? refuse(`no revision "${revision}"`);
-  const now: Edition = { root: ROOT, groups: GROUPS };
-  for (const runtime of runtimes) console.log(await against(before, now, runtime, orders));
+  const before = await edition(revision) ?? refuse(`no revision "${revision}"`);
+  for (const runtime of runtimes) console.log(await against(before, ROOT, runtime, orders));
 }
 
-async function measureAll(): Promise<void> {
-  const report: Report = {
-    results: await inOrder(runtimes, result),
-    sizes: orders.parts.includes("size") ? await sizes() : {},
-    go: await originals(),
-  };
-  console.log(`\n${text(report)}`);
-  if (whole) await write(report);
+async function draw(summary: Summary): Promise<void> {
+  await publish(summary);
+  console.log(text(summary));
 }
 
-async function inOrder<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await each(item));
-  return results;
-}
-
-async function result(runtime: RuntimeName): Promise<Result> {
-  console.error(`${title(runtime)} ...`);
-  const findings = await measured(await prepare(runtime, ROOT), orders);
-  return {
-    runtime,
-    title: title(runtime),
+async function measureAll(whole: boolean): Promise<void> {
+  const findings: Findings[] = [];
+  for (const runtime of runtimes) {
+    console.error(`${title(runtime)} ...`);
+    findings.push(await measured(runtime, ROOT, orders));
+  }
+  const summary: Summary = {
     date: new Date().toISOString().slice(0, 10),
+    revision: (await run("git", ["describe", "--always", "--dirty"])).output.trim(),
+    machine: findings[0]!.machine,
     rounds: orders.rounds,
-    noise: noise(findings.cases),
-    targets: judge(runtime, findings.cases),
-    ...findings,
+    runtimes: runtimes.map(title),
+    ...summarized(findings),
+    size: orders.parts.includes("size") ? await sizes() : [],
+    go: orders.parts.includes("go") ? await go() : { version: "", originals: [], skipped: [] },
   };
+  console.log(given.smoke ? smoked(summary) : `\n${text(summary)}`);
+  if (whole) await publish(summary);
+}
+
+/** A target that names no case judges nothing: a smoke test of all groups finds it. */
+function smoked({ runtimes, speed, go }: Summary): string {
+  for (const { group, name, against } of targets) {
+    const names = speed[group]?.map((row) => row[1]);
+    const known = (each: string) => names?.includes(each) ?? true;
+    const original = !go.originals.length || go.originals.some((each) => each[0] === against);
+    if (!known(name) || !known(against) && !original) refuse(`no case: ${name}, ${against}`);
+  }
+  const cases = Object.values(speed).flat().length;
+  return `${cases} cases run in ${runtimes.join(", ")}, and lose no item`;
 }
 
 /** What each entry point adds to a bundle. */
-async function sizes(): Promise<Record<string, Size>> {
+async function sizes(): Promise<Summary["size"]> {
   const { exports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
-  const sizes: Record<string, Size> = {};
+  const sizes: [string, number, number][] = [];
   for (const [name, path] of Object.entries<string>(exports)) {
-    sizes[name] = await size(`export * from "${path}"`);
+    const { minified, gzipped } = await size(`export * from "${path}"`);
+    sizes.push([name, minified, gzipped]);
   }
   await stop();
   return sizes;
 }
 
-async function originals(): Promise<Originals> {
-  if (!orders.parts.includes("go")) return { cases: [], skipped: [] };
+/** The Go originals in `bench/go`: one program, which takes the name of a system. */
+async function go(): Promise<Summary["go"]> {
+  const inGo = (...args: string[]) => run("go", args, { cwd: `${ROOT}bench/go` });
+  const version = await inGo("env", "GOVERSION").catch(() => undefined);
+  if (!version) return { version: "", originals: [], skipped: ["Go is not on this machine"] };
   console.error("go ...");
-  return await go(orders.n ?? GO.n, Math.min(orders.rounds, GO.rounds));
-}
-
-async function write(report: Report): Promise<void> {
-  const { results, sizes, go } = report;
-  await Deno.mkdir(RESULTS, { recursive: true });
-  const files: Record<string, string> = {
-    ...Object.fromEntries(results.map((result) => [`${result.runtime}.json`, json(result)])),
-    "go.json": json(go),
-    "size.json": json(sizes),
-    "README.md": markdown(report),
-    "throughput.svg": throughput(results),
-    "memory.svg": memory(results),
-    "latency.svg": latency(results),
-  };
-  for (const [name, content] of Object.entries(files)) {
-    await Deno.writeTextFile(`${RESULTS}/${name}`, content);
+  const [items, rounds] = [orders.n ?? GO.n, Math.min(orders.rounds, GO.rounds)];
+  const originals: [string, number][] = [];
+  const skipped: string[] = [];
+  for (const system of ["kratos", "singleflight", "gozero"]) {
+    const { success, output } = await inGo("run", ".", system, String(items), String(rounds));
+    const last = output.trim().split("\n").at(-1)!;
+    if (success) originals.push(...JSON.parse(last));
+    else skipped.push(`${system}: ${last}`);
   }
-  const { success, output } = await deno(["fmt", "--quiet", RESULTS]);
-  if (!success) throw new Error(output);
-}
-
-/** With numbers that a person can read, and that do not pretend. */
-function json(found: unknown): string {
-  const round = (_: string, value: unknown) =>
-    typeof value === "number" ? Number(value.toPrecision(4)) : value;
-  return `${JSON.stringify(found, round, 2)}\n`;
+  return { version: version.output.trim(), originals, skipped };
 }

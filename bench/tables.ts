@@ -1,188 +1,147 @@
-/** What was measured, as tables: a column for each runtime. */
+/** A summary as tables. */
 
-import type { Originals } from "./go.ts";
-import type { Measurement } from "./harness.ts";
-import type { Result } from "./result.ts";
-import { beside, GROWTH, ideals } from "./targets.ts";
-import type { Way } from "./ways/way.ts";
-import type { Size } from "../tools/size.ts";
+import type { Row, Summary } from "./summary.ts";
+import { GROWTH, RUNTIMES, type Target, targets } from "./targets.ts";
 
 /** The first row is the head. */
-export interface Table {
-  readonly title: string;
-  readonly rows: readonly (readonly string[])[];
+export type Table = readonly (readonly string[])[];
+
+/** What a run has found, as plain text. */
+export function text(summary: Summary): string {
+  const { runtimes, speed, latency, growth, memory, idle, size, go, noise } = summary;
+  const way = ["", "case", ...runtimes];
+  const tables: [title: string, head: readonly string[], body: Table][] = [
+    ...Object.entries(speed).map(([group, rows]): typeof tables[number] => [
+      `${group}: least ns for one, and multiples of the first`,
+      way,
+      rows.map(multiples(rows[0]!)),
+    ]),
+    ["memory: MB held before a sink that stands still", way, memory.map(cells(megabytes))],
+    [
+      "latency: ms till an item's batch comes, p50 / p99, 1000 items/s, linger 10",
+      way,
+      latency.map(cells((both) => both.map((each) => each.toFixed(1)).join(" / "))),
+    ],
+    ["growth: ns for one item, in longer and longer runs", way, growth.map(cells(grown))],
+    [
+      "idle: bytes of heap for one object, and timers",
+      way,
+      idle.map(cells(([bytes, timers]) => `${bytes.toFixed(0)}, ${timers.toFixed(2)}`)),
+    ],
+    [
+      "size: kB in a bundle",
+      ["entry point", "minified", "gzipped"],
+      size.map(([name, ...bytes]) => [name, ...bytes.map((each) => (each / 1000).toFixed(1))]),
+    ],
+    [
+      `Go: least ns for one, ${go.version}`,
+      ["case", "ns"],
+      go.originals.map(([name, least]) => [name, short(least)]),
+    ],
+    ["targets: the case / the other", verdictHead(summary), verdicts(summary)],
+  ];
+  const quiet = runtimes.map((runtime, index) => `${noise[index]!.toFixed(2)} in ${runtime}`);
+  return [
+    ...tables
+      .filter(([, , body]) => body.length)
+      .map(([title, head, body]) => `${title}\n\n${plain([head, ...body])}\n`),
+    ...go.skipped.map((word) => `Skipped: ${word}`),
+    `How quiet it was, by the median over the minimum of the usual case: ${quiet.join(", ")}.`,
+  ].join("\n");
 }
 
-/** The speeds of each group; what is bounded comes before what is not. */
-export function speeds(results: readonly Result[]): Table[] {
-  const { cases } = results[0]!;
-  return [...new Set(cases.map(({ group }) => group))].map((group) => {
-    const rows = cases
-      .map((each, index) => ({ each, index }))
-      .filter(({ each }) => each.group === group)
-      .sort((a, b) => Number(a.each.bounded === false) - Number(b.each.bounded === false));
-    return {
-      title: `${group}: ns for one ${rows[0]!.each.unit}`,
-      rows: [
-        ["", "case", "queue", ...results.map(({ title }) => title)],
-        ...rows.map(({ each, index }) => [
-          ...way(each),
-          ...results.map(({ cases }) => cost(cases[index]!)),
-        ]),
-      ],
-    };
-  });
+/** A table in columns of spaces. */
+export function plain(rows: Table): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
+    .join("\n");
 }
 
-/** What was held before a sink that stands still. */
-export function memories(results: readonly Result[]): Table[] {
-  return table("memory: MB held before a sink that stands still", results, "memory", {
-    head: ["", "case", "queue"],
-    left: way,
-    cell: ({ bytes }) => (bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0),
-  });
+/** A table in Markdown. */
+export function piped(rows: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const [head, ...body] = rows;
+  return [head!, head!.map(() => "---"), ...body].map(line).join("\n");
 }
 
-/** How long items waited. */
-export function latencies(results: readonly Result[]): Table[] {
-  return table(
-    "latency: ms till an item's batch comes, p50 / p99, 1000 items/s, linger 10",
-    results,
-    "latency",
-    {
-      head: ["", "case", "queue"],
-      left: way,
-      cell: ({ p50, p99 }) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`,
-    },
-  );
-}
-
-/** What an item costs in longer and longer runs. */
-export function growths(results: readonly Result[]): Table[] {
-  const sizes = results[0]!.growth[0]?.costs.map(({ n }) => exponent(n)).join(" / ");
-  return table(`growth: ns for one item, of ${sizes}; the last against 1e5`, results, "growth", {
-    head: ["group", "case"],
-    left: ({ group, name }) => [group, name],
-    cell: ({ costs, ratio }) =>
-      costs.map(({ nanoseconds }) => short(nanoseconds)).join(" / ") +
-      (ratio === undefined ? "" : `; ${judged(ratio, GROWTH)}`),
-  });
-}
-
-/** What objects cost that have nothing to do. */
-export function idles(results: readonly Result[]): Table[] {
-  return table("idle: bytes of heap for one object, and timers", results, "idle", {
-    head: ["object"],
-    left: ({ name }) => [name],
-    cell: ({ bytes, timers }) => `${bytes.toFixed(0)}, ${timers.toFixed(timers % 1 ? 2 : 0)}`,
-  });
-}
-
-/** The ratios that were promised. */
-export function verdicts(results: readonly Result[]): Table[] {
-  return table("targets: the case against another, in the same run", results, "targets", {
-    head: ["case", "against", "at most"],
-    left: ({ name, against }, index) => {
-      const limits = new Set(results.map(({ targets }) => targets[index]!.atMost.toFixed(2)));
-      return [name, against, [...limits].join(" / ")];
-    },
-    cell: ({ ratio, atMost }) => judged(ratio, atMost),
-  });
-}
-
-/** Ours as multiples of the same job by hand, by the least sample of each. */
-export function besideIdeals(results: readonly Result[]): Table[] {
-  const rows = ideals.flatMap(({ group, name, against }) => {
-    const least = ({ cases }: Result, of: string) =>
-      cases.find((each) => each.group === group && each.name === of)?.minimum ?? NaN;
-    const ideal = results.map((result) => least(result, against));
-    if (ideal.some(Number.isNaN)) return [];
-    return [[
-      name,
-      against,
-      ...results.map((result, index) =>
-        `${(least(result, name) / ideal[index]!).toFixed(2)} of ${short(ideal[index]!)}`
-      ),
-    ]];
-  });
-  const title = "ideal: ours / the same job by hand, minima, of so many ns";
-  const head = ["case", "ideal", ...results.map((result) => result.title)];
-  return rows.length ? [{ title, rows: [head, ...rows] }] : [];
-}
-
-/** The Go originals, and ours as multiples of them. */
-export function besideGo(results: readonly Result[], { version, cases }: Originals): Table[] {
-  const rows = beside.flatMap(({ group, name, against, atMost }) => {
-    const original = cases.find((each) => each.name === against);
-    const ours = results.map(({ cases }) =>
-      cases.find((each) => each.group === group && each.name === name)
-    );
-    if (!original) return [];
-    return [[
-      against,
-      short(original.median),
-      name,
-      atMost?.toFixed(2) ?? "",
-      ...ours.map((each) => each ? judged(each.median / original.median, atMost) : "not measured"),
-    ]];
-  });
-  const head = ["original", `${version}, ns`, "ours", "at most", ...results.map((r) => r.title)];
-  return rows.length ? [{ title: "beside Go", rows: [head, ...rows] }] : [];
-}
-
-/** What the entry points add to a bundle. */
-export function bundles(sizes: Readonly<Record<string, Size>>): Table[] {
-  const rows = Object.entries(sizes).map(([name, { minified, gzipped }]) => [
+function multiples([, , ...floor]: Row<number>): (row: Row<number>) => string[] {
+  return ([kind, name, ...least]) => [
+    kind,
     name,
-    (minified / 1000).toFixed(1),
-    (gzipped / 1000).toFixed(1),
-  ]);
-  const title = "size: kB in a bundle";
-  return rows.length ? [{ title, rows: [["entry point", "minified", "gzipped"], ...rows] }] : [];
+    ...least.map((each, index) => `${short(each)} (${exact(each / floor[index]!)})`),
+  ];
 }
 
-type Part = "memory" | "latency" | "growth" | "idle" | "targets";
-
-interface Columns<Row> {
-  readonly head: readonly string[];
-  left(row: Row, index: number): readonly string[];
-  cell(row: Row): string;
+function cells<Cell>(shown: (cell: Cell) => string): (row: Row<Cell>) => string[] {
+  return ([kind, name, ...each]) => [kind, name, ...each.map(shown)];
 }
 
-/** The same rows of all results; none where the part was not asked for. */
-function table<P extends Part>(
-  title: string,
-  results: readonly Result[],
-  part: P,
-  { head, left, cell }: Columns<Result[P][number]>,
-): Table[] {
-  const first: readonly Result[P][number][] = results[0]![part];
-  if (!first.length) return [];
-  const rows = first.map((row, index) => [
-    ...left(row, index),
-    ...results.map((result) => cell(result[part][index]!)),
-  ]);
-  return [{ title, rows: [[...head, ...results.map(({ title }) => title)], ...rows] }];
+function grown(costs: readonly number[]): string {
+  const ratio = costs.at(-1)! / costs[0]!;
+  return `${costs.map(short).join(" / ")}; ${judged(ratio, GROWTH)}`;
 }
 
-function way({ kind, name, bounded }: Way): string[] {
-  return [kind, name, bounded === undefined ? "" : bounded ? "bounded" : "unbounded"];
+/** Each target whose two cases were measured, as a row: its limits, and what is to say of them. */
+export function verdicts(summary: Summary): string[][] {
+  return targets.flatMap((target) => {
+    const found = ratios(summary, target);
+    if (!found) return [];
+    const { name, against, atMost } = target;
+    const limits = summary.runtimes.map((title) => atMost?.[runtime(title)]);
+    const same = limits.every((limit) => limit === limits[0]);
+    return [[
+      name,
+      original(summary, against) ? `${against} (Go)` : against,
+      (same ? limits.slice(0, 1) : limits).join(" / "),
+      ...found.map((ratio, index) => judged(ratio, limits[index])),
+    ]];
+  });
 }
 
-function cost({ median, ratio }: Measurement): string {
-  return `${short(median)} (${ratio.toFixed(ratio < 0.1 ? 3 : 2)})`;
+/** The head of them. */
+export function verdictHead({ runtimes }: Summary): string[] {
+  return ["case", "against", "at most", ...runtimes];
+}
+
+/** A runtime's place in the limits of a target. */
+function runtime(title: string): number {
+  return RUNTIMES.findIndex((name) => name.startsWith(title.split(" ")[0]!));
+}
+
+/** The case as multiples of the other, in each runtime. */
+export function ratios(summary: Summary, { group, name, against }: Target): number[] | undefined {
+  const ours = least(summary, group, name);
+  const inGo = original(summary, against);
+  const theirs = least(summary, group, against) ??
+    (inGo === undefined ? undefined : ours?.map(() => inGo));
+  return theirs && ours?.map((each, index) => each / theirs[index]!);
+}
+
+function original({ go }: Summary, name: string): number | undefined {
+  return go.originals.find((each) => each[0] === name)?.[1];
+}
+
+/** A case in each runtime. */
+function least({ speed }: Summary, group: string, name: string): readonly number[] | undefined {
+  const row = speed[group]?.find((row) => row[1] === name);
+  return row?.slice(2) as number[] | undefined;
+}
+
+/** Bytes as megabytes. */
+export function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0);
 }
 
 function judged(ratio: number, atMost: number | undefined): string {
-  const exact = ratio.toFixed(ratio < 0.1 ? 3 : 2);
-  if (atMost === undefined) return exact;
-  return ratio <= atMost ? `${exact} ok` : `${exact} (${(ratio / atMost).toFixed(1)} of it)`;
+  if (atMost === undefined) return exact(ratio);
+  return ratio <= atMost ? `${exact(ratio)} ok` : `${exact(ratio)} missed`;
+}
+
+function exact(ratio: number): string {
+  return ratio.toFixed(ratio < 1 ? 3 : 2);
 }
 
 function short(value: number): string {
   return value.toFixed(value < 1 ? 2 : value < 100 ? 1 : 0);
-}
-
-function exponent(n: number): string {
-  return n.toExponential().replace("+", "");
 }

@@ -2,46 +2,66 @@
 
 import { cpus } from "node:os";
 import process from "node:process";
-import { groups } from "./groups.ts";
-import { type Effort, measure, type Measurement } from "./harness.ts";
-import { type Growth, growth } from "./studies/growth.ts";
-import { type Idle, idle } from "./studies/idle.ts";
-import { type Delay, latency } from "./studies/latency.ts";
-import { type Held, memory } from "./studies/memory.ts";
+import { aggregator } from "./cases/aggregator.ts";
+import { batching, chain } from "./cases/batching.ts";
+import { counted as handled, fanout, loops, pools } from "./cases/fanout.ts";
+import { keys, singleflight } from "./cases/singleflight.ts";
+import { chunks, construction, counted as mapped, map, mappers } from "./cases/transforms.ts";
+import { type Group, measure, micros, millis } from "./harness.ts";
+import { idle, memory } from "./studies/memory.ts";
+import { growth, latency } from "./studies/time.ts";
+import type { Findings, Measurement, Orders } from "./summary.ts";
 
-/** What to measure. */
-export interface Orders extends Effort {
-  /** Names of groups, and of studies. */
-  readonly parts: readonly string[];
-  /** How many items, or objects, a study takes. */
-  readonly memory: number;
-  readonly latency: number;
-  readonly growth: number;
-  /** Whether growth takes every case. */
-  readonly every: boolean;
-  readonly idle: number;
+/** All groups, in the order of the tables. */
+export const groups: readonly Group[] = [
+  batching,
+  aggregator,
+  fanout,
+  map,
+  ...loaded("50us", micros, 5000),
+  ...loaded("5ms", millis, 160),
+  chain,
+  chunks,
+  singleflight,
+  keys,
+  construction,
+];
+
+/** The studies. */
+export const studies: readonly string[] = ["latency", "growth", "memory", "idle"];
+
+/** Fan-out and map with work that takes its time, beside loops that wait for nothing else. */
+function loaded(load: string, work: () => Promise<void>, n: number): Group[] {
+  const mapping = (i: number) => work().then(() => i + 1);
+  return [
+    { name: `fanout-${load}`, n, cases: [loops, ...pools].map((pool) => handled(pool, work)) },
+    {
+      name: `map-${load}`,
+      n,
+      cases: [handled(loops, work), ...mappers.map((mapper) => mapped(mapper, mapping))],
+    },
+  ];
 }
 
-/** What was measured. */
-export interface Findings {
-  readonly machine: string;
-  readonly cases: readonly Measurement[];
-  readonly latency: readonly Delay[];
-  readonly growth: readonly Growth[];
-  readonly memory: readonly Held[];
-  readonly idle: readonly Idle[];
-}
-
-const orders: Orders = JSON.parse(process.argv[2]!);
-
-/** A part, if it was asked for. */
-async function part<T>(name: string, measure: () => Promise<T[]>): Promise<T[]> {
-  if (!orders.parts.includes(name)) return [];
-  const start = performance.now();
-  process.stderr.write(`  ${name} ...`);
-  const found = await measure();
-  process.stderr.write(` ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
-  return found;
+async function find(orders: Orders): Promise<Findings> {
+  const part = async <T>(name: string, measure: () => Promise<T[]>): Promise<T[]> => {
+    if (!orders.parts.includes(name)) return [];
+    const start = performance.now();
+    process.stderr.write(`  ${name} ...`);
+    const found = await measure();
+    process.stderr.write(` ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+    return found;
+  };
+  const cases: Measurement[] = [];
+  for (const group of groups) cases.push(...await part(group.name, () => measure(group, orders)));
+  return {
+    machine: machine(),
+    cases,
+    latency: await part("latency", () => latency(orders.latency)),
+    growth: await part("growth", () => growth(groups, orders.growth, orders.every)),
+    memory: await part("memory", () => memory(orders.memory)),
+    idle: await part("idle", () => idle(orders.idle)),
+  };
 }
 
 function machine(): string {
@@ -49,15 +69,8 @@ function machine(): string {
   return `${all.length} x ${all[0]?.model.trim()}, ${process.platform} ${process.arch}`;
 }
 
-const cases: Measurement[] = [];
-for (const group of groups) cases.push(...await part(group.name, () => measure(group, orders)));
-const findings: Findings = {
-  machine: machine(),
-  cases,
-  latency: await part("latency", () => latency(orders.latency)),
-  growth: await part("growth", () => growth(groups, orders.growth, orders.every)),
-  memory: await part("memory", () => memory(orders.memory)),
-  idle: await part("idle", () => idle(orders.idle)),
-};
-// What was left standing still has timers.
-process.stdout.write(JSON.stringify(findings), () => process.exit(0));
+if (import.meta.main) {
+  const findings = await find(JSON.parse(process.argv[2]!));
+  // What was left standing still has timers.
+  process.stdout.write(JSON.stringify(findings), () => process.exit(0));
+}

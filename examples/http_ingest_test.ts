@@ -1,107 +1,68 @@
 /** The HTTP ingest server, as a process in each runtime, under more load than it can take. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { binary } from "../tools/runtimes.ts";
+import { readOptions } from "./http_ingest/options.ts";
+import { explain } from "./http_ingest/serve.ts";
+import { type Host, inEach, Program } from "./support/program.ts";
 
-const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
-const SERVER = "examples/http_ingest.ts";
+const SERVER = "examples/http_ingest.js";
 const CONNECTIONS = 64;
 /** Before memory is read first, before SIGTERM, and in all. */
-const [WARM, CALM, ALL] = [4000, 16_000, 20_000];
+const [WARM, CALM, ALL] = [2000, 11_000, 13_000];
 /** The most that memory may grow by after the warm-up, in bytes. */
-const GROWTH = 64 * 1024 * 1024;
+const GROWTH = 48 * 1024 * 1024;
 
-const hosts = ["deno", "bun", "node24"] as const;
-type Host = typeof hosts[number];
-
-/** A server that runs on a database in a directory of its own. */
+/** A server that listens, with a database in the directory. */
 class Server implements AsyncDisposable {
-  output = "";
-  readonly #directory: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #read: Promise<unknown>;
+  readonly program: Program;
+  readonly port: number;
+  readonly #database: string;
   readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: CONNECTIONS });
-  #url = "";
 
-  constructor(directory: string, [program, ...args]: string[]) {
-    this.#directory = directory;
-    this.#child = new Deno.Command(program!, {
-      args: [...args, "--port", "0", "--database", this.database],
-      cwd: ROOT,
-      env: { NO_COLOR: "1" },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#read = Promise.all([this.#child.stdout, this.#child.stderr].map(async (stream) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) this.output += text;
-    }));
+  private constructor(program: Program, database: string, port: number) {
+    this.program = program;
+    this.#database = database;
+    this.port = port;
   }
 
-  static async start(host: Host, ...args: string[]): Promise<Server> {
-    const directory = await Deno.makeTempDir({ prefix: "weir-http-" });
-    const runtime = host === "deno" ? [Deno.execPath(), "run", "-A"] : [await binary(host)];
-    const server = new Server(directory, [...runtime, SERVER, ...args]);
-    server.#url = (await server.says(/listening on (\S+)/))[1]!;
-    return server;
-  }
-
-  get database(): string {
-    return `${this.#directory}/events.sqlite`;
-  }
-
-  /** Waits until the output says so. */
-  async says(pattern: RegExp): Promise<RegExpMatchArray> {
-    let ended = false;
-    this.#child.status.then(() => ended = true);
-    for (;;) {
-      const match = this.output.match(pattern);
-      if (match) return match;
-      assert(!ended, `ended without ${pattern}: ${this.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  static async start(host: Host, directory: string, ...args: string[]): Promise<Server> {
+    const database = `${directory}/events.sqlite`;
+    const files = ["--port", "0", "--database", database];
+    const program = await Program.start(host, SERVER, [...files, ...args]);
+    const [, port] = await program.says(/listening on http:\/\/127\.0\.0\.1:(\d+)/);
+    return new Server(program, database, Number(port));
   }
 
   async post(body: string): Promise<Response> {
     const init = { method: "POST", body, client: this.#client };
-    const response = await fetch(`${this.#url}/events`, init);
+    const response = await fetch(`http://127.0.0.1:${this.port}/events`, init);
     await response.body?.cancel();
     return response;
   }
 
   // deno-lint-ignore no-explicit-any
   async stats(): Promise<any> {
-    return await (await fetch(`${this.#url}/stats`, { client: this.#client })).json();
+    const init = { client: this.#client };
+    return await (await fetch(`http://127.0.0.1:${this.port}/stats`, init)).json();
   }
 
-  terminate(): void {
-    this.#child.kill("SIGTERM");
+  /** By SQL. */
+  open(): DatabaseSync {
+    return new DatabaseSync(this.#database);
   }
 
-  /** The exit code. */
-  async end(): Promise<number> {
-    await this.#read;
-    return (await this.#child.status).code;
-  }
-
-  /** The ids in the database, by SQL. */
+  /** The ids in the database. */
   rows(): string[] {
-    const database = new DatabaseSync(this.database);
+    const database = this.open();
     const rows = database.prepare("SELECT id FROM events").all();
     database.close();
     return rows.map((row) => String(row["id"]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.end();
+    await this.program[Symbol.asyncDispose]();
     this.#client.close();
-    await Deno.remove(this.#directory, { recursive: true });
   }
 }
 
@@ -143,11 +104,13 @@ class Load {
   }
 }
 
-for (const host of hosts) {
-  Deno.test(`HTTP ingest in ${host}: under overload and SIGTERM every 202 is in the database`, async () => {
+inEach(
+  "HTTP ingest: under overload and SIGTERM every 202 is in the database",
+  async (host, directory) => {
     // 500 events a second, and 200 wait.
     const limits = ["--batch", "50", "--capacity", "200", "--latency", "100", "--linger", "20"];
-    await using server = await Server.start(host, ...limits);
+    await using server = await Server.start(host, directory, ...limits);
+    const { program } = server;
     const load = new Load(server);
 
     await load.until(WARM);
@@ -161,49 +124,116 @@ for (const host of hosts) {
     assert(calm.waiting <= 200 && calm.running <= 50, JSON.stringify(calm));
 
     const rest = load.until(ALL);
-    server.terminate();
+    program.signal("SIGTERM");
     await rest;
-    assertEquals(await server.end(), 0, server.output);
+    assertEquals([await program.end(), program.stderr], [0, ""]);
     assertEquals(load.counts.reduce((sum, count) => sum + count), ALL);
     assertEquals(server.rows().sort(), load.accepted.sort());
 
     const [accepted, refused, failed] = load.counts;
-    const last = JSON.parse(server.output.trim().split("\n").at(-1)!);
+    const last = JSON.parse(program.stdout.trim().split("\n").at(-1)!);
     assertEquals([last.accepted, last.done], [accepted, accepted]);
     console.log(
       `${host}: ${ALL} requests, ${accepted} times 202, ${refused} times 503, ${failed} without an ` +
         `answer after SIGTERM; RSS ${[warm, calm, last].map(({ rss }) => mib(rss)).join(", ")} MiB`,
     );
     assert(Math.max(calm.rss, last.rss) - warm.rss < GROWTH, "memory grew");
-  });
+  },
+);
 
-  Deno.test(`HTTP ingest in ${host}: what is no event is refused with a reason`, async () => {
-    await using server = await Server.start(host, "--latency", "200");
-    const bodies = ["", "{", "null", "3", '"id"', "[]", "{}", '{"id":1}', "x".repeat(65 * 1024)];
-    const statuses: number[] = [];
-    for (const body of bodies) statuses.push((await server.post(body)).status);
-    assertEquals(statuses, [...Array(8).fill(400), 413]);
-    // Twice, as a client does that had no answer.
-    for (const id of ["a", "b", "a"]) {
-      assertEquals((await server.post(`{"id":"${id}"}`)).status, 202);
-    }
-    server.terminate();
-    await server.says(/draining/);
-    server.terminate(); // changes nothing
-    assertEquals([await server.end(), server.rows().sort()], [0, ["a", "b"]], server.output);
-  });
+inEach("HTTP ingest: what is no event is refused with a reason", async (host, directory) => {
+  await using server = await Server.start(host, directory, "--latency", "200");
+  const { program } = server;
+  const bodies = ["", "{", "null", "3", '"id"', "[]", "{}", '{"id":1}', "x".repeat(65 * 1024)];
+  const statuses: number[] = [];
+  for (const body of bodies) statuses.push((await server.post(body)).status);
+  assertEquals(statuses, [...Array(8).fill(400), 413]);
+  // Twice, as a client does that had no answer.
+  for (const id of ["a", "b", "a"]) {
+    assertEquals((await server.post(`{"id":"${id}"}`)).status, 202);
+  }
+  program.signal("SIGTERM");
+  await program.says(/draining/);
+  program.signal("SIGTERM"); // changes nothing
+  assertEquals([await program.end(), server.rows().sort()], [0, ["a", "b"]], program.output);
+});
 
-  Deno.test(`HTTP ingest in ${host}: what cannot be written is no success`, async () => {
-    await using server = await Server.start(host);
-    const other = new DatabaseSync(server.database);
-    other.exec("DROP TABLE events");
-    other.close();
+inEach("HTTP ingest: a file that is no database is named", async (host, directory) => {
+  const database = `${directory}/no.sqlite`;
+  await Deno.writeTextFile(database, "no database, however long one reads in it");
+  await using program = await Program.start(host, SERVER, ["--port", "0", "--database", database]);
+  assertEquals([await program.end(), program.stdout], [1, ""]);
+  assertEquals(program.stderr, `${database}: file is not a database\n`);
+});
+
+inEach("HTTP ingest: what cannot be written is no success", async (host, directory) => {
+  await using server = await Server.start(host, directory);
+  const { program } = server;
+  const other = server.open();
+  other.exec("DROP TABLE events");
+  other.close();
+  assertEquals((await server.post('{"id":"a"}')).status, 202);
+  assertEquals(await program.end(), 1);
+  assertMatch(program.output, /no such table: events/);
+  assertMatch(program.output, /"accepted":1,.*"failed":1/);
+});
+
+inEach(
+  "HTTP ingest: a connection without a request does not hold up the end",
+  async (host, directory) => {
+    await using server = await Server.start(host, directory);
+    using _silent = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    // One that came after it has an answer, so that the silent one has been noticed.
     assertEquals((await server.post('{"id":"a"}')).status, 202);
-    assertEquals(await server.end(), 1);
-    assertMatch(server.output, /no such table: events/);
-    assertMatch(server.output, /"accepted":1,.*"failed":1/);
-  });
-}
+    server.program.signal("SIGTERM");
+    assertEquals(await server.program.end(), 0);
+  },
+);
+
+inEach("HTTP ingest: a port that is in use is named, and what to do", async (host, directory) => {
+  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = other.addr as Deno.NetAddr;
+  await using program = await Program.start(host, SERVER, [
+    ...["--port", `${port}`, "--database", `${directory}/events.sqlite`],
+  ]);
+  assertEquals([await program.end(), program.stdout], [1, ""]);
+  assertEquals(
+    program.stderr,
+    `Port ${port} is in use; give another with --port, or 0 for a free one.\n`,
+  );
+});
+
+inEach(
+  "HTTP ingest: wrong options are explained before anything is done",
+  async (host, directory) => {
+    await using program = await Program.start(host, SERVER, [
+      ...["--port", "65536", "--database", `${directory}/events.sqlite`],
+    ]);
+    assertEquals([await program.end(), program.stdout], [2, ""]);
+    assertMatch(program.stderr, /^--port must be a whole number from 0 to 65535; got "65536"\n\n/);
+    assertEquals([...Deno.readDirSync(directory)], []);
+  },
+);
+
+Deno.test("HTTP ingest: each option has a rule", () => {
+  const wrong: Array<[args: string[], rule: string]> = [
+    [["--port", "http"], "--port must be a whole number from 0 to 65535"],
+    [["--batch", "0"], "--batch must be a whole number from 1 "],
+    [["--capacity", "0"], "--capacity must be a whole number from 1 "],
+    [["--linger", "1.5"], "--linger must be a whole number from 0 "],
+    [["--latency", "x"], "--latency must be a whole number from 0 "],
+    [["--database", "/nonexistent/x.db"], "--database must be in a directory that exists"],
+    [["--nonsense"], "--nonsense"],
+  ];
+  for (const [args, rule] of wrong) {
+    assertStringIncludes(assertThrows(() => readOptions(args), Error).message, rule);
+  }
+  const denied = Object.assign(new Error("listen EACCES"), { code: "EACCES" });
+  assertEquals(
+    String(explain(denied, 80)),
+    "Error: Port 80 is not permitted; give one from 1024 with --port.",
+  );
+});
 
 function mib(bytes: number): number {
   return Math.round(bytes / 1024 / 1024);

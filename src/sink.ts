@@ -307,7 +307,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   override abort(reason?: unknown): Promise<void> {
-    // By user code that an abort calls: the stream would take this reason, and Node 20 would break.
+    // By user code that an abort calls: the stream would take this reason.
     if (this.#aborting) return resolved();
     this.#aborting = true;
     try {

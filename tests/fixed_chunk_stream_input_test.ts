@@ -57,7 +57,7 @@ test("FixedChunkStream takes every kind of buffer and view, shared and resizable
   ];
   const Resizable = ArrayBuffer as new (length: number, options: unknown) => ArrayBuffer;
   const resizable = new Resizable(2, { maxByteLength: 8 });
-  // Node 20 has them, older engines ignore the option.
+  // Older engines ignore the option.
   if ("resizable" in resizable) {
     new Uint8Array(resizable).set([1, 2]);
     cases.push([resizable, [1, 2]], [new Uint8Array(resizable), [1, 2]]);

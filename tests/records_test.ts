@@ -4,11 +4,12 @@ import { RecordError, records } from "../examples/ingest/records.ts";
 import { test } from "./support/test.ts";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 async function split(...pieces: Array<string | Uint8Array>): Promise<string[]> {
   const found: string[] = [];
   const bytes = pieces.map((piece) => typeof piece === "string" ? encoder.encode(piece) : piece);
-  for await (const record of records(bytes)) found.push(record);
+  for await (const record of records(bytes)) found.push(decoder.decode(record).trim());
   return found;
 }
 
@@ -18,20 +19,20 @@ function cut(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
 }
 
-test("records: any array of objects, cut anywhere, gives its objects", async () => {
+test("records: any array, cut anywhere, gives its values", async () => {
   const tricky = fc.string({
     unit: fc.constantFrom("{", "}", '"', "\\", "[", "]", ",", "é", "🏞️"),
   });
   const value = fc.oneof(fc.jsonValue(), tricky, fc.string({ unit: "binary" }));
-  const object = fc.dictionary(fc.oneof(fc.string(), tricky), value);
+  const record = fc.oneof(fc.dictionary(fc.oneof(fc.string(), tricky), value), value);
   const space = fc.constantFrom(undefined, 1, "\t", "\r\n ");
   await fc.assert(fc.asyncProperty(
-    fc.array(object),
+    fc.array(record),
     space,
     fc.array(fc.nat()),
-    async (objects, indent, cuts) => {
+    async (values, indent, cuts) => {
       // As JSON has it: without -0 and lone surrogates.
-      const bytes = encoder.encode(JSON.stringify(objects, undefined, indent));
+      const bytes = encoder.encode(JSON.stringify(values, undefined, indent));
       const expected = JSON.parse(new TextDecoder().decode(bytes));
       const texts = await split(...cut(bytes, cuts));
       assertEquals(texts.map((text) => JSON.parse(text)), expected);
@@ -48,14 +49,43 @@ test("records: a byte at a time", async () => {
   ]);
 });
 
-test("records: the text is passed on as it is, for JSON.parse to judge", async () => {
-  assertEquals(await split("[{bad},", "{}]"), ["{bad}", "{}"]);
+test("records: a bad one is passed on as it is, and does no harm to the next", async () => {
+  const bad = [
+    "{bad}",
+    "nothing",
+    '{"a brace": "more"}}',
+    '{"a comma"} {"less"}',
+    '{"a line break": "raw\n}"}',
+    '{"a quote": "unescaped" "}"}',
+    "{]",
+  ];
+  const bytes = encoder.encode(`[${bad.map((text) => `${text},\n{}`).join(",\n")}]`);
+  const expected = bad.flatMap((text) => [text, "{}"]);
+  await fc.assert(fc.asyncProperty(fc.array(fc.nat()), async (cuts) => {
+    assertEquals(await split(...cut(bytes, cuts)), expected);
+  }));
+});
+
+test("records: one that lacks its end is not held for ever", async () => {
+  const longer = function* () {
+    yield encoder.encode('[1,{"name":"');
+    for (;;) yield new Uint8Array(100_000).fill(120);
+  };
+  const error = await assertRejects(async () => {
+    for await (const _ of records(longer()));
+  }, RecordError);
+  assertEquals([error.record, error.message], [
+    2,
+    "longer than 1048576 bytes, so a brace or a quote of it lacks its partner",
+  ]);
 });
 
 test("records: those before a fault come out", async () => {
   const found: string[] = [];
   const error = await assertRejects(async () => {
-    for await (const record of records([encoder.encode("[{},{},3]")])) found.push(record);
+    for await (const record of records([encoder.encode("[{},{},]")])) {
+      found.push(decoder.decode(record));
+    }
   }, RecordError);
   assertEquals(found, ["{}", "{}"]);
   assertEquals(error.record, 3);
@@ -64,13 +94,12 @@ test("records: those before a fault come out", async () => {
 const FAULTS: Array<[string, number, string]> = [
   ["", 1, "the input ends where [ should be"],
   ["{}", 1, '"{" where [ should be'],
-  ["[", 1, "the input ends where { or ] should be"],
-  ["[,", 1, '"," where { or ] should be'],
-  ["[{}", 2, "the input ends where , or ] should be"],
-  ["[{}{}]", 2, '"{" where , or ] should be'],
-  ["[{},", 2, "the input ends where { should be"],
-  ["[{},]", 2, '"]" where { should be'],
-  ["[{},[]]", 2, '"[" where { should be'],
+  ["[", 1, "the input ends where a record or ] should be"],
+  ["[,", 1, '"," where a record or ] should be'],
+  ["[{}", 1, "the input ends where , or ] should be"],
+  ["[{},", 2, "the input ends where a record should be"],
+  ["[{},]", 2, '"]" where a record should be'],
+  ["[{},,{}]", 2, '"," where a record should be'],
   ['[{},{"a":"}]', 2, "the input ends inside of a record"],
   ["[{}]]", 2, '"]" where nothing more should be'],
 ];
@@ -82,11 +111,11 @@ for (const [text, record, message] of FAULTS) {
   });
 }
 
-test("records: what is not UTF-8 is a fault", async () => {
-  for (const pieces of [["[{},", Uint8Array.of(0xff)], ["[{},", Uint8Array.of(0xc3)]]) {
-    const error = await assertRejects(() => split(...pieces), RecordError);
-    assertEquals([error.record, error.message], [2, "the text is not UTF-8"]);
-  }
+test("records: what is not UTF-8 is passed on as it is", async () => {
+  const found: number[][] = [];
+  const pieces = [encoder.encode("["), Uint8Array.of(0xff, 0xc3), encoder.encode(",{}]")];
+  for await (const record of records(pieces)) found.push([...record]);
+  assertEquals(found, [[0xff, 0xc3], [0x7b, 0x7d]]);
 });
 
 test("records: nothing more is read once the consumer stops", async () => {
@@ -99,6 +128,8 @@ test("records: nothing more is read once the consumer stops", async () => {
       returned = true;
     }
   }
-  for await (const record of records(pieces())) if (record === "{}" && read === 3) break;
+  for await (const record of records(pieces())) {
+    if (decoder.decode(record) === "{}" && read === 3) break;
+  }
   assertEquals([read, returned], [3, true]);
 });

@@ -1,54 +1,68 @@
-/** The benchmarks run, lose nothing, and their targets name cases that exist. */
+/**
+ * What the README and the docs show of the benchmarks is what was measured. The benchmarks themselves
+ * run by `deno task bench --smoke`: their packages are not installed here.
+ */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { told } from "../bench/against.ts";
-import { latency, memory, throughput } from "../bench/chart.ts";
-import { groups } from "../bench/groups.ts";
-import { markdown } from "../bench/report.ts";
-import type { Report, Result } from "../bench/result.ts";
-import { beside, ideals, judge, RUNTIMES } from "../bench/targets.ts";
-import { deno } from "./run.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { edition, told } from "../bench/process.ts";
+import { committed, filled, published } from "../bench/readme.ts";
+import { text } from "../bench/tables.ts";
 
-const bench = (...args: string[]) => deno(["run", "-A", "--no-check", "bench/run.ts", ...args]);
-
-for (const runtime of RUNTIMES) {
-  Deno.test(`every case of the benchmarks runs in ${runtime}, and loses no item`, async () => {
-    const { success, output } = await bench("--smoke", "--runtimes", runtime);
-    assert(success, output);
-    for (const { cases } of groups) {
-      for (const { name } of cases) assert(output.includes(name), name);
-    }
-    for (const part of ["memory", "latency", "growth", "idle", "size"]) {
-      assertMatch(output, new RegExp(`^${part}: `, "m"));
-    }
-  });
-}
-
-Deno.test("an unknown part is refused", async () => {
-  const { success, output } = await bench("--groups", "nothing");
-  assert(!success);
-  assertMatch(output, /no "nothing"; there are: batching, /);
-});
-
-Deno.test("an unknown revision is refused", async () => {
-  for (const revision of ["no-such-revision", "--help", "HEAD:bench"]) {
-    const { success, output } = await bench("--against", revision);
-    assert(!success);
-    assertEquals(output, `no revision "${revision}"\n`);
+Deno.test("pictures and tables are those of bench/summary.json", async () => {
+  for (const [path, content] of await published(await committed())) {
+    assert(await Deno.readTextFile(path) === content, `${path}: deno task bench --draw`);
   }
 });
 
-Deno.test("every case of ours is measured beside the last commit", async () => {
-  const args = ["--against", "HEAD", "--smoke", "--groups", "fanout"];
-  const { success, output } = await bench(...args);
-  assert(success, output);
-  assertMatch(output, /^group +case +ns before +ns now +now \/ before +of the least$/m);
-  assertMatch(output, /^fanout +Fanout\.consume +[\d.]+ +[\d.]+ +[\d.]+( slower)? +[\d.]+$/m);
+Deno.test("a place is filled, and one without an end is refused", () => {
+  const page = "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb";
+  const expected = "a\n<!-- bench:x -->\n\nnew\n\n<!-- /bench:x -->\nb";
+  assertEquals(filled(page, { x: "new", y: "nowhere" }), expected);
+  assertThrows(() => filled("<!-- bench:x -->", { x: "new" }), Error, "has no end");
+});
+
+Deno.test("a run is told as tables, and held against its targets", async () => {
+  const floor = ["floor", "pipeTo a no-op sink", 100] as const;
+  const lines = text({
+    ...await committed(),
+    runtimes: ["bun 0"],
+    noise: [1.04],
+    speed: {
+      batching: [floor, ["weir", "BatchStream.from", 34]],
+      aggregator: [floor, ["weir", "Aggregator.tryPush", 6.7]],
+    },
+    latency: [["weir", "a way", [5, 10]]],
+    growth: [["weir", "grows", [20, 22, 30]]],
+    memory: [["weir", "a way", 2e6]],
+    idle: [["weir", "an object", [12, 1]]],
+    size: [[".", 20_000, 10_000]],
+    go: { version: "go0", originals: [["go-zero BulkExecutor", 67]], skipped: ["kratos: why"] },
+  }).split("\n").map((line) => line.split(/ {2,}/).join(" | "));
+  for (
+    const line of [
+      "weir | BatchStream.from | 34.0 (0.340)",
+      "weir | a way | 5.0 / 10.0",
+      "weir | grows | 20.0 / 22.0 / 30.0; 1.50 missed",
+      "weir | a way | 2.00",
+      "weir | an object | 12, 1.00",
+      ". | 20.0 | 10.0",
+      "BatchStream.from | pipeTo a no-op sink | 0.34 | 0.340 ok",
+      "Aggregator.tryPush | pipeTo a no-op sink | 0.066 | 0.067 missed",
+      "Aggregator.tryPush | go-zero BulkExecutor (Go) | 0.100",
+      "Skipped: kratos: why",
+    ]
+  ) assert(lines.includes(line), `${line}\n\n${lines.join("\n")}`);
+});
+
+Deno.test("what is no revision has no edition", async () => {
+  for (const revision of ["no-such-revision", "--help", "HEAD:bench"]) {
+    assertEquals(await edition(revision), undefined);
+  }
 });
 
 Deno.test("what has become slower comes first, and what one side lacks is named", () => {
   const measured = (name: string, minimum: number, kind: "weir" | "floor" = "weir") => (
-    { group: "g", name, kind, unit: "item", median: 2 * minimum, minimum, ratio: 1 }
+    { group: "g", name, kind, median: 2 * minimum, minimum }
   );
   const before = [measured("a", 10), measured("b", 10), measured("old", 1)];
   const now = [
@@ -69,76 +83,4 @@ Deno.test("what has become slower comes first, and what one side lacks is named"
     "Only now: g: new.",
     "",
   ]);
-});
-
-const cases = groups.flatMap(({ name: group, unit, cases }) =>
-  cases.map(({ name, kind, bounded }) => (
-    { group, name, kind, bounded, unit, median: 2, minimum: 1, ratio: 0.5 }
-  ))
-);
-const way = { name: "a way", kind: "weir", bounded: true } as const;
-const result: Result = {
-  runtime: "deno",
-  title: "deno 0",
-  date: "2000-01-01",
-  machine: "a machine",
-  rounds: 1,
-  noise: 1,
-  cases,
-  latency: [{ ...way, p50: 5, p99: 10 }],
-  growth: [{ group: "g", name: "grows", costs: [{ n: 1e4, nanoseconds: 20 }], ratio: 2.2 }],
-  memory: [{ ...way, bytes: 2e6 }],
-  idle: [{ name: "an object", bytes: 12, timers: 1 }],
-  targets: judge("deno", cases),
-};
-const report: Report = {
-  results: [result],
-  sizes: { ".": { minified: 20_000, gzipped: 10_000 } },
-  go: {
-    version: "go0",
-    cases: beside.map(({ against }) => ({ name: against, median: 4, minimum: 3 })),
-    skipped: ["channelx: it cannot be had"],
-  },
-};
-
-Deno.test("what was measured is written as tables", () => {
-  const text = markdown(report);
-  for (
-    const line of [
-      "| weir | BatchStream.from | bounded | 2.0 (0.50) |",
-      "| weir | a way | bounded | 5.0 / 10.0 |",
-      "| g | grows | 20.0; 2.20 (2.0 of it) |",
-      "| weir | a way | bounded | 2.00 |",
-      "| an object | 12, 1 |",
-      "| . | 20.0 | 10.0 |",
-      "| Fanout.tryPush | ring of items, tryPush | 1.00 of 1.0 |",
-      "| BatchStream.from | pipeTo a no-op sink | 0.30 | 1.00 (3.3 of it) |",
-      "| Kratos fanout.Do, 16 workers | 4.0 | Fanout.tryPush | 0.50 | 0.50 ok |",
-      "Skipped: channelx: it cannot be had.",
-    ]
-  ) assert(text.split("\n").includes(line), `${line}\n\n${text}`);
-});
-
-Deno.test("every comparison with the ideal names two cases of its group", () => {
-  for (const { group, name, against } of ideals) {
-    const names = cases.filter((each) => each.group === group).map((each) => each.name);
-    for (const each of [name, against]) assert(names.includes(each), each);
-  }
-});
-
-Deno.test("every comparison with Go names a case of both", async () => {
-  const programs = ["channelx", "gozero", "kratos", "singleflight"].map((program) =>
-    Deno.readTextFile(`bench/go/${program}/main.go`)
-  );
-  const sources = (await Promise.all(programs)).join();
-  for (const { group, name, against } of beside) {
-    assert(sources.includes(`Name: "${against}"`), against);
-    assert(cases.some((each) => each.group === group && each.name === name), name);
-  }
-});
-
-Deno.test("what was measured is drawn", () => {
-  for (const draw of [throughput, memory, latency]) {
-    assertMatch(draw([result]), /^<svg .*<\/svg>\n$/s);
-  }
 });

@@ -1,105 +1,106 @@
 /**
- * The gate: every check, and the suite on every runtime.
+ * The gate: `deno task test` is its quick tier, `deno task test:all` (`--all`) all of it.
  *
- * `deno run -A tools/gate.ts` runs all of it. Arguments choose steps by their names, or by `check` all
- * that are no suite; test files choose what the suites run.
+ * Arguments choose steps by their names, or by `check` those that look at the sources; test files
+ * choose what the suites run.
  */
 
 import { stop as stopBundler } from "esbuild";
-import * as checks from "./checks.ts";
-import { load } from "./load.ts";
-import { planted } from "./planted.ts";
-import { playRaces } from "./races.ts";
-import { binary, runtimes } from "./runtimes.ts";
-import { hosts, type Outcome, suite } from "./suite.ts";
-import { table } from "./table.ts";
+import { quick, sources, type Step, thorough } from "./steps.ts";
+import type { Outcome } from "./suite.ts";
 
 const AT_ONCE = 2;
+const HEARTBEAT = 20_000;
+const HEAD = ["", "passed", "failed", "expected to fail", "left out"];
 
-interface Step {
-  readonly name: string;
-  readonly title: string;
-  readonly run: () => Promise<Outcome>;
-}
-
+const all = [...quick, ...thorough];
 const files = Deno.args.filter((arg) => arg.endsWith(".ts"));
-const names = Deno.args.filter((arg) => !arg.endsWith(".ts"));
-
-const suites: Step[] = await Promise.all(hosts.map(async (host) => ({
-  name: host.name,
-  title: await host.title().catch(() => host.name),
-  run: () => suite(host, files),
-})));
-
-const longer: Step[] = [
-  { name: "load", title: "load", run: load },
-  { name: "races", title: "races", run: playRaces },
-  { name: "planted", title: "planted bugs", run: () => planted() },
-];
-
-const others: Step[] = Object.entries({
-  "format": checks.format,
-  "lint": checks.lint,
-  "types": checks.types,
-  "types of hosts": checks.hostTypes,
-  "doc lint": checks.docLint,
-  "doc tests": checks.docTests,
-  "publish": checks.publish,
-  "packaging": checks.packaging,
-  "children": checks.children,
-}).map(([name, run]) => ({ name, title: name, run }));
-
+const names = Deno.args.filter((arg) => !arg.endsWith(".ts") && arg !== "--all");
 const chosen = choose();
-// Before two steps install the same one. A step that lacks its runtime says why.
-await Promise.allSettled(runtimes.map(binary));
+
+const running = new Map<Step, number>();
+const heart = setInterval(() => {
+  const steps = [...running].map(([{ name }, start]) => `${name} (${since(start)})`);
+  console.log(`      at work: ${steps.join(", ")}`);
+}, HEARTBEAT);
+
 const outcomes = new Map<Step, Outcome>();
 const queue = chosen.values();
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (const step of queue) outcomes.set(step, await perform(step));
 }));
+clearInterval(heart);
 await stopBundler();
-const rows = chosen.map((step): [string, Outcome] => [step.title, outcomes.get(step)!]);
-const sizes = new Set(suites.flatMap((step) => size(outcomes.get(step)) ?? []));
-if (sizes.size > 0) rows.push(["same tests in all", one(sizes.size === 1)]);
+
+const rows = chosen.map((step): [string, Outcome] => [step.name, outcomes.get(step)!]);
+const sizes = new Set(chosen.flatMap((step) => step.suite ? size(outcomes.get(step)!) : []));
+if (sizes.size > 0) {
+  const same = sizes.size === 1;
+  rows.push(["same tests in all", { passed: same ? 1 : 0, failed: same ? 0 : 1, output: "" }]);
+}
 Deno.exitCode = table(rows) ? 0 : 1;
 
-function one(passed: boolean): Outcome {
-  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, output: "" };
-}
-
-/** How many tests a suite has: nothing is to be said of one that failed, which may have stopped. */
-function size(outcome: Outcome | undefined): number | undefined {
-  if (!outcome || outcome.missing || outcome.failed > 0) return;
-  return outcome.passed + (outcome.expected ?? 0) + (outcome.leftOut ?? 0);
-}
-
-function choose(): Step[] {
-  // Two suites first: what is broken is told within seconds, and by which rule.
-  const known = [...suites.slice(0, AT_ONCE), ...others, ...longer, ...suites.slice(AT_ONCE)];
-  if (names.length === 0) return files.length === 0 ? known : suites;
-  const unknown = names.find((name) =>
-    name !== "check" && !known.some((step) => step.name === name)
-  );
+function choose(): readonly Step[] {
+  if (names.length === 0) {
+    const tier = Deno.args.includes("--all") ? all : quick;
+    return files.length === 0 ? tier : tier.filter((step) => step.suite);
+  }
+  const unknown = names.find((name) => name !== "check" && !all.some((step) => step.name === name));
   if (unknown !== undefined) {
-    console.error(`no step "${unknown}"; there are: check, ${known.map((s) => s.name).join(", ")}`);
+    console.error(
+      `no step "${unknown}"; there are: check, ${all.map(({ name }) => name).join(", ")}`,
+    );
     Deno.exit(2);
   }
-  return known.filter((step) =>
-    names.includes(step.name) || names.includes("check") && others.includes(step)
+  return all.filter((step) =>
+    names.includes(step.name) || names.includes("check") && sources.includes(step)
   );
 }
 
 async function perform(step: Step): Promise<Outcome> {
-  console.log(`      ${step.title} ...`);
+  console.log(`      ${step.name} ...`);
   const start = performance.now();
-  const outcome = await step.run().catch((error): Outcome => ({
+  running.set(step, start);
+  const outcome = await step.run(files).catch((error): Outcome => ({
     passed: 0,
     failed: 1,
     output: error instanceof Error ? error.stack ?? error.message : String(error),
   }));
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  running.delete(step);
   if (outcome.failed > 0) console.log(`${outcome.output.trimEnd()}\n`);
   const verdict = outcome.failed > 0 ? "FAIL " : outcome.missing ? "-    " : "ok   ";
-  console.log(`${verdict} ${step.title} (${outcome.missing ?? `${seconds} s`})`);
+  console.log(`${verdict} ${step.name} (${outcome.missing ?? since(start)})`);
   return outcome;
+}
+
+function since(start: number): string {
+  return `${((performance.now() - start) / 1000).toFixed(0)} s`;
+}
+
+/** How many tests a suite has: nothing is to be said of one that failed, which may have stopped. */
+function size({ passed, failed, expected = 0, leftOut = 0, missing }: Outcome): number[] {
+  return missing !== undefined || failed > 0 ? [] : [passed + expected + leftOut];
+}
+
+/** Print a row a step and then the sums alone; returns whether nothing has failed. */
+function table(steps: ReadonlyArray<readonly [title: string, outcome: Outcome]>): boolean {
+  const rows = [HEAD, ...steps.map(([title, outcome]) => row(title, outcome))];
+  const widths = HEAD.map((_, column) =>
+    Math.max(...rows.map((cells) => cells.length > 2 ? cells[column]!.length : 0))
+  );
+  widths[0] = Math.max(...rows.map(([title]) => title!.length));
+  console.log();
+  for (const [title, ...cells] of rows) {
+    const line = cells.length === 1 ? cells : cells.map((cell, i) => cell.padStart(widths[i + 1]!));
+    console.log([title!.padEnd(widths[0]), ...line].join("  "));
+  }
+  const sum = (key: "passed" | "failed") =>
+    steps.reduce((total, [, outcome]) => total + outcome[key], 0);
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);
+  return sum("failed") === 0;
+}
+
+function row(title: string, { passed, failed, expected, leftOut, missing }: Outcome): string[] {
+  if (missing) return [title, `left out: ${missing}`];
+  return [title, ...[passed, failed, expected, leftOut].map((number) => `${number ?? ""}`)];
 }

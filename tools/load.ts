@@ -5,25 +5,27 @@
  * As a program: `deno run -A tools/load.ts [RUNTIME...] [--size N] [--only TEXT]`.
  */
 
-import { build, stop } from "esbuild";
+import { stop } from "esbuild";
+import { bundle } from "./hosts/bundle.ts";
 import { deno, run } from "./run.ts";
 import { binary } from "./runtimes.ts";
 import type { Outcome } from "./suite.ts";
 
 /** Items of a case that is not dear; a case may ask for fewer. */
-const SIZES = { deno: 1e7, bun: 1e6, node20: 1e6, node24: 1e6 };
+const SIZES = { deno: 1e6, bun: 1e5, node22: 1e5, node24: 1e5 };
 const HEAP = 256 * 1024;
 const RSS = 32 * 1024 * 1024;
 
 // Where Node may, it collects late and keeps what it has compiled: that is no growth of ours.
 const FRUGAL = ["--max-semi-space-size=1", "--optimize-for-size"];
-const FLAGS: Record<Host, string[]> = { deno: [], bun: [], node20: FRUGAL, node24: FRUGAL };
+const FLAGS: Record<Host, string[]> = { deno: [], bun: [], node22: FRUGAL, node24: FRUGAL };
 
 // Where very different code runs, what is compiled comes and goes by some hundred KiB.
 const VARIED = "every primitive";
 const INTERPRETED = ["--no-opt", "--no-flush-bytecode"];
 
-const PROGRAM = ".build/load/main.mjs";
+const PROGRAM = "tests/load/main.ts";
+const BUNDLE = ".build/load.mjs";
 const RESULTS = ".build/load.json";
 
 type Host = keyof typeof SIZES;
@@ -55,7 +57,7 @@ interface Result {
 export async function load(
   { hosts = HOSTS, size, only = "" }: Choice = {},
 ): Promise<Outcome> {
-  await bundle();
+  await bundle(PROGRAM, BUNDLE);
   const listed = JSON.parse((await perform("deno", [])).output) as string[];
   const names = listed.filter((name) => name.includes(only));
   const results: Result[] = [];
@@ -88,26 +90,13 @@ async function one(host: Host, name: string, size: number): Promise<Result> {
 
 async function perform(host: Host, args: readonly string[]) {
   return host === "deno"
-    ? await deno(["run", "-A", "--no-config", PROGRAM, ...args])
-    : await run(await binary(host), [...flags(host, args), PROGRAM, ...args]);
+    ? await deno(["run", "-A", "--no-config", BUNDLE, ...args])
+    : await run(await binary(host), [...flags(host, args), BUNDLE, ...args]);
 }
 
 function flags(host: Host, [name = ""]: readonly string[]): string[] {
   const varied = host.startsWith("node") && name.startsWith(VARIED);
   return varied ? [...FLAGS[host], ...INTERPRETED] : FLAGS[host];
-}
-
-/** One program for all runtimes: Node 20 strips no types. */
-async function bundle(): Promise<void> {
-  await build({
-    entryPoints: ["tests/load/main.ts"],
-    outfile: PROGRAM,
-    bundle: true,
-    platform: "neutral",
-    target: "node20",
-    format: "esm",
-    logLevel: "silent",
-  });
 }
 
 function line({ host, name, items, heap, rss, seconds, note, error }: Result): string {

@@ -1,8 +1,14 @@
-/** How a release is made: what the workflows may do, whom they trust, and what they check. */
+/** What a release is, and how it is made: what the workflows may do, and whom they trust. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parse } from "deno-std/yaml/mod.js";
+import { glob } from "node:fs/promises";
 import { complaints } from "./release.ts";
+import { deno, run } from "./run.ts";
+import { binary } from "./runtimes.ts";
+
+// A base class that `mod.ts` exports; nobody imports it alone.
+const BASE = "src/sink.ts";
 
 interface Workflow {
   on: Record<string, unknown>;
@@ -25,25 +31,85 @@ interface Step {
 const FOLDER = ".github/workflows";
 const READ = { contents: "read" };
 
-const sources = new Map<string, string>();
+const texts = new Map<string, string>();
 for await (const { name } of Deno.readDir(FOLDER)) {
-  sources.set(name, await Deno.readTextFile(`${FOLDER}/${name}`));
+  texts.set(name, await Deno.readTextFile(`${FOLDER}/${name}`));
 }
-const workflows = new Map([...sources].map(([name, text]) => [name, parse(text) as Workflow]));
+const workflows = new Map([...texts].map(([name, text]) => [name, parse(text) as Workflow]));
 const jobs = [...workflows].flatMap(([name, { jobs }]) =>
   Object.entries(jobs).map(([job, value]) => [`${name}: ${job}`, value] as const)
 );
 const steps = jobs.flatMap(([name, { steps }]) => steps.map((step) => [name, step] as const));
 
-Deno.test("there are two workflows", () => {
-  assertEquals([...sources.keys()].sort(), ["ci.yml", "release.yml"]);
+const config = await json("deno.json");
+const entries: Array<[string, string]> = Object.entries(config.exports);
+const sources = ["mod.ts", ...await Array.fromAsync(glob("src/**/*.ts"))];
+
+Deno.test("deno.json and jsr.json are equal where both speak", async () => {
+  const jsr = await json("jsr.json");
+  for (const key of Object.keys(jsr)) assertEquals(config[key], jsr[key], key);
+  for (const key of ["name", "version", "license", "exports", "publish"]) assert(key in jsr, key);
 });
 
-Deno.test("workflows may read, and the job that publishes may say who it is", () => {
+Deno.test("every primitive is an entry point, and every entry point a primitive", () => {
+  const primitives = sources.filter((path) => path.split("/").length === 2 && path !== BASE)
+    .map((path) => [`./${path.slice(4, -3).replaceAll("_", "-")}`, `./${path}`]);
+  assertEquals(Object.fromEntries(entries), {
+    ".": "./mod.ts",
+    ...Object.fromEntries(primitives),
+  });
+});
+
+for (const runtime of ["deno", "bun", "node24"] as const) {
+  Deno.test(`every entry point imports alone in ${runtime}, as it is`, async () => {
+    const [command, ...args] = runtime === "deno"
+      ? [Deno.execPath(), "run", "--no-config", "--no-lock", "--no-npm"]
+      : [await binary(runtime)];
+    for (const [name, path] of entries) {
+      const { success, output } = await run(command!, [...args, path]);
+      assert(success, `${name}: ${output}`);
+      assertEquals(output, "", name);
+    }
+  });
+}
+
+Deno.test("JSR would get the sources, their manifests and their papers, and nothing else", async () => {
+  const { success, output } = await deno(["publish", "--dry-run", "--allow-dirty"]);
+  assert(success, output);
+  const root = new URL("../", import.meta.url).href;
+  const published = [...output.matchAll(/^\s*(file:\S+) \(/gm)]
+    .map(([, url]) => url!.slice(root.length));
+  const papers = ["CHANGELOG.md", "LICENSE", "README.md", "deno.json", "jsr.json"];
+  assertEquals(published.sort(), [...sources, ...papers].sort());
+});
+
+Deno.test("package.json has no dependencies but those of development", async () => {
+  for (const path of ["package.json", "tests/consumer/package.json"]) {
+    const manifest = await json(path);
+    assertEquals(manifest["private"], true);
+    const kinds = Object.keys(manifest).filter((key) => /dependencies$/i.test(key));
+    assertEquals(kinds, ["devDependencies"]);
+    const versions: string[] = Object.values(manifest["devDependencies"]);
+    for (const version of versions) assertMatch(version, /^(npm:.+@)?\d+\.\d+\.\d+$/);
+  }
+});
+
+Deno.test("the lock files name no host", async () => {
+  assertEquals((await Deno.readTextFile("deno.lock")).match(/\w+:\/\/\S+/g), null);
+  const { packages } = await json("tests/consumer/package-lock.json");
+  const named = Object.keys(packages).filter((path) => packages[path].resolved !== undefined);
+  assertEquals(named, []);
+});
+
+Deno.test("there are two workflows", () => {
+  assertEquals([...texts.keys()].sort(), ["ci.yml", "release.yml"]);
+});
+
+Deno.test("workflows may read, and the jobs that publish may say who they are", () => {
   assertEquals(workflows.get("ci.yml")!.permissions, READ);
   assertEquals(workflows.get("release.yml")!.permissions, {});
   for (const [name, { permissions }] of jobs) {
-    const publishes = name === "release.yml: publish";
+    const publishes = ["release.yml: jsr", "release.yml: npm"].includes(name);
     assertEquals(permissions ?? READ, publishes ? { ...READ, "id-token": "write" } : READ, name);
   }
 });
@@ -54,11 +120,11 @@ Deno.test("workflows run nobody's code but the repository's, and no text of a st
     assertEquals(events.filter((event) => !["push", "pull_request"].includes(event)), [], name);
   }
   for (const [name, { run = "" }] of steps) assert(!run.includes("${{"), name);
-  for (const [name, text] of sources) assert(!text.includes("secrets."), name);
+  for (const [name, text] of texts) assert(!text.includes("secrets."), name);
 });
 
 Deno.test("actions are pinned by commit, with the version beside it", () => {
-  for (const [name, text] of sources) {
+  for (const [name, text] of texts) {
     for (const [line] of text.matchAll(/^.*\buses:.*$/gm)) {
       assertMatch(line, /uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/, name);
     }
@@ -80,17 +146,20 @@ Deno.test("a release has no cache, and no action but the checkout", () => {
   }
 });
 
-Deno.test("a release passes the gate, and is published by a Deno of one version", () => {
-  const { gate, publish } = workflows.get("release.yml")!.jobs as Record<"gate" | "publish", Job>;
-  assertEquals(publish.needs, "gate");
-  assert(gate.steps.some(({ run }) => run === ".ci/run"));
-  assert(gate.steps.some(({ run }) => run?.endsWith('tools/release.ts "$GITHUB_REF_NAME"')));
-  const commands = publish.steps.flatMap(({ run }) => run ?? []);
-  assertEquals(commands.map((command) => command.replace(/@\d+\.\d+\.\d+/, "")), [
-    "npx -y deno publish",
-  ]);
+Deno.test("a release passes the gate, and is published to JSR and npm by tools of one version", () => {
+  const { gate, ...publishing } = workflows.get("release.yml")!.jobs as Record<string, Job>;
+  assert(gate!.steps.some(({ run }) => run === ".ci/run"));
+  assert(gate!.steps.some(({ run }) => run?.endsWith('tools/release.ts "$GITHUB_REF_NAME"')));
+  const commands = Object.entries(publishing).map(([name, { needs, steps }]) => {
+    assertEquals(needs, "gate", name);
+    return [name, steps.flatMap(({ run }) => run?.replace(/@\d+\.\d+\.\d+/, "") ?? [])];
+  });
+  assertEquals(Object.fromEntries(commands), {
+    jsr: ["npx -y deno publish"],
+    npm: ["npx -y deno task npm", "npx -y npm publish ./.build/npm --provenance --access public"],
+  });
   for (const [name, { run = "" }] of steps) {
-    if (run.includes("npx")) assertMatch(run, /^npx -y deno@\d+\.\d+\.\d+ /, name);
+    if (run.includes("npx")) assertMatch(run, /^npx -y (deno|npm)@\d+\.\d+\.\d+ /, name);
   }
 });
 
@@ -110,3 +179,8 @@ Deno.test("a tag is released only if it is the version, and the changelog has it
   ]);
   assertEquals(complaints({ ...good, tag: "1.2.3" }).length, 3);
 });
+
+// deno-lint-ignore no-explicit-any
+async function json(path: string): Promise<any> {
+  return JSON.parse(await Deno.readTextFile(path));
+}

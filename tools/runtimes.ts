@@ -5,9 +5,9 @@
 
 const VERSIONS = {
   bun: "1.4.5",
-  node20: "20.20.2",
   node22: "22.23.3",
   node24: "24.21.0",
+  node26: "26.12.1",
   workerd: "1.20261117.1",
 };
 
@@ -31,7 +31,14 @@ export function title(runtime: Runtime | "deno"): string {
 }
 
 /** The path of a runtime's binary, which is installed if it is not there yet. */
-export async function binary(runtime: Runtime): Promise<string> {
+export function binary(runtime: Runtime): Promise<string> {
+  // Two who ask at once wait for one installation.
+  return found[runtime] ??= find(runtime);
+}
+
+const found: Partial<Record<Runtime, Promise<string>>> = {};
+
+async function find(runtime: Runtime): Promise<string> {
   const home = new URL(`${title(runtime).replace(" ", "-")}/`, HOME);
   const path = decodeURIComponent(
     new URL(`node_modules/runtime/bin/${file(runtime)}`, home).pathname,
@@ -47,6 +54,7 @@ function npmName(runtime: Runtime): string {
   if (runtime === "workerd") return `@cloudflare/workerd-${OS[os] ?? os}-${WORKERD_ARCH[arch]}`;
   return `node-${NODE_OS[os] ?? os}-${NODE_ARCH[arch]}`;
 }
+
 function file(runtime: Runtime): string {
   return runtime.replace(/\d+$/, "") + (Deno.build.os === "windows" ? ".exe" : "");
 }

@@ -2,11 +2,9 @@
 
 import { differences } from "../tests/support/differences.ts";
 import { chromium, firefox } from "./hosts/browser.ts";
-import { deno } from "./hosts/deno.ts";
-import { edge } from "./hosts/edge.ts";
 import { type Host, Missing, type Report, type TestResult } from "./hosts/host.ts";
-import { bun, nodes } from "./hosts/npm.ts";
-import { workerd } from "./hosts/workerd.ts";
+import { bun, deno, nodes } from "./hosts/runners.ts";
+import { edge, workerd } from "./hosts/workers.ts";
 import { deno as runDeno, type Finished } from "./run.ts";
 
 /** What came out of a step. */
@@ -34,20 +32,25 @@ export async function suite(host: Host, chosen: readonly string[]): Promise<Outc
     if (!(error instanceof Missing)) throw error;
     return { passed: 0, failed: 0, missing: error.message, output: "" };
   }
-  const report = await host.run(whole ? await testFiles("tests") : chosen, whole);
-  return judge(host, report, whole);
+  const { results, complaints, output } = await host.run(
+    whole ? await testFiles("tests") : chosen,
+  );
+  return judge(results, whole ? [...complaints, ...stale(host, results)] : complaints, output);
 }
 
-function judge(host: Host, { results, complaints, output }: Report, whole: boolean): Outcome {
-  const wrong = whole ? [...complaints, ...stale(host, results)] : complaints;
+function judge(
+  results: Report["results"],
+  complaints: readonly string[],
+  output: string,
+): Outcome {
   const count = (outcome: TestResult["outcome"]) =>
     results.filter((result) => result.outcome === outcome).length;
   return {
     passed: count("passed"),
-    failed: count("failed") + wrong.length,
+    failed: count("failed") + complaints.length,
     expected: count("expected"),
     leftOut: count("left out"),
-    output: [output, ...wrong].join("\n"),
+    output: [output, ...complaints].join("\n"),
   };
 }
 
@@ -79,15 +82,11 @@ function total(output: string, pattern: RegExp): number {
   return sum;
 }
 
-/** The test files of a directory; none where there is no directory. */
+/** The test files of a directory. */
 export async function testFiles(directory: string): Promise<string[]> {
   const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(directory)) {
-      if (name.endsWith("_test.ts")) names.push(`${directory}/${name}`);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  for await (const { name } of Deno.readDir(directory)) {
+    if (name.endsWith("_test.ts")) names.push(`${directory}/${name}`);
   }
   return names.sort();
 }

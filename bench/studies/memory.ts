@@ -1,19 +1,14 @@
-/** What is held while a sink stands still, of as many items as anybody will take. */
+/** What is held: before a sink that stands still, and by objects that have nothing to do. */
 
 import async from "async";
+import process from "node:process";
 import { bufferTime, concatMap, Subject } from "rxjs";
-import { Aggregator } from "../../mod.ts";
-import { source } from "../loads.ts";
-import { batchers } from "../ways/batchers.ts";
-import { mappers } from "../ways/mappers.ts";
-import { pools } from "../ways/pools.ts";
-import type { Way } from "../ways/way.ts";
-import { heap } from "./heap.ts";
-
-/** What a way held. */
-export interface Held extends Way {
-  readonly bytes: number;
-}
+import { Aggregator, BatchStream, Fanout, MapStream, Singleflight, throttle } from "../../mod.ts";
+import { batchers } from "../cases/batching.ts";
+import { pools } from "../cases/fanout.ts";
+import { mappers } from "../cases/transforms.ts";
+import { source, type Way } from "../harness.ts";
+import type { Held, Idle } from "../summary.ts";
 
 /** A way to move `n` items to a sink: `take` tells how many came, and when there may be more. */
 interface Mover extends Way {
@@ -26,7 +21,6 @@ const pushers: readonly Mover[] = [
   {
     kind: "weir",
     name: "Aggregator.push, each awaited",
-    bounded: true,
     run: async (n, take) => {
       await using aggregator = new Aggregator<number>((batch) => take(batch.length), BATCH);
       for (let i = 0; i < n; i++) await aggregator.push(i);
@@ -35,14 +29,12 @@ const pushers: readonly Mover[] = [
   {
     kind: "weir",
     name: "pipe to Aggregator",
-    bounded: true,
     run: (n, take) =>
       source(n).pipeTo(new Aggregator<number>((batch) => take(batch.length), BATCH)),
   },
   {
-    kind: "peer",
+    kind: "unbounded",
     name: "rxjs Subject, bufferTime",
-    bounded: false,
     run: (n, take) =>
       new Promise<void>((resolve) => {
         const subject = new Subject<number>();
@@ -54,9 +46,8 @@ const pushers: readonly Mover[] = [
       }),
   },
   {
-    kind: "peer",
+    kind: "unbounded",
     name: "async cargoQueue",
-    bounded: false,
     run: async (n, take) => {
       const queue = async.cargoQueue<number>(
         (batch, done) => void take(batch.length).then(() => done()),
@@ -72,7 +63,7 @@ const pushers: readonly Mover[] = [
 ];
 
 const movers: readonly Mover[] = [
-  ...batchers.filter(({ lingers }) => lingers).map(({ run, ...way }): Mover => ({
+  ...batchers.filter(({ lingers }) => lingers).map(({ run, lingers: _, ...way }): Mover => ({
     ...way,
     run: (n, take) => run(source(n), 1000, (batch) => take(batch.length)),
   })),
@@ -120,4 +111,154 @@ async function steady(): Promise<number> {
     last = now;
   }
   return last;
+}
+
+interface Collectors {
+  readonly gc?: () => void;
+  readonly Bun?: { gc(force: boolean): void };
+}
+
+/** Bytes in use after a collection. Deno and Node need `--expose-gc` for it. */
+function heap(): number {
+  const { gc, Bun } = globalThis as Collectors;
+  if (Bun) Bun.gc(true);
+  else if (gc) gc();
+  else throw new Error("run it with --expose-gc");
+  return process.memoryUsage().heapUsed;
+}
+
+interface Idler {
+  readonly name: string;
+  open(): Opened;
+}
+
+interface Opened {
+  /** Kept while the heap is measured. */
+  readonly object: unknown;
+  close(): unknown;
+}
+
+const HOUR = 3_600_000;
+const HOURLY = { maxItems: 100, linger: HOUR };
+const never = () => new Promise<never>(() => {});
+const ignore = () => {};
+
+const native = () => stream(new TransformStream<number, number>());
+
+const idlers: readonly Idler[] = [
+  { name: "a TransformStream, for comparison", open: native },
+  { name: "BatchStream", open: () => stream(new BatchStream<number>(HOURLY)) },
+  { name: "MapStream", open: () => stream(new MapStream<number, number>((i) => i)) },
+  { name: "Aggregator", open: () => sink(new Aggregator<number>(ignore, HOURLY)) },
+  { name: "Fanout", open: () => sink(new Fanout<number>(ignore, { timeout: HOUR })) },
+  {
+    name: "Singleflight",
+    open: () => ({ object: new Singleflight<string, number>(), close: ignore }),
+  },
+  {
+    name: "throttle",
+    open: () => ({ object: throttle(ignore, { interval: HOUR }), close: ignore }),
+  },
+  {
+    name: "BatchStream, with an item that lingers",
+    open: () => {
+      const batches = new BatchStream<number>(HOURLY);
+      batches.writable.getWriter().write(1).catch(ignore);
+      const reader = batches.readable.getReader();
+      reader.read().catch(ignore);
+      return { object: batches, close: () => reader.cancel() };
+    },
+  },
+  {
+    name: "Aggregator, with an item that lingers",
+    open: () => {
+      const aggregator = new Aggregator<number>(ignore, HOURLY);
+      aggregator.tryPush(1);
+      return sink(aggregator);
+    },
+  },
+  {
+    name: "Fanout, with a call that has a timeout, and an item",
+    open: () => {
+      const fanout = new Fanout<number>(never, { timeout: HOUR });
+      fanout.tryPush(1);
+      fanout.tryPush(2);
+      return sink(fanout);
+    },
+  },
+  {
+    name: "Singleflight, with a call",
+    open: () => {
+      const flights = new Singleflight<string, number>();
+      flights.do("key", never);
+      return { object: flights, close: ignore };
+    },
+  },
+];
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+/** Opens `n` of each, and looks what they cost. */
+export async function idle(n: number): Promise<Idle[]> {
+  const costs: Idle[] = [];
+  for (const { name, open } of idlers) {
+    // What is made once, by the first.
+    await closed(await many(10, open));
+    const timers = watch();
+    const before = heap();
+    const opened = await many(n, open);
+    costs.push({
+      kind: open === native ? "floor" : "weir",
+      name,
+      bytes: Math.max(heap() - before, 0) / n,
+      timers: timers.armed() / n,
+    });
+    await closed(opened);
+    timers.stop();
+  }
+  return costs;
+}
+
+async function many(n: number, open: () => Opened): Promise<Opened[]> {
+  const opened = Array.from({ length: n }, open);
+  // A timer may be armed when the code that added the item has yielded.
+  await turn();
+  return opened;
+}
+
+async function closed(opened: Opened[]): Promise<void> {
+  await Promise.all(opened.map(({ close }) => close()));
+  opened.length = 0;
+  await turn();
+}
+
+/** Counts the timers that are armed from now on. */
+function watch(): { armed(): number; stop(): void } {
+  const { setTimeout, clearTimeout } = globalThis;
+  const live = new Set<unknown>();
+  const watched = (call: () => void, delay?: number) => {
+    const timer = setTimeout(() => {
+      live.delete(timer);
+      call();
+    }, delay);
+    live.add(timer);
+    return timer;
+  };
+  const forgotten = (timer: ReturnType<typeof setTimeout>) => {
+    live.delete(timer);
+    clearTimeout(timer);
+  };
+  Object.assign(globalThis, { setTimeout: watched, clearTimeout: forgotten });
+  return {
+    armed: () => live.size,
+    stop: () => Object.assign(globalThis, { setTimeout, clearTimeout }),
+  };
+}
+
+function stream(pair: ReadableWritablePair<unknown, number>): Opened {
+  return { object: pair, close: () => pair.writable.abort().catch(ignore) };
+}
+
+function sink(each: Aggregator<number> | Fanout<number>): Opened {
+  return { object: each, close: () => each.abort() };
 }

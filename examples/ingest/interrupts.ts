@@ -1,9 +1,10 @@
-/** Ctrl-C: the first drains, the second discards, the third is the end. */
+/** Ctrl-C, or SIGTERM: the first drains, the second discards, the third is the end. */
 
 import process from "node:process";
 
 // A task runner passes on what the terminal has sent already: one press may come several times.
 const PRESS = 250;
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** Signals that follow Ctrl-C. */
 export interface Interrupts {
@@ -11,6 +12,8 @@ export interface Interrupts {
   readonly drain: AbortSignal;
   /** Stop at once. */
   readonly discard: AbortSignal;
+  /** As the first Ctrl-C does. */
+  stop(): void;
   /** Lets go of Ctrl-C. */
   release(): void;
 }
@@ -28,10 +31,13 @@ export function interrupts(): Interrupts {
     else if (drain.signal.aborted) discard.abort(new Error("interrupted"));
     else drain.abort();
   };
-  process.on("SIGINT", listener);
+  for (const signal of SIGNALS) process.on(signal, listener);
   return {
     drain: drain.signal,
     discard: discard.signal,
-    release: () => void process.off("SIGINT", listener),
+    stop: () => drain.abort(),
+    release() {
+      for (const signal of SIGNALS) process.off(signal, listener);
+    },
   };
 }

@@ -2,18 +2,11 @@
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { RecordError, records } from "./records.ts";
+import type { BadRecord } from "./dead_letters.ts";
+import { parsePlace, type Place, PlaceError } from "./place.ts";
+import { records } from "./records.ts";
 
-/** A place as the database has it. */
-export interface Place {
-  readonly name: string;
-  readonly lat: number;
-  readonly lng: number;
-  /** Two letters. */
-  readonly country: string;
-}
-
-/** The file cannot be read. */
+/** The file can't be read. */
 export class InputError extends Error {
   override readonly name = "InputError";
 
@@ -24,8 +17,8 @@ export class InputError extends Error {
 
 /** Reads places, and knows how far it has come. */
 export class PlaceFile {
-  /** Places read. */
-  rows = 0;
+  /** Records read, good and bad. */
+  records = 0;
   /** Bytes read. */
   bytes = 0;
   readonly size: number;
@@ -36,7 +29,7 @@ export class PlaceFile {
     this.size = size;
   }
 
-  /** Rejects if the file cannot be read. */
+  /** Rejects if the file can't be read. */
   static async open(path: string): Promise<PlaceFile> {
     try {
       const info = await stat(path);
@@ -51,13 +44,19 @@ export class PlaceFile {
     return this.size > 0 ? this.bytes / this.size : 0;
   }
 
-  /** Stops after `limit` places, and as soon as `stop` is aborted. */
-  async *read(limit: number, stop: AbortSignal): AsyncGenerator<Place, void, undefined> {
-    for await (const text of records(this.#pieces())) {
-      if (stop.aborted || this.rows >= limit) return;
-      const place = parse(text, this.rows + 1);
-      this.rows++;
-      yield place;
+  /** Stops after `limit` records, and as soon as `stop` is aborted. */
+  async *read(
+    limit: number,
+    stop: AbortSignal,
+    onBad: (bad: BadRecord) => void,
+  ): AsyncGenerator<Place, void, undefined> {
+    for await (const bytes of records(this.#pieces())) {
+      if (stop.aborted) return;
+      this.records++;
+      const place = parse(bytes);
+      if ("reason" in place) onBad({ record: this.records, ...place });
+      else yield place;
+      if (this.records >= limit) return;
     }
   }
 
@@ -73,30 +72,22 @@ export class PlaceFile {
   }
 }
 
-function parse(text: string, number: number): Place {
-  const fail = (problem: string, cause?: unknown): never => {
-    const excerpt = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-    throw new RecordError(number, `${problem}: ${excerpt}`, { cause });
-  };
-  let record: Record<string, unknown>;
-  try {
-    record = JSON.parse(text);
-  } catch (error) {
-    return fail("not JSON", error);
-  }
-  const { name, country } = record;
-  const lat = coordinate(record["lat"], 90);
-  const lng = coordinate(record["lng"], 180);
-  if (typeof name !== "string") return fail('"name" is not a string');
-  if (typeof country !== "string" || !/^[A-Z]{2}$/.test(country)) {
-    return fail('"country" is not a code of two letters');
-  }
-  if (lat === undefined || lng === undefined) return fail('"lat" or "lng" is not a coordinate');
-  return { name, lat, lng, country };
-}
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** Has a character for every byte. */
+const latin = new TextDecoder("windows-1252");
 
-/** They are strings in the file. */
-function coordinate(value: unknown, most: number): number | undefined {
-  const degrees = typeof value === "string" && value !== "" ? Number(value) : value;
-  return typeof degrees === "number" && Math.abs(degrees) <= most ? degrees : undefined;
+/** The place, or why there is none. */
+function parse(bytes: Uint8Array): Place | Omit<BadRecord, "record"> {
+  let raw: string;
+  try {
+    raw = utf8.decode(bytes).trim();
+  } catch {
+    return { reason: "not UTF-8; raw is read as Windows-1252", raw: latin.decode(bytes).trim() };
+  }
+  try {
+    return parsePlace(raw);
+  } catch (error) {
+    if (error instanceof PlaceError) return { reason: error.message, raw };
+    throw error;
+  }
 }

@@ -4,7 +4,9 @@ import { count } from "./progress.ts";
 
 /** The numbers of a run. */
 export interface Report {
+  /** Records, good and bad. */
   readonly read: number;
+  readonly bad: number;
   /** In transactions that were committed. */
   readonly written: number;
   /** What SQL counts; `undefined` if the run failed. */
@@ -21,6 +23,7 @@ export interface Report {
 
 const LINES: Array<[string, (report: Report) => string]> = [
   ["rows in", ({ read }) => count(read)],
+  ["bad records", ({ bad }) => count(bad)],
   ["rows in the database", ({ counted }) => count(counted!)],
   ["batches", ({ batches }) => count(batches)],
   ["look-ups asked", ({ asked }) => count(asked)],
@@ -41,10 +44,11 @@ export function table(reports: Record<string, Report>): string {
 }
 
 /** What became of the rows of a run that did not finish. */
-export function remains({ read, written, fraction }: Report, database?: string): string {
+export function remains({ read, bad, written, fraction }: Report, database?: string): string {
   return [
     `written    ${count(written)} rows, in whole batches`,
-    `discarded  ${count(read - written)} rows that were read`,
+    `discarded  ${count(read - bad - written)} rows that were read`,
+    `bad        ${count(bad)} records`,
     `not read   ${((1 - fraction) * 100).toFixed(0)} % of the input`,
     database === undefined
       ? "The temporary database is removed; --database keeps one."

@@ -1,4 +1,4 @@
-/** One case in a process of its own: `main.mjs NAME MILLIONS`; without a name, the list of cases. */
+/** One case in a process of its own: `main.ts NAME ITEMS`; without a name, the list of cases. */
 
 import { flights } from "./flights.ts";
 import { lives } from "./lives.ts";
@@ -14,8 +14,8 @@ interface Host {
 const { process } = globalThis as unknown as Host;
 
 // With fewer, what a runtime does in its first moments is more than what a case leaves.
-const LEAST = 10_000;
-const WARM = 2000;
+const LEAST = 30_000;
+const WARM = 3000;
 
 const cases: readonly Case[] = [...transformCases, ...sinks, ...flights, ...stalls, ...lives];
 const [name, size] = process.argv.slice(2);

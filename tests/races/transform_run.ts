@@ -148,7 +148,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     }
     const item = this.make(this.#made, from);
     if (this.closed || this.over) {
-      // Node 20 throws an assertion of its own.
+      // Node 22 throws an assertion of its own while a close is under way.
       const written = async () => await this.#writer!.write(this.chunk(item));
       written().then(() => this.must(false, "written after the end"), () => {});
       return;

@@ -18,7 +18,7 @@ export interface Difference {
 
 const WEB = ["workerd", "edge", "chromium", "firefox"] as const;
 /** They transfer what is inside a `TransformStream`, as the standard does. */
-const INNER = ["node20", "node22", "node24", "edge", "chromium", "firefox"] as const;
+const INNER = ["node22", "node24", "node26", "edge", "chromium", "firefox"] as const;
 
 /** All of them. */
 export const differences: readonly Difference[] = [
@@ -41,12 +41,6 @@ export const differences: readonly Difference[] = [
     hosts: WEB,
     effect: "left out",
     reason: "a program cannot ask it to collect garbage",
-  },
-  {
-    tests: /^recipe retry: an /,
-    hosts: ["node20"],
-    effect: "fails",
-    reason: "`deadline` of `@std/async` needs `Promise.withResolvers`, which it does not have",
   },
   {
     tests: /^recipe retry: /,

@@ -4,9 +4,9 @@
 export const hosts = [
   "deno",
   "bun",
-  "node20",
   "node22",
   "node24",
+  "node26",
   "workerd",
   "edge",
   "chromium",

@@ -1,10 +1,9 @@
-/** Browsers: a page runs the suite, and tells of it by a socket. */
+/** Browsers, headless, with a fresh profile: a page runs the suite, and tells of it by a socket. */
 
-import { chromium as playwright } from "playwright-core";
+import type { HostName } from "../../tests/support/host.ts";
 import { bundleForWeb } from "./bundle.ts";
 import { follow } from "./follow.ts";
 import { type Host, Missing } from "./host.ts";
-import type { HostName } from "../../tests/support/host.ts";
 
 const START = `const socket = new WebSocket("/socket");
 socket.onopen = () => tellAll((line) => socket.send(line));`;
@@ -16,49 +15,35 @@ const ISOLATED = {
   "cross-origin-embedder-policy": "require-corp",
 };
 
-/** Opens a page in a browser; the result ends the browser. */
-type Open = (path: string, url: string) => Promise<() => Promise<void>>;
-
 /** Chromium, or Chrome. */
 export const chromium: Host = browser(
   "chromium",
   ["chromium", "chromium-browser", "google-chrome"],
-  async (path, url) => {
-    const browser = await playwright.launch({
-      executablePath: path,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
-    const page = await browser.newPage();
-    await page.goto(url);
-    return () => browser.close();
-  },
+  (profile) => [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    `--user-data-dir=${profile}`,
+  ],
 );
 
-/** Firefox. Playwright drives a build of its own only, so this is a headless one with a fresh profile. */
-export const firefox: Host = browser("firefox", ["firefox-esr", "firefox"], async (path, url) => {
-  const profile = await Deno.makeTempDir({ prefix: "weir-firefox-" });
-  const child = new Deno.Command(path, {
-    args: ["--headless", "--no-remote", "--profile", profile, url],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  return async () => {
-    child.kill("SIGTERM");
-    await child.status;
-    await Deno.remove(profile, { recursive: true });
-  };
-});
+/** Firefox. */
+export const firefox: Host = browser(
+  "firefox",
+  ["firefox-esr", "firefox"],
+  (profile) => ["--headless", "--no-remote", "--profile", profile],
+);
 
-function browser(name: HostName, commands: readonly string[], open: Open): Host {
+function browser(
+  name: HostName,
+  commands: readonly string[],
+  options: (profile: string) => string[],
+): Host {
   const found = async () => {
     const path = await find(commands);
     if (path === undefined) {
@@ -70,7 +55,6 @@ function browser(name: HostName, commands: readonly string[], open: Open): Host 
   };
   const host: Host = {
     name,
-    pinned: false,
     async title() {
       const { stdout } = await new Deno.Command(await found(), { args: ["--version"] }).output();
       const [version] = /\d[\d.]+/.exec(new TextDecoder().decode(stdout)) ?? ["of unknown version"];
@@ -82,14 +66,23 @@ function browser(name: HostName, commands: readonly string[], open: Open): Host 
       const { readable, writable } = new TransformStream<string, string>();
       const writer = writable.getWriter();
       await using server = serve(suite, writer);
-      const close = await open(path, `http://127.0.0.1:${server.addr.port}/`);
+      const profile = await Deno.makeTempDir({ prefix: `weir-${name}-` });
+      const child = new Deno.Command(path, {
+        args: [...options(profile), `http://127.0.0.1:${server.addr.port}/`],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
       try {
         return await follow(await host.title(), {
           lines: readable[Symbol.asyncIterator](),
           stop() {},
         });
       } finally {
-        await close();
+        child.kill("SIGTERM");
+        await child.status;
+        // A process of the browser may still write there.
+        await Deno.remove(profile, { recursive: true }).catch(() => {});
       }
     },
   };

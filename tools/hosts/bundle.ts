@@ -1,6 +1,6 @@
-/** The test files as plain JavaScript modules. */
+/** The tests as plain JavaScript modules. */
 
-import { build, type BuildOptions } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const FOR_NODE = `${ROOT}.build/node`;
@@ -14,7 +14,23 @@ const options: BuildOptions = {
   logLevel: "silent",
 };
 
+/** The web has no `AsyncLocalStorage`. */
+const noAsyncHooks: Plugin = {
+  name: "no node:async_hooks",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:async_hooks$/ }, ({ path }) => ({ path, namespace: "none" }));
+    onLoad({ filter: /^/, namespace: "none" }, () => ({
+      contents: "export const AsyncLocalStorage = undefined;",
+    }));
+  },
+};
+
 let forNode: Promise<string[]> | undefined;
+
+/** One module of a program, for every runtime: the oldest knows no `using`. */
+export async function bundle(entry: string, outfile: string): Promise<void> {
+  await build({ ...options, entryPoints: [entry], outfile, platform: "neutral", target: "node22" });
+}
 
 /** One module a test file, the same for every Node. */
 export function bundleForNode(files: readonly string[]): Promise<string[]> {
@@ -29,7 +45,7 @@ async function writeForNode(files: readonly string[]): Promise<string[]> {
     outdir: FOR_NODE,
     outExtension: { ".js": ".mjs" },
     platform: "node",
-    target: "node20",
+    target: "node22",
     sourcemap: "inline",
     metafile: true,
   });
@@ -42,15 +58,11 @@ async function writeForNode(files: readonly string[]): Promise<string[]> {
  */
 export async function bundleForWeb(files: readonly string[], start: string): Promise<string> {
   const imports = files.map((file) => `import "./${file}";`);
+  const tell = 'import { tellAll } from "./tests/support/telling.ts";';
   const { outputFiles } = await build({
     ...options,
-    stdin: {
-      contents: [...imports, 'import { tellAll } from "./tools/hosts/telling.ts";', start].join(
-        "\n",
-      ),
-      resolveDir: ROOT,
-    },
-    alias: { "node:async_hooks": `${ROOT}tools/hosts/no_async_hooks.ts` },
+    stdin: { contents: [...imports, tell, start].join("\n"), resolveDir: ROOT },
+    plugins: [noAsyncHooks],
     target: "es2022",
     write: false,
   });

@@ -2,7 +2,7 @@
 
 import { deadline } from "@std/async/deadline";
 import type { Report, TestResult } from "./host.ts";
-import type { Message } from "./telling.ts";
+import type { Message } from "../../tests/support/telling.ts";
 
 /** More than a test may take, in milliseconds: who is silent for so long is stuck in a loop. */
 const SILENCE = 90_000;

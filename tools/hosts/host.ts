@@ -20,12 +20,10 @@ export interface Report {
 /** A runtime that the suite runs in. */
 export interface Host {
   readonly name: HostName;
-  /** Whether the repository says which version. */
-  readonly pinned: boolean;
   /** Its name and version; rejects with `Missing` on a machine that has none. */
   title(): Promise<string>;
-  /** Run the test files, which are all there are when it is the `whole`. */
-  run(files: readonly string[], whole: boolean): Promise<Report>;
+  /** Run some test files. */
+  run(files: readonly string[]): Promise<Report>;
 }
 
 /** Why a runtime is left out, and what to install. */

@@ -1,6 +1,6 @@
 /** Promises that are settled from outside, and what happens to rejections nobody waits for. */
 
-/** A promise with its two ends. (`Promise.withResolvers` is missing in Node 20.) */
+/** A promise with its two ends. (`Promise.withResolvers` is missing in the edge VM.) */
 export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T | PromiseLike<T>) => void;

@@ -9,6 +9,9 @@ export interface Abortable {
   error(reason: unknown): void;
 }
 
+/** What a sink is started with. The types of Bun, and of Node before 26, leave out the signal. */
+export type SinkController = WritableStreamDefaultController & { readonly signal: AbortSignal };
+
 /** Who waits for each signal. Made on first use: importing makes nothing. */
 let groups: WeakMap<AbortSignal, Set<Abortable>> | undefined;
 

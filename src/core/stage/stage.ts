@@ -1,5 +1,5 @@
 import { Deferred } from "../shared/promises.ts";
-import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
+import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -102,7 +102,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
    * `abort` of its sink only after it.
    */
   onAbort(reason: unknown): void {
-    // Not at once: Node 20 does not bear it that the writable is errored inside its own abort.
+    // Not at once: Node 22 does not bear it that the writable is errored inside its own abort.
     if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
     else this.#rejectPending(reason);
   }
@@ -200,7 +200,8 @@ export function openPair<T, R, S extends Stage<T>>(
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);
-      writer.signal.addEventListener("abort", () => controller.onAbort(writer.signal.reason));
+      const { signal } = writer as SinkController;
+      signal.addEventListener("abort", () => controller.onAbort(signal.reason));
     },
     write: (item) => controller.write(item),
     close: () => controller.close(),

@@ -70,7 +70,8 @@ export class Throttler<T> {
   /** Gives up what waits; returns how many items that is. */
   cancel(): number {
     const { waiting } = this;
-    clearTimeout(this.#timer);
+    // No timer does no harm; only the types of Workers refuse it.
+    clearTimeout(this.#timer!);
     this.#pending = this.#timer = undefined;
     return waiting;
   }

@@ -7,7 +7,7 @@ import {
   reportUncaught,
   whenSettled,
 } from "../shared/promises.ts";
-import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
+import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats } from "./counts.ts";
@@ -39,7 +39,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #failure: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
   /** Of the stream. */
-  #controller!: WritableStreamDefaultController;
+  #controller!: SinkController;
 
   /** Those who wait for room, in the order in which they came: nobody overtakes. */
   readonly #waiters = new FifoQueue<Waiter<T>>();
@@ -61,9 +61,9 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   }
 
   start(controller: WritableStreamDefaultController): void {
-    this.#controller = controller;
+    this.#controller = controller as SinkController;
     // Fires at once, also while a write waits for room: `abort` comes only after that.
-    onAbort(controller.signal, this);
+    onAbort(this.#controller.signal, this);
     onAbort(this.#options.signal, this);
   }
 

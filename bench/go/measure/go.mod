@@ -1,3 +1,0 @@
-module weir/bench/measure
-
-go 1.26

@@ -1,0 +1,185 @@
+/**
+ * The pictures of a summary: bars on a logarithmic axis, a row for each case and a bar for each
+ * runtime, as plain SVG.
+ */
+
+import type { Kind, Summary } from "./summary.ts";
+import { promised } from "./targets.ts";
+
+interface Line {
+  /** Rows of a group are drawn together. */
+  readonly group: string;
+  readonly name: string;
+  /** Whether it is ours. */
+  readonly ours: boolean;
+  /** From where to where each bar goes. */
+  readonly bars: readonly (readonly [from: number, to: number])[];
+}
+
+interface Axis {
+  readonly title: string;
+  readonly ticks: readonly number[];
+  /** The tick that all others are compared with. */
+  readonly line?: number;
+  label(tick: number): string;
+}
+
+const WIDTH = 860;
+const LEFT = 300;
+const RIGHT = 40;
+const TOP = 64;
+const BAR = 7;
+const GAP = 9;
+const TITLE = 30;
+
+const STYLE = `
+  svg { background: #fff; font: 12px system-ui, sans-serif }
+  text { fill: #24292f }
+  .quiet { fill: #6e7781 }
+  .strong { font-weight: 600 }
+  .grid { stroke: #d0d7de; stroke-width: 1 }
+  .line { stroke: #6e7781; stroke-width: 1.5 }
+  .bar0 { fill: #0969da }
+  .bar1 { fill: #bf8700 }
+  .bar2 { fill: #1a7f37 }
+  .other { opacity: .4 }
+  @media (prefers-color-scheme: dark) {
+    svg { background: #0d1117 }
+    text { fill: #e6edf3 }
+    .quiet { fill: #8d96a0 }
+    .grid { stroke: #30363d }
+    .line { stroke: #8d96a0 }
+    .bar0 { fill: #4493f8 }
+    .bar1 { fill: #d29922 }
+    .bar2 { fill: #3fb950 }
+    .other { opacity: .5 }
+  }
+`;
+
+const GROUPS = ["batching", "aggregator", "fanout", "map"];
+
+const THROUGHPUT: Axis = {
+  title: "Throughput, as multiples of piping to a no-op sink",
+  ticks: [1 / 64, 1 / 16, 0.25, 1, 4, 16, 64],
+  line: 1,
+  label: (times) => times < 0.5 ? `1/${Math.round(1 / times)}` : `${Number(times.toPrecision(2))}×`,
+};
+
+const MEMORY: Axis = {
+  title: "Memory held of a million items, in front of a sink that stands still",
+  ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10],
+  label: (bytes) =>
+    bytes < 1e6
+      ? `${Math.round(bytes / 1e3)} kB`
+      : bytes < 1e9
+      ? `${Math.round(bytes / 1e6)} MB`
+      : `${bytes / 1e9} GB`,
+};
+
+/** Throughput as multiples of the floor: what has a target, and the peers. */
+export function speed({ runtimes, speed }: Summary): string {
+  const rows = GROUPS.flatMap((group) => {
+    const [, , ...floor] = speed[group]![0]!;
+    return speed[group]!
+      .filter(([kind, name]) =>
+        kind === "peer" || kind === "unbounded" || kind === "weir" && promised(group, name)
+      )
+      .map(([kind, name, ...least]) =>
+        line(kind, name, least.map((each, index) => [1, floor[index]! / each]), group)
+      );
+  });
+  return bars(THROUGHPUT, runtimes, rows);
+}
+
+/** What each way held. */
+export function memory({ runtimes, memory }: Summary): string {
+  const least = MEMORY.ticks[0]!;
+  const rows = memory.map(([kind, name, ...held]) =>
+    line(kind, name, held.map((bytes) => [least, Math.max(bytes, least)]))
+  );
+  return bars(MEMORY, runtimes, rows);
+}
+
+function line(kind: Kind, name: string, bars: Line["bars"], group = ""): Line {
+  return { group, name: kind === "unbounded" ? `${name} ∞` : name, ours: kind === "weir", bars };
+}
+
+/** Draws the rows; the legend has a name for each bar. */
+function bars(axis: Axis, legend: readonly string[], rows: readonly Line[]): string {
+  const step = legend.length * BAR + GAP;
+  const values = rows.flatMap((row) => row.bars.flat());
+  const ticks = enclosing(axis.ticks, Math.min(...values), Math.max(...values));
+  const x = scale(ticks[0]!, ticks.at(-1)!);
+
+  const body: string[] = [];
+  let y = TOP + 6;
+  let group = "";
+  for (const row of rows) {
+    if (row.group !== group) {
+      group = row.group;
+      y += TITLE;
+      body.push(text(LEFT - 10, y - 8, group, "strong", "end"));
+    }
+    const style = row.ours ? "" : "quiet";
+    body.push(text(LEFT - 10, y + (step - GAP) / 2 + 4, row.name, style, "end"));
+    row.bars.forEach(([from, to], index) => {
+      const kind = row.ours ? `bar${index}` : `bar${index} other`;
+      body.push(
+        bar(x(from), x(to), y + index * BAR, kind, `${axis.label(from)} ${axis.label(to)}`),
+      );
+    });
+    y += step;
+  }
+  const height = y + 16;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img">`,
+    `<title>${axis.title}</title>`,
+    `<style>${STYLE}</style>`,
+    text(16, 22, axis.title, "strong"),
+    ...legend.map((name, index) => {
+      const at = WIDTH - RIGHT - 120 * (legend.length - index);
+      return `<rect x="${at}" y="33" width="10" height="10" class="bar${index}"/>` +
+        text(at + 16, 42, name, "");
+    }),
+    text(16, 42, "Strong: this library. ∞: unbounded.", "quiet"),
+    ...ticks.flatMap((tick) => [
+      text(x(tick), TOP - 4, axis.label(tick), "quiet", "middle"),
+      `<line x1="${fixed(x(tick))}" x2="${fixed(x(tick))}" y1="${TOP}" y2="${height - 10}" ` +
+      `class="${tick === axis.line ? "line" : "grid"}"/>`,
+    ]),
+    ...body,
+    "</svg>\n",
+  ].join("\n");
+}
+
+function enclosing(ticks: readonly number[], least: number, most: number): readonly number[] {
+  const from = Math.max(ticks.findLastIndex((tick) => tick <= least), 0);
+  const to = ticks.findIndex((tick) => tick >= most);
+  return ticks.slice(from, to < 0 ? ticks.length : to + 1);
+}
+
+function scale(least: number, most: number): (value: number) => number {
+  const range = Math.log(most / least) || 1;
+  return (value) => {
+    const kept = Math.min(Math.max(value, least), most);
+    return LEFT + (WIDTH - LEFT - RIGHT) * Math.log(kept / least) / range;
+  };
+}
+
+/** At least so wide that it can be seen. */
+function bar(from: number, to: number, y: number, kind: string, title: string): string {
+  const left = Math.min(from, to);
+  const width = Math.max(Math.abs(to - from), 2);
+  return `<rect x="${fixed(left)}" y="${y}" width="${fixed(width)}" height="${
+    BAR - 1
+  }" class="${kind}"><title>${title}</title></rect>`;
+}
+
+function text(x: number, y: number, content: string, style: string, anchor = "start"): string {
+  return `<text x="${fixed(x)}" y="${fixed(y)}" text-anchor="${anchor}" class="${style}">` +
+    `${content}</text>`;
+}
+
+function fixed(value: number): string {
+  return value.toFixed(1);
+}

@@ -1,0 +1,92 @@
+/** What the tests of the main job need: input, a database, and the numbers that are printed. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { type Host, inEach, Program } from "./program.ts";
+
+export const INGEST = "examples/ingest.js";
+
+/** A test of the main job in each runtime. */
+export function demo(name: string, body: (host: Host, bench: Bench) => Promise<void>): void {
+  inEach(`demo: ${name}`, (host, directory) => body(host, new Bench(directory)));
+}
+
+/** Places; each ten of them are in a country of their own, so that each ten need a look-up. */
+export function places(count: number): unknown[] {
+  const letter = (n: number) => String.fromCharCode(65 + n % 26);
+  return Array.from({ length: count }, (_, i) => ({
+    name: `Place ${i} {"é"}`,
+    lat: `${i % 90}.5`,
+    lng: "-1.25",
+    country: letter(Math.floor(i / 260)) + letter(Math.floor(i / 10)),
+    admin1: "",
+    admin2: "",
+  }));
+}
+
+/** A line of the table, or of what remains: its first number. */
+export function number({ output }: Program, name: string): number {
+  const line = output.match(new RegExp(`^${name}\\s+([\\d,.]+)`, "m"));
+  assert(line, `no "${name}" in: ${output}`);
+  return Number(line[1]!.replaceAll(",", ""));
+}
+
+/** Where a test has its files. */
+export class Bench {
+  readonly directory: string;
+  readonly database: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    this.database = `${directory}/places.sqlite`;
+  }
+
+  async input(content: unknown): Promise<string> {
+    const path = `${this.directory}/input.json`;
+    if (content instanceof Uint8Array) await Deno.writeFile(path, content);
+    else {
+      const text = typeof content === "string" ? content : JSON.stringify(content, undefined, 1);
+      await Deno.writeTextFile(path, text);
+    }
+    return path;
+  }
+
+  /** Runs the demo on the database, ten rows a batch. */
+  async run(host: Host, input: string, ...args: string[]): Promise<Program> {
+    const files = ["--input", input, "--database", this.database];
+    return await Program.start(host, INGEST, [...files, "--batch", "10", ...args]);
+  }
+
+  open(): DatabaseSync {
+    const database = new DatabaseSync(this.database);
+    database.exec("PRAGMA busy_timeout = 5000");
+    return database;
+  }
+
+  /** The rows, by SQL; 0 without a table. */
+  rows(): number {
+    const database = this.open();
+    try {
+      return Number(database.prepare("SELECT count(*) AS n FROM places").get()!["n"]);
+    } catch (error) {
+      assertStringIncludes(String(error), "no such table");
+      return 0;
+    } finally {
+      database.close();
+    }
+  }
+
+  /** The files, but for the input. */
+  files(): string[] {
+    const names = [...Deno.readDirSync(this.directory)].map((entry) => entry.name).sort();
+    return names.filter((name) => !name.startsWith("input"));
+  }
+
+  /** That a failed or interrupted run said what is so, and left nothing but the database. */
+  assertAccounts(run: Program, { whole = true }: { whole?: boolean } = {}): void {
+    const rows = this.rows();
+    assertEquals(number(run, "written"), rows);
+    if (whole) assertEquals(rows % 10, 0);
+    assertEquals(this.files(), ["places.sqlite"]);
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The npm package in a user's world: what linters of packages say of it, whether it runs, what it
+ * adds to a bundle, and whether its types hold beside those of every runtime. The world is
+ * `tests/consumer`, whose tools are installed only here.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { MapStream } from "../mod.ts";
+import { buildPackage, PACKAGE } from "./npm.ts";
+import { type Finished, run } from "./run.ts";
+import { binary, runtimes } from "./runtimes.ts";
+
+const FIXTURES = "tests/consumer";
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const WORLD = `${ROOT}.build/consumer`;
+const TOOLS = `${WORLD}/node_modules`;
+const QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+
+/** How far an import from the root may be above the entry point. */
+const TOLERANCE = 1.02;
+
+const COMPILERS = { "TypeScript 5.7": "typescript-5.7", "the newest TypeScript": "typescript" };
+
+/** What a user gives to the compiler beside the language. */
+interface Types {
+  readonly lib?: readonly string[];
+  readonly types?: readonly string[];
+  /** Where `types` are looked for first: the versions of one package are in scopes of their own. */
+  readonly scope?: string;
+}
+
+const TYPES: Record<string, Types> = {
+  "bun-types": { types: ["bun-types"] },
+  "@types/node 22": { types: ["node"], scope: "@types-22" },
+  "@types/node 24": { types: ["node"], scope: "@types-24" },
+  "@types/node 26": { types: ["node"], scope: "@types-26" },
+  "@cloudflare/workers-types": { types: ["@cloudflare/workers-types"] },
+  // Since TypeScript 6 the first has the second.
+  "the DOM lib": { lib: ["DOM", "DOM.AsyncIterable"] },
+};
+
+const config = JSON.parse(await Deno.readTextFile("deno.json"));
+const entries = Object.keys(config.exports).map((name) => config.name + name.slice(1));
+
+await buildPackage();
+await installWorld();
+const home = await Deno.makeTempDir({ prefix: "weir-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(home, { recursive: true }));
+const tarball = await installPackage();
+const sizes = await shake();
+const compiled = await compileAll();
+
+Deno.test("the npm package is of the version that deno.json and jsr.json have", async () => {
+  const read = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
+  assertEquals(await read(`${PACKAGE}/package.json`), config.version);
+  assertEquals(await read("jsr.json"), config.version);
+});
+
+Deno.test("npm would publish it", async () => {
+  // Forced, since between two releases the version is one that npm has.
+  const args = ["publish", "--dry-run", "--force", "--access", "public"];
+  passed(await run("npm", args, { cwd: PACKAGE }));
+});
+
+Deno.test("publint has nothing to say", async () => {
+  passed(await run(`${TOOLS}/.bin/publint`, [tarball, "--strict"]));
+});
+
+Deno.test("attw finds the types of every entry point", async () => {
+  const options = ["--profile", "esm-only", "--no-definitely-typed"];
+  passed(await run(`${TOOLS}/.bin/attw`, [tarball, ...options]));
+});
+
+for (const runtime of ["deno", ...runtimes.filter((name) => name !== "workerd")] as const) {
+  Deno.test(`${runtime} loads every entry point of it by import and by require`, async () => {
+    const [command, ...args] = runtime === "deno"
+      ? [Deno.execPath(), "run", "--quiet"]
+      : [await binary(runtime)];
+    const finished = await run(command!, [...args, "load.cjs", ...entries], { cwd: home });
+    passed(finished);
+    assertEquals(finished.output, `${entries.length} entry points, 6\n`);
+  });
+}
+
+Deno.test("deno checks a program against its declarations", async () => {
+  passed(await run(Deno.execPath(), ["check", "--quiet", "user.mts"], { cwd: home }));
+});
+
+for (const [entry, { alone, root }] of sizes) {
+  Deno.test(`what ${entry} exports is no larger when imported from the root`, () => {
+    assertEquals(Object.keys(alone), ["esbuild", "rollup", "webpack"]);
+    for (const [bundler, bytes] of Object.entries(alone)) {
+      const line = `${bundler}: ${root[bundler]} B from the root, ${bytes} B by itself`;
+      assert(bytes > 1000 && root[bundler]! <= bytes * TOLERANCE, line);
+    }
+  });
+}
+
+for (const [name, finished] of compiled) {
+  Deno.test(name, () => passed(finished));
+}
+
+function passed({ success, output }: Finished): void {
+  assert(success, output);
+}
+
+/** The tools of a user, installed anew where the lock file has changed. */
+async function installWorld(): Promise<void> {
+  const lock = "package-lock.json";
+  const read = (path: string) => Deno.readTextFile(path).catch(() => undefined);
+  // npm writes the second when it is through.
+  const fresh = await read(`${WORLD}/${lock}`) === await read(`${FIXTURES}/${lock}`) &&
+    await read(`${TOOLS}/.${lock}`) !== undefined;
+  await Deno.mkdir(WORLD, { recursive: true });
+  for (const name of ["package.json", lock, "shake.cjs"]) {
+    await Deno.copyFile(`${FIXTURES}/${name}`, `${WORLD}/${name}`);
+  }
+  if (!fresh) passed(await run("npm", ["ci", ...QUIET], { cwd: WORLD }));
+}
+
+/** Into an empty folder, where no folder above has anything. Returns the path of the tarball. */
+async function installPackage(): Promise<string> {
+  const packed = await run("npm", ["pack", "--silent", "--pack-destination", WORLD], {
+    cwd: PACKAGE,
+  });
+  passed(packed);
+  const tarball = `${WORLD}/${packed.output.trim()}`;
+  passed(await run("npm", ["install", ...QUIET, tarball], { cwd: home }));
+  for (const name of ["load.cjs", "user.mts"]) {
+    await Deno.copyFile(`${FIXTURES}/${name}`, `${home}/${name}`);
+  }
+  const link = `${TOOLS}/@weir`;
+  await Deno.remove(link).catch(() => {});
+  await Deno.symlink(`${home}/node_modules/@weir`, link);
+  return tarball;
+}
+
+/** The sizes that each bundler makes of an entry point, and of its names from the root. */
+async function shake() {
+  const texts: string[] = [];
+  for (const [i, path] of Object.values<string>(config.exports).entries()) {
+    const names = Object.keys(await import(`../${path}`));
+    texts.push(`export { ${names} } from "${entries[i]}"`);
+    texts.push(`export { ${names} } from "${config.name}"`);
+  }
+  const finished = await run(await binary("node24"), ["shake.cjs", JSON.stringify(texts)], {
+    cwd: WORLD,
+  });
+  passed(finished);
+  const sizes: Record<string, number>[] = JSON.parse(finished.output);
+  return entries.map((entry, i) => {
+    return [entry, { alone: sizes[2 * i]!, root: sizes[2 * i + 1]! }] as const;
+  });
+}
+
+/** What each compiler says of the sources and of the declarations, beside the types of each host. */
+async function compileAll(): Promise<Map<string, Finished>> {
+  const cases = Object.entries(COMPILERS).flatMap(([compiler, folder]) =>
+    Object.entries(TYPES).flatMap(([host, types]) => {
+      const name = `with ${host}, under ${compiler}`;
+      return [
+        { name: `the declarations hold ${name}`, folder, types, files: ["user.mts"] },
+        // Sources have no place to name a lib: JSR takes none.
+        {
+          name: `the sources hold ${name}`,
+          folder,
+          types: { ...types, lib: ["ESNext.Disposable", ...types.lib ?? []] },
+          files: [`${ROOT}mod.ts`],
+        },
+      ];
+    })
+  );
+  const outcomes = MapStream.from([...cases.entries()], async ([i, { name, folder, ...rest }]) => {
+    const project = `${home}/tsconfig.${i}.json`;
+    await Deno.writeTextFile(project, JSON.stringify(tsconfig(rest)));
+    const args = ["run", "-A", `${TOOLS}/${folder}/bin/tsc`, "-p", project];
+    return [name, await run(Deno.execPath(), args)] as const;
+  }, { concurrency: navigator.hardwareConcurrency });
+  return new Map(await Array.fromAsync(outcomes));
+}
+
+function tsconfig({ types, files }: { types: Types; files: string[] }): unknown {
+  const { lib = [], types: names = [], scope = "@types" } = types;
+  return {
+    files,
+    compilerOptions: {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      // Declarations are checked, and so are those of others: none is broken by itself.
+      skipLibCheck: false,
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      target: "ES2022",
+      module: "NodeNext",
+      lib: ["ES2022", ...lib],
+      types: names,
+      typeRoots: [`${TOOLS}/${scope}`, TOOLS],
+    },
+  };
+}

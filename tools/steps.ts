@@ -1,0 +1,66 @@
+/** All that is tested: the quick tier, which everybody runs before a commit, and the thorough one. */
+
+import { api } from "./api.ts";
+import * as checks from "./checks.ts";
+import { load } from "./load.ts";
+import { planted } from "./planted.ts";
+import { playRaces } from "./races.ts";
+import { denoTest, hosts, type Outcome, suite } from "./suite.ts";
+
+/** Something that is tested, and counted. */
+export interface Step {
+  readonly name: string;
+  /** Whether it is the suite in a runtime. */
+  readonly suite?: true;
+  /** Run it, a suite with some of its files only. */
+  readonly run: (files: readonly string[]) => Promise<Outcome>;
+}
+
+const QUICK_HOSTS = ["deno", "bun", "node24"];
+
+const suites = hosts.map((host): Step => {
+  return { name: host.name, suite: true, run: (files) => suite(host, files) };
+});
+const isQuick = ({ name }: Step) => QUICK_HOSTS.includes(name);
+
+/** Tests that need permissions, as processes do. */
+function tests(...paths: string[]): Promise<Outcome> {
+  return denoTest(["--allow-all", ...paths]);
+}
+
+/** What `deno task check` does. */
+export const sources: readonly Step[] = [
+  { name: "format", run: checks.format },
+  { name: "lint", run: checks.lint },
+  { name: "types", run: checks.types },
+  { name: "types of hosts", run: checks.hostTypes },
+  { name: "unused", run: checks.unused },
+  { name: "doc lint", run: checks.docLint },
+  { name: "api", run: () => api() },
+  { name: "doc tests", run: checks.docTests },
+];
+
+/** What `deno task test` does. */
+export const quick: readonly Step[] = [
+  // What is broken is told within seconds, and by which rule.
+  ...suites.filter(isQuick),
+  ...sources,
+  {
+    name: "architecture",
+    run: () => tests("tools/architecture_test.ts", "tools/size_test.ts", "tools/bench_test.ts"),
+  },
+  { name: "races", run: () => playRaces(2000) },
+];
+
+/** What `deno task test:all` does besides. */
+export const thorough: readonly Step[] = [
+  { name: "load", run: () => load() },
+  { name: "planted bugs", run: () => planted() },
+  { name: "long races", run: () => playRaces(20_000) },
+  { name: "coverage", run: checks.coverage },
+  { name: "packages", run: () => tests("tools/npm_test.ts", "tools/release_test.ts") },
+  { name: "examples", run: () => tests("examples") },
+  { name: "benchmarks", run: checks.benchmarks },
+  { name: "children", run: () => tests("tests/children") },
+  ...suites.filter((step) => !isQuick(step)),
+];
