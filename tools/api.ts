@@ -1,14 +1,18 @@
 /**
- * The public surface, a line each: `docs/api.txt` has what `deno doc` knows of `mod.ts`, so that a
- * change of it is a change of a file that a reviewer sees.
+ * The public surface, a line each: `docs/api.txt` has what `deno doc` knows of `mod.ts`, and what each
+ * entry point adds to a bundle, so that a change of it is a change of a file that a reviewer sees.
  *
  * As a program it writes the file.
  */
 
+import { stop } from "esbuild";
 import { deno } from "./run.ts";
+import { size } from "./size.ts";
 import type { Outcome } from "./suite.ts";
 
 const FILE = "docs/api.txt";
+/** To which sizes are rounded up, in bytes. */
+const STEP = 10;
 
 // What `deno doc --json` gives, as far as it is looked at.
 interface Type {
@@ -88,8 +92,12 @@ async function surface(): Promise<string> {
   const { nodes } = JSON.parse(output) as { nodes: Record<string, { symbols: Symbol[] }> };
   const symbolsOf = (path: string) =>
     Object.entries(nodes).find(([url]) => url.endsWith(path.slice(1)))![1].symbols;
-  const entries = Object.entries<string>(exports).map(([entry, path]) =>
-    `${entry} exports ${symbolsOf(path).map(({ name }) => name).sort().join(", ")}`
+  const entries = await Promise.all(
+    Object.entries<string>(exports).map(async ([entry, path]) => {
+      const { gzipped } = await size(`export * from "${path}"`);
+      const names = symbolsOf(path).map(({ name }) => name).sort().join(", ");
+      return `${entry} (${Math.ceil(gzipped / STEP) * STEP} B) exports ${names}`;
+    }),
   );
   const blocks = symbolsOf("./mod.ts").flatMap(({ name, declarations }) =>
     declarations.map(({ kind, def }) => [head(kind, name, def), ...members(def)].join("\n  "))
@@ -227,4 +235,7 @@ function type(of: Type | undefined): string {
   }
 }
 
-if (import.meta.main) await Deno.writeTextFile(FILE, await surface());
+if (import.meta.main) {
+  await Deno.writeTextFile(FILE, await surface());
+  await stop();
+}
