@@ -47,7 +47,13 @@ export const quick: readonly Step[] = [
   ...sources,
   {
     name: "architecture",
-    run: () => tests("tools/architecture_test.ts", "tools/size_test.ts", "tools/bench_test.ts"),
+    run: () =>
+      tests(
+        "tools/architecture_test.ts",
+        "tools/contract_test.ts",
+        "tools/size_test.ts",
+        "tools/bench_test.ts",
+      ),
   },
   { name: "races", run: () => playRaces(2000) },
 ];

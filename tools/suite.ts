@@ -1,5 +1,6 @@
 /** The test suite in the runtimes. */
 
+import { complaints as contract } from "./contract.ts";
 import { differences } from "../tests/support/differences.ts";
 import { chromium, firefox } from "./hosts/browser.ts";
 import { type Host, Missing, type Report, type TestResult } from "./hosts/host.ts";
@@ -35,7 +36,9 @@ export async function suite(host: Host, chosen: readonly string[]): Promise<Outc
   const { results, complaints, output } = await host.run(
     whole ? await testFiles("tests") : chosen,
   );
-  return judge(results, whole ? [...complaints, ...stale(host, results)] : complaints, output);
+  if (!whole) return judge(results, complaints, output);
+  const rules = host === deno ? await contract(results.map(({ name }) => name)) : [];
+  return judge(results, [...complaints, ...stale(host, results), ...rules], output);
 }
 
 function judge(
