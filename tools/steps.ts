@@ -51,7 +51,6 @@ export const quick: readonly Step[] = [
       tests(
         "tools/architecture_test.ts",
         "tools/contract_test.ts",
-        "tools/size_test.ts",
         "tools/bench_test.ts",
       ),
   },
@@ -64,7 +63,7 @@ export const thorough: readonly Step[] = [
   { name: "planted bugs", run: () => planted() },
   { name: "long races", run: () => playRaces(20_000) },
   { name: "coverage", run: checks.coverage },
-  { name: "packages", run: () => tests("tools/npm_test.ts", "tools/release_test.ts") },
+  { name: "packages", run: () => tests("tests/consumer", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
   { name: "children", run: () => tests("tests/children") },

@@ -5,13 +5,13 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { MapStream } from "../mod.ts";
-import { buildPackage, PACKAGE } from "./npm.ts";
-import { type Finished, run } from "./run.ts";
-import { binary, runtimes } from "./runtimes.ts";
+import { MapStream } from "../../mod.ts";
+import { buildPackage, PACKAGE } from "../../tools/npm.ts";
+import { type Finished, run } from "../../tools/run.ts";
+import { binary, runtimes } from "../../tools/runtimes.ts";
 
 const FIXTURES = "tests/consumer";
-const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const WORLD = `${ROOT}.build/consumer`;
 const TOOLS = `${WORLD}/node_modules`;
 const QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
@@ -139,7 +139,7 @@ async function installPackage(): Promise<string> {
 async function shake() {
   const texts: string[] = [];
   for (const [i, path] of Object.values<string>(config.exports).entries()) {
-    const names = Object.keys(await import(`../${path}`));
+    const names = Object.keys(await import(`../../${path}`));
     texts.push(`export { ${names} } from "${entries[i]}"`);
     texts.push(`export { ${names} } from "${config.name}"`);
   }
