@@ -26,7 +26,7 @@ export type Kind =
   | "cache";
 
 /** An option. */
-export interface Option {
+interface Option {
   readonly kind: Kind;
   /** Valid options, where it cannot be without another. */
   readonly beside?: Record<string, unknown>;
