@@ -1,4 +1,4 @@
-/** Ends a test file in which a test never settles: it would take as long as a test may. */
+/** Reports what Node's runner says too late or not at all: a test that hangs, a process that dies. */
 
 import { writeSync } from "node:fs";
 import { performance } from "node:perf_hooks";
@@ -21,3 +21,7 @@ setInterval(() => {
   writeSync(1, "\nnot ok 1 - a test never settles\n");
   process.exit(1);
 }, IDLE / 4).unref();
+
+process.on("exit", (code) => {
+  if (code !== 0) writeSync(1, "\nnot ok 1 - the process fails\n");
+});
