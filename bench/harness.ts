@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers";
 import { Bench, type Task } from "tinybench";
 import type { Effort, Measurement, Way } from "./summary.ts";
 
-export type { Kind, Way } from "./summary.ts";
+export type { Way } from "./summary.ts";
 
 /** One way to do something with `n` items. */
 export interface Case extends Way {

@@ -1,49 +1,52 @@
 /**
- * Proof that the suite can fail: each bug of tests/planted is put into a copy of the tree, and the
- * tests that name its rule must catch it.
+ * Proof that the suite can fail: each bug of tests/planted is put into a copy of the tree, and a test
+ * that names its rule must catch it.
  *
  * `deno run -A tools/planted.ts [NAME...]` runs those of which the name contains one of the words.
- * With `--refit` it runs none, and fits their patches to the sources (tools/planted/refit.ts).
+ * With `--refit` it runs none, and fits their patches to the sources (tools/patches.ts).
  */
 
-import { bugs as read, type Planted } from "./planted/bugs.ts";
-import { COPY, Copy } from "./planted/copy.ts";
-import { refit } from "./planted/refit.ts";
+import { bugs as read, Copy, type Planted, refit } from "./patches.ts";
 import { deno } from "./run.ts";
 import { type Outcome, testFiles } from "./suite.ts";
 
 const PRELOAD = "--preload=tests/planted/preload.ts";
+const COPIES = 2;
 // A loop that never ends is stopped after so much silence, in milliseconds.
 const LIMIT = 45_000;
 
 /** What the suite made of a bug. */
 interface Finding {
   readonly bug: Planted;
-  /** The tests that fail. */
-  readonly failed: readonly string[];
-  /** The first of them that names the rule. */
+  /** The test that fails first. */
   readonly by?: string | undefined;
   /** After how many schedules which race failed. */
   readonly schedules?: string;
   /** The options that `git apply` needed for the patch. */
-  readonly loose: string;
+  readonly loose?: string;
   /** Why it does not count as caught. */
   readonly complaint?: string | undefined;
-  readonly seconds: number;
 }
 
 /** All planted bugs, or those whose names contain one of `words`. */
 export async function planted(words: readonly string[] = []): Promise<Outcome> {
   const bugs = await read(words);
-  const copy = await Copy.make();
   const findings: Finding[] = [];
-  for (const bug of bugs) {
-    const finding = await judge(bug, copy);
-    findings.push(finding);
-    console.log(`      planted ${findings.length}/${bugs.length} ${line(finding)}`);
-  }
-  const missed = findings.filter(({ complaint }) => complaint !== undefined);
+  const queue = bugs.values();
+  await Promise.all(Array.from({ length: COPIES }, async (_, place) => {
+    const copy = await Copy.make(`planted-${place}`);
+    for (const bug of queue) {
+      const start = performance.now();
+      const finding = await judge(bug, copy);
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      findings.push(finding);
+      console.log(
+        `      planted ${findings.length}/${bugs.length} ${line(finding)} (${seconds} s)`,
+      );
+    }
+  }));
   console.log(`\n${table(findings)}\n`);
+  const missed = findings.filter(({ complaint }) => complaint !== undefined);
   const complaints = missed.map(({ bug, complaint }) => `planted ${bug.name}: ${complaint}`);
   return {
     passed: findings.length - missed.length,
@@ -53,72 +56,64 @@ export async function planted(words: readonly string[] = []): Promise<Outcome> {
 }
 
 async function judge(bug: Planted, copy: Copy): Promise<Finding> {
-  const start = performance.now();
   try {
     const loose = await copy.plant(bug);
-    const output = await runTests(bug);
-    const failed = failures(output);
-    const by = failed.find((test) => test.includes(`[${bug.rule}]`));
+    const output = await runTests(bug, copy);
+    const by = firstFailure(output);
     const complaint = by === undefined
       ? `no failing test names [${bug.rule}]\n${output.slice(-2000)}`
       : undefined;
-    const schedules = await playRaces(bug);
-    const seconds = (performance.now() - start) / 1000;
-    return { bug, failed, by, loose, complaint, schedules, seconds };
+    return { bug, by, loose, complaint, schedules: await playRaces(bug, copy) };
   } catch (error) {
-    return { bug, failed: [], loose: "", complaint: (error as Error).message, seconds: 0 };
+    return { bug, complaint: (error as Error).message };
   } finally {
     await copy.restore();
   }
 }
 
-/** Those that name the rule, of the files of the primitive. */
-async function runTests({ rule, tests }: Planted): Promise<string> {
-  const files = (await testFiles("tests")).filter((file) =>
-    tests.some((name) => file.startsWith(`tests/${name}`))
-  );
+/** Those that name the rule, of the files of the primitive, until one fails. */
+async function runTests({ rule, tests }: Planted, { path: cwd }: Copy): Promise<string> {
+  const all = await testFiles("tests");
+  const files = tests.flatMap((begin) => {
+    const found = all.filter((file) => file.startsWith(`tests/${begin}`));
+    if (found.length === 0) throw new Error(`no test file begins with ${begin}`);
+    return found;
+  });
   const filter = `--filter=/\\[${rule}\\]/`;
-  const args = ["test", "--allow-read", "--no-check", "--quiet", PRELOAD, filter, ...files];
-  return (await deno(args, { cwd: COPY, limit: LIMIT })).output;
+  const how = ["--no-check", "--quiet", "--fail-fast", "--reporter=tap", PRELOAD, filter];
+  return (await deno(["test", ...how, ...files], { cwd, limit: LIMIT })).output;
 }
 
-async function playRaces({ tests }: Planted): Promise<string> {
+async function playRaces({ tests }: Planted, { path: cwd }: Copy): Promise<string> {
   const names = tests.map((name) => name.replaceAll("_", "-"));
-  const args = [
-    "run",
-    "--allow-read",
-    "--no-check",
-    "--quiet",
-    PRELOAD,
-    "tests/planted/play.ts",
-    ...names,
-  ];
-  const { success, output } = await deno(args, { cwd: COPY, limit: LIMIT });
+  const how = ["--allow-read", "--no-check", "--quiet", PRELOAD];
+  const args = ["run", ...how, "tests/planted/play.ts", ...names];
+  const { success, output } = await deno(args, { cwd, limit: LIMIT });
   return success ? output.trim() : "hangs";
 }
 
-/** The tests that `deno test` says have failed, and the one that was running when it was stopped. */
-function failures(output: string): string[] {
-  const progress = output.split(/^ ERRORS\s*$/m)[0]!;
-  const failed = [...progress.matchAll(/^(.+) \.\.\.(?: |\nUncaught error .+ )FAILED/gm)].map((
-    [, test],
-  ) => test!);
-  const hung = /^(.+) \.\.\. *$/.exec(progress.trimEnd().split("\n").at(-1)!)?.[1];
-  return hung === undefined ? failed : [...failed, `${hung} (hangs)`];
+/** The test that the TAP report says has failed first, or that was running when it was stopped. */
+function firstFailure(output: string): string | undefined {
+  const lines = output.trimEnd().split("\n");
+  const failed = lines.map((line) => /^not ok \d+ - (.*)/.exec(line)?.[1]?.replaceAll("\\#", "#"));
+  const last = lines.at(-1)!;
+  const stopped = last.startsWith("# ") || last.startsWith("ok ")
+    ? `what comes after "${last}"`
+    : undefined;
+  return failed.find((name) => name !== undefined) ?? stopped;
 }
 
-function line({ bug, by, loose, complaint, seconds }: Finding): string {
-  const fit = loose === "" ? "" : `fits only with ${loose}, refit it; `;
-  const verdict = fit + (complaint === undefined ? `caught by ${by}` : `NOT CAUGHT: ${complaint}`);
-  return `${bug.name}: ${verdict} (${seconds.toFixed(1)} s)`;
+function line({ bug, by, loose, complaint }: Finding): string {
+  const fit = loose ? `fits only with ${loose}, refit it; ` : "";
+  const verdict = complaint === undefined ? `caught by ${by}` : `NOT CAUGHT: ${complaint}`;
+  return `${bug.name}: ${fit}${verdict}`;
 }
 
 function table(findings: readonly Finding[]): string {
-  const head = ["planted bug", "rule", "tests", "schedules of a race", "the shape of"];
-  const rows = findings.map(({ bug, by, failed, schedules = "-" }) => [
+  const head = ["planted bug", "rule", "schedules of a race", "the shape of"];
+  const rows = findings.map(({ bug, by, schedules = "-" }) => [
     bug.name,
     by === undefined ? "NOT CAUGHT" : `[${bug.rule}]`,
-    String(failed.length),
     schedules,
     bug.shape.replace("https://github.com/", ""),
   ]);

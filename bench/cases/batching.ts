@@ -19,7 +19,7 @@ import {
 } from "../harness.ts";
 
 /** Takes a batch; a promise holds back what can be held back. */
-export type Take = (batch: readonly number[]) => Promise<void> | void;
+type Take = (batch: readonly number[]) => Promise<void> | void;
 
 /** A way to make batches, each of which waits at most `linger` milliseconds. */
 export interface Batcher extends Way {

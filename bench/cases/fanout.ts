@@ -22,7 +22,7 @@ import {
 const CAPACITY = 1024;
 
 /** What is called for an item. */
-export type Handler = (item: number) => Promise<void>;
+type Handler = (item: number) => Promise<void>;
 
 /** A way to have `n` items handled: those that wait for nobody take a burst of them at once. */
 export interface Pool extends Way {

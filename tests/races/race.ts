@@ -27,7 +27,7 @@ export interface Advance extends Step {
 }
 
 /** Time passes with the event loop blocked: the step is done before any timer that is due fires. */
-export interface Late extends Step {
+interface Late extends Step {
   readonly do: "late";
   readonly ms: number;
   readonly step: Step;
@@ -44,7 +44,7 @@ export interface Race {
 }
 
 /** An object, and what is done to it. */
-export interface Schedule {
+interface Schedule {
   readonly setup: unknown;
   readonly steps: readonly Step[];
 }

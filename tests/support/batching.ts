@@ -10,7 +10,7 @@ import {
 import { gate, turn } from "./gate.ts";
 
 /** Options that mean the same to all. */
-export interface Shared {
+interface Shared {
   readonly linger?: number;
   readonly signal?: AbortSignal;
 }

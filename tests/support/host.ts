@@ -1,7 +1,7 @@
 /** Which runtime the tests are in. */
 
 /** All that are tested. */
-export const hosts = [
+const hosts = [
   "deno",
   "bun",
   "node22",

@@ -22,7 +22,7 @@ import type { Option } from "./options.ts";
 /** Any of them. */
 export type Stream = TransformStream<unknown, unknown>;
 /** User code, for an item; it has a context where it may be asynchronous. */
-export type Call = (item: unknown, context?: HandlerContext) => unknown;
+type Call = (item: unknown, context?: HandlerContext) => unknown;
 
 /** What a stream is made with that is to be used. */
 export interface Manners {

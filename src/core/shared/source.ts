@@ -5,7 +5,7 @@ import { Deferred, isThenable, markHandled } from "./promises.ts";
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;
 
 /** One item, or the end. */
-export interface Step<T> {
+interface Step<T> {
   readonly done?: boolean | undefined;
   readonly value?: T | undefined;
 }
