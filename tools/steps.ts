@@ -2,7 +2,7 @@
 
 import { api } from "./api.ts";
 import * as checks from "./checks.ts";
-import { load } from "./load.ts";
+import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
 import { denoTest, hosts, type Outcome, suite } from "./suite.ts";
@@ -54,7 +54,7 @@ export const quick: readonly Step[] = [
         "tools/bench_test.ts",
       ),
   },
-  { name: "races", run: () => playRaces(2000) },
+  { name: "races", run: () => playRaces(5000) },
 ];
 
 /** What `deno task test:all` does besides. */

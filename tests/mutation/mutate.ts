@@ -2,11 +2,11 @@
  * Mutation testing, by Stryker: each small change of `src` must make a test fail. docs/mutation.md
  * has those that none notices, and why.
  *
- * `deno run -A tools/mutate.ts [FILE...]` judges the mutants of some files, or of all.
+ * `deno run -A tests/mutation/mutate.ts [FILE...]` judges the mutants of some files, or of all.
  */
 
-import { deno, run } from "./run.ts";
-import { binary } from "./runtimes.ts";
+import { deno, run } from "../../tools/run.ts";
+import { binary } from "../../tools/runtimes.ts";
 
 const HOME = "tests/mutation";
 const STRYKER = `${HOME}/node_modules/@stryker-mutator/core/bin/stryker.js`;

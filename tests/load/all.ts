@@ -2,14 +2,14 @@
  * Very many items through every primitive, each case in a process of its own: nothing is lost, and
  * memory after a collection is near 90 % of the items what it was near 20 %.
  *
- * As a program: `deno run -A tools/load.ts [RUNTIME...] [--size N] [--only TEXT]`.
+ * As a program: `deno run -A tests/load/all.ts [RUNTIME...] [--size N] [--only TEXT]`.
  */
 
 import { stop } from "esbuild";
-import { bundle } from "./hosts/bundle.ts";
-import { deno, run } from "./run.ts";
-import { binary } from "./runtimes.ts";
-import type { Outcome } from "./suite.ts";
+import { bundle } from "../../tools/hosts/bundle.ts";
+import { deno, run } from "../../tools/run.ts";
+import { binary } from "../../tools/runtimes.ts";
+import type { Outcome } from "../../tools/suite.ts";
 
 /** Items of a case that is not dear; a case may ask for fewer. */
 const SIZES = { deno: 1e6, bun: 1e5, node22: 1e5, node24: 1e5 };
