@@ -25,11 +25,16 @@ export { Sink };
 export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source };
 
 /**
- * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. Where items were
- * submitted it returns an iterable with one result for each item, in order; an `Error` there is the
- * failure of that item alone. Results are values and no promises: return `Promise.all` of those. For
- * items that were not submitted what it returns is ignored: to fail
- * them, throw.
+ * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. To throw or reject fails
+ * all items of the batch.
+ *
+ * It may return an array with one entry for each item, in order: the results of those that were
+ * submitted. An entry may be a promise. An `Error`, of any realm, or a promise that rejects or resolves
+ * to one is the failure of that item alone, pushed or submitted.
+ *
+ * An array of a wrong count fails the batch with a `TypeError`, if an item was submitted or an entry is
+ * an `Error`; else it is not looked at, nor are the promises in it. What is no array gives no results: a
+ * `submit` rejects with a `TypeError`, and pushed items are done.
  */
 export type AggregatorHandler<B> = (batch: B, context: HandlerContext) => unknown;
 
@@ -40,7 +45,15 @@ export interface AggregatorStats extends SinkStats {
 }
 
 /** Options of {@linkcode Aggregator}. */
-export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T, B> {
+export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
+  /**
+   * Is told of each failure, once for each distinct error of a batch, with the items that no `submit`
+   * waits for, in order and as they came, and with the batch that the handler was given, as it has
+   * left it; the sink goes on. It may be asynchronous: the slot is kept until it has settled. A throw
+   * in it errors the sink; so does a push in it that is refused, as every push is after `close()`:
+   * retry in the handler. Without it, the first such failure errors the sink.
+   */
+  onError?: ((error: unknown, items: T[], batch: B) => unknown) | undefined;
   /**
    * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
    *
@@ -99,8 +112,8 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T, B> {
  *   `accepted = waiting + running + done + failed + discarded`.
  * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
  *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
- * - **Failure** of a batch goes to the `submit` calls that wait for its items; where it holds others,
- *   or only others, to `onError(error, batch)` as well, else it errors the sink. No worker stops.
+ * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for them; of
+ *   the others to `onError(error, items, batch)`, else it errors the sink. No worker stops.
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.
@@ -208,7 +221,7 @@ function open<T, B>(
   const rules = { ...LIMITS, ...SINK, linger: LINGER };
   const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
   const complete = completeOptions(owner, handler, values);
-  const { linger = 1000, collector, weigh, key, onDiscard } = values;
+  const { linger = 1000, collector, weigh, key, onError, onDiscard } = values;
   const { maxItems, collect } = completeLimits(owner, values);
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
   const counted = maxItems < Infinity;
@@ -225,7 +238,7 @@ function open<T, B>(
     keyed: !!key,
     plain: !collector,
     asking: !!(collector ?? weigh),
-    keeping: !!(collector && onDiscard),
+    keeping: !!(onError ?? onDiscard),
   };
   return new WorkQueue<T, B>(complete, (queue) => new BatchTable(queue, gather));
 }

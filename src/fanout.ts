@@ -25,7 +25,14 @@ export type { HandlerContext, Runner, SinkOptions, SinkStats, Source };
 export type FanoutHandler<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
 
 /** Options of {@linkcode Fanout}. */
-export interface FanoutOptions<T> extends SinkOptions<T, T> {
+export interface FanoutOptions<T> extends SinkOptions<T> {
+  /**
+   * Is told of each failure that no `submit` waits for, and of its item; the sink goes on. It may be
+   * asynchronous: the slot is kept until it has settled. A throw in it errors the sink; so does a push
+   * in it that is refused, as every push is after `close()`: retry in the handler. Without it, the
+   * first such failure errors the sink.
+   */
+  onError?: ((error: unknown, item: T) => unknown) | undefined;
   /**
    * The most items that wait for a worker: an integer of at least 1. A key whose items come faster
    * than they are handled may fill it.

@@ -16,8 +16,8 @@ export type { HandlerContext, Runner, SinkStats, Source };
 // A constant, since a bundler keeps a class that extends a global.
 const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
 
-/** Options that every sink has. `P` is what its handler is given. */
-export interface SinkOptions<T, P> {
+/** Options that every sink has. */
+export interface SinkOptions<T> {
   /**
    * The most handlers that run at once: an integer of at least 1.
    *
@@ -37,13 +37,6 @@ export interface SinkOptions<T, P> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
-  /**
-   * Is told of each failure that no `submit` waits for, and the sink goes on. It may be asynchronous:
-   * the slot is kept until it has settled. A throw in it errors the sink; so does a push in it that is
-   * refused, as every push is after `close()`: retry in the handler. Without it, the first such
-   * failure errors the sink.
-   */
-  onError?: ((error: unknown, payload: P) => unknown) | undefined;
   /**
    * Is given the accepted items that an abort or a failure found waiting, with its reason: in order,
    * and in an `Aggregator` with a `key` in the order of each key.
@@ -162,8 +155,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param item The item.
    * @returns Resolves with the result for this item. Rejects with the very error of the handler,
-   * which then reaches neither `onError` nor the sink, unless it failed a batch with pushed items in
-   * it; and as {@linkcode Sink.push} does.
+   * which then reaches neither `onError` nor the sink, unless it failed pushed items of the batch, too;
+   * with a `TypeError` where the handler of an `Aggregator` gives no array, or one of a wrong count; and
+   * as {@linkcode Sink.push} does.
    *
    * @example
    * ```ts

@@ -58,21 +58,25 @@ class AggregatorRun extends SinkRun<Setup> {
     return this.stats.waiting < this.#capacity;
   }
 
-  /** Only what was submitted needs a result. */
   protected outcome(items: readonly Item[], end: End): Verdict {
     if (end === "fails") return { failed: true, value: { error: "batch" } };
     const results: unknown[] = [...items];
     if (end === "one") results[items.length - 1] = new Error("item");
-    if (end === "count" && items.every(({ submitted }) => submitted)) results.pop();
+    // Not of both kinds: what is left is told an error of the sink's own.
+    const [first] = items;
+    if (end === "count" && items.every(({ submitted }) => submitted === first!.submitted)) {
+      results.pop();
+    }
     return { failed: false, value: results };
   }
 
   protected verdict({ items }: Job, place: number, { failed, value }: Verdict): Verdict {
     if (failed) return { failed, value };
     const results = value as unknown[];
-    if (results.length < items.length) return { failed: true, value: MISSING };
+    // Only what was submitted needs a result.
+    if (results.length < items.length) return { failed: items[place]!.submitted, value: MISSING };
     const own = results[place];
-    return { failed: items[place]!.submitted && own instanceof Error, value: own };
+    return { failed: own instanceof Error, value: own };
   }
 
   protected override flushing(): void {

@@ -13,7 +13,7 @@ const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 
 /** What the runs of both sinks give theirs. */
 export type Common = Pick<
-  SinkOptions<Item, unknown>,
+  SinkOptions<Item>,
   "concurrency" | "signal" | "timeout" | "onDiscard" | "key" | "snapshot"
 >;
 
@@ -166,7 +166,12 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { over, signal } of this.jobs) {
         if (!over && signal) this.must(signal.reason === this.first.error, "a handler is not told");
       }
-    } else this.checkProgress();
+    } else {
+      const told = this.setup.onError === "absent" ||
+        this.jobs.every(({ untold }) => !untold?.size);
+      this.must(told, "onError is not told");
+      this.checkProgress();
+    }
     if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);

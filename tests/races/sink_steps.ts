@@ -65,7 +65,8 @@ export interface Job {
   over: boolean;
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";
-  error?: unknown;
+  /** What nobody but `onError` is to be told, and of which items. */
+  untold?: Map<unknown, Item[]>;
   /** While its promise is open, though it may be over. */
   settle?: ((end: End) => void) | undefined;
 }

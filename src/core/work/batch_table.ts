@@ -1,9 +1,9 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
-import { batchResults } from "./batch_results.ts";
+import { settleBatch, settleEntries } from "./batch_results.ts";
 import type { Counts, Epoch } from "./counts.ts";
-import type { Runner, WorkJob } from "./job.ts";
+import type { Failure, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
@@ -17,7 +17,7 @@ export interface BatchOptions<T, B> {
   plain: boolean;
   /** Whether it takes code of the user's to know if an item fits. */
   asking: boolean;
-  /** Whether the items are kept beside it, because somebody is to be told which were discarded. */
+  /** Whether the items are kept beside it, because somebody is to be told what has become of them. */
   keeping: boolean;
 }
 
@@ -59,6 +59,8 @@ export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #host: BatchHost<T, B>;
   readonly #options: BatchOptions<T, B>;
+  /** Whether the items cannot be had from the batch when it is a job. */
+  readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, PendingBatch<T, B>>();
   /** Those that are due, and wait for a worker. */
@@ -69,6 +71,7 @@ export class BatchTable<T, B> {
   constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
     this.#host = host;
     this.#options = options;
+    this.#keeping = options.keeping && !options.plain;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     host.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
@@ -122,7 +125,7 @@ export class BatchTable<T, B> {
     }
     host.counts.accept();
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
-    if (this.#options.keeping) (batch.items ??= []).push(item);
+    if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
@@ -158,6 +161,16 @@ export class BatchTable<T, B> {
     if (!next) return false;
     if (this.#tryClose(next)) pool.fill();
     return true;
+  }
+
+  /** What the handler of a batch has given, or what comes of that. */
+  unwrap(count: number | undefined, outcome: unknown): unknown {
+    return settleEntries(outcome, count);
+  }
+
+  /** A batch is over: tells those who wait for its items, and returns what has failed. */
+  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure<T>> {
+    return settleBatch(this.#options.owner, job, failed, outcome);
   }
 
   /** Takes what was gathered, for no handler. */
@@ -228,7 +241,7 @@ export class BatchTable<T, B> {
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
       counts.start(job);
-      job.submitters?.resolve(Array.from({ length: job.count! }));
+      job.results?.forEach((result) => result.resolve(undefined));
       counts.settle(job);
     } else pool.add(job);
     return true;
@@ -240,20 +253,20 @@ export class BatchTable<T, B> {
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
     const { buffer, key, snapshot, results, epoch, items = [] } = batch;
-    const { owner, plain } = this.#options;
+    const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
     batch.results = batch.items = batch.snapshot = undefined;
-    const submitters = results && batchResults(owner, results, count);
     return {
       next: undefined,
       payload,
       key,
       snapshot,
-      submitters,
+      results,
       epoch,
       count,
-      items: plain ? payload as T[] : items,
+      // What a handler does to its batch is not known here.
+      items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
     };
   }
 }

@@ -11,7 +11,7 @@ import { type Abortable, offAbort, onAbort, type SinkController } from "../share
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats } from "./counts.ts";
-import type { Runner, Waiter, WorkJob } from "./job.ts";
+import type { Failure, Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
 
@@ -162,10 +162,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     this.counts.rejectFlushes(error);
     for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
       this.counts.discard(job);
-      job.submitters?.reject(error);
+      reject(job, error);
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
-    for (const job of this.pool.running()) job.submitters?.reject(error);
+    for (const job of this.pool.running()) reject(job, error);
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
     this.#closed.reject(error);
     // To error a stream from its own abort would make that abort reject.
@@ -206,33 +206,47 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const { handler } = this.#options;
     this.counts.start(job);
     if (job.items) this.counts.batches!++;
-    return job.snapshot
+    const outcome = job.snapshot
       ? runWithin(job.snapshot, handler, job, context)
       : handler(job.payload, context);
+    return isThenable(outcome) ? outcome : this.unwrap(job, outcome);
+  }
+
+  unwrap(job: WorkJob<T, P> | undefined, outcome: unknown): unknown {
+    return this.#batches ? this.#batches.unwrap(job?.count, outcome) : outcome;
   }
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const { submitters } = job;
-    if (!failed) {
-      try {
-        const failures = submitters?.resolve(outcome);
-        if (failures) job.failures = failures;
-        return;
-      } catch (error) {
-        outcome = error;
-      }
+    const { result, payload } = job;
+    let failures: Iterable<Failure<T>>;
+    if (this.#batches) failures = this.#batches.settle(job, failed, outcome);
+    else if (failed) {
+      result?.reject(outcome);
+      const untold = result ? [] : [payload as unknown as T];
+      failures = [{ error: outcome, count: 1, untold }];
+    } else return void result?.resolve(outcome);
+    let kept: Promise<void> | undefined;
+    for (const { error, count, untold } of failures) {
+      job.failures = (job.failures ?? 0) + count;
+      if (untold.length === 0) continue;
+      const reported = this.#report(error, this.#batches ? [untold, payload] : untold);
+      kept = kept?.then(() => reported) ?? reported;
     }
-    job.failures = job.count ?? 1;
-    if (submitters && submitters.reject(outcome) !== false || this.#failure) return;
+    return kept;
+  }
+
+  /** Tells `onError`; without one it is the end. Resolves when that has been taken care of. */
+  #report(error: unknown, told: readonly unknown[]): Promise<void> | undefined {
     const { onError } = this.#options;
+    if (this.#failure) return;
     try {
-      if (!onError) throw outcome;
-      const handled = onError(outcome, job.payload);
+      if (!onError) throw error;
+      const handled = onError(error, ...told as never[]);
       if (isThenable(handled)) {
-        return whenSettled(handled, () => {}, (error) => this.error(error));
+        return whenSettled(handled, () => {}, (thrown) => this.error(thrown));
       }
-    } catch (error) {
-      this.error(error);
+    } catch (thrown) {
+      this.error(thrown);
     }
   }
 
@@ -281,7 +295,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       payload: item as unknown as P,
       key,
       snapshot,
-      submitters: result,
+      result,
       epoch: counts.epoch,
     });
     pool.fill();
@@ -335,6 +349,12 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     if (this.#failure) return this.#failure.error;
     return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
   }
+}
+
+/** Tells those who wait for what comes of a job. Nobody does after that. */
+function reject<T, P>(job: WorkJob<T, P>, error: unknown): void {
+  job.result?.reject(error);
+  job.results?.forEach((result) => result.reject(error));
 }
 
 /** Apart, because a closure over the job would be paid for by every job. */
