@@ -66,18 +66,19 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * @default {Infinity}
    */
   maxWeight?: number | undefined;
-  /** What an item weighs: a finite number of at least 0. A throw errors the sink. */
+  /** What an item weighs: a finite number of at least 0. A throw goes to the caller, and nothing is accepted. */
   weigh?: ((item: T) => number) | undefined;
   /**
-   * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or it is an
-   * `"error"` of the sink.
+   * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or the caller
+   * is told a `RangeError`, and nothing is accepted.
    *
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
   /**
    * Makes a collector of your own, instead of the four options above: one at a time, or one for each
-   * open batch where there is a `key`. A throw in it errors the sink.
+   * open batch where there is a `key`. A throw in it, or in `fits` of the collector, goes to the caller,
+   * and nothing is accepted; a throw in the other methods errors the sink.
    */
   collector?: (() => Collector<T, B>) | undefined;
   /**

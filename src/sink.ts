@@ -103,7 +103,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * @param item The item. Any value, `undefined` too.
    * @returns Whether it was accepted: false when the sink is full.
    * @throws {TypeError} After `close()`.
-   * @throws The sink's error, once it has one; what `key` or `snapshot` throws.
+   * @throws The sink's error, once it has one; what `key`, `snapshot`, `weigh` or `fits` throws.
    *
    * @example Shed load when full
    * ```ts
@@ -127,8 +127,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param item The item.
    * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the sink's error once it has one, and with what `key` or `snapshot`
-   * throws; the item was not accepted then.
+   * with a `TypeError`, with the sink's error once it has one, and with what `key`, `snapshot`,
+   * `weigh` or `fits` throws; the item was not accepted then.
    *
    * @example
    * ```ts

@@ -16,6 +16,8 @@ interface Setup extends SinkSetup {
   /** Beyond `maxItems`. */
   readonly spare: number;
   readonly weighed: boolean;
+  /** `weigh` throws for the heaviest. */
+  readonly picky: boolean;
   readonly linger: number;
 }
 
@@ -35,18 +37,22 @@ class AggregatorRun extends SinkRun<Setup> {
   constructor(setup: Setup, clock: Clock) {
     const handed: Handed[] = [];
     super(setup, clock, (run, options) => {
-      const { maxItems, spare, weighed, linger, onError } = setup;
+      const { maxItems, spare, weighed, picky, linger, onError } = setup;
       const handler = (items: Item[], context: HandlerContext) => {
         handed.push({ items, copy: [...items] });
         return run.handle(items, context);
       };
       const failed = (error: unknown, items: Item[]) => run.failed(error, items);
+      const weigh = (item: Item) => {
+        if (picky && item.plan.weight > MAX_WEIGHT) throw run.refuse(item);
+        return item.plan.weight;
+      };
       return new Aggregator<Item>(handler, {
         ...options,
         maxItems,
         capacity: maxItems + spare,
         linger,
-        ...(weighed && { maxWeight: MAX_WEIGHT, weigh: (item: Item) => item.plan.weight }),
+        ...(weighed && { maxWeight: MAX_WEIGHT, weigh }),
         onError: onError === "absent" ? undefined : failed,
       });
     });
@@ -195,7 +201,8 @@ function aggregator(
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false, weighed = false, linger, spare } = fixed;
+  const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
+  const { linger, spare } = fixed;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -208,6 +215,7 @@ function aggregator(
       keyed: fc.constant(keyed),
       timed: fc.constant(timed),
       weighed: fc.constant(weighed),
+      picky: fc.constant(picky),
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
       front: front
         ? fc.constant(front)
@@ -229,6 +237,10 @@ function aggregator(
 export const races: readonly Race[] = suite([
   aggregator("aggregator", "Aggregator", {}),
   aggregator("aggregator-weight", "Aggregator by weight [4.3]", { weighed: true }),
+  aggregator("aggregator-picky", "Aggregator whose weigh throws [5.27]", {
+    weighed: true,
+    picky: true,
+  }),
   aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
   aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {

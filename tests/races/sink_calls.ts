@@ -34,6 +34,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
   /** What holds when a handler starts with these. */
   protected abstract checkStart(items: readonly Item[]): void;
+  /** User code refuses to take an item in: returns what it throws. */
+  refuse(item: Item): unknown {
+    this.look();
+    this.offers.splice(this.offers.indexOf(item), 1);
+    const error = this.mistake("refusal");
+    item.refused = { error };
+    if (item.written) this.first ??= { error };
+    return error;
+  }
+
   /** What a handler does to its own sink. */
   protected abstract act(act: Plan["act"]): void;
 

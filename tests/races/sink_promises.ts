@@ -77,6 +77,7 @@ export class Promises {
 
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, before, idled, state, value } = promised;
+    if (item?.refused) return state === "rejected" && value === item.refused.error;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;

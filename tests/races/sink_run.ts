@@ -76,7 +76,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     const item: Item = { plan, submitted: way === "submit" };
     if (way === "tryPush") return this.#tryPush(item);
     if (way === "write") {
+      item.written = true;
       const written = this.#front.write(item);
+      if (!written) item.written = false;
       if (written?.kind === "write") this.#promises.add("write", this, written.call, { item });
       if (written?.kind === "consume") {
         this.#promises.add("consume", this, written.call, { source: written.source });
@@ -102,10 +104,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       accepted = this.sink.tryPush(item);
       if (accepted !== room) this.must(false, `tryPush gave ${accepted}, room was ${room}`);
     } catch (error) {
-      this.must(!open && isRefusal(error, this), "tryPush threw");
+      const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
+      this.must(told && (!open || item.refused !== undefined), "tryPush threw");
     }
     this.#front.offering = undefined;
-    if (!known && !accepted) this.offers.splice(this.offers.indexOf(item), 1);
+    if (!known && !accepted && !item.refused) this.offers.splice(this.offers.indexOf(item), 1);
   }
 
   #order(order: Order): void {

@@ -6,7 +6,7 @@ import { TimeoutEntry } from "../shared/timeout_queue.ts";
  *
  * The library asks `fits` before each `add`, once unless the item had to wait for room, takes what is
  * held before an item that does not fit, and never takes from a collector of size 0. A throw in any
- * of these errors the stream or sink.
+ * of these errors the stream or sink, but one in `fits` of a sink's collector is told to who brought the item.
  *
  * @typeParam T The type of the items.
  * @typeParam B The type of the batches.
@@ -78,11 +78,14 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     return this.#collector.size === 0;
   }
 
-  /** Whether `item` may be added to the open batch. Asked once for each item, also when nothing is held. */
+  /** Whether `item` may join what is held. Asked once for each item, because a weight is taken here. */
   fits(item: T): boolean {
-    // Always asked, because a weight is taken here, and once.
-    const fits = this.#collector.fits?.(item) ?? true;
-    return this.held === 0 || (fits && !this.#collector.full);
+    return this.#collector.fits?.(item) ?? true;
+  }
+
+  /** Whether what is held goes out before an item that fits, or does not. */
+  goesBefore(fits: boolean): boolean {
+    return this.held > 0 && (!fits || this.full);
   }
 
   add(item: T): void {

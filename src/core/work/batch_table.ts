@@ -90,34 +90,36 @@ export class BatchTable<T, B> {
     result: Deferred<unknown> | undefined,
   ): boolean {
     const host = this.#host;
-    let batch = this.#single ?? this.#open.get(key);
+    const { asking } = this.#options;
+    // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
+    const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
+    const { buffer } = batch;
+    const fits = !asking || buffer.fits(item);
     let closed = false;
     try {
-      batch ??= this.#make(key);
-      if (this.#options.asking) {
-        const fits = batch.buffer.fits(item);
-        // That is user code: the sink may be at its end by now, or full, or this batch closed.
+      if (asking) {
+        const goes = buffer.goesBefore(fits);
+        // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.checkUsable();
         if (!host.hasRoom(key)) return false;
         if (!this.#current(batch)) return this.add(item, key, snapshot, result);
-        if (!fits) closed = this.#close(batch);
+        if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
         host.limit--;
-        batch.buffer.add(item);
+        buffer.add(item);
         host.limit++;
         host.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
-        const other = batch.buffer.held === 1 && this.#open.get(key);
+        const other = buffer.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
       } else {
-        batch.buffer.add(item);
+        buffer.add(item);
       }
     } catch (error) {
       host.error(error);
-      batch?.buffer.reset();
+      buffer.reset();
       throw error;
     }
-    const { buffer } = batch;
     if (buffer.held === 1) {
       batch.snapshot = snapshot;
       batch.epoch = host.counts.epoch;

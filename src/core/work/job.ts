@@ -35,4 +35,6 @@ export interface Waiter<T> extends Linked {
   /** Settled with the result of an item that was submitted; resolved once any other is accepted. */
   readonly told: Deferred<unknown>;
   readonly submitted: boolean;
+  /** The stream writes it, and ends with a throw of the user's. */
+  readonly written: boolean;
 }

@@ -94,7 +94,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** Takes what the stream writes; what was written before a `close()` comes while closing. */
   write(item: T): Promise<void> | undefined {
     try {
-      return this.#offer(item, undefined, "written");
+      return this.#offer(item, undefined, true);
     } catch (error) {
       // A stream whose write fails is errored, and its sink is not told.
       this.error(error);
@@ -307,7 +307,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
-    const { item, key, snapshot, told, submitted } = waiter;
+    const { item, key, snapshot, told, submitted, written } = waiter;
     try {
       const accepted = this.#admit(item, key, snapshot, submitted ? told : undefined);
       // It is still the first: what has used the room up may have to start before it.
@@ -315,6 +315,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       else if (!submitted) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
+      if (written) this.error(error);
     }
     return true;
   }
@@ -323,7 +324,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #offer(
     item: T,
     result: Deferred<unknown> | undefined,
-    written?: "written",
+    written = false,
   ): Promise<void> | undefined {
     const { key, snapshot } = this.#options;
     const itemKey = key?.(item);
@@ -333,7 +334,15 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result)) return;
     const told = result ?? new Deferred<unknown>();
     const submitted = result !== undefined;
-    this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, told, submitted });
+    this.#waiters.push({
+      next: undefined,
+      item,
+      key: itemKey,
+      snapshot: runner,
+      told,
+      submitted,
+      written,
+    });
     return submitted ? undefined : told.promise as Promise<void>;
   }
 
