@@ -84,7 +84,9 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
   /**
    * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
    * 2147483647, or `Infinity` for never. A batch that is due goes to a free worker; where there is
-   * none it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items yields.
+   * none it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items yields,
+   * in a microtask. Where callers `await` something of their own before they submit, as those of a
+   * data loader do, take 1: it gathers them all the same.
    *
    * @default {1000}
    */

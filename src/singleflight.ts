@@ -63,6 +63,7 @@ export interface SingleflightOptions<K, V> {
   /**
    * How long after its start a call may be joined, in milliseconds: more than 0 and at most
    * 2147483647, or `Infinity`. After that the next caller starts another; those who wait keep theirs.
+   * It has no timer: tests that fake timers must fake `performance.now` too.
    *
    * @default {Infinity}
    */

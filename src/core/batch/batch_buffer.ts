@@ -39,7 +39,9 @@ export const COLLECTOR: Rule = [
 export interface LingerClock {
   /** How long the first item of a batch may wait, in milliseconds. */
   readonly duration: number;
-  /** Starts, for a batch whose first item came at `openedAt`, by `performance.now()`. */
+  /** The time, in milliseconds. */
+  readonly now: number;
+  /** Starts, for a batch whose first item came at `openedAt`, by `now`. */
   add(batch: BatchBuffer<never, unknown>, openedAt: number): void;
   /** Stops, if it runs. */
   remove(batch: BatchBuffer<never, unknown>): void;
@@ -130,7 +132,7 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
     const { duration } = this.#clock;
-    if (duration > 0) this.#openedAt = performance.now();
+    if (duration > 0) this.#openedAt = this.#clock.now;
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {

@@ -94,6 +94,10 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
 
   // For the batch, and for the timer.
 
+  get now(): number {
+    return this.#timer.now;
+  }
+
   add(_batch: unknown, openedAt: number): void {
     this.deadline = openedAt + this.duration;
     this.#timer.update();

@@ -141,7 +141,7 @@ export class Pool<J extends Keyed> {
     else this.#workers.add(worker = new Worker(this));
     worker.job = job;
     const { context } = worker;
-    const start = this.#timeouts ? performance.now() : 0;
+    const start = this.#timeouts?.now ?? 0;
     let outcome: unknown;
     try {
       outcome = this.#host.run(job, context);
