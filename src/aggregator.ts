@@ -36,7 +36,24 @@ export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source 
  * an `Error`; else it is not looked at, nor are the promises in it. What is no array gives no results: a
  * `submit` rejects with a `TypeError`, and pushed items are done.
  */
-export type AggregatorHandler<B> = (batch: B, context: HandlerContext) => unknown;
+export type AggregatorHandler<B, H = unknown> = (batch: B, context: HandlerContext) => H;
+
+/**
+ * An `Error` is a failure, and no result.
+ *
+ * @internal
+ */
+type Value<E> = E extends Error ? "stack" extends keyof E ? never : E : E;
+
+/**
+ * What `submit` gives, of what the handler returns: the type of an element, without errors. There is
+ * none where the handler returns no array.
+ *
+ * @typeParam H What the handler returns.
+ */
+export type AggregatorResult<H, A = Awaited<H>> = unknown extends A ? A
+  : A extends readonly (infer E)[] ? Value<Awaited<E>>
+  : never;
 
 /** What `stats` shows of an {@linkcode Aggregator}. */
 export interface AggregatorStats extends SinkStats {
@@ -151,7 +168,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * import { assertEquals } from "@std/assert";
  *
  * const queries: number[][] = [];
- * const users = new Aggregator<number, string>((ids) => {
+ * const users = new Aggregator((ids: number[]) => {
  *   queries.push(ids);
  *   return ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`));
  * }, { linger: 0 });
@@ -165,36 +182,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * @typeParam R The type of the result for an item.
  * @typeParam B The type of the batches.
  */
-export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
-  /**
-   * Makes a sink.
-   *
-   * @param handler What is done with each batch.
-   * @param options The limits of a batch, the bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range, or no limit is finite.
-   */
-  constructor(
-    handler: AggregatorHandler<T[]>,
-    options?: AggregatorOptions<T, T[]>,
-  );
-  /**
-   * Makes a sink whose batches are made by a collector of your own.
-   *
-   * @param handler What is done with each batch.
-   * @param options The collector, the bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or
-   * a `collector` is given beside the limits that it replaces.
-   * @throws {RangeError} If an option is out of range.
-   */
-  constructor(
-    handler: AggregatorHandler<B>,
-    options: AggregatorOptions<T, B> & { collector: () => Collector<T, B> },
-  );
-  constructor(handler: AggregatorHandler<B>, options?: AggregatorOptions<T, B>) {
-    super(open(handler, options));
-  }
-
+export interface Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
   /**
    * What has become of the items, at this moment, and how many batches there were.
    *
@@ -211,10 +199,44 @@ export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
    * await sums.close();
    * ```
    */
-  override get stats(): AggregatorStats {
-    return super.stats as AggregatorStats;
-  }
+  readonly stats: AggregatorStats;
 }
+
+/**
+ * Makes an {@linkcode Aggregator}: `new Aggregator(handler, options)`. What `submit` gives is inferred
+ * from the handler. Where types are given, the second is that of what the handler returns.
+ *
+ * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or a
+ * `collector` is given beside the limits that it replaces.
+ * @throws {RangeError} If an option is out of range, or no limit is finite.
+ */
+// A class cannot have its constructor infer what it is a class of. The last one is told in messages.
+export const Aggregator: {
+  /**
+   * Makes a sink whose batches are made by a collector of your own.
+   *
+   * @param handler What is done with each batch.
+   * @param options The collector, the bounds, and who is told what.
+   */
+  new <T, H, B>(
+    handler: AggregatorHandler<B, H>,
+    options: AggregatorOptions<T, B> & { collector: () => Collector<T, B> },
+  ): Aggregator<T, AggregatorResult<H>, B>;
+  /**
+   * Makes a sink.
+   *
+   * @param handler What is done with each batch.
+   * @param options The limits of a batch, the bounds, and who is told what.
+   */
+  new <T, H = unknown>(
+    handler: AggregatorHandler<T[], H>,
+    options?: AggregatorOptions<T>,
+  ): Aggregator<T, AggregatorResult<H>>;
+} = class<T, B> extends Sink<T> {
+  constructor(handler: AggregatorHandler<B>, options?: AggregatorOptions<T, B>) {
+    super(open(handler, options));
+  }
+} as never;
 
 function open<T, B>(
   handler: AggregatorHandler<B>,

@@ -100,19 +100,38 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  * @typeParam T The type of the items.
  * @typeParam R The type of the handler's result.
  */
-export class Fanout<T, R = unknown> extends Sink<T, R> {
+export interface Fanout<T, R = unknown> extends Sink<T, R> {}
+
+/**
+ * Makes a {@linkcode Fanout}: `new Fanout(handler, options)`.
+ *
+ * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range.
+ */
+// The types of a class could not infer the result of a handler that is asynchronous for some items.
+export const Fanout: {
   /**
    * Makes a sink.
    *
    * @param handler What is done with each item.
    * @param options The bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range.
    */
-  constructor(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>) {
+  new <T, R = unknown>(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>): Fanout<T, R>;
+  /**
+   * Makes a sink whose handler is asynchronous for some items.
+   *
+   * @param handler What is done with each item.
+   * @param options The bounds, and who is told what.
+   */
+  new <T, H>(
+    handler: (item: T, context: HandlerContext) => H,
+    options?: FanoutOptions<T>,
+  ): Fanout<T, Awaited<H>>;
+} = class<T> extends Sink<T> {
+  constructor(handler: FanoutHandler<T, unknown>, options?: FanoutOptions<T>) {
     super(open(handler, options));
   }
-}
+} as never;
 
 function open<T>(
   handler: FanoutHandler<T, unknown>,

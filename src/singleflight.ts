@@ -368,6 +368,21 @@ export class Singleflight<K = string, V = unknown> {
   static wrap<A extends unknown[], K, V>(
     fn: (...args: A) => V | PromiseLike<V>,
     options: WrapOptions<A, K, V>,
+  ): ((...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> };
+  /**
+   * The same for a function that is asynchronous for some arguments.
+   *
+   * @param fn The function.
+   * @param options The key of a call, and the options of the constructor.
+   * @returns A function with the same arguments, and the same result in a promise.
+   */
+  static wrap<A extends unknown[], K, H>(
+    fn: (...args: A) => H,
+    options: WrapOptions<A, K, Awaited<H>>,
+  ): ((...args: A) => Promise<Awaited<H>>) & { readonly flight: Singleflight<K, Awaited<H>> };
+  static wrap<A extends unknown[], K, V>(
+    fn: (...args: A) => V | PromiseLike<V>,
+    options: WrapOptions<A, K, V>,
   ): ((...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> } {
     const owner = "Singleflight.wrap";
     check(owner, "fn", fn, FUNCTION);

@@ -96,8 +96,8 @@ await written;
   same<typeof SameFanout, typeof Fanout>(true);
 }
 {
-  await using users = new Aggregator<number, string>(
-    (ids) => ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`)),
+  await using users = new Aggregator(
+    (ids: number[]) => ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`)),
     { maxItems: 100, linger: 1, onDiscard: (ids: number[]) => seen.push(ids) },
   );
   const user = users.submit(1);
