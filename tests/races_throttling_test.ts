@@ -171,6 +171,11 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
       this.#model.isQuiet(this.clock.now);
   }
 
+  /** There is no source that may fail. */
+  protected drained(): boolean {
+    return false;
+  }
+
   protected receive(value: unknown): void {
     this.#received.push(value);
   }
