@@ -251,7 +251,7 @@ for (const [event, end] of Object.entries(ends)) {
   });
 }
 
-test("MapStream leaves uncaught what onDiscard throws [4.M13]", async () => {
+test("MapStream surfaces what onDiscard throws [4.M13]", async () => {
   const thrown = new Error("from onDiscard");
   const { writer, reader } = open({
     capacity: 2,
