@@ -19,7 +19,8 @@ export function readableFrom<T, R>(
   return new ReadableStream<R>({
     start: (reader) => controller.start(reader),
     pull() {
-      controller.pull();
+      controller.pullRequested = true;
+      controller.advance();
       if (running) return;
       running = true;
       // What was read before the source failed goes out before its error.

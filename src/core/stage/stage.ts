@@ -47,6 +47,9 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   #storedError: unknown;
   /** What comes after the rest, instead of the end. */
   #failure: { readonly error: unknown } | undefined;
+  /** The producer has called `abort`. */
+  #aborting = false;
+  readonly #advance = (): void => this.advance();
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
   /** The write, or the close, that waits for `ready`. */
@@ -86,9 +89,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return this.stage.full && !this.errored ? this.#whenReady() : undefined;
   }
 
+  /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
     this.pullRequested = true;
-    this.advance();
+    queueMicrotask(this.#advance);
   }
 
   cancel(reason: unknown): void {
@@ -113,7 +117,11 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   onAbort(reason: unknown): void {
     // Not at once: Node 22 does not bear it that the writable is errored inside its own abort.
     if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
-    else this.#rejectPending(reason);
+    else {
+      // The abort comes when the write in flight is over; until then nothing goes out.
+      this.#aborting = this.#state === "open";
+      this.#rejectPending(reason);
+    }
   }
 
   // For the stage.
@@ -133,6 +141,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 
   /** Something has changed: the stage hands over what it can. */
   advance(): void {
+    if (this.#aborting) return;
     try {
       this.stage.pull();
     } catch (error) {
