@@ -26,6 +26,9 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
+  // Of an underlying sink: not what every object may inherit.
+  readonly type: undefined;
+  readonly abort!: never;
   readonly counts: Counts = new Counts();
   /** The most items that may wait now. */
   limit: number;
