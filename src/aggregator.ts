@@ -133,7 +133,8 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
  *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
  * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for them; of
- *   the others to `onError(error, items, batch)`, else it errors the sink. No worker stops.
+ *   the others to `onError(error, items, batch)`, else it errors the sink, and is an unhandled rejection
+ *   of `closed` if nobody hears of it. No worker stops.
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.

@@ -56,7 +56,8 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  * - **Order**: handlers start in the order of acceptance; with `key`, items of one key are handled
  *   one at a time, and keys run beside each other.
  * - **Failure**: a throw, a rejection and a timeout are the same. It goes to the `submit` that waits
- *   for it, else to `onError`, else it errors the sink. No worker stops.
+ *   for it, else to `onError`, else it errors the sink, and is an unhandled rejection of `closed` if
+ *   nobody hears of it. No worker stops.
  * - **Close** drains: it resolves when everything accepted has settled, and rejects if the sink has
  *   errored.
  * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and

@@ -71,6 +71,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     const work = queue as WorkQueue<T, unknown>;
     super(work, { highWaterMark: 1, size: undefined as never });
     this.#queue = work;
+    work.locked = () => this.locked;
   }
 
   /**
@@ -92,6 +93,31 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    */
   get stats(): SinkStats {
     return this.#queue.stats;
+  }
+
+  /**
+   * The end of the sink: always the same promise. Resolves when it has drained after a `close()`, and
+   * rejects with its error.
+   *
+   * **A failure that nobody hears is an unhandled rejection** of it, with the very error: no sink
+   * fails in silence. It is heard once another promise of the sink rejects with it, be it pending or
+   * called in the same turn: that of a `push`, `submit`, `consume`, `flush` or `close`, or a write; by
+   * who has the lock, also where a writer is idle; and by who has taken `closed`. With `onError` a
+   * failure of the handler goes there, and an abort is no failure.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => Promise.reject(new Error("no connection")));
+   * const ended = fanout.closed.catch((error) => error.message);
+   * fanout.tryPush(1);
+   * assertEquals(await ended, "no connection");
+   * ```
+   */
+  get closed(): Promise<void> {
+    return this.#queue.closed;
   }
 
   /**

@@ -39,6 +39,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.#front = new SinkFront(setup.front, this.sink, (given) => this.consumed(given));
     const { piped } = this.#front;
     if (piped) this.#promises.add("pipe", this, () => piped);
+    // Nobody else may hear of a failure, and that would be unhandled.
+    const handled = this.#front.locked || ["sync", "async"].includes(setup.onError);
+    if (!handled) this.#promises.add("closed", this, () => this.sink.closed);
   }
 
   get stats(): Sink<Item>["stats"] {

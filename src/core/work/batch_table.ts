@@ -31,8 +31,8 @@ export interface BatchHost<T, B> {
   hasRoom(key: unknown): boolean;
   /** Throws if nothing can be accepted any more. */
   checkUsable(): void;
-  /** A collector has thrown: everything ends. */
-  error(reason: unknown): void;
+  /** A collector has thrown: everything ends. `heard`: the caller is told. */
+  error(reason: unknown, heard?: boolean): void;
   /** Starts what can start, and lets in those who wait for room. */
   proceed(): void;
   /** A batch is due: starts it if that can be. */
@@ -116,7 +116,7 @@ export class BatchTable<T, B> {
         buffer.add(item);
       }
     } catch (error) {
-      host.error(error);
+      host.error(error, true);
       buffer.reset();
       throw error;
     }

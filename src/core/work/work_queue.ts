@@ -41,6 +41,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** A box: the error may be any value. */
   #failure: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
+  /** Whether somebody has the lock of the stream, and is told by it. */
+  locked: () => boolean = () => false;
   /** Of the stream. */
   #controller!: SinkController;
 
@@ -53,9 +55,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
     this.limit = options.capacity;
-    markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
     this.pool = new Pool(this, options);
     this.#batches = batches?.(this);
+  }
+
+  /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   get stats(): SinkStats & { batches?: number } {
@@ -100,7 +106,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       return this.#offer(item, undefined, true);
     } catch (error) {
       // A stream whose write fails is errored, and its sink is not told.
-      this.error(error);
+      this.error(error, true);
       throw error;
     }
   }
@@ -125,7 +131,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   flush(): Promise<void> {
     // Closed first, so that no batch spans two epochs; started last, because that is user code.
     this.#batches?.closeAll();
-    if (this.#failure) return Promise.reject(this.#failure.error);
+    if (this.#failure) return Promise.reject(this.#refusal());
     const flushed = this.counts.whenFlushed();
     this.proceed();
     return flushed;
@@ -133,6 +139,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
+    this.#hear();
     if (this.#state === "open") {
       this.#state = "closing";
       this.#stopPumps(this.#refusal());
@@ -154,23 +161,31 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     return this.#closed.promise.then();
   }
 
-  /** Stops at once, for good. The first error wins. */
-  error(error: unknown): void {
+  /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
+  error(error: unknown, heard = false): void {
     if (this.#state === "closed" || this.#failure) return;
     this.#state = "errored";
     this.#failure = { error };
-    offAbort(this.#options.signal, this);
+    const { signal } = this.#options;
+    offAbort(signal, this);
 
     const items: T[] = [];
-    this.counts.rejectFlushes(error);
+    const aborted = signal?.aborted || this.#controller.signal.aborted;
+    if (
+      this.counts.rejectFlushes(error) || aborted || this.#pumps.size || this.#waiters.head ||
+      this.locked()
+    ) heard = true;
     for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
       this.counts.discard(job);
-      reject(job, error);
+      if (reject(job, error)) heard = true;
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
-    for (const job of this.pool.running()) reject(job, error);
+    for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
     this.#closed.reject(error);
+    if (heard) this.#hear();
+    // Who takes the lock in this turn is told.
+    else queueMicrotask(() => this.locked() && this.#hear());
     // To error a stream from its own abort would make that abort reject.
     if (!this.#controller.signal.aborted) this.#controller.error(error);
 
@@ -232,18 +247,19 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     for (const { error, count, untold } of failures) {
       job.failures = (job.failures ?? 0) + count;
       if (untold.length === 0) continue;
-      const reported = this.#report(error, this.#batches ? [untold, payload] : untold);
+      const told = this.#batches ? [untold, payload] : untold;
+      const reported = this.#report(error, told, count > untold.length);
       kept = kept?.then(() => reported) ?? reported;
     }
     return kept;
   }
 
   /** Tells `onError`; without one it is the end. Resolves when that has been taken care of. */
-  #report(error: unknown, told: readonly unknown[]): Promise<void> | undefined {
+  #report(error: unknown, told: readonly unknown[], heard: boolean): Promise<void> | undefined {
     const { onError } = this.#options;
     if (this.#failure) return;
+    if (!onError) return void this.error(error, heard);
     try {
-      if (!onError) throw error;
       const handled = onError(error, ...told as never[]);
       if (isThenable(handled)) {
         return whenSettled(handled, () => {}, (thrown) => this.error(thrown));
@@ -349,6 +365,11 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     return submitted ? undefined : told.promise as Promise<void>;
   }
 
+  /** Somebody is told of the failure, if there is one: nobody need look at `closed`. */
+  #hear(): void {
+    markHandled(this.closed);
+  }
+
   #stopPumps(reason: unknown): void {
     for (const pump of this.#pumps) pump.error(reason);
   }
@@ -358,15 +379,18 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   }
 
   #refusal(): unknown {
+    this.#hear();
     if (this.#failure) return this.#failure.error;
     return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
   }
 }
 
-/** Tells those who wait for what comes of a job. Nobody does after that. */
-function reject<T, P>(job: WorkJob<T, P>, error: unknown): void {
-  job.result?.reject(error);
-  job.results?.forEach((result) => result.reject(error));
+/** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
+function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
+  const { result, results } = job;
+  result?.reject(error);
+  results?.forEach((result) => result.reject(error));
+  return !!(result ?? results);
 }
 
 /** Apart, because a closure over the job would be paid for by every job. */
