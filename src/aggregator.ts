@@ -100,6 +100,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T, B> {
  *   `accepted = waiting + running + done + failed + discarded`.
  * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
  *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
+ *   The batch whose first item is older starts first, so no key starves another.
  * - **Failure** of a batch goes to the `submit` calls that wait for its items; where it holds others,
  *   or only others, to `onError(error, batch)` as well, else it errors the sink. No worker stops.
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
