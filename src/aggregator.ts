@@ -78,7 +78,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   maxItems?: number | undefined;
   /**
-   * The most that a batch may weigh: an integer of at least 1, or `Infinity`. Needs `weigh`.
+   * The most that a batch may weigh: a number of more than 0. Needs `weigh`.
    *
    * @default {Infinity}
    */

@@ -171,6 +171,11 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
       this.#model.isQuiet(this.clock.now);
   }
 
+  /** There is no source that may fail. */
+  protected drained(): boolean {
+    return false;
+  }
+
   protected receive(value: unknown): void {
     this.#received.push(value);
   }
@@ -181,12 +186,6 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
     this.must(accepted === waiting + done + dropped + discarded, "not conserved");
     this.must(accepted === model.accepted && accepted === this.accepted, "accepted");
     this.must(dropped === model.dropped + this.#replaced, "dropped");
-    // Who asks just when the producer aborts may still be given what is held.
-    if (this.over && this.#held && done > this.#delivered.length) {
-      this.#delivered.push(this.#held);
-      this.#held = undefined;
-      this.#discarded--;
-    }
     this.must(done === this.#delivered.length && done === this.#received.length, "done");
     const right = this.#received.every((item, place) => item === this.#delivered[place]);
     this.must(right, "another has passed");

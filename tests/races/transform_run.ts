@@ -50,6 +50,8 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected closing: "no" | "pending" | "fulfilled" | "rejected" = "no";
   /** Ended early, and why. */
   protected over: { readonly reason: unknown } | undefined;
+  /** The source has failed: when all that it gave has been handed over, that is the end. */
+  protected failing: { readonly reason: unknown } | undefined;
   /** The consumer was told that there is no more. */
   protected readableEnded = false;
   #made = 0;
@@ -71,7 +73,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
         this.written.push(item);
         this.#accept(item);
       },
-      ended: (failure) => failure && this.end(failure.error),
+      ended: (failure) => {
+        if (failure) this.failing = { reason: failure.error };
+      },
     });
     this.#read(from(this.source.source));
   }
@@ -86,6 +90,8 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected abstract chunk(item: T): C;
   /** The consumer has been given this. */
   protected abstract receive(value: unknown): void;
+  /** Whether it has been given all that there is. */
+  protected abstract drained(): boolean;
   /** What holds while the stream goes on. */
   protected abstract checkOpen(): void;
   /** What holds at every quiet moment. */
@@ -132,7 +138,11 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
 
   /** The first reason wins. */
   protected end(reason: unknown): void {
-    if (!this.readableEnded) this.over ??= { reason };
+    if (!this.readableEnded) this.over ??= this.#failed ?? { reason };
+  }
+
+  get #failed(): { readonly reason: unknown } | undefined {
+    return this.drained() ? this.failing : undefined;
   }
 
   #accept(item: T): void {
@@ -175,6 +185,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
       else this.receive(value);
     }, (error) => {
       this.reads--;
+      this.over ??= this.#failed;
       this.readableEnded = true;
       this.must(this.over?.reason === error, "a read was rejected");
     });
@@ -191,6 +202,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   }
 
   protected check(): void {
+    this.over ??= this.#failed;
     this.checkAlways();
     if (this.over || this.readableEnded) {
       this.must(this.writes === 0, "a write still waits");
