@@ -38,9 +38,14 @@ export interface SinkOptions<T> {
    */
   timeout?: number | undefined;
   /**
-   * Is given the accepted items that an abort or a failure found waiting, with its reason: in order,
-   * and in an `Aggregator` with a `key` in the order of each key.
-   * What was running then is not among them: its handler knows by `context.signal`.
+   * Is given the accepted items that an abort or a failure of the sink found waiting, with its reason:
+   * in order, and in an `Aggregator` with a `key` in the order of each key.
+   *
+   * A handler that was running then knows by `context.signal`. If it ends with the echo of it, its items
+   * are given up as well, and given to `onDiscard` then: an echo is the reason itself, any `AbortError`,
+   * and an error whose `cause` is the reason. Any other failure goes to `onError`, if there is one. So
+   * these two know each item that was not done, submitted ones among them.
+   *
    * A throw in it surfaces as an uncaught error.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;

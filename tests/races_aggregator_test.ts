@@ -81,8 +81,9 @@ class AggregatorRun extends SinkRun<Setup> {
   protected verdict({ items }: Job, place: number, { failed, value }: Verdict): Verdict {
     if (failed) return { failed, value };
     const results = value as unknown[];
-    // Only what was submitted needs a result.
-    if (results.length < items.length) return { failed: items[place]!.submitted, value: MISSING };
+    // Only what was submitted, and is waited for, needs a result.
+    const asked = items[place]!.submitted && !this.first;
+    if (results.length < items.length) return { failed: asked, value: MISSING };
     const own = results[place];
     return { failed: own instanceof Error, value: own };
   }
@@ -208,7 +209,7 @@ class AggregatorRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [7.3] [7.5]";
+  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
 
 function aggregator(
@@ -240,7 +241,7 @@ function aggregator(
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "push", "submit", "write"],
-      ends: ["done", "done", "done", "fails"],
+      ends: ["done", "done", "done", "fails", "gives up"],
       advances: [1, 2, 3, 4, 5],
       ...manners,
     }),
@@ -264,7 +265,7 @@ export const races: readonly Race[] = suite([
   }),
   aggregator("aggregator-submit", "Aggregator.submit() [5.10]", {}, {
     ways: ["submit", "submit", "submit", "push"],
-    ends: ["done", "done", "fails", "one", "count"],
+    ends: ["done", "done", "fails", "one", "count", "gives up"],
   }),
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],

@@ -108,7 +108,7 @@ class FanoutRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [7.3] [7.5]";
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
 
 function fanout(
@@ -133,7 +133,7 @@ function fanout(
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "push", "submit", "write"],
-      ends: ["done", "done", "fails"],
+      ends: ["done", "done", "fails", "gives up"],
       advances: timed ? [1, 4, 5, 9, 10] : [1],
       ...manners,
     }),

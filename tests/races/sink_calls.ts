@@ -81,7 +81,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const { promise, resolve, reject } = gate<unknown>();
     job.settle = (end) => {
       job.settle = undefined;
-      const { failed, value } = this.outcome(job.items, end);
+      const { failed, value } = end === "gives up"
+        ? { failed: true, value: this.first ? this.first.error : this.mistake("gives up") }
+        : this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
     // Heard just before the sink hears it.
@@ -109,9 +111,14 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const [place, item] of job.items.entries()) {
       const verdict = this.verdict(job, place, outcome);
       const { failed, value } = verdict;
-      item.end = failed ? "failed" : "done";
+      const echo = failed && value === this.first?.error;
+      item.end = echo ? "discarded" : failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
-      if (failed && !item.submitted) untold.set(value, [...untold.get(value) ?? [], item]);
+      if (echo) (job.given ??= []).push(item);
+      // At the end those who submitted were told of that.
+      else if (failed && (!item.submitted || this.first)) {
+        untold.set(value, [...untold.get(value) ?? [], item]);
+      }
     }
     if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0) this.idled++;
     const [error] = untold.keys();
@@ -146,6 +153,14 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   protected discard(items: readonly Item[], reason: unknown): void {
     this.look();
+    const job = items[0]?.job;
+    if (job) {
+      const { given } = job;
+      const same = given?.length === items.length && items.every((item, n) => item === given[n]);
+      this.must(same && reason === this.first?.error, "a wrong onDiscard");
+      job.given = undefined;
+      return;
+    }
     const waiting = this.offers.slice(0, this.stats.accepted).filter(({ job }) => !job);
     this.must(this.#discarded === 0, "discarded twice");
     this.must(reason === this.first?.error, "discarded with a wrong reason");

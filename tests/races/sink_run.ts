@@ -172,12 +172,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { over, signal } of this.jobs) {
         if (!over && signal) this.must(signal.reason === this.first.error, "a handler is not told");
       }
-    } else {
-      const told = this.setup.onError === "absent" ||
-        this.jobs.every(({ untold }) => !untold?.size);
-      this.must(told, "onError is not told");
-      this.checkProgress();
-    }
+    } else this.checkProgress();
+    this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
+    const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
+    this.must(told, "onError is not told");
     if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);

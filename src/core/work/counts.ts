@@ -12,7 +12,7 @@ export interface SinkStats {
   readonly done: number;
   /** The handler threw, rejected or timed out. */
   readonly failed: number;
-  /** Given up before the handler started. */
+  /** Given up: before the handler started, or by a handler that ended as an abort had told it to. */
   readonly discarded: number;
 }
 
@@ -28,8 +28,9 @@ export interface Counted {
   readonly epoch: Epoch;
   /** How many items that is, if it is not one. What is not there costs nothing. */
   readonly count?: number;
-  /** How many of them have failed, if any. */
+  /** How many of them have failed, and how many a handler has given up after the end, if any. */
   failures?: number;
+  returned?: number;
 }
 
 /**
@@ -70,10 +71,11 @@ export class Counts implements SinkStats {
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle({ count = 1, failures = 0, epoch }: Counted): void {
+  settle({ count = 1, failures = 0, returned = 0, epoch }: Counted): void {
     this.running -= count;
-    this.done += count - failures;
+    this.done += count - failures - returned;
     this.failed += failures;
+    this.discarded += returned;
     this.#leave(count, epoch);
   }
 

@@ -192,13 +192,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     // User code from here on: all that it can see is as it will be.
     this.#stopPumps(error);
     this.pool.abort(error);
-    if (items.length === 0) return;
-    const { onDiscard } = this.#options;
-    try {
-      onDiscard?.(items, error);
-    } catch (thrown) {
-      reportUncaught(thrown);
-    }
+    this.#tellDiscarded(items);
   }
 
   // For the batches, as `BatchHost` says.
@@ -248,6 +242,11 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     } else return void result?.resolve(outcome);
     let kept: Promise<void> | undefined;
     for (const { error, count, untold } of failures) {
+      if (this.#failure && isEcho(error, this.#failure.error)) {
+        job.returned = (job.returned ?? 0) + count;
+        job.given = job.given?.concat(untold) ?? untold;
+        continue;
+      }
       job.failures = (job.failures ?? 0) + count;
       if (untold.length === 0) continue;
       const told = this.#batches ? [untold, payload] : untold;
@@ -260,7 +259,6 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** Tells `onError`; without one it is the end. Resolves when that has been taken care of. */
   #report(error: unknown, told: readonly unknown[], heard: boolean): Promise<void> | undefined {
     const { onError } = this.#options;
-    if (this.#failure) return;
     if (!onError) return void this.error(error, heard);
     try {
       const handled = onError(error, ...told as never[]);
@@ -274,6 +272,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   onRelease(job: WorkJob<T, P>): void {
     this.counts.settle(job);
+    if (job.given) this.#tellDiscarded(job.given);
   }
 
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
@@ -368,6 +367,15 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     return submitted ? undefined : told.promise as Promise<void>;
   }
 
+  #tellDiscarded(items: T[]): void {
+    const { onDiscard } = this.#options;
+    try {
+      if (items.length > 0) onDiscard?.(items, this.#failure!.error);
+    } catch (thrown) {
+      reportUncaught(thrown);
+    }
+  }
+
   /** Somebody is told of the failure, if there is one: nobody need look at `closed`. */
   #hear(): void {
     markHandled(this.closed);
@@ -393,7 +401,19 @@ function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
   const { result, results } = job;
   result?.reject(error);
   results?.forEach((result) => result.reject(error));
+  // What its handler does after that is told to others.
+  job.result = job.results = undefined;
   return !!(result ?? results);
+}
+
+/** Whether a handler that fails with this has only done as the end for this reason told it to. */
+function isEcho(error: unknown, reason: unknown): boolean {
+  try {
+    const { name, cause } = Object(error ?? {});
+    return error === reason || name === "AbortError" || (cause !== undefined && cause === reason);
+  } catch {
+    return false;
+  }
 }
 
 /** Apart, because a closure over the job would be paid for by every job. */
