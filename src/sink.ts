@@ -46,7 +46,8 @@ export interface SinkOptions<T, P> {
   onError?: ((error: unknown, payload: P) => unknown) | undefined;
   /**
    * Is given the accepted items that an abort or a failure found waiting, with its reason: in order,
-   * and in an `Aggregator` with a `key` in the order of each key.
+   * and in an `Aggregator` with a `key` in the order of each key. After that, one by one, the items that
+   * `consume` had read and could not bring in, also at a `close()`.
    * What was running then is not among them: its handler knows by `context.signal`.
    * A throw in it surfaces as an uncaught error.
    */
@@ -191,10 +192,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * A synchronous source whose handler is synchronous too is consumed in one go, and nothing else runs
    * meanwhile.
    *
+   * It waits for its own items, and no others; an `Aggregator` hands over the open batches that hold one
+   * of them when the source is over.
+   *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
-   * @returns Resolves when all of it has settled. Rejects with the error of the source; and, which
-   * cancels the source, with that of the sink, with what `key` or `snapshot` throws, or with a
-   * `TypeError` at `close()`.
+   * @returns Resolves when all of it has settled. Rejects with the sink's error, at once; and when its
+   * items have settled, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
+   * throws, or with a `TypeError` at `close()`. All but the second cancel the source. An item that was
+   * read and could not be brought in at an end of the sink goes to `onDiscard`.
    *
    * @example
    * ```ts
@@ -212,7 +217,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits for what was accepted before the call. An `Aggregator` hands its open batches over at once.
+   * Waits for what was accepted before the call, and for the calls that wait for room then. An
+   * `Aggregator` hands its open batches over at once, and theirs when the last of them has come in.
    *
    * A handler that awaits it waits for itself; `timeout` ends that.
    *

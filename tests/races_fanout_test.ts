@@ -59,7 +59,9 @@ class FanoutRun extends SinkRun<Setup> {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job) this.must(busy.has(older.plan.key), "an older item was passed over");
+      if (!older.job && !older.end) {
+        this.must(busy.has(older.plan.key), "an older item was passed over");
+      }
     }
   }
 
@@ -93,7 +95,10 @@ class FanoutRun extends SinkRun<Setup> {
 
   #checkStarted(): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
-      this.must(item.job !== undefined || !this.#isStartable(item), "a worker is idle");
+      this.must(
+        item.job !== undefined || item.end !== undefined || !this.#isStartable(item),
+        "a worker is idle",
+      );
     }
   }
 
@@ -107,8 +112,9 @@ class FanoutRun extends SinkRun<Setup> {
   }
 }
 
-const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [7.3] [7.5]";
-const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
+const RULES =
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.30] [7.3] [7.5]";
+const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 function fanout(
   name: string,

@@ -145,6 +145,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected discard(items: readonly Item[], reason: unknown): void {
     this.look();
     const waiting = this.offers.slice(0, this.stats.accepted).filter(({ job }) => !job);
+    const [only] = items;
+    const late = this.#discarded > 0 || !waiting.includes(only!);
+    if (items.length === 1 && late) return this.#lose(only!, reason);
     this.must(this.#discarded === 0, "discarded twice");
     this.must(reason === this.first?.error, "discarded with a wrong reason");
     this.must(items.length === waiting.length, "not all discarded");
@@ -158,6 +161,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       item.end = "discarded";
     }
     this.#discarded += items.length;
+  }
+
+  /** A source has given it, and it could not be brought in at an end. */
+  #lose(item: Item, reason: unknown): void {
+    const refusal = this.first ? reason === this.first.error : reason instanceof TypeError;
+    this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
+    const place = this.offers.indexOf(item);
+    if (place >= 0) this.offers.splice(place, 1);
+    this.offers.splice(this.stats.accepted - 1, 0, item);
+    item.end = "discarded";
   }
 
   /** What holds at every moment, also inside. */

@@ -45,14 +45,22 @@ export function openSource<T>(owner: string, source: Source<T>): SourceReader<T>
 export class Pump<T> {
   readonly #reader: SourceReader<T>;
   readonly #write: (item: T) => Promise<void> | undefined;
+  readonly #lost: ((item: T, reason: unknown) => void) | undefined;
   readonly #stopped = new Deferred<never>();
   #over = false;
+  #reason: unknown;
   /** The source is at work, or at its end. */
   #inside = false;
 
-  constructor(reader: SourceReader<T>, write: (item: T) => Promise<void> | undefined) {
+  /** What was read and could not be written is given to `lost`. */
+  constructor(
+    reader: SourceReader<T>,
+    write: (item: T) => Promise<void> | undefined,
+    lost?: (item: T, reason: unknown) => void,
+  ) {
     this.#reader = reader;
     this.#write = write;
+    this.#lost = lost;
     // It may be cancelled before it was run.
     markHandled(this.#stopped.promise);
   }
@@ -67,6 +75,7 @@ export class Pump<T> {
   async cancel(reason: unknown, late: (error: unknown) => void): Promise<void> {
     if (this.#over) return;
     this.#over = true;
+    this.#reason = reason;
     this.#stopped.reject(reason);
     // A generator cannot be left from within: it has to come back first.
     if (this.#inside) {
@@ -90,12 +99,14 @@ export class Pump<T> {
         const read = this.#reader.read();
         this.#inside = (read as Step<T>).done === true;
         const step = isThenable(read) ? await read : read;
-        if (this.#over || step.done) return;
+        if (step.done) return;
         try {
+          if (this.#over) throw this.#reason;
           const written = this.#write(step.value as T);
           if (written) await written;
         } catch (error) {
           this.error(error);
+          this.#lost?.(step.value as T, error);
         }
       }
     } finally {
