@@ -54,9 +54,9 @@ export interface SinkOptions<T, P> {
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /**
    * Called for each item when it is pushed, submitted, consumed or written; what it returns runs the handler for that item:
-   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context. Through
-   * `pipeTo`, the context is that of the sink's construction. A throw goes to the caller, and
-   * nothing is accepted.
+   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context, to `onError` as
+   * well. Through `pipeTo`, the context is that of the sink's construction. A throw goes to the caller,
+   * and nothing is accepted. Without it the handler and `onError` run in any context.
    */
   snapshot?: (() => Runner) | undefined;
   /** Aborts the sink with its reason, also while the sink is locked. */

@@ -59,6 +59,11 @@ const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
 const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
   "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
   "limit or Infinity": { rule: `${LIMIT}, or Infinity`, types: notNumbers, ranges: never },
+  "limit, 0 or Infinity": {
+    rule: "an integer of at least 0, or Infinity",
+    types: notNumbers,
+    ranges: never.filter((value) => value !== 0),
+  },
   "duration": { rule: `more than 0 ${TIME}`, types: notNumbers, ranges: [...late, 0] },
   "duration or 0": { rule: `at least 0 ${TIME}`, types: notNumbers, ranges: late },
   "function": { rule: "a function", types: notFunctions, ranges: [] },
@@ -120,6 +125,7 @@ for (const front of fronts) {
       const edges: Record<Kind, unknown[]> = {
         "limit": [1, Number.MAX_SAFE_INTEGER],
         "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
+        "limit, 0 or Infinity": [0, -0, 1, Number.MAX_SAFE_INTEGER, Infinity],
         "duration": [Number.MIN_VALUE, 1.5, 2147483647, Infinity],
         "duration or 0": [0, -0, 1.5, 2147483647, Infinity],
         "function": [],

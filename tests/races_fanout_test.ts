@@ -33,9 +33,9 @@ class FanoutRun extends SinkRun<Setup> {
 
   protected hasRoom(item: Item): boolean {
     const { waiting, running } = this.stats;
-    const { concurrency, capacity, keyed } = this.setup;
+    const { concurrency, capacity } = this.setup;
     if (waiting < capacity) return true;
-    return keyed && running < concurrency && !this.#busy.has(item.plan.key);
+    return running < concurrency && !this.#busy.has(item.plan.key);
   }
 
   protected outcome([item]: readonly Item[], end: string): Verdict {
@@ -113,7 +113,7 @@ class FanoutRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.30] [7.3] [7.5]";
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.30] [5.31] [5.33] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 function fanout(
@@ -130,7 +130,7 @@ function fanout(
     }`,
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
-      capacity: fc.integer({ min: 1, max: 5 }),
+      capacity: fc.integer({ min: 0, max: 5 }),
       keyed: fc.constant(keyed),
       timed: fc.constant(timed),
       front: front ? fc.constant(front) : fc.constantFrom("plain", "snapshot", "writer"),

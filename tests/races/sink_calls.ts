@@ -68,6 +68,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const { ends, act } = items[0]!.plan;
     const signal = timed || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
+    if (signal) {
+      const others = this.jobs.every((job) => job.signal !== signal);
+      this.must(others && !signal.aborted, "a signal of another call");
+    }
     const job: Job = { items: [...items], key, startedAt, signal, over: false, held: "no" };
     this.jobs.push(job);
     for (const item of items) item.job = job;

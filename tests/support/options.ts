@@ -17,6 +17,7 @@ import { batch, type Transform, transforms, variants } from "./transforms.ts";
 export type Kind =
   | "limit"
   | "limit or Infinity"
+  | "limit, 0 or Infinity"
   | "duration"
   | "duration or 0"
   | "function"
@@ -49,7 +50,7 @@ export interface Front {
 
 const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
-  capacity: { kind: "limit" },
+  capacity: { kind: "limit, 0 or Infinity" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
   onError: { kind: "function" },
@@ -60,7 +61,7 @@ const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
 const aggregator: Record<keyof AggregatorOptions<unknown>, Option> = {
   ...batch,
   ...fanout,
-  capacity: { kind: "limit", beside: { maxItems: 1 } },
+  capacity: { kind: "limit or Infinity", beside: { maxItems: 1 } },
 };
 const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
   clone: { kind: "function" },

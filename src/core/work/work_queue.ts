@@ -215,7 +215,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     this.counts.start(job);
     if (job.items) this.counts.batches!++;
     return job.snapshot
-      ? runWithin(job.snapshot, handler, job, context)
+      ? runWithin(job.snapshot, handler, job.payload, context)
       : handler(job.payload, context);
   }
 
@@ -235,7 +235,9 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const { onError } = this.#options;
     try {
       if (!onError) throw outcome;
-      const handled = onError(outcome, job.payload);
+      const handled = job.snapshot
+        ? runWithin(job.snapshot, onError, outcome, job.payload)
+        : onError(outcome, job.payload);
       if (isThenable(handled)) {
         return whenSettled(handled, () => {}, (error) => this.error(error));
       }
@@ -379,11 +381,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 }
 
 /** Apart, because a closure over the job would be paid for by every job. */
-function runWithin<T, P>(
+function runWithin<A extends unknown[]>(
   snapshot: Runner,
-  handler: WorkOptions<T, P>["handler"],
-  { payload }: WorkJob<T, P>,
-  context: HandlerContext,
+  call: (...args: A) => unknown,
+  ...args: A
 ): unknown {
-  return snapshot(() => handler(payload, context));
+  return snapshot(() => call(...args));
 }
