@@ -109,8 +109,9 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   linger?: number | undefined;
   /**
-   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`. A
-   * key whose items come faster than they are handled may fill it.
+   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`, or
+   * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
+   * may fill it.
    *
    * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
    */
@@ -139,6 +140,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.
+ * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
  *
  * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
  * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`

@@ -62,7 +62,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   protected checkEnd(): void {}
   /** A flush was called. */
   protected flushing(): void {}
-  /** A source that is consumed has given all it had. */
+  /** A source that is consumed gives no more. */
   protected consumed(_given: ReadonlySet<Item>): void {}
 
   do(step: SinkStep): void {
@@ -120,7 +120,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       case "flush":
       case "idle":
         if (order === "flush") this.flushing();
-        return this.#promises.add(order, this, () => this.sink[order]());
+        return this.#promises.add(order, this, () => this.sink[order](), {
+          covered: [...this.offers],
+        });
       case "end":
         return front.end();
       case "break":

@@ -28,6 +28,13 @@ export const LIMIT_OR_NONE: Rule = [
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
+/** The same, or none. */
+export const LIMIT_OR_ZERO: Rule = [
+  "number",
+  "be an integer of at least 0, or Infinity",
+  (value: number) => value === 0 || isLimit(value) || value === Infinity,
+];
+
 /** Milliseconds; `Infinity` for never. */
 export const DURATION: Rule = [
   "number",
