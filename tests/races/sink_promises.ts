@@ -7,7 +7,7 @@ import { type Item, MISSING } from "./sink_steps.ts";
 /** What a promise was given for. */
 export type Kind =
   | ("push" | "submit" | "write")
-  | ("flush" | "idle" | "close" | "closed" | "abort" | "pipe" | "consume");
+  | ("flush" | "idle" | "close" | "closed" | "abort" | "writer abort" | "pipe" | "consume");
 
 /** What it is about. */
 export interface About {
@@ -78,7 +78,7 @@ export class Promises {
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, before, idled, state, value } = promised;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
-    if (state === "rejected" && !["abort", "submit", "consume"].includes(kind)) {
+    if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
       if (kind === "close" && (this.#closed || value instanceof TypeError)) return true;
       // Node throws an assertion of its own at a write after close.
@@ -110,6 +110,8 @@ export class Promises {
       case "idle":
         if (waiting + running === 0) return state === "fulfilled";
         return state === "pending" || now.idled > idled;
+      case "abort":
+        return state === "fulfilled";
       case "pipe":
       case "close":
       case "closed": {
