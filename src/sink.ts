@@ -309,12 +309,17 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(fanout.stats.done, 1);
    * ```
    */
-  override close(): Promise<void> {
-    if (!this.locked) {
-      const failure = this.#queue.refuse();
-      if (failure) return Promise.reject(failure.error);
+  override async close(): Promise<void> {
+    if (this.locked) return super.close();
+    const queue = this.#queue;
+    const failure = queue.refuse();
+    if (failure) throw failure.error;
+    try {
+      await super.close();
+    } catch (error) {
+      // Where an abort had no reason, the stream has none.
+      throw (queue.refuse() ?? { error }).error;
     }
-    return super.close();
   }
 
   /**
@@ -322,9 +327,12 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * every call that waits rejects with the reason. Where the sink is locked, abort it by the writer
    * or by `signal`; in a handler or a hook, by `signal`.
    *
-   * @param reason What every later call rejects with. Without one, an `AbortError`.
-   * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Rejects with a
-   * `TypeError` where the sink is locked, and with the reason where it was closing.
+   * @param reason What every call that waits, and every later one, rejects with. Without one, an
+   * `AbortError`; only `writer.closed` and the writes that a writer has queued reject with `undefined`
+   * then, as the standard has it.
+   * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Where a `close()` is
+   * under way, that rejects with the reason. (`writer.abort()` rejects then, too, as the standard has
+   * it.) Rejects with a `TypeError` where the sink is locked.
    *
    * @example
    * ```ts
@@ -342,8 +350,10 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     // By user code that an abort calls: the stream would take this reason.
     if (this.#aborting) return resolved();
     this.#aborting = true;
+    const { locked } = this;
     try {
-      return super.abort(reason);
+      const aborted = super.abort(reason);
+      return locked ? aborted : aborted.catch(() => {});
     } finally {
       this.#aborting = false;
     }

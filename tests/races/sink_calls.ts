@@ -63,6 +63,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const busy = this.jobs.filter((job) => !job.over || job.held === "yes");
     this.must(busy.length < concurrency, "too many run");
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
+    // One of this key starts: `onError` of the one before it is over.
+    if (keyed) { for (const job of this.jobs) if (job.key === key) job.held = "no"; }
     this.checkStart(items);
 
     const { ends, act } = items[0]!.plan;

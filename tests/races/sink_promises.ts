@@ -7,7 +7,7 @@ import { type Item, MISSING } from "./sink_steps.ts";
 /** What a promise was given for. */
 export type Kind =
   | ("push" | "submit" | "write")
-  | ("flush" | "idle" | "close" | "closed" | "abort" | "pipe" | "consume");
+  | ("flush" | "idle" | "close" | "closed" | "abort" | "writer abort" | "pipe" | "consume");
 
 /** What it is about. */
 export interface About {
@@ -79,7 +79,7 @@ export class Promises {
     const { kind, item, covered, idled, state, value } = promised;
     if (item?.refused) return state === "rejected" && value === item.refused.error;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
-    if (state === "rejected" && !["abort", "submit", "consume"].includes(kind)) {
+    if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
       if (kind === "close" && (this.#closed || value instanceof TypeError)) return true;
       // Node throws an assertion of its own at a write after close.
@@ -111,6 +111,8 @@ export class Promises {
       case "idle":
         if (waiting + running === 0) return state === "fulfilled";
         return state === "pending" || now.idled > idled;
+      case "abort":
+        return state === "fulfilled";
       case "pipe":
       case "close":
       case "closed": {

@@ -134,7 +134,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         const reason = this.mistake(order);
         if (!this.#promises.closed) this.first ??= { error: reason };
         if (order === "signal" || front.piped) this.#own.abort(reason);
-        else this.#promises.add(order, this, () => front.abort(reason));
+        else {
+          const kind = front.locked ? "writer abort" : "abort";
+          this.#promises.add(kind, this, () => front.abort(reason));
+        }
       }
     }
   }

@@ -176,12 +176,14 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   error(error: unknown, heard = false): void {
     if (this.#state === "closed" || this.#failure) return;
     this.#state = "errored";
-    this.#failure = { error };
     const { signal } = this.#options;
     offAbort(signal, this);
+    const aborted = signal?.aborted || this.#controller.signal.aborted;
+    // In Workers the signal of a stream has no reason where none was given.
+    if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
+    this.#failure = { error };
 
     const items: T[] = [];
-    const aborted = signal?.aborted || this.#controller.signal.aborted;
     if (
       this.counts.rejectFlushes(error) || aborted || this.#pumps.size || this.#waiters.head ||
       this.locked()
