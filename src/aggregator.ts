@@ -109,8 +109,9 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   linger?: number | undefined;
   /**
-   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`. A
-   * key whose items come faster than they are handled may fill it.
+   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`, or
+   * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
+   * may fill it.
    *
    * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
    */
@@ -132,11 +133,14 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  *   `accepted = waiting + running + done + failed + discarded`.
  * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
  *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
+ *   The batch whose first item is older starts first, so no key starves another.
  * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for them; of
- *   the others to `onError(error, items, batch)`, else it errors the sink. No worker stops.
+ *   the others to `onError(error, items, batch)`, else it errors the sink, and is an unhandled rejection
+ *   of `closed` if nobody hears of it. No worker stops.
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.
+ * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
  *
  * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
  * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { readOptions } from "./core/shared/options.ts";
+import { LIMIT_OR_ZERO, readOptions } from "./core/shared/options.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
 import {
@@ -34,8 +34,10 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
    */
   onError?: ((error: unknown, item: T) => unknown) | undefined;
   /**
-   * The most items that wait for a worker: an integer of at least 1. A key whose items come faster
-   * than they are handled may fill it.
+   * The most items that wait for a worker: an integer of at least 0, or `Infinity`. With 0 an item is
+   * accepted only if its handler starts at once. With `Infinity` the producer is the only bound: for a
+   * handler that pushes to its own sink, as that of a crawler does. A key whose items come faster than
+   * they are handled may fill it.
    *
    * @default {1024}
    */
@@ -56,11 +58,13 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  * - **Order**: handlers start in the order of acceptance; with `key`, items of one key are handled
  *   one at a time, and keys run beside each other.
  * - **Failure**: a throw, a rejection and a timeout are the same. It goes to the `submit` that waits
- *   for it, else to `onError`, else it errors the sink. No worker stops.
+ *   for it, else to `onError`, else it errors the sink, and is an unhandled rejection of `closed` if
+ *   nobody hears of it. No worker stops.
  * - **Close** drains: it resolves when everything accepted has settled, and rejects if the sink has
  *   errored.
  * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and
  *   nobody waits for a handler. Where a pipe holds the lock, abort by `signal`.
+ * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
  *
  * Choosing the numbers: `concurrency` is what the other side bears, such as the connections of a
  * pool. `capacity` is how much of a burst is kept: at a full queue an item waits about
@@ -138,5 +142,6 @@ function open<T>(
   options: FanoutOptions<T> | undefined,
 ): WorkQueue<T, T> {
   const owner = "Fanout";
-  return new WorkQueue(completeOptions(owner, handler, readOptions(owner, options, SINK)));
+  const rules = { ...SINK, capacity: LIMIT_OR_ZERO };
+  return new WorkQueue(completeOptions(owner, handler, readOptions(owner, options, rules)));
 }

@@ -13,9 +13,9 @@ import {
   DURATION,
   FUNCTION,
   readOptions,
+  readSignal,
   type Rule,
   show,
-  SIGNAL,
 } from "./core/shared/options.ts";
 import { isThenable, markHandled, whenSettled } from "./core/shared/promises.ts";
 
@@ -28,7 +28,6 @@ const CACHE: Rule = [
     ["get", "set", "has", "delete"].every((name) => typeof cache?.[name] === "function"),
 ];
 const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION };
-const CALL_OPTIONS = { signal: SIGNAL };
 
 /**
  * Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. It
@@ -70,7 +69,7 @@ export interface SingleflightOptions<K, V> {
   forgetAfter?: number | undefined;
 }
 
-/** Options of one call. */
+/** Options of one call: any object with a `signal`, such as a handler's context. */
 export interface FlightCallOptions {
   /** Rejects this caller at once with its reason when it aborts. The others are not touched. */
   signal?: AbortSignal | undefined;
@@ -404,9 +403,7 @@ export class Singleflight<K = string, V = unknown> {
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
     try {
-      const signal = options === undefined
-        ? options
-        : readOptions("Singleflight", options, CALL_OPTIONS).signal;
+      const signal = readSignal("Singleflight", options);
       if (signal?.aborted) throw signal.reason;
       if (typeof fn !== "function") check("Singleflight", "fn", fn, FUNCTION);
       if (this.#cache) {

@@ -4,7 +4,7 @@ import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@
 import { Aggregator, type Collector } from "../mod.ts";
 import { ids, type Sum, summing, tally } from "./support/aggregating.ts";
 import { turn } from "./support/gate.ts";
-import { assertConserved, Hand, rejection } from "./support/hand.ts";
+import { assertConserved, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
@@ -132,6 +132,7 @@ for (const call of ["size", "full", "add", "take"] as const) {
             linger: 10,
             onDiscard: (items) => discarded.push(...items),
           });
+          heard(sink);
           const given = [];
           for (let n = 1; n <= 12; n++) {
             try {

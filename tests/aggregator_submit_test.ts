@@ -4,7 +4,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Aggregator, Singleflight } from "../mod.ts";
 import { summing, tally } from "./support/aggregating.ts";
 import { counted, settled, turn } from "./support/gate.ts";
-import { Hand, rejection } from "./support/hand.ts";
+import { Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
@@ -142,6 +142,7 @@ test("Aggregator that fails rejects the submits that run, wait and have no room,
 for (const error of [undefined, null, 0, "text", Object.freeze({})]) {
   test(`Aggregator takes a rejection with ${typeof error} ${error} for a failure [5.3] [7] [F-14]`, async () => {
     const sink = new Aggregator<number>(() => Promise.reject(error), { maxItems: 1 });
+    heard(sink);
     assertStrictEquals(await rejection(sink.submit(1)), error);
     assertEquals(sink.tryPush(2), true);
     await turn();
@@ -168,6 +169,7 @@ test("Aggregator keeps the slot while an asynchronous onError is at it, and is e
     maxItems: 1,
     onError: (error, batch) => hand.handler([error, batch], { signal: undefined as never }),
   });
+  heard(sink);
   sink.tryPush(1);
   sink.tryPush(2);
   await turn();
@@ -215,6 +217,7 @@ test("Aggregator makes no unhandled rejection of its own [5.3] [F-17] [F-19]", a
         maxItems: 1,
         concurrency: 2,
       });
+      heard(sink);
       sink.tryPush(1);
       sink.tryPush(2);
       await turn();

@@ -5,7 +5,7 @@ import { retry } from "@std/async/retry";
 import { Aggregator, Sink } from "../mod.ts";
 import { ids, tally } from "./support/aggregating.ts";
 import { settled, streamOf, turn } from "./support/gate.ts";
-import { assertConserved, Hand, rejection } from "./support/hand.ts";
+import { assertConserved, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 test("Aggregator.tryPush() has started the handler when it returns, where it fills a batch and a slot is free [5.0]", () => {
@@ -176,7 +176,9 @@ for (const how of ["abort", "failure", "signal"] as const) {
     const hand = new Hand<number[]>();
     const controller = new AbortController();
     const { signal } = controller;
-    const sink = new Aggregator(hand.handler, { maxItems: 2, linger: Infinity, signal });
+    const sink = heard(
+      new Aggregator(hand.handler, { maxItems: 2, linger: Infinity, signal }),
+    );
     for (const n of [1, 2, 3]) sink.tryPush(n);
     if (how === "abort") await sink.abort(error);
     else if (how === "signal") controller.abort(error);

@@ -18,6 +18,7 @@ export type Kind =
   | "limit"
   | "limit or Infinity"
   | "weight"
+  | "limit, 0 or Infinity"
   | "duration"
   | "duration or 0"
   | "function"
@@ -50,7 +51,7 @@ export interface Front {
 
 const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
-  capacity: { kind: "limit" },
+  capacity: { kind: "limit, 0 or Infinity" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
   onError: { kind: "function" },
@@ -61,7 +62,7 @@ const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
 const aggregator: Record<keyof AggregatorOptions<unknown>, Option> = {
   ...batch,
   ...fanout,
-  capacity: { kind: "limit", beside: { maxItems: 1 } },
+  capacity: { kind: "limit or Infinity", beside: { maxItems: 1 } },
 };
 const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
   clone: { kind: "function" },

@@ -35,9 +35,12 @@ export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
  * - `closed`, `errored`: nothing goes in or out.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
+  /** Of an underlying source: not what every object may inherit. */
+  readonly type: undefined;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
-  readonly #onDiscard: OnDiscard<T> | undefined;
+  /** Who is told of items that are given up. */
+  readonly onDiscard: OnDiscard<T> | undefined;
   /** Of the readable side. */
   #controller!: ReadableStreamDefaultController<R>;
   /** Tells whoever writes that this has failed. */
@@ -49,7 +52,6 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   #failure: { readonly error: unknown } | undefined;
   /** The producer has called `abort`. */
   #aborting = false;
-  readonly #advance = (): void => this.advance();
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
   /** The write, or the close, that waits for `ready`. */
@@ -65,7 +67,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     onDiscard?: OnDiscard<T>,
   ) {
     this.#signal = signal;
-    this.#onDiscard = onDiscard;
+    this.onDiscard = onDiscard;
     this.stage = make(this as never);
   }
 
@@ -92,7 +94,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
     this.pullRequested = true;
-    queueMicrotask(this.#advance);
+    queueMicrotask(this.advance);
   }
 
   cancel(reason: unknown): void {
@@ -134,20 +136,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return this.#state === "errored";
   }
 
-  /** Whether somebody is told of items that are given up. */
-  get tells(): boolean {
-    return this.#onDiscard !== undefined;
-  }
-
   /** Something has changed: the stage hands over what it can. */
-  advance(): void {
+  readonly advance = (): void => {
     if (this.#aborting) return;
     try {
       this.stage.pull();
     } catch (error) {
       this.error(error);
     }
-  }
+  };
 
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
@@ -168,10 +165,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   }
 
   /** Tells of items that are given up. */
-  discard(items: T[], reason: unknown): void {
-    const onDiscard = this.#onDiscard;
+  discard(items: T[] | undefined, reason: unknown): void {
+    const { onDiscard } = this;
     try {
-      if (items.length > 0) onDiscard?.(items, reason);
+      if (items?.length) onDiscard?.(items, reason);
     } catch (thrown) {
       reportUncaught(thrown);
     }
@@ -239,6 +236,8 @@ export interface Pair<T, R, S> {
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
 ): Pair<T, R, S> {
+  // Else the platform would read what every object may inherit.
+  const size = undefined as never;
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);
@@ -249,7 +248,8 @@ export function openPair<T, R, S extends Stage<T>>(
     close: () => controller.close(),
     // The signal's reason will not do: without one it is an `AbortError`.
     abort: (reason) => controller.error(reason),
-  }, { highWaterMark: 1 });
-  const readable = new ReadableStream<R>(controller, { highWaterMark: 0 });
+    type: undefined,
+  }, { highWaterMark: 1, size });
+  const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
   return { stage: controller.stage, readable, writable };
 }
