@@ -8,11 +8,13 @@
 
 import { byteLength, measure } from "./core/batch/byte_length.ts";
 import { completeLimits, OVERSIZE } from "./core/batch/item_collector.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   FUNCTION,
   LIMIT_OR_NONE,
   LINGER,
+  NAME,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
@@ -31,6 +33,7 @@ const OPTIONS = {
   oversize: OVERSIZE,
   linger: LINGER,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /**
@@ -73,6 +76,8 @@ export interface ChunkStreamOptions<T> {
   oversize?: "alone" | "error" | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `ChunkStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -118,7 +123,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** The batches. */
@@ -206,12 +211,16 @@ const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 
 /** To the rest of the house, bytes are the weight. */
 function open<T>(options: ChunkStreamOptions<T>): StageController<T, T[], BatchStage<T, T[]>> {
-  const owner = "ChunkStream";
-  const values = readOptions<ChunkStreamOptions<T>>(owner, options, OPTIONS);
+  const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", options, OPTIONS);
+  const owner = titleOf("ChunkStream", values.name);
   const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
   const { maxItems = Infinity, oversize, linger = Infinity, signal } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
   const limits = { maxItems, maxWeight, weigh, oversize };
   const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
-  return new StageController((controller) => new BatchStage(controller, collector, linger), signal);
+  return new StageController(
+    (controller) => new BatchStage(controller, collector, linger),
+    signal,
+    owner,
+  );
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { titleOf } from "./core/shared/describe.ts";
 import { readOptions } from "./core/shared/options.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
@@ -111,6 +112,6 @@ function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
 ): WorkQueue<T, T> {
-  const owner = "Fanout";
-  return new WorkQueue(completeOptions(owner, handler, readOptions(owner, options, SINK)));
+  const values = readOptions<FanoutOptions<T>>("Fanout", options, SINK);
+  return new WorkQueue(completeOptions(titleOf("Fanout", values.name), handler, values));
 }

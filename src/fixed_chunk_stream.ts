@@ -6,11 +6,12 @@
  * @module
  */
 
-import { check, LIMIT, readOptions, SIGNAL } from "./core/shared/options.ts";
+import { titleOf } from "./core/shared/describe.ts";
+import { check, LIMIT, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import { FixedChunkStage } from "./core/stage/fixed_chunk_stage.ts";
 import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
-const OPTIONS = { size: LIMIT, signal: SIGNAL };
+const OPTIONS = { size: LIMIT, signal: SIGNAL, name: NAME };
 
 /** Options of {@linkcode FixedChunkStream}. */
 export interface FixedChunkStreamOptions {
@@ -18,6 +19,8 @@ export interface FixedChunkStreamOptions {
   size: number;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `FixedChunkStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -58,13 +61,15 @@ export class FixedChunkStream
    * @throws {RangeError} If `size` is out of range.
    */
   constructor(options: FixedChunkStreamOptions) {
-    const owner = "FixedChunkStream";
-    const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, options, OPTIONS);
+    const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", options, OPTIONS);
+    const { size, signal, name } = values;
+    const owner = titleOf("FixedChunkStream", name);
     check(owner, "size", size!, LIMIT);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
     this.#pair = openPair(
-      new StageController((controller) => new FixedChunkStage(controller, size!), signal),
+      new StageController((controller) => new FixedChunkStage(controller, size!), signal, owner),
+      this,
     );
   }
 

@@ -6,10 +6,12 @@
  * @module
  */
 
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FUNCTION,
+  NAME,
   readOptions,
   type Rule,
   SIGNAL,
@@ -47,6 +49,8 @@ export interface ThrottleOptions {
 export interface ThrottleStreamOptions extends ThrottleOptions {
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `ThrottleStream "mails"`. */
+  name?: string | undefined;
 }
 
 /** A throttled function. */
@@ -191,9 +195,9 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(options: ThrottleStreamOptions) {
-    const owner = "ThrottleStream";
-    const rules = { ...OPTIONS, signal: SIGNAL };
-    const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
+    const rules = { ...OPTIONS, signal: SIGNAL, name: NAME };
+    const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
+    const owner = titleOf("ThrottleStream", values.name);
     const { interval, edge } = complete(owner, values);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
@@ -201,7 +205,9 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
       new StageController(
         (controller) => new ThrottleStage<T>(controller, interval, edge),
         values.signal,
+        owner,
       ),
+      this,
     );
   }
 

@@ -98,6 +98,7 @@ export const batch: Record<keyof BatchStreamOptions<unknown>, Option> = {
   oversize: { kind: "word" },
   collector: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   maxBytes: { kind: "limit or Infinity" },
@@ -106,6 +107,7 @@ const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   linger: { kind: "duration or 0" },
   oversize: { kind: "word" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
@@ -113,15 +115,18 @@ const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   key: { kind: "function" },
   timeout: { kind: "duration" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const fixed: Record<keyof FixedChunkStreamOptions, Option> = {
   size: { kind: "limit" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const throttled: Record<keyof ThrottleStreamOptions, Option> = {
   interval: { kind: "duration" },
   edge: { kind: "edge" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 
 const batched = {

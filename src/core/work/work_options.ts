@@ -1,5 +1,5 @@
 import type { HandlerContext } from "../shared/call_context.ts";
-import { check, DURATION, FUNCTION, LIMIT, type Rules, SIGNAL } from "../shared/options.ts";
+import { check, DURATION, FUNCTION, LIMIT, NAME, type Rules, SIGNAL } from "../shared/options.ts";
 import type { Runner } from "./job.ts";
 
 /** What both sinks are told by their options. Checked already. */
@@ -21,7 +21,7 @@ export interface WorkOptions<T, P> {
 type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
 /** The rules of what every sink is told by its options. */
-export const SINK: Rules<keyof RawOptions<never, never>> = {
+export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   concurrency: LIMIT,
   capacity: LIMIT,
   key: FUNCTION,
@@ -30,6 +30,7 @@ export const SINK: Rules<keyof RawOptions<never, never>> = {
   onDiscard: FUNCTION,
   snapshot: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /** Checks the handler, and fills in what is not given. */

@@ -27,7 +27,7 @@ import type { WorkOptions } from "./work_options.ts";
  */
 export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   // Of an underlying sink: not what every object may inherit.
-  readonly type: undefined;
+  readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts = new Counts();
   /** The most items that may wait now. */
@@ -56,6 +56,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
     this.pool = new Pool(this, options);
     this.#batches = batches?.(this);
+  }
+
+  get owner(): string {
+    return this.#options.owner;
   }
 
   get stats(): SinkStats & { batches?: number } {
