@@ -386,6 +386,7 @@ export class Singleflight<K = string, V = unknown> {
     fn: (...args: A) => H,
     options: WrapOptions<A, K, Awaited<H>>,
   ): ((...args: A) => Promise<Awaited<H>>) & { readonly flight: Singleflight<K, Awaited<H>> };
+  /** @ignore It has the types of the first. */
   static wrap<A extends unknown[], K, V>(
     fn: (...args: A) => V | PromiseLike<V>,
     options: WrapOptions<A, K, V>,
