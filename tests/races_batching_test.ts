@@ -4,7 +4,10 @@ import fc from "fast-check";
 import { type BatchStats, BatchStream, type Collector } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { advance, often, type Race, race, simply, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Setup {
   readonly front: Front;
@@ -87,7 +90,8 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected override doOther(): void {
     if (!this.#stream) return;
-    this.#flushed = this.accepted;
+    // What was written just now is in the stream already, though its write has not resolved.
+    this.#flushed = this.#stream.stats.accepted;
     this.#stream.flush();
   }
 
@@ -217,4 +221,33 @@ export const races: readonly Race[] = suite([
   }, [
     ...["writer", "writer", "stream", "iterator"] as const,
   ]),
+]);
+
+const SETUP: Setup = { front: "writer", maxItems: 2, maxWeight: Infinity, linger: 10, own: false };
+
+function every(race: number, name: string, setup: Partial<Setup>): Exploration {
+  const { front = "writer", maxWeight = Infinity, linger = 10 } = setup;
+  return exploration({
+    name,
+    race: races[race],
+    depth: 6,
+    setup: { ...SETUP, ...setup },
+    events: {
+      ...transformEvents<number>(
+        maxWeight < Infinity ? { weightless: 0, light: 1, heavy: maxWeight } : { "": 0 },
+      ),
+      ...(front === "writer" && { flush: { do: "flush" } }),
+      ...(linger > 0 && pass(5, 10)),
+    },
+    apart: /^close/,
+  });
+}
+
+/** Of `BatchStream`. */
+export const explorations: readonly Exploration[] = explored([
+  every(0, "batch-stream", {}),
+  every(0, "batch-stream-adaptive", { linger: 0 }),
+  every(1, "batch-stream-weight", { maxWeight: 3, maxItems: 3 }),
+  every(2, "batch-stream-from", { front: "iterator" }),
+  every(3, "batch-stream-collector", { maxWeight: 10, own: true }),
 ]);

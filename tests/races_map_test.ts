@@ -4,8 +4,17 @@ import fc from "fast-check";
 import { type HandlerContext, MapStream } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Gate, gate } from "./support/gate.ts";
-import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
-import { advance, often, type Race, race, suite } from "./races/race.ts";
+import {
+  type Front,
+  type Numbered,
+  TransformRun,
+  type TransformStep,
+  transformSteps,
+} from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
+import { type Advance, advance, often, type Race, race, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Setup {
   readonly front: Front;
@@ -112,6 +121,11 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     return this.written.filter(({ startedAt, over }) => startedAt !== undefined && !over);
   }
 
+  override can(step: Parameters<TransformRun<Plan, Item, Item, Settle>["can"]>[0]): boolean {
+    if (step.do !== "settle") return super.can(step);
+    return step.which.every(({ nth }) => nth < this.#running.length);
+  }
+
   protected override doOther({ which }: Settle): void {
     const running = this.#running;
     for (const { nth, fails } of which) {
@@ -129,7 +143,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   protected override checkAlways(): void {
     if (!this.over) return;
     for (const { signal } of this.#running) {
-      if (signal) this.must(signal.reason === this.over.reason, "a call is not aborted");
+      if (signal) this.must(this.isReason(signal.reason), "a call is not aborted");
     }
     this.must(this.clock.pending === 0, "a timer is left");
   }
@@ -226,4 +240,44 @@ export const races: readonly Race[] = suite([
     "stream",
     "iterator",
   ]),
+]);
+
+const SETUP: Setup = {
+  front: "writer",
+  concurrency: 2,
+  ordered: true,
+  keyed: false,
+  timed: false,
+};
+
+function every(race: number, name: string, setup: Partial<Setup>): Exploration {
+  const { keyed, timed } = setup;
+  const plan: Plan = { key: 0, ends: "by hand" };
+  const end = (nth: number, fails: boolean): Settle => ({ do: "settle", which: [{ nth, fails }] });
+  return exploration<Setup, TransformStep<Plan> | Settle | Advance>({
+    name,
+    race: races[race],
+    depth: 6,
+    setup: { ...SETUP, ...setup },
+    events: {
+      ...transformEvents<Plan>(keyed ? { a: plan, b: { ...plan, key: 1 } } : { "": plan }),
+      "write throws": { do: "write", items: [{ ...plan, ends: "throws" }] },
+      "done 0": end(0, false),
+      "done 1": end(1, false),
+      "fails 0": end(0, true),
+      "fails 1": end(1, true),
+      ...(timed && pass(TIMEOUT / 2, TIMEOUT)),
+    },
+    // In the turn of an abort a call that has waited for its key may still start.
+    apart: keyed ? /^close|abort/ : /^close/,
+  });
+}
+
+/** Of `MapStream`. */
+export const explorations: readonly Exploration[] = explored([
+  every(0, "map-stream", {}),
+  every(0, "map-stream-timeout", { timed: true }),
+  every(1, "map-stream-unordered", { ordered: false }),
+  every(2, "map-stream-keyed", { keyed: true }),
+  every(3, "map-stream-from", { front: "stream" }),
 ]);

@@ -3,6 +3,7 @@
 import type { Runner, Sink, SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
+import type { Advance } from "./race.ts";
 import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
 import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
@@ -70,6 +71,17 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     } else if ("plans" in step) {
       for (const plan of step.plans) this.#offer(step.do, plan);
     } else this.#order(step.do);
+  }
+
+  override can(step: SinkStep | Advance): boolean {
+    if (step.do === "close") return !this.closing;
+    if (step.do !== "settle") return super.can(step);
+    const open = this.jobs.filter(({ settle }) => settle).length;
+    return step.which.every(({ nth }) => nth < open);
+  }
+
+  override get ended(): boolean {
+    return this.first !== undefined || this.#promises.closed;
   }
 
   #offer(way: Way, plan: Plan): void {
