@@ -25,7 +25,14 @@ export type { HandlerContext, Runner, SinkOptions, SinkStats, Source };
 export type FanoutHandler<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
 
 /** Options of {@linkcode Fanout}. */
-export interface FanoutOptions<T> extends SinkOptions<T, T> {
+export interface FanoutOptions<T> extends SinkOptions<T> {
+  /**
+   * Is told of each failure that no `submit` waits for, and of its item; the sink goes on. It may be
+   * asynchronous: the slot is kept until it has settled. A throw in it errors the sink; so does a push
+   * in it that is refused, as every push is after `close()`: retry in the handler. Without it, the
+   * first such failure errors the sink.
+   */
+  onError?: ((error: unknown, item: T) => unknown) | undefined;
   /**
    * The most items that wait for a worker: an integer of at least 1. A key whose items come faster
    * than they are handled may fill it.
@@ -49,7 +56,8 @@ export interface FanoutOptions<T> extends SinkOptions<T, T> {
  * - **Order**: handlers start in the order of acceptance; with `key`, items of one key are handled
  *   one at a time, and keys run beside each other.
  * - **Failure**: a throw, a rejection and a timeout are the same. It goes to the `submit` that waits
- *   for it, else to `onError`, else it errors the sink. No worker stops.
+ *   for it, else to `onError`, else it errors the sink, and is an unhandled rejection of `closed` if
+ *   nobody hears of it. No worker stops.
  * - **Close** drains: it resolves when everything accepted has settled, and rejects if the sink has
  *   errored.
  * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and
@@ -93,19 +101,38 @@ export interface FanoutOptions<T> extends SinkOptions<T, T> {
  * @typeParam T The type of the items.
  * @typeParam R The type of the handler's result.
  */
-export class Fanout<T, R = unknown> extends Sink<T, R> {
+export interface Fanout<T, R = unknown> extends Sink<T, R> {}
+
+/**
+ * Makes a {@linkcode Fanout}: `new Fanout(handler, options)`.
+ *
+ * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range.
+ */
+// The types of a class could not infer the result of a handler that is asynchronous for some items.
+export const Fanout: {
   /**
    * Makes a sink.
    *
    * @param handler What is done with each item.
    * @param options The bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range.
    */
-  constructor(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>) {
+  new <T, R = unknown>(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>): Fanout<T, R>;
+  /**
+   * Makes a sink whose handler is asynchronous for some items.
+   *
+   * @param handler What is done with each item.
+   * @param options The bounds, and who is told what.
+   */
+  new <T, H>(
+    handler: (item: T, context: HandlerContext) => H,
+    options?: FanoutOptions<T>,
+  ): Fanout<T, Awaited<H>>;
+} = class<T> extends Sink<T> {
+  constructor(handler: FanoutHandler<T, unknown>, options?: FanoutOptions<T>) {
     super(open(handler, options));
   }
-}
+} as never;
 
 function open<T>(
   handler: FanoutHandler<T, unknown>,

@@ -16,8 +16,8 @@ export type { HandlerContext, Runner, SinkStats, Source };
 // A constant, since a bundler keeps a class that extends a global.
 const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
 
-/** Options that every sink has. `P` is what its handler is given. */
-export interface SinkOptions<T, P> {
+/** Options that every sink has. */
+export interface SinkOptions<T> {
   /**
    * The most handlers that run at once: an integer of at least 1.
    *
@@ -37,13 +37,6 @@ export interface SinkOptions<T, P> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
-  /**
-   * Is told of each failure that no `submit` waits for, and the sink goes on. It may be asynchronous:
-   * the slot is kept until it has settled. A throw in it errors the sink; so does a push in it that is
-   * refused, as every push is after `close()`: retry in the handler. Without it, the first such
-   * failure errors the sink.
-   */
-  onError?: ((error: unknown, payload: P) => unknown) | undefined;
   /**
    * Is given the accepted items that an abort or a failure found waiting, with its reason: in order,
    * and in an `Aggregator` with a `key` in the order of each key.
@@ -76,8 +69,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(queue: unknown) {
     const work = queue as WorkQueue<T, unknown>;
-    super(work, { highWaterMark: 1 });
+    super(work, { highWaterMark: 1, size: undefined as never });
     this.#queue = work;
+    work.locked = () => this.locked;
   }
 
   /**
@@ -102,6 +96,31 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
+   * The end of the sink: always the same promise. Resolves when it has drained after a `close()`, and
+   * rejects with its error.
+   *
+   * **A failure that nobody hears is an unhandled rejection** of it, with the very error: no sink
+   * fails in silence. It is heard once another promise of the sink rejects with it, be it pending or
+   * called in the same turn: that of a `push`, `submit`, `consume`, `flush` or `close`, or a write; by
+   * who has the lock, also where a writer is idle; and by who has taken `closed`. With `onError` a
+   * failure of the handler goes there, and an abort is no failure.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => Promise.reject(new Error("no connection")));
+   * const ended = fanout.closed.catch((error) => error.message);
+   * fanout.tryPush(1);
+   * assertEquals(await ended, "no connection");
+   * ```
+   */
+  get closed(): Promise<void> {
+    return this.#queue.closed;
+  }
+
+  /**
    * Gives the sink an item, now or never. It never waits, and never drops silently. A `Fanout` with a
    * free slot has started the handler when it returns.
    *
@@ -110,7 +129,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * @param item The item. Any value, `undefined` too.
    * @returns Whether it was accepted: false when the sink is full.
    * @throws {TypeError} After `close()`.
-   * @throws The sink's error, once it has one; what `key` or `snapshot` throws.
+   * @throws The sink's error, once it has one; what `key`, `snapshot`, `weigh` or `fits` throws.
    *
    * @example Shed load when full
    * ```ts
@@ -134,8 +153,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param item The item.
    * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the sink's error once it has one, and with what `key` or `snapshot`
-   * throws; the item was not accepted then.
+   * with a `TypeError`, with the sink's error once it has one, and with what `key`, `snapshot`,
+   * `weigh` or `fits` throws; the item was not accepted then.
    *
    * @example
    * ```ts
@@ -162,8 +181,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param item The item.
    * @returns Resolves with the result for this item. Rejects with the very error of the handler,
-   * which then reaches neither `onError` nor the sink, unless it failed a batch with pushed items in
-   * it; and as {@linkcode Sink.push} does.
+   * which then reaches neither `onError` nor the sink, unless it failed pushed items of the batch, too;
+   * with a `TypeError` where the handler of an `Aggregator` gives no array, or one of a wrong count; and
+   * as {@linkcode Sink.push} does.
    *
    * @example
    * ```ts

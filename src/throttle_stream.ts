@@ -31,7 +31,8 @@ const OPTIONS = { interval: DURATION, edge: EDGE };
 export interface ThrottleOptions {
   /**
    * How long after one that passes, or waits to pass, the next may: in milliseconds, more than 0 and
-   * at most 2147483647, or `Infinity`.
+   * at most 2147483647, or `Infinity`. By `performance.now()`; tests that fake timers and use the
+   * edge `"leading"`, which has none, must fake that too.
    */
   interval: number;
   /**
@@ -67,12 +68,13 @@ export interface Throttled<A extends unknown[]> extends Disposable {
  * - **`"leading"`** runs for the first call of an interval and drops the others; what it returns says
  *   whether it ran. It is go-zero's `LessExecutor`, and `DoOrDiscard`.
  * - **`"trailing"`** runs with the arguments of the latest call, `interval` after the *first*: a call
- *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`.
+ *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`. Where the caller lets
+ *   no timer run, the next call after that makes it, and waits itself.
  * - **`"both"`** runs for the first call, and at the end of the interval for the latest, if there was
  *   another, which opens the next.
  * - **Dispose** makes the call that waits at once, so that nothing is lost; `cancel` gives it up.
  * - **Timers**: one at most, and only while a call waits. What the function throws reaches the
- *   caller, or surfaces as an uncaught error where a timer called it.
+ *   caller whose call made it run, or surfaces as an uncaught error where a timer called it.
  * - **Asynchronous** functions are not awaited, and may overlap: to have one at a time, pipe a
  *   {@linkcode ThrottleStream} to a `Fanout`.
  *
@@ -153,7 +155,8 @@ export function throttle<A extends unknown[]>(
  * - **`"leading"`** passes the first item of an interval at once and drops the others. While what has
  *   passed is not asked for, the next one that would pass waits: backpressure, and not a loss.
  * - **`"trailing"`** passes the latest, `interval` after the *first*: an item never postpones it. While
- *   the consumer is busy the latest still replaces it.
+ *   the consumer is busy the latest still replaces it. Where the producer lets no timer run, the next
+ *   item after that makes it pass.
  * - **`"both"`** passes the first, and at the end of the interval the latest, if there was another.
  *   While the consumer is busy the latest replaces what has passed.
  * - **Close** passes what waits at once, and then closes. **Failure** errors both sides, and counts

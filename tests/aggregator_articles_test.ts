@@ -71,7 +71,7 @@ test("channelx Aggregator: an error handler that re-enqueues its batch [5.3] [5.
     capacity: 4,
     linger: 0,
     // Not awaited: its slot is what they may be waiting for.
-    onError: (_error, batch) => void retries.push(...batch.map((n) => sink.push(n))),
+    onError: (_error, items) => void retries.push(...items.map((n) => sink.push(n))),
   });
   await sink.consume(ids(1, 40));
   await Promise.all(retries);
@@ -93,7 +93,7 @@ test("channelx Aggregator: an error handler that retries at once keeps its slot,
   };
   const sink = new Aggregator<number>(insert, {
     maxItems: 10,
-    onError: (_error, batch) => insert(batch),
+    onError: (_error, items) => insert(items),
   });
   for (const n of ids(1, 25)) await sink.push(n);
   await sink.close();
@@ -124,7 +124,7 @@ test("channelx Aggregator: a panic loses no batch, and stops no worker [5.3] [F-
   const sink = new Aggregator<number>((batch) => {
     if (batch[0]! % 8 === 1) throw new Error("panic");
     done.push(...batch);
-  }, { maxItems: 4, concurrency: 3, onError: (_error, batch) => failed.push(...batch) });
+  }, { maxItems: 4, concurrency: 3, onError: (_error, items) => failed.push(...items) });
   await sink.consume(ids(1, 400));
   assertEquals([...done, ...failed].toSorted((a, b) => a - b), ids(1, 400));
   assertEquals(sink.stats, tally({ accepted: 400, done: 200, failed: 200, batches: 100 }));
@@ -229,7 +229,7 @@ test("go-zero BulkExecutor on Aggregator: failures are not swallowed [5.3]", asy
     onError: (...failure) => told.push(failure),
   });
   await reporting.consume(["a", "bad", "b"]);
-  assertEquals(told, [[error, ["a", "bad"]]]);
+  assertEquals(told, [[error, ["a", "bad"], ["a", "bad"]]]);
   await reporting.close();
   const strict = new Aggregator<string>(insert, { maxItems: 2 });
   assertStrictEquals(await rejection(strict.consume(["a", "bad", "b"])), error);

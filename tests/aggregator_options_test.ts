@@ -69,7 +69,7 @@ test("Aggregator takes undefined for an option that is absent [7]", async () => 
       .concat(["capacity", "key", "timeout", "onError", "onDiscard", "snapshot", "signal"])
       .map((name) => [name, undefined]),
   );
-  const sink = new Aggregator<number, number>((batch) => batch, none);
+  const sink = new Aggregator((batch: number[]) => batch, none);
   const results = [1, 2].map((n) => sink.submit(n));
   await sink.close();
   assertEquals(await Promise.all(results), [1, 2]);
@@ -106,9 +106,9 @@ test("Aggregator needs no fits of a collector, which may hold fewer than were ad
   const submitted = rejection(sink.submit("d"));
   assertStrictEquals(
     ((await submitted) as Error).message,
-    "Aggregator: the handler must return an iterable with one result for each of 2 items; got undefined",
+    "Aggregator: the handler must return an array with one entry for each of 2 items; got undefined",
   );
-  await rejection(sink.close());
+  await sink.close();
 });
 
 test("Aggregator surfaces a throw in onDiscard as an uncaught error, and ends all the same [5.3]", async () => {

@@ -5,7 +5,7 @@ import { retry } from "@std/async/retry";
 import { Aggregator, Sink } from "../mod.ts";
 import { ids, tally } from "./support/aggregating.ts";
 import { settled, streamOf, turn } from "./support/gate.ts";
-import { assertConserved, Hand, rejection } from "./support/hand.ts";
+import { assertConserved, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 test("Aggregator.tryPush() has started the handler when it returns, where it fills a batch and a slot is free [5.0]", () => {
@@ -139,8 +139,8 @@ test("Aggregator retries by composition [5.4]", async () => {
     if (++attempts < 3) throw new Error("not yet");
     return batch.map((n) => n * 2);
   };
-  const sink = new Aggregator<number, number>(
-    (batch) => retry(() => send(batch), { minTimeout: 1, maxTimeout: 1 }),
+  const sink = new Aggregator(
+    (batch: number[]) => retry(() => send(batch), { minTimeout: 1, maxTimeout: 1 }),
     { maxItems: 2 },
   );
   assertEquals(await Promise.all([sink.submit(7), sink.submit(8)]), [14, 16]);
@@ -176,7 +176,9 @@ for (const how of ["abort", "failure", "signal"] as const) {
     const hand = new Hand<number[]>();
     const controller = new AbortController();
     const { signal } = controller;
-    const sink = new Aggregator(hand.handler, { maxItems: 2, linger: Infinity, signal });
+    const sink = heard(
+      new Aggregator(hand.handler, { maxItems: 2, linger: Infinity, signal }),
+    );
     for (const n of [1, 2, 3]) sink.tryPush(n);
     if (how === "abort") await sink.abort(error);
     else if (how === "signal") controller.abort(error);
@@ -198,7 +200,7 @@ for (const how of ["abort", "failure", "signal"] as const) {
 
 test("Aggregator takes items by all fronts at once, each once and in a batch [5.1] [3]", async () => {
   const handled: number[] = [];
-  const sink = new Aggregator<number, number>(async (batch) => {
+  const sink = new Aggregator(async (batch: number[]) => {
     await undefined;
     handled.push(...batch);
     return batch;

@@ -4,7 +4,7 @@ import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
 import { tally } from "./support/aggregating.ts";
 import { microtasks, turn } from "./support/gate.ts";
-import { Hand, rejection } from "./support/hand.ts";
+import { Hand, heard, rejection } from "./support/hand.ts";
 import { countListeners } from "./support/listeners.ts";
 import { timed } from "./support/timed.ts";
 
@@ -58,6 +58,7 @@ for (const how of ["close", "abort", "failure", "signal", "flush", "weigh"] as c
       timeout: 500,
       signal: controller.signal,
     });
+    heard(sink);
     await turn();
     for (const n of [1, 2, 3]) sink.tryPush(n);
     await microtasks();
@@ -66,7 +67,7 @@ for (const how of ["close", "abort", "failure", "signal", "flush", "weigh"] as c
     if (how === "abort") ended = sink.abort();
     if (how === "signal") controller.abort();
     if (how === "failure") hand.calls[0]!.reject("x");
-    if (how === "weigh") ended = rejection(sink.push(NaN));
+    if (how === "weigh") ended = rejection(sink.getWriter().write(NaN));
     if (how === "close") ended = sink.close();
     if (how === "flush") ended = sink.flush();
     if (how === "close" || how === "flush") {

@@ -3,7 +3,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
 import { settled, turn } from "./support/gate.ts";
-import { counts, Hand, rejection } from "./support/hand.ts";
+import { counts, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 test("Fanout.flush() resolves when all accepted before it has settled, whatever came after [5.13]", async () => {
@@ -112,6 +112,7 @@ test("Fanout.flush() of a handler that calls it waits for that handler's own ite
 test("Fanout.idle() resolves at the first moment when nothing waits or runs, and never rejects [5.15]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
+  heard(fanout);
   const pushes = [1, 2, 3].map((n) => fanout.push(n));
   const idle = [fanout.idle(), fanout.idle()];
   for (const n of [1, 2, 3]) {

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
 import { microtasks, streamOf, turn } from "./support/gate.ts";
-import { counts, Hand } from "./support/hand.ts";
+import { counts, Hand, heard } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 const first = (item: string) => item[0];
@@ -61,6 +61,7 @@ test("Fanout serves those who wait for room in the order of their calls [5.2]", 
 test("Fanout handles the items of one key one at a time and in order [5.2]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 3, key: first });
+  heard(fanout);
   for (const item of ["a1", "a2", "b1", "a3", "b2", "c1"]) fanout.tryPush(item);
   assertEquals(hand.started, ["a1", "b1", "c1"]);
   hand.call("c1").resolve(0);

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../mod.ts";
 import { counted, settled, streamOf, turn } from "./support/gate.ts";
-import { counts, Hand, rejection } from "./support/hand.ts";
+import { counts, Hand, heard, rejection } from "./support/hand.ts";
 import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -95,6 +95,7 @@ for (
     const listeners = countListeners(controller.signal);
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler, { signal: controller.signal });
+    heard(fanout);
     fanout.tryPush(1);
     assertEquals(listeners.live, 1);
     if (how === "abort") await fanout.abort();

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { retry } from "@std/async/retry";
 import { Fanout, Sink } from "../mod.ts";
 import { settled, streamOf, turn } from "./support/gate.ts";
-import { assertConserved, counts, Hand, rejection } from "./support/hand.ts";
+import { assertConserved, counts, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 test("Fanout.tryPush() has started the handler when it returns, where a slot is free [5.0]", () => {
@@ -199,7 +199,7 @@ for (const how of ["abort", "failure"] as const) {
   test(`Fanout accepts nothing after ${how}, and says why [5.11] [F-32]`, async () => {
     const error = new Error(how);
     const hand = new Hand<number>();
-    const fanout = new Fanout(hand.handler);
+    const fanout = heard(new Fanout(hand.handler));
     fanout.tryPush(1);
     if (how === "abort") await fanout.abort(error);
     else hand.call(1).reject(error);

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
 import { microtasks, turn } from "./support/gate.ts";
-import { counts, Hand } from "./support/hand.ts";
+import { counts, Hand, heard } from "./support/hand.ts";
 import { timed } from "./support/timed.ts";
 
 timed("Fanout gives each handler its whole time, whenever it starts [5.7]", async (clock) => {
@@ -82,6 +82,7 @@ for (const how of ["close", "abort", "failure", "signal"] as const) {
       concurrency: 2,
       signal: controller.signal,
     });
+    heard(fanout);
     await turn();
     for (const n of [1, 2, 3]) fanout.tryPush(n);
     assertEquals(clock.pending, 1);

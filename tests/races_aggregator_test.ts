@@ -18,6 +18,8 @@ interface Setup extends SinkSetup {
   /** Beyond `maxItems`. */
   readonly spare: number;
   readonly weighed: boolean;
+  /** `weigh` throws for the heaviest. */
+  readonly picky: boolean;
   readonly linger: number;
 }
 
@@ -37,18 +39,22 @@ class AggregatorRun extends SinkRun<Setup> {
   constructor(setup: Setup, clock: Clock) {
     const handed: Handed[] = [];
     super(setup, clock, (run, options) => {
-      const { maxItems, spare, weighed, linger, onError } = setup;
+      const { maxItems, spare, weighed, picky, linger, onError } = setup;
       const handler = (items: Item[], context: HandlerContext) => {
         handed.push({ items, copy: [...items] });
         return run.handle(items, context);
       };
       const failed = (error: unknown, items: Item[]) => run.failed(error, items);
+      const weigh = (item: Item) => {
+        if (picky && item.plan.weight > MAX_WEIGHT) throw run.refuse(item);
+        return item.plan.weight;
+      };
       return new Aggregator<Item>(handler, {
         ...options,
         maxItems,
         capacity: maxItems + spare,
         linger,
-        ...(weighed && { maxWeight: MAX_WEIGHT, weigh: (item: Item) => item.plan.weight }),
+        ...(weighed && { maxWeight: MAX_WEIGHT, weigh }),
         onError: onError === "absent" ? undefined : failed,
       });
     });
@@ -60,21 +66,25 @@ class AggregatorRun extends SinkRun<Setup> {
     return this.stats.waiting < this.#capacity;
   }
 
-  /** Only what was submitted needs a result. */
   protected outcome(items: readonly Item[], end: End): Verdict {
     if (end === "fails") return { failed: true, value: { error: "batch" } };
     const results: unknown[] = [...items];
     if (end === "one") results[items.length - 1] = new Error("item");
-    if (end === "count" && items.every(({ submitted }) => submitted)) results.pop();
+    // Not of both kinds: what is left is told an error of the sink's own.
+    const [first] = items;
+    if (end === "count" && items.every(({ submitted }) => submitted === first!.submitted)) {
+      results.pop();
+    }
     return { failed: false, value: results };
   }
 
   protected verdict({ items }: Job, place: number, { failed, value }: Verdict): Verdict {
     if (failed) return { failed, value };
     const results = value as unknown[];
-    if (results.length < items.length) return { failed: true, value: MISSING };
+    // Only what was submitted needs a result.
+    if (results.length < items.length) return { failed: items[place]!.submitted, value: MISSING };
     const own = results[place];
-    return { failed: items[place]!.submitted && own instanceof Error, value: own };
+    return { failed: own instanceof Error, value: own };
   }
 
   protected override flushing(): void {
@@ -184,7 +194,7 @@ class AggregatorRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [7.3] [7.5]";
+  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
 
 function aggregator(
@@ -193,7 +203,8 @@ function aggregator(
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false, weighed = false, linger, spare } = fixed;
+  const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
+  const { linger, spare } = fixed;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -206,6 +217,7 @@ function aggregator(
       keyed: fc.constant(keyed),
       timed: fc.constant(timed),
       weighed: fc.constant(weighed),
+      picky: fc.constant(picky),
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
       front: front
         ? fc.constant(front)
@@ -227,6 +239,10 @@ function aggregator(
 export const races: readonly Race[] = suite([
   aggregator("aggregator", "Aggregator", {}),
   aggregator("aggregator-weight", "Aggregator by weight [4.3]", { weighed: true }),
+  aggregator("aggregator-picky", "Aggregator whose weigh throws [5.27]", {
+    weighed: true,
+    picky: true,
+  }),
   aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
   aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {

@@ -109,7 +109,8 @@ class FanoutRun extends SinkRun<Setup> {
   }
 }
 
-const RULES = "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [7.3] [7.5]";
+const RULES =
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
 
 function fanout(

@@ -1,7 +1,7 @@
 /** `Singleflight`: as its model does, whoever joins, leaves, forgets or fails, and when. */
 
 import fc from "fast-check";
-import { Singleflight } from "../mod.ts";
+import { type FlightStats, Singleflight } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { gate } from "./support/gate.ts";
 import { countListeners, type Listeners } from "./support/listeners.ts";
@@ -152,7 +152,11 @@ class FlightRun extends Run<Step> {
   protected check(): void {
     this.look();
     const model = this.#model;
-    this.must(this.#runs === model.runs, "executions");
+    const { stats } = this.#flights;
+    for (const [name, count] of Object.entries(model.stats)) {
+      this.must(stats[name as keyof FlightStats] === count, `stats.${name}`);
+    }
+    this.must(this.#runs === stats.executions, "executions");
     this.must(this.#flights.size === model.current.size, "size");
     for (const key of KEYS) {
       this.must(this.#flights.has(key) === model.current.has(key), "has()");
@@ -237,7 +241,7 @@ const steps = fc.oneof(
   often(2, advance(1, 4, 5, 9, 10)),
 );
 
-const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [7.3] [7.5] [F-39]";
+const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [6.10] [7.3] [7.5] [F-39]";
 
 function singleflight(name: string, promise: string, cache: boolean): Race {
   return race<Config, Step>({

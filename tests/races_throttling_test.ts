@@ -232,7 +232,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
   often(2, fc.constantFrom("trigger" as const, "flush" as const, "cancel" as const)),
 );
 
-const EDGES = "[4.T1] [4.T2] [4.T3] [4.T4] [4.T5] [4.T6]";
+const EDGES = "[4.T1] [4.T2] [4.T3] [4.T4] [4.T5] [4.T6] [4.T20]";
 
 /** Of `throttle` and `ThrottleStream`. */
 export const races: readonly Race[] = suite([

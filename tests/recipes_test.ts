@@ -12,6 +12,7 @@ import { TtlCache } from "../examples/recipes/ttl_cache.ts";
 import { Aggregator, Fanout, Singleflight } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate, settled, streamOf, turn } from "./support/gate.ts";
+import { heard } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 const fast = { minTimeout: 1, maxTimeout: 10 };
@@ -130,6 +131,7 @@ test("recipe dead letters: where no letter can be kept, the sink fails too", asy
   const letters = new Aggregator<DeadLetter<number>>(() => {
     throw lost;
   }, { maxItems: 1 });
+  heard(letters);
   const fanout = withDeadLetters(() => {
     throw new Error("failed");
   }, letters);

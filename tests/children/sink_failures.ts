@@ -7,27 +7,78 @@ import { type Case, fail, failingLate, hang, oops, tell, turn } from "./case.ts"
 type Sink = Fanout<number> | Aggregator<number>;
 type Options = {
   readonly concurrency?: number;
+  readonly capacity?: number;
   readonly timeout?: number;
   readonly onError?: (error: unknown) => unknown;
   readonly onDiscard?: (items: number[]) => void;
+  readonly signal?: AbortSignal;
 };
-const sinks: Record<string, (handler: () => unknown, options?: Options) => Sink> = {
+type Handler = (item: number) => unknown;
+const sinks: Record<string, (handler: Handler, options?: Options) => Sink> = {
   Fanout: (handler, options) => new Fanout(handler, options),
-  Aggregator: (handler, options) => new Aggregator(handler, { maxItems: 1, ...options }),
+  Aggregator: (handler, options) =>
+    new Aggregator(([item]: number[]) => handler(item!), { maxItems: 1, ...options }),
 };
 
 function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
   return [
     {
-      name: `${name} that fails while nobody holds a promise leaves nothing unhandled [F-19]`,
+      name: `${name} that fails while nobody holds a promise ends the process [5.20] [F-19]`,
       async run() {
         const sink = open(fail, { concurrency: 2 });
         for (const item of [1, 2, 3]) sink.tryPush(item);
         await sink.push(4);
+        console.log("pushed");
         await sink.idle();
-        console.log(sink.stats.failed, sink.stats.discarded);
       },
-      prints: ["2 2"],
+      ...{ prints: ["pushed"], dies: "oops" },
+    },
+    {
+      name: `${name} whose closed is taken fails, and the process lives [5.19] [5.20] [F-19]`,
+      async run() {
+        const sink = open(fail, { concurrency: 2 });
+        const ended = tell(sink.closed);
+        for (const item of [1, 2, 3]) sink.tryPush(item);
+        await sink.push(4);
+        await sink.idle();
+        await ended;
+        console.log(sink.stats.discarded);
+      },
+      prints: ["rejected: oops", "2"],
+    },
+    {
+      name: `${name} of fifty items, of which one fails, ends the process [5.20]`,
+      async run() {
+        const handler = (item: number) => item === 1 ? fail() : turn();
+        const sink = open(handler, { capacity: 50 });
+        for (let item = 1; item <= 50; item++) await sink.push(item);
+        console.log("pushed");
+      },
+      ...{ prints: ["pushed"], dies: "oops" },
+    },
+    {
+      name: `${name} that fails while an idle writer has its lock leaves that to the writer [5.20]`,
+      async run() {
+        const sink = open(fail);
+        sink.tryPush(1);
+        sink.getWriter();
+        await sink.idle();
+        console.log(sink.stats.failed);
+      },
+      prints: ["1"],
+    },
+    {
+      name: `${name} that is aborted while nobody holds a promise leaves nothing unhandled [5.20]`,
+      async run() {
+        const own = new AbortController();
+        const sinks = [open(hang), open(hang, { signal: own.signal })];
+        for (const sink of sinks) for (const item of [1, 2]) sink.tryPush(item);
+        sinks[0]!.abort(oops);
+        own.abort(oops);
+        await turn();
+        console.log(...sinks.map(({ stats }) => stats.discarded));
+      },
+      prints: ["1 1"],
     },
     {
       name: `${name} whose two handlers fail in one tick leaves nothing unhandled [F-19]`,
@@ -137,11 +188,22 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       async run() {
         const onError = () => Promise.reject(new Error("onError"));
         const sink = open(fail, { onError });
+        const ended = tell(sink.closed);
         sink.tryPush(1);
         await sink.idle();
-        await tell(sink.close());
+        await ended;
       },
       prints: ["rejected: onError"],
+    },
+    {
+      name: `${name} whose onError fails while nobody hears of it ends the process [5.20] [F-18]`,
+      async run() {
+        const sink = open(fail, { onError: () => Promise.reject(oops) });
+        sink.tryPush(1);
+        console.log("pushed");
+        await sink.idle();
+      },
+      ...{ prints: ["pushed"], dies: "oops" },
     },
     {
       name: `${name} that fails as it is disposed of tells the block, and nobody else [F-20]`,

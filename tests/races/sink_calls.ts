@@ -34,6 +34,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
   /** What holds when a handler starts with these. */
   protected abstract checkStart(items: readonly Item[]): void;
+  /** User code refuses to take an item in: returns what it throws. */
+  refuse(item: Item): unknown {
+    this.look();
+    this.offers.splice(this.offers.indexOf(item), 1);
+    const error = this.mistake("refusal");
+    item.refused = { error };
+    if (item.written) this.first ??= { error };
+    return error;
+  }
+
   /** What a handler does to its own sink. */
   protected abstract act(act: Plan["act"]): void;
 
@@ -95,25 +105,27 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   #over(job: Job, outcome: Verdict): void {
     if (job.over) return;
     job.over = true;
-    job.error = outcome.value;
+    const untold = job.untold = new Map<unknown, Item[]>();
     for (const [place, item] of job.items.entries()) {
       const verdict = this.verdict(job, place, outcome);
-      item.end = verdict.failed ? "failed" : "done";
+      const { failed, value } = verdict;
+      item.end = failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
+      if (failed && !item.submitted) untold.set(value, [...untold.get(value) ?? [], item]);
     }
     if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0) this.idled++;
-    const told = job.items.every(({ submitted }) => submitted);
-    if (outcome.failed && !told && this.setup.onError === "absent") {
-      this.first ??= { error: outcome.value };
-    }
+    const [error] = untold.keys();
+    if (untold.size > 0 && this.setup.onError === "absent") this.first ??= { error };
   }
 
   /** `onError`. */
   failed(error: unknown, items: readonly Item[]): unknown {
     this.look();
     const job = items[0]?.job;
-    const told = items.every(({ submitted }) => submitted);
-    this.must(job !== undefined && job.over && error === job.error && !told, "a wrong onError");
+    const untold = job?.untold?.get(error);
+    const same = untold?.length === items.length && items.every((item, n) => item === untold[n]);
+    this.must(same, "a wrong onError");
+    job?.untold?.delete(error);
     const own = this.mistake("onError");
     const { onError } = this.setup;
     if (onError === "throws") {

@@ -7,7 +7,7 @@ import { type Item, MISSING } from "./sink_steps.ts";
 /** What a promise was given for. */
 export type Kind =
   | ("push" | "submit" | "write")
-  | ("flush" | "idle" | "close" | "abort" | "pipe" | "consume");
+  | ("flush" | "idle" | "close" | "closed" | "abort" | "pipe" | "consume");
 
 /** What it is about. */
 export interface About {
@@ -77,6 +77,7 @@ export class Promises {
 
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, before, idled, state, value } = promised;
+    if (item?.refused) return state === "rejected" && value === item.refused.error;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
@@ -111,8 +112,10 @@ export class Promises {
         if (waiting + running === 0) return state === "fulfilled";
         return state === "pending" || now.idled > idled;
       case "pipe":
-      case "close": {
-        if (first) return state !== "pending";
+      case "close":
+      case "closed": {
+        if (first) return kind === "closed" ? value === first.error : state !== "pending";
+        if (kind === "closed" && !closing) return state === "pending";
         if (waiting + running > 0 || offers.length > accepted) return state !== "fulfilled";
         return !closing || now.coming > 0 || state !== "pending";
       }

@@ -14,7 +14,7 @@ const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 
 /** What the runs of both sinks give theirs. */
 export type Common = Pick<
-  SinkOptions<Item, unknown>,
+  SinkOptions<Item>,
   "concurrency" | "signal" | "timeout" | "onDiscard" | "key" | "snapshot"
 >;
 
@@ -40,6 +40,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.#front = new SinkFront(setup.front, this.sink, (given) => this.consumed(given));
     const { piped } = this.#front;
     if (piped) this.#promises.add("pipe", this, () => piped);
+    // Nobody else may hear of a failure, and that would be unhandled.
+    const handled = this.#front.locked || ["sync", "async"].includes(setup.onError);
+    if (!handled) this.#promises.add("closed", this, () => this.sink.closed);
   }
 
   get stats(): Sink<Item>["stats"] {
@@ -88,7 +91,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     const item: Item = { plan, submitted: way === "submit" };
     if (way === "tryPush") return this.#tryPush(item);
     if (way === "write") {
+      item.written = true;
       const written = this.#front.write(item);
+      if (!written) item.written = false;
       if (written?.kind === "write") this.#promises.add("write", this, written.call, { item });
       if (written?.kind === "consume") {
         this.#promises.add("consume", this, written.call, { source: written.source });
@@ -114,10 +119,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       accepted = this.sink.tryPush(item);
       if (accepted !== room) this.must(false, `tryPush gave ${accepted}, room was ${room}`);
     } catch (error) {
-      this.must(!open && isRefusal(error, this), "tryPush threw");
+      const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
+      this.must(told && (!open || item.refused !== undefined), "tryPush threw");
     }
     this.#front.offering = undefined;
-    if (!known && !accepted) this.offers.splice(this.offers.indexOf(item), 1);
+    if (!known && !accepted && !item.refused) this.offers.splice(this.offers.indexOf(item), 1);
   }
 
   #order(order: Order): void {
@@ -178,7 +184,12 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { over, signal } of this.jobs) {
         if (!over && signal) this.must(signal.reason === this.first.error, "a handler is not told");
       }
-    } else this.checkProgress();
+    } else {
+      const told = this.setup.onError === "absent" ||
+        this.jobs.every(({ untold }) => !untold?.size);
+      this.must(told, "onError is not told");
+      this.checkProgress();
+    }
     if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);

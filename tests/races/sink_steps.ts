@@ -46,6 +46,10 @@ export interface Item {
   acceptedAt?: number;
   job?: Job;
   end?: "done" | "failed" | "discarded";
+  /** By the stream. */
+  written?: boolean;
+  /** User code threw when it was to be taken in. */
+  refused?: { readonly error: unknown };
   /** What `submit` was told. */
   told?: Verdict;
 }
@@ -65,7 +69,8 @@ export interface Job {
   over: boolean;
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";
-  error?: unknown;
+  /** What nobody but `onError` is to be told, and of which items. */
+  untold?: Map<unknown, Item[]>;
   /** While its promise is open, though it may be over. */
   settle?: ((end: End) => void) | undefined;
 }

@@ -57,6 +57,12 @@ export function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   }, (reason) => reason);
 }
 
+/** The sink, of whose failure the test hears. */
+export function heard<S extends { readonly closed: Promise<void> }>(sink: S): S {
+  sink.closed.catch(() => {});
+  return sink;
+}
+
 /** All six counts; those not named are 0. */
 export function counts(some: Partial<Accounts>): Accounts {
   return { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, ...some };

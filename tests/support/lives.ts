@@ -104,6 +104,7 @@ function livesOfSink(name: string): Life[] {
         key,
         snapshot,
       });
+      sink.closed.catch(() => {});
       const calls = [0, 1].map((place) => sink.submit(watch(kind("item", place), {})));
       const heard = calls.map((call, place) => watch(kind("call", place), call).catch(() => {}));
       sink.tryPush(watch("item", {}));

@@ -5,9 +5,9 @@ import { Aggregator, Fanout, type SinkOptions } from "../../mod.ts";
 /** What is done with an item. */
 export type Handler = (item: number, context: { readonly signal: AbortSignal }) => unknown;
 /** Options that mean the same to both. */
-export type Options = Omit<SinkOptions<number, unknown>, "onDiscard"> & {
+export type Options = SinkOptions<number> & {
   readonly capacity?: number;
-  readonly onDiscard?: (items: number[], reason: unknown) => void;
+  readonly onError?: (error: unknown) => unknown;
 };
 /** One of them. */
 export type Sink = Fanout<number> | Aggregator<number>;

@@ -48,13 +48,11 @@ export const FUNCTION: Rule = ["function", "be a function"];
 /** Yes or no. */
 export const FLAG: Rule = ["boolean", "be a boolean"];
 
+const isSignal = (value: Partial<AbortSignal> | null): boolean =>
+  typeof value?.aborted === "boolean" && typeof value.removeEventListener === "function";
+
 /** An abort signal of any realm. */
-export const SIGNAL: Rule = [
-  "object",
-  "be an AbortSignal",
-  (value: Partial<AbortSignal> | null) =>
-    typeof value?.aborted === "boolean" && typeof value.removeEventListener === "function",
-];
+export const SIGNAL: Rule = ["object", "be an AbortSignal", isSignal];
 
 /** Throws unless `value` keeps the rule of an option; returns it. */
 export function check<V>(owner: string, option: string, value: V, [kind, words, keeps]: Rule): V {
@@ -66,7 +64,10 @@ export function check<V>(owner: string, option: string, value: V, [kind, words, 
   throw new Wrong(`${owner}: option "${option}" must ${words}; got ${show(value)}`);
 }
 
-/** Checks the options that are given, and returns a copy of their own values. */
+/**
+ * Checks the options of a constructor, and returns a copy of them. They are a plain object: what else
+ * it may be by mistake has none that is its own.
+ */
 export function readOptions<T extends object>(
   owner: string,
   options: T | undefined,
@@ -74,19 +75,41 @@ export function readOptions<T extends object>(
 ): Partial<T> {
   const values: Partial<T> = Object.create(null);
   if (options === undefined) return values;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`${owner}: options must be an object; got ${show(options)}`);
-  }
+  // Plain is what has nothing but an `Object.prototype`, of any realm. So is no primitive.
+  const proto = Object.getPrototypeOf(options ?? 0);
+  if (proto && Object.getPrototypeOf(proto)) refuse(owner, "a plain object", options);
   for (const name of Reflect.ownKeys(options) as (keyof T & string)[]) {
     if (!Object.hasOwn(rules, name)) {
-      throw new TypeError(
-        `${owner}: unknown option ${show(name)}; did you mean "${nearest(String(name), rules)}"?`,
-      );
+      const known = Object.keys(rules);
+      const near = (edits: number) => known.find((each) => isNear(String(name), each, edits));
+      const meant = near(1) ?? near(2);
+      const hint = meant ? `did you mean "${meant}"?` : `there are ${known.join(", ")}`;
+      throw new TypeError(`${owner}: unknown option ${show(name)}; ${hint}`);
     }
     const value = options[name];
     if (value !== undefined) values[name] = check(owner, name, value, rules[name]);
   }
   return values;
+}
+
+/** The signal among the options of a call: any object may be those, such as a handler's context. */
+export function readSignal(
+  owner: string,
+  options: { readonly signal?: AbortSignal | undefined } | undefined,
+): AbortSignal | undefined {
+  const signal = options?.signal;
+  if (signal !== undefined) return check(owner, "signal", signal, SIGNAL);
+  if (options === undefined) return;
+  if (typeof options !== "object" || !options || isSignal(options as object)) {
+    refuse(owner, "an object", options);
+  }
+}
+
+function refuse(owner: string, rule: string, given: object | null): never {
+  const shown = given && typeof given === "object"
+    ? `an instance of ${given.constructor?.name}`
+    : show(given);
+  throw new TypeError(`${owner}: options must be ${rule}; got ${shown}`);
 }
 
 /** A value for a message. Never throws and never runs code of the value. */
@@ -99,9 +122,11 @@ export function show(value: unknown): string {
   return Object(value) === value ? "an object" : String(value);
 }
 
-/** The known name with the most letters of `name`, and the fewest others. */
-function nearest(name: string, rules: object): string {
-  const likeness = (known: string): number =>
-    2 * [...name].filter((letter) => known.includes(letter)).length - known.length;
-  return Object.keys(rules).sort((one, other) => likeness(other) - likeness(one))[0]!;
+/** Whether so many letters, left out, added or changed, make one name of the other. */
+function isNear(name: string, known: string, edits: number): boolean {
+  if (name === known) return true;
+  const [rest, others] = [name.slice(1), known.slice(1)];
+  if (name[0] === known[0]) return isNear(rest, others, edits);
+  return edits-- > 0 &&
+    (isNear(rest, known, edits) || isNear(name, others, edits) || isNear(rest, others, edits));
 }

@@ -56,7 +56,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   write(item: T): boolean {
     const controller = this.#controller;
     const buffer = this.#buffer;
-    if (!controller.pendingWrite && !buffer.fits(item)) {
+    if (!controller.pendingWrite && buffer.goesBefore(buffer.fits(item))) {
       // The collector is user code, and may have cancelled the stream.
       if (controller.errored) return false;
       buffer.makeDue();
@@ -93,6 +93,10 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   // For the batch, and for the timer.
+
+  get now(): number {
+    return this.#timer.now;
+  }
 
   add(_batch: unknown, openedAt: number): void {
     this.deadline = openedAt + this.duration;

@@ -27,5 +27,6 @@ export function readableFrom<T, R>(
       controller.error(reason);
       return cancelled;
     },
-  }, { highWaterMark: 0 });
+    type: undefined,
+  }, { highWaterMark: 0, size: undefined as never });
 }

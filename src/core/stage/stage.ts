@@ -31,6 +31,8 @@ export interface Stage<T> {
  * - `closed`, `errored`: nothing goes in or out.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
+  /** Of an underlying source: not what every object may inherit. */
+  readonly type: undefined;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
   /** Of the readable side. */
@@ -197,6 +199,8 @@ export interface Pair<T, R, S> {
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
 ): Pair<T, R, S> {
+  // Else the platform would read what every object may inherit.
+  const size = undefined as never;
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);
@@ -207,7 +211,8 @@ export function openPair<T, R, S extends Stage<T>>(
     close: () => controller.close(),
     // The signal's reason will not do: without one it is an `AbortError`.
     abort: (reason) => controller.error(reason),
-  }, { highWaterMark: 1 });
-  const readable = new ReadableStream<R>(controller, { highWaterMark: 0 });
+    type: undefined,
+  }, { highWaterMark: 1, size });
+  const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
   return { stage: controller.stage, readable, writable };
 }

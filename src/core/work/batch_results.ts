@@ -1,48 +1,89 @@
 import { show } from "../shared/options.ts";
-import type { Deferred } from "../shared/promises.ts";
-import type { Submitters } from "./job.ts";
+import { isThenable, whenSettled } from "../shared/promises.ts";
+import type { Failure, WorkJob } from "./job.ts";
 
-/**
- * Those who wait for the results of a batch of `count` items, each at the place of its item. The array
- * has holes where an item was not submitted, and `forEach` passes over them.
- */
-export function batchResults(
-  owner: string,
-  results: readonly Deferred<unknown>[],
-  count: number,
-): Submitters {
-  return {
-    /** One result for each item, in order; an `Error` there is the failure of that item alone. */
-    resolve(outcome) {
-      const values = resultsOf(owner, outcome, count);
-      let failures = 0;
-      results.forEach((result, place) => {
-        const value = values[place];
-        if (value instanceof Error) {
-          failures++;
-          result.reject(value);
-        } else {
-          result.resolve(value);
-        }
-      });
-      return failures;
-    },
-    reject(error) {
-      let told = 0;
-      results.forEach((result) => {
-        told++;
-        result.reject(error);
-      });
-      return told === count;
-    },
-  };
+/** An entry whose item has failed. */
+class Wrong {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
 }
 
-/** What the handler has returned, as one result for each item. */
-function resultsOf(owner: string, outcome: unknown, count: number): readonly unknown[] {
-  const iterable = typeof Object(outcome ?? undefined)[Symbol.iterator] === "function";
-  const values = iterable ? [...outcome as Iterable<unknown>] : undefined;
-  if (values?.length === count) return values;
-  const rule = `the handler must return an iterable with one result for each of ${count} items`;
-  throw new TypeError(`${owner}: ${rule}; got ${values ? values.length : show(outcome)}`);
+/**
+ * What the handler of a batch of `count` items has given; a promise of it where there are promises in
+ * it. In an array with an entry for each item those that are an error, or come to one, are a
+ * {@linkcode Wrong}. Without a count it is too late, but nobody else would hear of the promises.
+ */
+export function settleEntries(outcome: unknown, count: number | undefined): unknown {
+  if (!Array.isArray(outcome) || outcome.length !== (count ?? outcome.length)) return outcome;
+  let waits = false;
+  const entries: unknown[] = [];
+  // By place: it may have holes.
+  for (let place = 0; place < outcome.length; place++) {
+    let entry: unknown;
+    try {
+      entry = outcome[place];
+      if (isThenable(entry)) {
+        waits = true;
+        entry = whenSettled(entry, judge, (error) => new Wrong(error));
+      } else entry = judge(entry);
+    } catch (error) {
+      entry = new Wrong(error);
+    }
+    entries.push(entry);
+  }
+  return waits ? Promise.all(entries) : entries;
+}
+
+/** Tells each who waits for an item of the batch what has become of it. Returns what has failed. */
+export function settleBatch<T>(
+  owner: string,
+  job: WorkJob<T, unknown>,
+  failed: boolean,
+  outcome: unknown,
+): Iterable<Failure<T>> {
+  const { items, results } = job;
+  const failures = new Map<unknown, Failure<T>>();
+  entriesOf(owner, job, failed, outcome)?.forEach((entry, place) => {
+    const result = results?.[place];
+    if (!(entry instanceof Wrong)) return result?.resolve(entry);
+    const { error } = entry;
+    const failure = failures.get(error) ?? { error, count: 0, untold: [] };
+    failures.set(error, failure);
+    failure.count++;
+    if (result) result.reject(error);
+    else failure.untold.push(items![place]!);
+  });
+  return failures.values();
+}
+
+/** What became of each item; nothing where all are done and nobody waits for a result. */
+function entriesOf(
+  owner: string,
+  { count, results }: WorkJob<unknown, unknown>,
+  failed: boolean,
+  outcome: unknown,
+): readonly unknown[] | undefined {
+  if (failed) return Array(count!).fill(new Wrong(outcome));
+  const listed = Array.isArray(outcome);
+  if (listed && outcome.length === count) return outcome;
+  if (!results && !(listed && outcome.some(isError))) return;
+  const rule = `the handler must return an array with one entry for each of ${count} items`;
+  const got = listed ? outcome.length : show(outcome);
+  const wrong = new Wrong(new TypeError(`${owner}: ${rule}; got ${got}`));
+  // Where nothing was listed, of those that were pushed nothing is asked.
+  return listed ? Array(count!).fill(wrong) : results!.map(() => wrong);
+}
+
+function judge(entry: unknown): unknown {
+  return isError(entry) ? new Wrong(entry) : entry;
+}
+
+/** Whether it is an error, of any realm. */
+function isError(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    (value instanceof Error ||
+      /^\[object (Error|DOMException)]$/.test(Object.prototype.toString.call(value)));
 }

@@ -1,9 +1,9 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
-import { batchResults } from "./batch_results.ts";
+import { settleBatch, settleEntries } from "./batch_results.ts";
 import type { Counts, Epoch } from "./counts.ts";
-import type { Runner, WorkJob } from "./job.ts";
+import type { Failure, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
@@ -17,7 +17,7 @@ export interface BatchOptions<T, B> {
   plain: boolean;
   /** Whether it takes code of the user's to know if an item fits. */
   asking: boolean;
-  /** Whether the items are kept beside it, because somebody is to be told which were discarded. */
+  /** Whether the items are kept beside it, because somebody is to be told what has become of them. */
   keeping: boolean;
 }
 
@@ -31,8 +31,8 @@ export interface BatchHost<T, B> {
   hasRoom(key: unknown): boolean;
   /** Throws if nothing can be accepted any more. */
   checkUsable(): void;
-  /** A collector has thrown: everything ends. */
-  error(reason: unknown): void;
+  /** A collector has thrown: everything ends. `heard`: the caller is told. */
+  error(reason: unknown, heard?: boolean): void;
   /** Starts what can start, and lets in those who wait for room. */
   proceed(): void;
   /** A batch is due: starts it if that can be. */
@@ -59,6 +59,8 @@ export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   readonly #host: BatchHost<T, B>;
   readonly #options: BatchOptions<T, B>;
+  /** Whether the items cannot be had from the batch when it is a job. */
+  readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, PendingBatch<T, B>>();
   /** Those that are due, and wait for a worker. */
@@ -69,6 +71,7 @@ export class BatchTable<T, B> {
   constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
     this.#host = host;
     this.#options = options;
+    this.#keeping = options.keeping && !options.plain;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     host.counts.batches = 0;
     if (!options.keyed) this.#single = this.#make(undefined);
@@ -87,34 +90,36 @@ export class BatchTable<T, B> {
     result: Deferred<unknown> | undefined,
   ): boolean {
     const host = this.#host;
-    let batch = this.#single ?? this.#open.get(key);
+    const { asking } = this.#options;
+    // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
+    const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
+    const { buffer } = batch;
+    const fits = !asking || buffer.fits(item);
     let closed = false;
     try {
-      batch ??= this.#make(key);
-      if (this.#options.asking) {
-        const fits = batch.buffer.fits(item);
-        // That is user code: the sink may be at its end by now, or full, or this batch closed.
+      if (asking) {
+        const goes = buffer.goesBefore(fits);
+        // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.checkUsable();
         if (!host.hasRoom(key)) return false;
         if (!this.#current(batch)) return this.add(item, key, snapshot, result);
-        if (!fits) closed = this.#close(batch);
+        if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
         host.limit--;
-        batch.buffer.add(item);
+        buffer.add(item);
         host.limit++;
         host.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
-        const other = batch.buffer.held === 1 && this.#open.get(key);
+        const other = buffer.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
       } else {
-        batch.buffer.add(item);
+        buffer.add(item);
       }
     } catch (error) {
-      host.error(error);
-      batch?.buffer.reset();
+      host.error(error, true);
+      buffer.reset();
       throw error;
     }
-    const { buffer } = batch;
     if (buffer.held === 1) {
       batch.snapshot = snapshot;
       batch.epoch = host.counts.epoch;
@@ -122,7 +127,7 @@ export class BatchTable<T, B> {
     }
     host.counts.accept();
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
-    if (this.#options.keeping) (batch.items ??= []).push(item);
+    if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
@@ -158,6 +163,16 @@ export class BatchTable<T, B> {
     if (!next) return false;
     if (this.#tryClose(next)) pool.fill();
     return true;
+  }
+
+  /** What the handler of a batch has given, or what comes of that. */
+  unwrap(count: number | undefined, outcome: unknown): unknown {
+    return settleEntries(outcome, count);
+  }
+
+  /** A batch is over: tells those who wait for its items, and returns what has failed. */
+  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure<T>> {
+    return settleBatch(this.#options.owner, job, failed, outcome);
   }
 
   /** Takes what was gathered, for no handler. */
@@ -228,7 +243,7 @@ export class BatchTable<T, B> {
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
       counts.start(job);
-      job.submitters?.resolve(Array.from({ length: job.count! }));
+      job.results?.forEach((result) => result.resolve(undefined));
       counts.settle(job);
     } else pool.add(job);
     return true;
@@ -240,20 +255,20 @@ export class BatchTable<T, B> {
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
     const { buffer, key, snapshot, results, epoch, items = [] } = batch;
-    const { owner, plain } = this.#options;
+    const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
     batch.results = batch.items = batch.snapshot = undefined;
-    const submitters = results && batchResults(owner, results, count);
     return {
       next: undefined,
       payload,
       key,
       snapshot,
-      submitters,
+      results,
       epoch,
       count,
-      items: plain ? payload as T[] : items,
+      // What a handler does to its batch is not known here.
+      items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
     };
   }
 }

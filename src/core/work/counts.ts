@@ -100,11 +100,14 @@ export class Counts implements SinkStats {
     return flushed.promise;
   }
 
-  /** The sink has failed: nobody waits for a flush any more. */
-  rejectFlushes(reason: unknown): void {
-    for (let epoch: Epoch | undefined = this.#oldest; epoch; epoch = epoch.next) {
-      epoch.flushed?.reject(reason);
+  /** The sink has failed: nobody waits for a flush any more. Returns whether anybody did. */
+  rejectFlushes(reason: unknown): boolean {
+    let told = false;
+    for (let epoch = this.#oldest; epoch.flushed; epoch = epoch.next!) {
+      epoch.flushed.reject(reason);
+      told = true;
     }
+    return told;
   }
 
   #leave(count: number, epoch: Epoch): void {

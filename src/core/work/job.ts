@@ -6,12 +6,12 @@ import type { Keyed } from "./keyed_queue.ts";
 /** Runs a handler in the asynchronous context that its item came from. */
 export type Runner = <R>(run: () => R) => R;
 
-/** Who waits for what comes of a job. Of a single item that was submitted it is its promise. */
-export interface Submitters {
-  /** Gives them the outcome; returns how many items have failed by themselves. May throw: the job has failed. */
-  resolve(outcome: unknown): number | void;
-  /** Gives them the failure; returns false if there are items that nobody waits for. */
-  reject(error: unknown): boolean | void;
+/** Those items of a job that have failed with one error. */
+export interface Failure<T> {
+  readonly error: unknown;
+  count: number;
+  /** Of which nobody was told. */
+  readonly untold: T[];
 }
 
 /** What a sink has the pool handle: one item, or a batch. */
@@ -19,7 +19,10 @@ export interface WorkJob<T, P> extends Keyed, Counted {
   /** What the handler is given. */
   readonly payload: P;
   readonly snapshot: Runner | undefined;
-  readonly submitters: Submitters | undefined;
+  /** Who waits for what comes of it, if it is one item that was submitted. */
+  result?: Deferred<unknown> | undefined;
+  /** The same of a batch, each at the place of its item: it has holes. */
+  results?: Deferred<unknown>[] | undefined;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
   readonly items?: readonly T[];
 }
@@ -32,4 +35,6 @@ export interface Waiter<T> extends Linked {
   /** Settled with the result of an item that was submitted; resolved once any other is accepted. */
   readonly told: Deferred<unknown>;
   readonly submitted: boolean;
+  /** The stream writes it, and ends with a throw of the user's. */
+  readonly written: boolean;
 }

@@ -8,6 +8,11 @@ import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
 export interface PoolHost<J> {
   /** The job has left the queue: calls the user's handler. */
   run(job: J, context: HandlerContext): unknown;
+  /**
+   * The promise of the handler is fulfilled: with what is returned, or what comes of that. Without the
+   * job where it is over already.
+   */
+  unwrap?(job: J | undefined, outcome: unknown): unknown;
   /** The handler is over; its slot is kept until the promise, if there is one, settles. */
   onSettle(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
   /** The slot is free again. */
@@ -122,6 +127,13 @@ export class Pool<J extends Keyed> {
     else this.#release(worker, job);
   }
 
+  /** The promise of this worker's handler is fulfilled. */
+  fulfil(worker: Worker<J>, outcome: unknown): void {
+    const value = this.#host.unwrap ? this.#host.unwrap(worker.job, outcome) : outcome;
+    if (!isThenable(value)) return this.settle(worker, false, value);
+    whenSettled(value, (entries) => this.settle(worker, false, entries), worker.rejected);
+  }
+
   #start(job: J): void {
     this.#running++;
     let worker = this.#free;
@@ -129,7 +141,7 @@ export class Pool<J extends Keyed> {
     else this.#workers.add(worker = new Worker(this));
     worker.job = job;
     const { context } = worker;
-    const start = this.#timeouts ? performance.now() : 0;
+    const start = this.#timeouts?.now ?? 0;
     let outcome: unknown;
     try {
       outcome = this.#host.run(job, context);
@@ -174,7 +186,7 @@ class Worker<J extends Keyed> extends TimeoutEntry {
 
   constructor(pool: Pool<J>) {
     super();
-    this.fulfilled = (outcome) => pool.settle(this, false, outcome);
+    this.fulfilled = (outcome) => pool.fulfil(this, outcome);
     this.rejected = (error) => pool.settle(this, true, error);
   }
 }

@@ -12,7 +12,8 @@ export interface WorkOptions<T, P> {
   timeout: number;
   key?: ((item: T) => unknown) | undefined;
   snapshot?: (() => Runner) | undefined;
-  onError?: ((error: unknown, payload: P) => unknown) | undefined;
+  /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
+  onError?: ((error: unknown, ...told: never[]) => unknown) | undefined;
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   signal?: AbortSignal | undefined;
 }

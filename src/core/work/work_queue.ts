@@ -11,7 +11,7 @@ import { type Abortable, offAbort, onAbort, type SinkController } from "../share
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats } from "./counts.ts";
-import type { Runner, Waiter, WorkJob } from "./job.ts";
+import type { Failure, Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
 
@@ -26,6 +26,9 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
+  // Of an underlying sink: not what every object may inherit.
+  readonly type: undefined;
+  readonly abort!: never;
   readonly counts: Counts = new Counts();
   /** The most items that may wait now. */
   limit: number;
@@ -38,6 +41,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** A box: the error may be any value. */
   #failure: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
+  /** Whether somebody has the lock of the stream, and is told by it. */
+  locked: () => boolean = () => false;
   /** Of the stream. */
   #controller!: SinkController;
 
@@ -50,9 +55,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
     this.limit = options.capacity;
-    markHandled(this.#closed.promise); // Whoever waits for it has one of its own.
     this.pool = new Pool(this, options);
     this.#batches = batches?.(this);
+  }
+
+  /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   get stats(): SinkStats & { batches?: number } {
@@ -94,10 +103,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** Takes what the stream writes; what was written before a `close()` comes while closing. */
   write(item: T): Promise<void> | undefined {
     try {
-      return this.#offer(item, undefined, "written");
+      return this.#offer(item, undefined, true);
     } catch (error) {
       // A stream whose write fails is errored, and its sink is not told.
-      this.error(error);
+      this.error(error, true);
       throw error;
     }
   }
@@ -122,7 +131,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   flush(): Promise<void> {
     // Closed first, so that no batch spans two epochs; started last, because that is user code.
     this.#batches?.closeAll();
-    if (this.#failure) return Promise.reject(this.#failure.error);
+    if (this.#failure) return Promise.reject(this.#refusal());
     const flushed = this.counts.whenFlushed();
     this.proceed();
     return flushed;
@@ -130,6 +139,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
+    this.#hear();
     if (this.#state === "open") {
       this.#state = "closing";
       this.#stopPumps(this.#refusal());
@@ -151,23 +161,31 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     return this.#closed.promise.then();
   }
 
-  /** Stops at once, for good. The first error wins. */
-  error(error: unknown): void {
+  /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
+  error(error: unknown, heard = false): void {
     if (this.#state === "closed" || this.#failure) return;
     this.#state = "errored";
     this.#failure = { error };
-    offAbort(this.#options.signal, this);
+    const { signal } = this.#options;
+    offAbort(signal, this);
 
     const items: T[] = [];
-    this.counts.rejectFlushes(error);
+    const aborted = signal?.aborted || this.#controller.signal.aborted;
+    if (
+      this.counts.rejectFlushes(error) || aborted || this.#pumps.size || this.#waiters.head ||
+      this.locked()
+    ) heard = true;
     for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
       this.counts.discard(job);
-      job.submitters?.reject(error);
+      if (reject(job, error)) heard = true;
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
-    for (const job of this.pool.running()) job.submitters?.reject(error);
+    for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
     this.#closed.reject(error);
+    if (heard) this.#hear();
+    // Who takes the lock in this turn is told.
+    else queueMicrotask(() => this.locked() && this.#hear());
     // To error a stream from its own abort would make that abort reject.
     if (!this.#controller.signal.aborted) this.#controller.error(error);
 
@@ -206,33 +224,48 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const { handler } = this.#options;
     this.counts.start(job);
     if (job.items) this.counts.batches!++;
-    return job.snapshot
+    const outcome = job.snapshot
       ? runWithin(job.snapshot, handler, job, context)
       : handler(job.payload, context);
+    return isThenable(outcome) ? outcome : this.unwrap(job, outcome);
+  }
+
+  unwrap(job: WorkJob<T, P> | undefined, outcome: unknown): unknown {
+    return this.#batches ? this.#batches.unwrap(job?.count, outcome) : outcome;
   }
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const { submitters } = job;
-    if (!failed) {
-      try {
-        const failures = submitters?.resolve(outcome);
-        if (failures) job.failures = failures;
-        return;
-      } catch (error) {
-        outcome = error;
-      }
+    const { result, payload } = job;
+    let failures: Iterable<Failure<T>>;
+    if (this.#batches) failures = this.#batches.settle(job, failed, outcome);
+    else if (failed) {
+      result?.reject(outcome);
+      const untold = result ? [] : [payload as unknown as T];
+      failures = [{ error: outcome, count: 1, untold }];
+    } else return void result?.resolve(outcome);
+    let kept: Promise<void> | undefined;
+    for (const { error, count, untold } of failures) {
+      job.failures = (job.failures ?? 0) + count;
+      if (untold.length === 0) continue;
+      const told = this.#batches ? [untold, payload] : untold;
+      const reported = this.#report(error, told, count > untold.length);
+      kept = kept?.then(() => reported) ?? reported;
     }
-    job.failures = job.count ?? 1;
-    if (submitters && submitters.reject(outcome) !== false || this.#failure) return;
+    return kept;
+  }
+
+  /** Tells `onError`; without one it is the end. Resolves when that has been taken care of. */
+  #report(error: unknown, told: readonly unknown[], heard: boolean): Promise<void> | undefined {
     const { onError } = this.#options;
+    if (this.#failure) return;
+    if (!onError) return void this.error(error, heard);
     try {
-      if (!onError) throw outcome;
-      const handled = onError(outcome, job.payload);
+      const handled = onError(error, ...told as never[]);
       if (isThenable(handled)) {
-        return whenSettled(handled, () => {}, (error) => this.error(error));
+        return whenSettled(handled, () => {}, (thrown) => this.error(thrown));
       }
-    } catch (error) {
-      this.error(error);
+    } catch (thrown) {
+      this.error(thrown);
     }
   }
 
@@ -281,7 +314,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       payload: item as unknown as P,
       key,
       snapshot,
-      submitters: result,
+      result,
       epoch: counts.epoch,
     });
     pool.fill();
@@ -293,7 +326,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
-    const { item, key, snapshot, told, submitted } = waiter;
+    const { item, key, snapshot, told, submitted, written } = waiter;
     try {
       const accepted = this.#admit(item, key, snapshot, submitted ? told : undefined);
       // It is still the first: what has used the room up may have to start before it.
@@ -301,6 +334,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       else if (!submitted) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
+      if (written) this.error(error);
     }
     return true;
   }
@@ -309,7 +343,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #offer(
     item: T,
     result: Deferred<unknown> | undefined,
-    written?: "written",
+    written = false,
   ): Promise<void> | undefined {
     const { key, snapshot } = this.#options;
     const itemKey = key?.(item);
@@ -319,8 +353,21 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result)) return;
     const told = result ?? new Deferred<unknown>();
     const submitted = result !== undefined;
-    this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, told, submitted });
+    this.#waiters.push({
+      next: undefined,
+      item,
+      key: itemKey,
+      snapshot: runner,
+      told,
+      submitted,
+      written,
+    });
     return submitted ? undefined : told.promise as Promise<void>;
+  }
+
+  /** Somebody is told of the failure, if there is one: nobody need look at `closed`. */
+  #hear(): void {
+    markHandled(this.closed);
   }
 
   #stopPumps(reason: unknown): void {
@@ -332,9 +379,18 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   }
 
   #refusal(): unknown {
+    this.#hear();
     if (this.#failure) return this.#failure.error;
     return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
   }
+}
+
+/** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
+function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
+  const { result, results } = job;
+  result?.reject(error);
+  results?.forEach((result) => result.reject(error));
+  return !!(result ?? results);
 }
 
 /** Apart, because a closure over the job would be paid for by every job. */
