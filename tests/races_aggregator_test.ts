@@ -265,29 +265,29 @@ const SETUP: Setup = {
   keyed: false,
   timed: false,
   weighed: false,
+  picky: false,
   linger: 4,
   front: "plain",
   onError: "absent",
 };
 
 function every(
-  race: number,
   name: string,
   setup: Partial<Setup>,
   events: SinkEvents,
 ): Exploration {
-  return exploration({ name, race: races[race], depth: 6, setup: { ...SETUP, ...setup }, events });
+  return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
 }
 
 /** Of `Aggregator`. */
 export const explorations: readonly Exploration[] = explored([
-  every(0, "aggregator", { concurrency: 1 }, {
+  every("aggregator", { concurrency: 1 }, {
     ...items(["tryPush", "push", "submit"]),
     ...ends("done", "fails"),
     ...pass(4),
     ...orders("flush", "idle", "close", "abort"),
   }),
-  every(0, "aggregator-inside", { concurrency: 1 }, {
+  every("aggregator-inside", { concurrency: 1 }, {
     "push at once": comes("push", { ends: "at once" }),
     "push throws": comes("push", { ends: "throws" }),
     "push pushes": comes("push", { act: "push" }),
@@ -297,7 +297,7 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done"),
     ...orders("flush", "close"),
   }),
-  every(1, "aggregator-weight", { weighed: true, concurrency: 1 }, {
+  every("aggregator-weight", { weighed: true, concurrency: 1 }, {
     "push weightless": comes("push", { weight: 0 }),
     "push light": comes("push", { weight: 1 }),
     "push heavy": comes("push", { weight: MAX_WEIGHT }),
@@ -306,30 +306,48 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(4),
     ...orders("flush", "close", "abort"),
   }),
-  every(2, "aggregator-keyed", { keyed: true, onError: "sync" }, {
+  every("aggregator-keyed", { keyed: true, onError: "sync" }, {
     ...items(["tryPush", "push"], true),
     ...ends("done", "fails"),
     ...pass(2, 4),
     ...orders("flush", "close", "abort"),
   }),
-  every(3, "aggregator-adaptive", { linger: 0, concurrency: 1 }, {
+  every("aggregator-keyed-weight", { keyed: true, weighed: true, concurrency: 1, spare: 1 }, {
+    "push a": comes("push", { key: 0 }),
+    "push b": comes("push", { key: 1 }),
+    "push a heavy": comes("push", { key: 0, weight: MAX_WEIGHT }),
+    "push b heavy": comes("push", { key: 1, weight: MAX_WEIGHT }),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("flush", "close"),
+  }),
+  every("aggregator-picky", { weighed: true, picky: true, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    "tryPush picked": comes("tryPush", { weight: MAX_WEIGHT + 1 }),
+    "push picked": comes("push", { weight: MAX_WEIGHT + 1 }),
+    "submit picked": comes("submit", { weight: MAX_WEIGHT + 1 }),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-adaptive", { linger: 0, concurrency: 1 }, {
     ...items(["push", "submit"]),
     ...ends("done", "fails"),
     ...orders("flush", "idle", "close", "abort", "signal"),
   }),
-  every(4, "aggregator-timeout", { timed: true, onError: "async" }, {
+  every("aggregator-timeout", { timed: true, onError: "async" }, {
     ...items(["push"]),
     ...ends("done", "fails"),
     ...pass(4, TIMEOUT),
     ...orders("flush", "close", "abort"),
   }),
-  every(5, "aggregator-submit", { concurrency: 1 }, {
+  every("aggregator-submit", { concurrency: 1 }, {
     ...items(["push", "submit"]),
     ...ends("done", "fails", "one", "count"),
     ...pass(4),
     ...orders("flush", "close", "abort"),
   }),
-  every(6, "aggregator-consume", { front: "consume", concurrency: 1 }, {
+  every("aggregator-consume", { front: "consume", concurrency: 1 }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...pass(4),

@@ -225,12 +225,11 @@ export const races: readonly Race[] = suite([
 
 const SETUP: Setup = { front: "writer", maxItems: 2, maxWeight: Infinity, linger: 10, own: false };
 
-function every(race: number, name: string, setup: Partial<Setup>): Exploration {
+function every(name: string, setup: Partial<Setup>): Exploration {
   const { front = "writer", maxWeight = Infinity, linger = 10 } = setup;
   return exploration({
     name,
-    race: races[race],
-    depth: 6,
+    races,
     setup: { ...SETUP, ...setup },
     events: {
       ...transformEvents<number>(
@@ -245,9 +244,9 @@ function every(race: number, name: string, setup: Partial<Setup>): Exploration {
 
 /** Of `BatchStream`. */
 export const explorations: readonly Exploration[] = explored([
-  every(0, "batch-stream", {}),
-  every(0, "batch-stream-adaptive", { linger: 0 }),
-  every(1, "batch-stream-weight", { maxWeight: 3, maxItems: 3 }),
-  every(2, "batch-stream-from", { front: "iterator" }),
-  every(3, "batch-stream-collector", { maxWeight: 10, own: true }),
+  every("batch-stream", {}),
+  every("batch-stream-adaptive", { linger: 0 }),
+  every("batch-stream-weight", { maxWeight: 3, maxItems: 3 }),
+  every("batch-stream-from", { front: "iterator" }),
+  every("batch-stream-collector", { maxWeight: 10, own: true }),
 ]);

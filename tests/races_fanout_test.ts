@@ -168,27 +168,26 @@ const SETUP: Setup = {
 };
 
 function every(
-  race: number,
   name: string,
   setup: Partial<Setup>,
   events: SinkEvents,
 ): Exploration {
-  return exploration({ name, race: races[race], depth: 6, setup: { ...SETUP, ...setup }, events });
+  return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
 }
 
 /** Of `Fanout`. */
 export const explorations: readonly Exploration[] = explored([
-  every(0, "fanout", {}, {
+  every("fanout", {}, {
     ...items(["tryPush", "push", "submit"]),
     ...ends("done", "fails"),
     ...orders("flush", "idle", "close", "abort", "signal"),
   }),
-  every(0, "fanout-on-error", { onError: "async" }, {
+  every("fanout-on-error", { onError: "async" }, {
     ...items(["push", "submit"]),
     ...ends("done", "fails"),
     ...orders("flush", "idle", "close", "abort"),
   }),
-  every(0, "fanout-inside", {}, {
+  every("fanout-inside", {}, {
     "push at once": comes("push", { ends: "at once" }),
     "push throws": comes("push", { ends: "throws" }),
     "push pushes": comes("push", { act: "push" }),
@@ -198,18 +197,18 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done"),
     ...orders("flush", "close"),
   }),
-  every(1, "fanout-keyed", { keyed: true, onError: "sync" }, {
+  every("fanout-keyed", { keyed: true, onError: "sync" }, {
     ...items(["tryPush", "push", "submit"], true),
     ...ends("done", "fails"),
     ...orders("flush", "close", "abort"),
   }),
-  every(2, "fanout-timeout", { timed: true, onError: "sync" }, {
+  every("fanout-timeout", { timed: true, onError: "sync" }, {
     ...items(["push", "submit"]),
     ...ends("done", "fails"),
     ...pass(TIMEOUT / 2, TIMEOUT),
     ...orders("flush", "close", "abort"),
   }),
-  every(3, "fanout-consume", { front: "consume" }, {
+  every("fanout-consume", { front: "consume" }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...orders("end", "break", "flush", "close", "abort"),

@@ -88,8 +88,7 @@ export const races: readonly Race[] = suite([race({
 /** Of `FixedChunkStream`. */
 export const explorations: readonly Exploration[] = explored([exploration({
   name: "fixed-chunk-stream",
-  race: races[0],
-  depth: 6,
+  races,
   setup: 2,
   events: transformEvents({ "1": 1, "2": 2, "3": 3, "5": 5 }),
   apart: /^close/,

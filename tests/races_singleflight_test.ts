@@ -283,15 +283,13 @@ const INSIDE: Readonly<Record<string, Step>> = {
 };
 
 function every(
-  race: number,
   name: string,
   config: Partial<Config>,
   events: Readonly<Record<string, Step | Advance>>,
 ): Exploration {
   return exploration<Config, Step | Advance>({
     name,
-    race: races[race],
-    depth: 6,
+    races,
     setup: { cache: false, clone: false, forgetAfter: Infinity, ...config },
     events: {
       "call a": CALL,
@@ -308,9 +306,9 @@ function every(
 
 /** Of `Singleflight`. */
 export const explorations: readonly Exploration[] = explored([
-  every(0, "singleflight", {}, { ...PLAIN, clear: { do: "clear" } }),
-  every(0, "singleflight-inside", {}, INSIDE),
-  every(0, "singleflight-clone", { clone: true }, PLAIN),
-  every(0, "singleflight-forget-after", { forgetAfter: 10 }, { ...PLAIN, ...pass(5, 10) }),
-  every(1, "singleflight-cache", { cache: true, clone: true }, PLAIN),
+  every("singleflight", {}, { ...PLAIN, clear: { do: "clear" } }),
+  every("singleflight-inside", {}, INSIDE),
+  every("singleflight-clone", { clone: true }, PLAIN),
+  every("singleflight-forget-after", { forgetAfter: 10 }, { ...PLAIN, ...pass(5, 10) }),
+  every("singleflight-cache", { cache: true, clone: true }, PLAIN),
 ]);

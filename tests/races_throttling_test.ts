@@ -273,8 +273,7 @@ const EDGE_NAMES = ["leading", "trailing", "both"] as const;
 export const explorations: readonly Exploration[] = explored(EDGE_NAMES.flatMap((edge) => [
   exploration<Setup, Call | Advance>({
     name: `throttle-${edge}`,
-    race: races[0],
-    depth: 6,
+    races,
     setup: { edge, interval: 10 },
     events: {
       trigger: { do: "trigger", acts: ["nothing"] },
@@ -288,8 +287,7 @@ export const explorations: readonly Exploration[] = explored(EDGE_NAMES.flatMap(
   }),
   exploration({
     name: `throttle-stream-${edge}`,
-    race: races[1],
-    depth: 6,
+    races,
     setup: { edge, interval: 10 },
     events: { ...transformEvents({ "": null }), flush: { do: "flush" }, ...pass(5, 10) },
     apart: /^close|^write/,

@@ -4,7 +4,7 @@
  * when it is then brought to its end.
  *
  * A path is a list of events. After a comma everything has had its turn, at an `&` nothing has, and
- * that counts as an event more: "push a, settle 0 & abort".
+ * that counts as an event more: "push a, done 0 & abort".
  */
 
 import fc from "fast-check";
@@ -13,6 +13,9 @@ import { isAdvance, type Outlook, type Race, show, type Step, watch } from "./ra
 
 /** What the suite explores, of each; `tools/explore.ts` goes further. */
 const SHALLOW = 3;
+
+/** How many events `tools/explore.ts` explores, where nothing else is said. */
+const DEPTH = 6;
 
 /** How many items there are in a path, at most. */
 const MOST_ITEMS = 3;
@@ -49,17 +52,21 @@ export interface Visit extends Explored {
   readonly longer: readonly string[];
 }
 
-/** Explores with events of its own kind. */
+/** Of the race with which its name begins, with a setup and events of that kind. */
 export function exploration<S, P extends Step>(given: {
   readonly name: string;
-  readonly race: Race | undefined;
-  readonly depth: number;
+  readonly races: readonly Race[];
+  readonly depth?: number;
   readonly setup: S;
   readonly events: Readonly<Record<string, P>>;
   readonly apart?: RegExp;
 }): Exploration {
-  const race = given.race!;
-  return { ...given, race, promise: race.promise.replace("schedule", `sequence of ${given.name}`) };
+  const { name, races, depth = DEPTH } = given;
+  const [race] = races.filter((race) => name.startsWith(race.name))
+    .sort((a, b) => b.name.length - a.name.length);
+  if (!race) throw new Error(`no race for ${name}`);
+  const promise = race.promise.replace("schedule", `sequence of ${SHALLOW} events of ${name}`);
+  return { ...given, race, depth, promise };
 }
 
 /** Makes a test of each, of few events. */

@@ -142,11 +142,18 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         return this.#promises.add(order, this, () => front.close());
       default: {
         const reason = this.mistake(order);
-        if (!this.#promises.closed) this.first ??= { error: reason };
+        if (!this.#promises.closed && !this.#drained) this.first ??= { error: reason };
         if (order === "signal" || front.piped) this.#own.abort(reason);
         else this.#promises.add(order, this, () => front.abort(reason));
       }
     }
+  }
+
+  /** Whether a close that nobody has heard of yet had nothing to wait for. */
+  get #drained(): boolean {
+    const { accepted, waiting, running } = this.stats;
+    const rest = waiting + running + this.coming + this.offers.length - accepted;
+    return this.closing && rest === 0 && !this.#front.piped;
   }
 
   /** An item has come to the sink. */
