@@ -78,7 +78,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   maxItems?: number | undefined;
   /**
-   * The most that a batch may weigh: an integer of at least 1, or `Infinity`. Needs `weigh`.
+   * The most that a batch may weigh: a number of more than 0. Needs `weigh`.
    *
    * @default {Infinity}
    */
@@ -132,6 +132,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  *   `accepted = waiting + running + done + failed + discarded`.
  * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
  *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
+ *   The batch whose first item is older starts first, so no key starves another.
  * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for them; of
  *   the others to `onError(error, items, batch)`, else it errors the sink, and is an unhandled rejection
  *   of `closed` if nobody hears of it. No worker stops.

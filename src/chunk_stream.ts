@@ -30,6 +30,7 @@ const OPTIONS = {
   byteLength: FUNCTION,
   oversize: OVERSIZE,
   linger: LINGER,
+  onDiscard: FUNCTION,
   signal: SIGNAL,
 };
 
@@ -71,6 +72,11 @@ export interface ChunkStreamOptions<T> {
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
+  /**
+   * Called when the stream ends early: with the items that it gives up, and the reason. `from` also
+   * calls it with an item that it has read and can no longer use. A throw in it is an uncaught error.
+   */
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
 }
@@ -110,11 +116,11 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   /**
    * Makes a stream.
    *
-   * @param options The limits of a batch.
+   * @param options The limits of a batch; a number is `maxBytes`.
    * @throws {TypeError} If an option is of the wrong kind or unknown, or `maxBytes` is missing.
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
-  constructor(options: ChunkStreamOptions<T>) {
+  constructor(options: number | ChunkStreamOptions<T>) {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
@@ -176,10 +182,11 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * with the same rules.
    *
    * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
-   * cancels the source, and does not wait for a generator that hangs. A failure of the source
-   * errors the stream with the very error.
+   * cancels the source, and waits for it unless a read is pending: a generator may hang. A failure of
+   * the source errors the stream with the very error, after the batch of what came before it.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
+   * an `Iterable` are awaited.
    * @param options Those of the constructor.
    * @returns The batches.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
@@ -197,7 +204,10 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * assertEquals(batches, [["a", "b"], ["c"]]);
    * ```
    */
-  static from<T>(source: Source<T>, options: ChunkStreamOptions<T>): ReadableStream<T[]> {
+  static from<T>(
+    source: Source<T>,
+    options: number | ChunkStreamOptions<T>,
+  ): ReadableStream<T[]> {
     return readableFrom("ChunkStream", source, open(options));
   }
 }
@@ -205,13 +215,20 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
 const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 
 /** To the rest of the house, bytes are the weight. */
-function open<T>(options: ChunkStreamOptions<T>): StageController<T, T[], BatchStage<T, T[]>> {
+function open<T>(
+  options: number | ChunkStreamOptions<T>,
+): StageController<T, T[], BatchStage<T, T[]>> {
   const owner = "ChunkStream";
-  const values = readOptions<ChunkStreamOptions<T>>(owner, options, OPTIONS);
+  const given = typeof options === "number" ? { maxBytes: options } : options;
+  const values = readOptions<ChunkStreamOptions<T>>(owner, given, OPTIONS);
   const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
-  const { maxItems = Infinity, oversize, linger = Infinity, signal } = values;
+  const { maxItems = Infinity, oversize, linger = Infinity, onDiscard, signal } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
   const limits = { maxItems, maxWeight, weigh, oversize };
   const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
-  return new StageController((controller) => new BatchStage(controller, collector, linger), signal);
+  return new StageController(
+    (controller) => new BatchStage(controller, collector, linger),
+    signal,
+    onDiscard,
+  );
 }

@@ -14,11 +14,13 @@ import {
   type Rule,
   SIGNAL,
 } from "./core/shared/options.ts";
+import type { Source } from "./core/shared/source.ts";
+import { readableFrom } from "./core/stage/from.ts";
 import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 import { ThrottleStage } from "./core/stage/throttle_stage.ts";
 import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/stage/throttler.ts";
 
-export type { ThrottleEdge, ThrottleStats };
+export type { Source, ThrottleEdge, ThrottleStats };
 
 const EDGE: Rule = [
   "string",
@@ -194,18 +196,10 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(options: ThrottleStreamOptions) {
-    const owner = "ThrottleStream";
-    const rules = { ...OPTIONS, signal: SIGNAL };
-    const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
-    const { interval, edge } = complete(owner, values);
+    const controller = open<T>(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(
-      new StageController(
-        (controller) => new ThrottleStage<T>(controller, interval, edge),
-        values.signal,
-      ),
-    );
+    this.#pair = openPair(controller);
   }
 
   /** What passes. */
@@ -256,6 +250,48 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   flush(): void {
     this.#pair.stage.flush();
   }
+
+  /**
+   * What passes of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
+   * rules.
+   *
+   * **Reading** begins with the first demand. At the trailing edge, and at both, it goes on whether
+   * the consumer asks or not: the latest is what counts. **Cancelling** cancels the source, and waits
+   * for it unless a read is pending. A failure of the source errors the stream with the very error,
+   * after what waited to pass.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param options Those of the constructor.
+   * @returns What passes.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example
+   * ```ts
+   * import { ThrottleStream } from "@weir/streams/throttle-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const shown: number[] = [];
+   * for await (const n of ThrottleStream.from([1, 2, 3], { interval: 100, edge: "both" })) {
+   *   shown.push(n);
+   * }
+   * assertEquals(shown, [1, 3]);
+   * ```
+   */
+  static from<T>(source: Source<T>, options: ThrottleStreamOptions): ReadableStream<T> {
+    return readableFrom("ThrottleStream", source, open<T>(options));
+  }
+}
+
+function open<T>(options: ThrottleStreamOptions): StageController<T, T, ThrottleStage<T>> {
+  const owner = "ThrottleStream";
+  const rules = { ...OPTIONS, signal: SIGNAL };
+  const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
+  const { interval, edge } = complete(owner, values);
+  return new StageController(
+    (controller) => new ThrottleStage<T>(controller, interval, edge),
+    values.signal,
+  );
 }
 
 function complete(

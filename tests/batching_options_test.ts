@@ -53,6 +53,7 @@ const untouched = {
 
 const strange = ["5", null, 5n, Symbol("five"), true, {}, () => 5];
 const limit = { wrong: [NaN, -1, 0, 1.5, -Infinity, 2 ** 53], strange };
+const weight = { wrong: [NaN, -1, 0, -Infinity], strange };
 const duration = { wrong: [NaN, -1, -Infinity, 2147483648], strange };
 const callback = { wrong: [], strange: ["f", null, 5, 5n, Symbol("f"), {}] };
 const signal = { wrong: [], strange: ["s", null, 5, 5n, Symbol("s"), {}, new AbortController()] };
@@ -60,7 +61,7 @@ const word = { wrong: ["", "ALONE", "x".repeat(99)], strange: [null, 5, 5n, Symb
 
 const cases: [stream: string, option: string, given: Options, values: typeof limit][] = [
   ["BatchStream", "maxItems", {}, limit],
-  ["BatchStream", "maxWeight", { weigh }, limit],
+  ["BatchStream", "maxWeight", { weigh }, weight],
   ["BatchStream", "weigh", { maxWeight: 5 }, callback as never],
   ["BatchStream", "oversize", { maxWeight: 5, weigh }, word as never],
   ["ChunkStream", "maxBytes", {}, limit],

@@ -249,17 +249,16 @@ test("Fanout.consume() reads a stream that cannot be iterated [5.14]", async () 
 
 test("Fanout.consume() rejects what it cannot read from [5.14] [7]", async () => {
   const fanout = new Fanout(() => {});
-  for (const source of [null, undefined, 5, {}, Symbol("s"), 5n]) {
+  for (const source of [null, undefined, 5, {}, Symbol("s"), 5n, "letters"]) {
     await assertRejects(
       () => fanout.consume(source as never),
       TypeError,
-      "Fanout.consume: source must be a ReadableStream, an AsyncIterable or an Iterable; got",
+      "Fanout.consume: source must be a ReadableStream, an AsyncIterable or an Iterable",
     );
   }
   const locked = new ReadableStream();
   locked.getReader();
   await assertRejects(() => fanout.consume(locked), TypeError);
-  await fanout.consume("a string is iterable");
   await fanout.close();
 });
 

@@ -122,7 +122,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
       [Symbol("five"), "Symbol(five)"],
       [() => {}, "a function"],
     ];
-    if (owner !== "BatchStream") wrong.push([5, "5"]);
+    if (!["BatchStream", "ChunkStream", "FixedChunkStream"].includes(owner)) wrong.push([5, "5"]);
     for (const [options, shown] of wrong) {
       const error = assertThrows(() => make(options), TypeError);
       assertEquals(error.message, `${owner}: options must be a plain object; got ${shown}`);

@@ -32,6 +32,8 @@ interface Handed {
 class AggregatorRun extends SinkRun<Setup> {
   readonly #capacity: number;
   readonly #handed: readonly Handed[];
+  /** The first items of the batches that were full or due at the last quiet moment. */
+  readonly #due = new Set<Item>();
   /** The items before this one were flushed; those before that one perhaps. */
   #flushed = 0;
   #perhaps = 0;
@@ -111,6 +113,13 @@ class AggregatorRun extends SinkRun<Setup> {
     const crowded = this.stats.waiting + items.length >= this.#capacity;
     const inTime = this.#isFull(items, next) || this.#isDue(items[0]!, this.#perhaps);
     this.must(inTime || this.closing || crowded, "too early");
+    for (const due of this.#due) {
+      const older = !due.job && this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
+      const busy = this.jobs.some((job) =>
+        (!job.over || job.held !== "no") && job.key === this.#keyOf(due)
+      );
+      this.must(!older || busy, "an older batch was passed over");
+    }
   }
 
   override look(): void {
@@ -128,6 +137,13 @@ class AggregatorRun extends SinkRun<Setup> {
     const running = this.jobs.filter(({ over }) => !over);
     for (const { startedAt } of running) {
       this.must(!timed || this.clock.now - startedAt < TIMEOUT, "runs on");
+    }
+    this.#due.clear();
+    for (const items of this.#waiting().values()) {
+      const [first] = items;
+      if (this.#isFull(items, undefined) || this.#isDue(first!, this.#flushed)) {
+        this.#due.add(first!);
+      }
     }
     if (running.length >= concurrency) return;
     const ending = this.closing && !outside && this.coming === 0;
@@ -243,7 +259,7 @@ export const races: readonly Race[] = suite([
     weighed: true,
     picky: true,
   }),
-  aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
+  aggregator("aggregator-keyed", "Aggregator by key [5.28]", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
   aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {
     advances: [1, 4, 5, 6, 9, 10],

@@ -53,6 +53,8 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   /** Of several reasons in one turn each side is told one. */
   readonly #reasons: unknown[] = [];
   #endedBefore = false;
+  /** The source has failed: when all that it gave has been handed over, that is the end. */
+  protected failing: { readonly reason: unknown } | undefined;
   /** The consumer was told that there is no more. */
   protected readableEnded = false;
   #made = 0;
@@ -74,7 +76,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
         this.written.push(item);
         this.#accept(item);
       },
-      ended: (failure) => failure && this.end(failure.error),
+      ended: (failure) => {
+        if (failure) this.failing = { reason: failure.error };
+      },
     });
     this.#read(from(this.source.source));
   }
@@ -89,6 +93,8 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected abstract chunk(item: T): C;
   /** The consumer has been given this. */
   protected abstract receive(value: unknown): void;
+  /** Whether it has been given all that there is. */
+  protected abstract drained(): boolean;
   /** What holds while the stream goes on. */
   protected abstract checkOpen(): void;
   /** What holds at every quiet moment. */
@@ -145,13 +151,17 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   /** The first reason wins. */
   protected end(reason: unknown): void {
     if (this.readableEnded || this.#endedBefore) return;
-    this.over ??= { reason };
+    this.over ??= this.#failed ?? { reason };
     this.#reasons.push(reason);
   }
 
   /** Whether this is why it has ended. */
   protected isReason(error: unknown): boolean {
-    return this.#reasons.includes(error);
+    return this.over?.reason === error || this.#reasons.includes(error);
+  }
+
+  get #failed(): { readonly reason: unknown } | undefined {
+    return this.drained() ? this.failing : undefined;
   }
 
   #accept(item: T): void {
@@ -194,6 +204,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
       else this.receive(value);
     }, (error) => {
       this.reads--;
+      this.over ??= this.#failed;
       this.readableEnded = true;
       this.must(this.isReason(error), "a read was rejected");
     });
@@ -210,6 +221,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   }
 
   protected check(): void {
+    this.over ??= this.#failed;
     this.#endedBefore = this.over !== undefined;
     this.checkAlways();
     if (this.over || this.readableEnded) {

@@ -17,6 +17,7 @@ import { batch, type Transform, transforms, variants } from "./transforms.ts";
 export type Kind =
   | "limit"
   | "limit or Infinity"
+  | "weight"
   | "duration"
   | "duration or 0"
   | "function"

@@ -92,11 +92,12 @@ const weighed = { maxWeight: 9, weigh: () => 1 };
 /** The options of a `BatchStream`. */
 export const batch: Record<keyof BatchStreamOptions<unknown>, Option> = {
   maxItems: { kind: "limit or Infinity" },
-  maxWeight: { kind: "limit or Infinity", beside: weighed },
+  maxWeight: { kind: "weight", beside: weighed },
   weigh: { kind: "function", beside: weighed },
   linger: { kind: "duration or 0" },
   oversize: { kind: "word" },
   collector: { kind: "function" },
+  onDiscard: { kind: "function" },
   signal: { kind: "signal" },
 };
 const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
@@ -105,13 +106,17 @@ const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   byteLength: { kind: "function" },
   linger: { kind: "duration or 0" },
   oversize: { kind: "word" },
+  onDiscard: { kind: "function" },
   signal: { kind: "signal" },
 };
 const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
+  capacity: { kind: "limit" },
   ordered: { kind: "flag" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
+  onError: { kind: "function" },
+  onDiscard: { kind: "function" },
   signal: { kind: "signal" },
 };
 const fixed: Record<keyof FixedChunkStreamOptions, Option> = {
@@ -146,6 +151,7 @@ export const transforms: readonly Transform[] = [
   {
     ...{ name: "FixedChunkStream", options: fixed, least: { size: 9 } },
     construct: (options) => new FixedChunkStream(options) as Stream,
+    from: (source, options) => FixedChunkStream.from(source as Source<ArrayBuffer>, options),
     busy: () => ({ size: 3 }),
     items: [bytes(1), bytes(2), bytes(3), bytes(4)],
     results: [bytes(1, 2, 3), bytes(4)],
@@ -163,6 +169,7 @@ export const transforms: readonly Transform[] = [
   {
     ...{ name: "ThrottleStream", options: throttled, least: { interval: 9 } },
     construct: (options) => new ThrottleStream(options),
+    from: (source, options) => ThrottleStream.from(source, options),
     busy: () => ({ interval: DAY, edge: "both" }),
     ...{ items: [1, 2, 3], results: [1, 3] },
     count: () => 1,
@@ -173,7 +180,7 @@ export const transforms: readonly Transform[] = [
 export const variants: readonly Transform[] = [
   {
     ...{ name: "BatchStream with a collector", ...batched },
-    options: { linger: batch.linger, signal: batch.signal },
+    options: { linger: batch.linger, onDiscard: batch.onDiscard, signal: batch.signal },
     least: { collector: () => new ArrayCollector(9) },
     construct: (options) => new BatchStream(options),
     from: (source, options) => BatchStream.from(source, options),

@@ -29,10 +29,13 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   #batches = 0;
   /** The collector is asked for its batch: what it does to this stream meanwhile comes after. */
   #taking = false;
+  /** The items of the open batch, if somebody is told of those that are given up. */
+  #items: T[] | undefined;
 
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
     this.duration = linger;
     this.#controller = controller;
+    if (controller.tells) this.#items = [];
     this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
   }
 
@@ -66,10 +69,14 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     if (controller.errored) return false;
     buffer.add(item);
     // Cancelled by the collector: the item is turned away, and was not accepted.
-    if (controller.errored) buffer.reset();
-    else if (buffer.full) {
+    if (controller.errored) {
+      buffer.reset();
+      return false;
+    }
+    this.#items?.push(item);
+    if (buffer.full) {
       buffer.makeDue();
-      this.pull();
+      controller.advance();
     }
     return true;
   }
@@ -87,9 +94,12 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     return true;
   }
 
-  abort(): void {
+  abort(reason: unknown): void {
     this.#discarded += this.#buffer.end();
     this.#timer.clear();
+    const items = this.#items ?? [];
+    this.#items = undefined;
+    this.#controller.discard(items, reason);
   }
 
   // For the batch, and for the timer.
@@ -121,6 +131,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     if (empty) {
       // The collector has swallowed everything: there is no batch to hand over.
       this.#done += buffer.reset();
+      if (this.#items) this.#items = [];
     } else {
       this.#taking = true;
       const batch = buffer.take();
@@ -128,6 +139,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
       if (controller.errored) return;
       this.#done += held;
       this.#batches++;
+      if (this.#items) this.#items = [];
       controller.enqueue(batch);
     }
     if (controller.closeRequested) this.#finish();

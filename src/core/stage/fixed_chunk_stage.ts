@@ -3,6 +3,18 @@ import type { Stage, StageController } from "./stage.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** What `stats` shows of a `FixedChunkStream`: every accepted byte is in exactly one of the other three. */
+export interface FixedChunkStats {
+  /** Bytes that were written and copied. */
+  readonly accepted: number;
+  /** Bytes held in a piece that is not handed over yet. */
+  readonly waiting: number;
+  /** Bytes handed to the consumer. */
+  readonly done: number;
+  /** Bytes given up by a cancel, an abort or an error. */
+  readonly discarded: number;
+}
+
 /** Cuts bytes into pieces of one size. Each byte is copied once, and one piece is held at the most. */
 export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   readonly #controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>;
@@ -12,6 +24,8 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   #filled = 0;
   /** What is left of the chunk that is being written: it belongs to the producer, who waits. */
   #rest: Bytes | undefined;
+  #done = 0;
+  #discarded = 0;
 
   constructor(
     controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>,
@@ -19,6 +33,11 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   ) {
     this.#controller = controller;
     this.#size = size;
+  }
+
+  get stats(): FixedChunkStats {
+    const [waiting, done, discarded] = [this.#filled, this.#done, this.#discarded];
+    return { accepted: waiting + done + discarded, waiting, done, discarded };
   }
 
   get full(): boolean {
@@ -48,6 +67,8 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 
   abort(): void {
+    this.#discarded = this.#filled;
+    this.#filled = 0;
     this.#piece = this.#rest = undefined;
   }
 
@@ -74,6 +95,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
     // The last one may be shorter, and its buffer with it.
     const piece = this.full ? this.#piece! : this.#piece!.slice(0, this.#filled);
     this.#piece = undefined;
+    this.#done += this.#filled;
     this.#filled = 0;
     this.#controller.enqueue(piece);
   }

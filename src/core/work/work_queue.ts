@@ -222,6 +222,9 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   run(job: WorkJob<T, P>, context: HandlerContext): unknown {
     const { handler } = this.#options;
+    if (job.count === 0) this.#batches!.open(job);
+    // The batch was closed before its turn, or its collector has ended the sink.
+    if (job.count === 0) return;
     this.counts.start(job);
     if (job.items) this.counts.batches!++;
     const outcome = job.snapshot
