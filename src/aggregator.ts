@@ -8,6 +8,7 @@
 
 import type { Collector } from "./core/batch/batch_buffer.ts";
 import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import { check, LINGER, readOptions } from "./core/shared/options.ts";
 import { BatchTable } from "./core/work/batch_table.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
@@ -246,9 +247,9 @@ function open<T, B>(
   handler: AggregatorHandler<B>,
   options: AggregatorOptions<T, B> | undefined,
 ): WorkQueue<T, B> {
-  const owner = "Aggregator";
   const rules = { ...LIMITS, ...SINK, linger: LINGER };
-  const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
+  const values = readOptions<AggregatorOptions<T, B>>("Aggregator", options, rules);
+  const owner = titleOf("Aggregator", values.name);
   const complete = completeOptions(owner, handler, values);
   const { linger = 1000, collector, weigh, key, onError, onDiscard } = values;
   const { maxItems, collect } = completeLimits(owner, values);

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { titleOf } from "./core/shared/describe.ts";
 import { LIMIT_OR_ZERO, readOptions } from "./core/shared/options.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
@@ -141,7 +142,7 @@ function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
 ): WorkQueue<T, T> {
-  const owner = "Fanout";
   const rules = { ...SINK, capacity: LIMIT_OR_ZERO };
-  return new WorkQueue(completeOptions(owner, handler, readOptions(owner, options, rules)));
+  const values = readOptions<FanoutOptions<T>>("Fanout", options, rules);
+  return new WorkQueue(completeOptions(titleOf("Fanout", values.name), handler, values));
 }

@@ -7,12 +7,14 @@
  */
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FLAG,
   FUNCTION,
   LIMIT,
+  NAME,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
@@ -32,6 +34,7 @@ const OPTIONS = {
   onError: FUNCTION,
   onDiscard: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /** What a {@linkcode MapStream} does with an item. */
@@ -85,6 +88,8 @@ export interface MapStreamOptions<T> {
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `MapStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -234,7 +239,7 @@ export const MapStream: {
     const controller = open(fn, options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   override get readable(): ReadableStream<R> {
@@ -262,9 +267,9 @@ function open<T, R>(
   fn: MapFunction<T, R>,
   options: MapStreamOptions<T> | undefined,
 ): StageController<T, R, MapStage<T, R>> {
-  const owner = "MapStream";
-  check(owner, "fn", fn, FUNCTION);
-  const values = readOptions<MapStreamOptions<T>>(owner, options, OPTIONS);
+  check("MapStream", "fn", fn, FUNCTION);
+  const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
+  const owner = titleOf("MapStream", values.name);
   const { concurrency = 1, capacity = concurrency, key, ordered = !key, timeout = Infinity } =
     values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
@@ -274,6 +279,7 @@ function open<T, R>(
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     signal,
+    owner,
     onDiscard,
   );
 }

@@ -5,6 +5,7 @@
  */
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { describe } from "./core/shared/describe.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
@@ -60,6 +61,8 @@ export interface SinkOptions<T> {
   snapshot?: (() => Runner) | undefined;
   /** Aborts the sink with its reason, also while the sink is locked. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `Fanout "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -79,6 +82,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     super(work, { highWaterMark: 1, size: undefined as never });
     this.#queue = work;
     work.locked = () => this.locked;
+    describe(this, work.owner);
   }
 
   /**

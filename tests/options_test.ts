@@ -75,6 +75,7 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
     types: notStrings,
     ranges: ["", "Both", LONG],
   },
+  "text": { rule: "a string", types: notStrings, ranges: [] },
   "signal": {
     rule: "an AbortSignal",
     types: [
@@ -134,6 +135,7 @@ for (const front of fronts) {
         "flag": [true, false],
         "word": ["alone", "error"],
         "edge": ["leading", "trailing", "both"],
+        "text": ["", "mails"],
         "signal": [new AbortController().signal],
         "cache": [new Map()],
       };

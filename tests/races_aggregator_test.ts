@@ -3,8 +3,10 @@
 import fc from "fast-check";
 import { Aggregator, type HandlerContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
+import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import { type Item, type Job, MISSING, type SinkSetup } from "./races/sink_steps.ts";
 import { type End, type Manners, sinkSteps, type Verdict } from "./races/sink_steps.ts";
@@ -285,5 +287,102 @@ export const races: readonly Race[] = suite([
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
+  }),
+]);
+
+const SETUP: Setup = {
+  concurrency: 2,
+  maxItems: 2,
+  spare: 0,
+  keyed: false,
+  timed: false,
+  weighed: false,
+  picky: false,
+  linger: 4,
+  front: "plain",
+  onError: "absent",
+};
+
+function every(
+  name: string,
+  setup: Partial<Setup>,
+  events: SinkEvents,
+): Exploration {
+  return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
+}
+
+/** Of `Aggregator`. */
+export const explorations: readonly Exploration[] = explored([
+  every("aggregator", { concurrency: 1 }, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("aggregator-inside", { concurrency: 1 }, {
+    "push at once": comes("push", { ends: "at once" }),
+    "push throws": comes("push", { ends: "throws" }),
+    "push pushes": comes("push", { act: "push" }),
+    "push closes": comes("push", { act: "close" }),
+    "push aborts": comes("push", { act: "abort" }),
+    "submit flushes": comes("submit", { act: "flush" }),
+    ...ends("done"),
+    ...orders("flush", "close"),
+  }),
+  every("aggregator-weight", { weighed: true, concurrency: 1 }, {
+    "push weightless": comes("push", { weight: 0 }),
+    "push light": comes("push", { weight: 1 }),
+    "push heavy": comes("push", { weight: MAX_WEIGHT }),
+    "push heavier": comes("push", { weight: MAX_WEIGHT + 1 }),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-keyed", { keyed: true, onError: "sync" }, {
+    ...items(["tryPush", "push"], true),
+    ...ends("done", "fails"),
+    ...pass(2, 4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-keyed-weight", { keyed: true, weighed: true, concurrency: 1, spare: 1 }, {
+    "push a": comes("push", { key: 0 }),
+    "push b": comes("push", { key: 1 }),
+    "push a heavy": comes("push", { key: 0, weight: MAX_WEIGHT }),
+    "push b heavy": comes("push", { key: 1, weight: MAX_WEIGHT }),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("flush", "close"),
+  }),
+  every("aggregator-picky", { weighed: true, picky: true, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    "tryPush picked": comes("tryPush", { weight: MAX_WEIGHT + 1 }),
+    "push picked": comes("push", { weight: MAX_WEIGHT + 1 }),
+    "submit picked": comes("submit", { weight: MAX_WEIGHT + 1 }),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-adaptive", { linger: 0, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "idle", "close", "abort", "signal"),
+  }),
+  every("aggregator-timeout", { timed: true, onError: "async" }, {
+    ...items(["push"]),
+    ...ends("done", "fails"),
+    ...pass(4, TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-submit", { concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one", "count"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-consume", { front: "consume", concurrency: 1 }, {
+    ...items(["push", "write"]),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("end", "break", "flush", "close", "abort"),
   }),
 ]);

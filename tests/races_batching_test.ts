@@ -4,7 +4,10 @@ import fc from "fast-check";
 import { type BatchStats, BatchStream, type Collector } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { advance, often, type Race, race, simply, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Setup {
   readonly front: Front;
@@ -96,7 +99,8 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected override doOther(): void {
     if (!this.#stream) return;
-    this.#flushed = this.accepted;
+    // What was written just now is in the stream already, though its write has not resolved.
+    this.#flushed = this.#stream.stats.accepted;
     this.#stream.flush();
   }
 
@@ -241,4 +245,39 @@ export const races: readonly Race[] = suite([
   }, [
     ...["writer", "writer", "stream", "iterator"] as const,
   ]),
+]);
+
+const SETUP: Setup = {
+  front: "writer",
+  maxItems: 2,
+  maxWeight: Infinity,
+  linger: 10,
+  own: false,
+  tells: true,
+};
+
+function every(name: string, setup: Partial<Setup>): Exploration {
+  const { front = "writer", maxWeight = Infinity, linger = 10 } = setup;
+  return exploration({
+    name,
+    races,
+    setup: { ...SETUP, ...setup },
+    events: {
+      ...transformEvents<number>(
+        maxWeight < Infinity ? { weightless: 0, light: 1, heavy: maxWeight } : { "": 0 },
+      ),
+      ...(front === "writer" && { flush: { do: "flush" } }),
+      ...(linger > 0 && pass(5, 10)),
+    },
+    apart: /^close/,
+  });
+}
+
+/** Of `BatchStream`. */
+export const explorations: readonly Exploration[] = explored([
+  every("batch-stream", {}),
+  every("batch-stream-adaptive", { linger: 0 }),
+  every("batch-stream-weight", { maxWeight: 3, maxItems: 3 }),
+  every("batch-stream-from", { front: "iterator" }),
+  every("batch-stream-collector", { maxWeight: 10, own: true }),
 ]);

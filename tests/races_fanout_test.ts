@@ -3,8 +3,10 @@
 import fc from "fast-check";
 import { Fanout, type HandlerContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
+import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import {
   type Item,
@@ -158,5 +160,62 @@ export const races: readonly Race[] = suite([
   }),
   fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
+  }),
+]);
+
+const SETUP: Setup = {
+  concurrency: 2,
+  capacity: 1,
+  keyed: false,
+  timed: false,
+  front: "plain",
+  onError: "absent",
+};
+
+function every(
+  name: string,
+  setup: Partial<Setup>,
+  events: SinkEvents,
+): Exploration {
+  return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
+}
+
+/** Of `Fanout`. */
+export const explorations: readonly Exploration[] = explored([
+  every("fanout", {}, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "idle", "close", "abort", "signal"),
+  }),
+  every("fanout-on-error", { onError: "async" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("fanout-inside", {}, {
+    "push at once": comes("push", { ends: "at once" }),
+    "push throws": comes("push", { ends: "throws" }),
+    "push pushes": comes("push", { act: "push" }),
+    "push closes": comes("push", { act: "close" }),
+    "push aborts": comes("push", { act: "abort" }),
+    "submit flushes": comes("submit", { act: "flush" }),
+    ...ends("done"),
+    ...orders("flush", "close"),
+  }),
+  every("fanout-keyed", { keyed: true, onError: "sync" }, {
+    ...items(["tryPush", "push", "submit"], true),
+    ...ends("done", "fails"),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-timeout", { timed: true, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...pass(TIMEOUT / 2, TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-consume", { front: "consume" }, {
+    ...items(["push", "write"]),
+    ...ends("done", "fails"),
+    ...orders("end", "break", "flush", "close", "abort"),
   }),
 ]);

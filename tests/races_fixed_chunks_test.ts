@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { FixedChunkStream } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { advance, often, type Race, race, suite } from "./races/race.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Item extends Numbered {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -96,4 +98,13 @@ export const races: readonly Race[] = suite([race({
   setups: fc.integer({ min: 1, max: 7 }),
   steps: fc.oneof(...transformSteps(fc.nat(9)), often(1, advance(1))),
   start: (size, clock) => new FixedChunkRun(size, clock),
+})]);
+
+/** Of `FixedChunkStream`. */
+export const explorations: readonly Exploration[] = explored([exploration({
+  name: "fixed-chunk-stream",
+  races,
+  setup: 2,
+  events: transformEvents({ "1": 1, "2": 2, "3": 3, "5": 5 }),
+  apart: /^close/,
 })]);

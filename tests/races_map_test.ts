@@ -4,8 +4,17 @@ import fc from "fast-check";
 import { type HandlerContext, MapStream } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Gate, gate } from "./support/gate.ts";
-import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
-import { advance, often, type Race, race, suite } from "./races/race.ts";
+import {
+  type Front,
+  type Numbered,
+  TransformRun,
+  type TransformStep,
+  transformSteps,
+} from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
+import { type Advance, advance, often, type Race, race, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Setup {
   readonly front: Front;
@@ -149,6 +158,11 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     return this.written.filter(({ startedAt, over }) => startedAt !== undefined && !over);
   }
 
+  override can(step: Parameters<TransformRun<Plan, Item, Item, Settle>["can"]>[0]): boolean {
+    if (step.do !== "settle") return super.can(step);
+    return step.which.every(({ nth }) => nth < this.#running.length);
+  }
+
   protected override doOther({ which }: Settle): void {
     const running = this.#running;
     for (const { nth, fails } of which) {
@@ -188,7 +202,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     this.must(this.#discarded.length === lost.length, "told of more, or less");
     this.must(lost.every((item, n) => item === this.#discarded[n]), "told of others");
     for (const { signal } of this.#running) {
-      if (signal) this.must(signal.reason === this.over.reason, "a call is not aborted");
+      if (signal) this.must(this.isReason(signal.reason), "a call is not aborted");
     }
     this.must(this.clock.pending === 0, "a timer is left");
   }
@@ -306,4 +320,46 @@ export const races: readonly Race[] = suite([
     "stream",
     "iterator",
   ]),
+]);
+
+const SETUP: Setup = {
+  front: "writer",
+  concurrency: 2,
+  ahead: 0,
+  ordered: true,
+  keyed: false,
+  skips: false,
+  timed: false,
+};
+
+function every(name: string, setup: Partial<Setup>): Exploration {
+  const { keyed, timed } = setup;
+  const plan: Plan = { key: 0, ends: "by hand" };
+  const end = (nth: number, fails: boolean): Settle => ({ do: "settle", which: [{ nth, fails }] });
+  return exploration<Setup, TransformStep<Plan> | Settle | Advance>({
+    name,
+    races,
+    setup: { ...SETUP, ...setup },
+    events: {
+      ...transformEvents<Plan>(keyed ? { a: plan, b: { ...plan, key: 1 } } : { "": plan }),
+      "write throws": { do: "write", items: [{ ...plan, ends: "throws" }] },
+      "done 0": end(0, false),
+      "done 1": end(1, false),
+      "fails 0": end(0, true),
+      "fails 1": end(1, true),
+      ...(timed && pass(TIMEOUT / 2, TIMEOUT)),
+    },
+    // In the turn of an abort a call that has waited for its key may still start.
+    apart: keyed ? /^close|abort/ : /^close/,
+  });
+}
+
+/** Of `MapStream`. */
+export const explorations: readonly Exploration[] = explored([
+  every("map-stream", {}),
+  every("map-stream-timeout", { timed: true }),
+  every("map-stream-unordered", { ordered: false }),
+  every("map-stream-keyed", { keyed: true }),
+  every("map-stream-ahead", { concurrency: 1, ahead: 1, skips: true }),
+  every("map-stream-from", { front: "stream" }),
 ]);

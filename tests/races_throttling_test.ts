@@ -4,7 +4,10 @@ import fc from "fast-check";
 import { throttle, type Throttled, type ThrottleEdge, ThrottleStream } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
-import { advance, often, type Race, race, Run, simply, suite } from "./races/race.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
+import { type Advance, advance, often, type Race, race, Run, simply, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 import { type Act, ThrottleModel, type Trigger } from "./races/throttle_model.ts";
 
 interface Setup {
@@ -57,6 +60,10 @@ class ThrottleRun extends Run<Call> {
 
   override look(): void {
     this.#model.fire(this.clock.now);
+  }
+
+  override can(): boolean {
+    return true;
   }
 
   protected check(): void {
@@ -142,6 +149,13 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
   protected override end(reason: unknown): void {
     if (!this.over) this.#discarded = (this.#model.pending ? 1 : 0) + (this.#held ? 1 : 0);
     super.end(reason);
+  }
+
+  /** An interval has no timer while nothing waits for its end. */
+  override can(
+    step: Parameters<TransformRun<null, Item, Item, { readonly do: "flush" }>["can"]>[0],
+  ) {
+    return step.do === "advance" || super.can(step);
   }
 
   /** Everything goes as far as it can. */
@@ -251,3 +265,30 @@ export const races: readonly Race[] = suite([
     start: (setup, clock) => new ThrottleStreamRun(setup, clock),
   }),
 ]);
+
+const EDGE_NAMES = ["leading", "trailing", "both"] as const;
+
+/** Of `throttle` and `ThrottleStream`, at each edge. */
+export const explorations: readonly Exploration[] = explored(EDGE_NAMES.flatMap((edge) => [
+  exploration<Setup, Call | Advance>({
+    name: `throttle-${edge}`,
+    races,
+    setup: { edge, interval: 10 },
+    events: {
+      trigger: { do: "trigger", acts: ["nothing"] },
+      "trigger again": { do: "trigger", acts: ["trigger"] },
+      "trigger flushes": { do: "trigger", acts: ["flush"] },
+      "trigger cancels": { do: "trigger", acts: ["cancel"] },
+      flush: { do: "flush" },
+      cancel: { do: "cancel" },
+      ...pass(5, 10),
+    },
+  }),
+  exploration({
+    name: `throttle-stream-${edge}`,
+    races,
+    setup: { edge, interval: 10 },
+    events: { ...transformEvents({ "": null }), flush: { do: "flush" }, ...pass(5, 10) },
+    apart: /^close|^write|^read/,
+  }),
+]));

@@ -3,6 +3,7 @@
 import type { Runner, Sink, SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
+import type { Advance } from "./race.ts";
 import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
 import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
@@ -75,6 +76,17 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     } else this.#order(step.do);
   }
 
+  override can(step: SinkStep | Advance): boolean {
+    if (step.do === "close") return !this.closing;
+    if (step.do !== "settle") return super.can(step);
+    const open = this.jobs.filter(({ settle }) => settle).length;
+    return step.which.every(({ nth }) => nth < open);
+  }
+
+  override get ended(): boolean {
+    return this.first !== undefined || this.#promises.closed;
+  }
+
   #offer(way: Way, plan: Plan): void {
     const item: Item = { plan, submitted: way === "submit" };
     if (way === "tryPush") return this.#tryPush(item);
@@ -132,7 +144,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         return this.#promises.add(order, this, () => front.close());
       default: {
         const reason = this.mistake(order);
-        if (!this.#promises.closed) this.first ??= { error: reason };
+        if (!this.#promises.closed && !this.#drained) this.first ??= { error: reason };
         if (order === "signal" || front.piped) this.#own.abort(reason);
         else {
           const kind = front.locked ? "writer abort" : "abort";
@@ -140,6 +152,13 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         }
       }
     }
+  }
+
+  /** Whether a close that nobody has heard of yet had nothing to wait for. */
+  get #drained(): boolean {
+    const { accepted, waiting, running } = this.stats;
+    const rest = waiting + running + this.coming + this.offers.length - accepted;
+    return this.closing && rest === 0 && !this.#front.piped;
   }
 
   /** An item has come to the sink. */

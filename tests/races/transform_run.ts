@@ -5,7 +5,7 @@ import type { Source } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
 import { HandSource, type SourceKind } from "./hand_source.ts";
-import { often, Run, simply, type Step } from "./race.ts";
+import { type Advance, often, Run, simply, type Step } from "./race.ts";
 
 /** Who gives the items: a writer, or a source that `from` reads. */
 export type Front = "writer" | SourceKind;
@@ -50,6 +50,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected closing: "no" | "pending" | "fulfilled" | "rejected" = "no";
   /** Ended early, and why. */
   protected over: { readonly reason: unknown } | undefined;
+  /** Of several reasons in one turn each side is told one. */
+  readonly #reasons: unknown[] = [];
+  #endedBefore = false;
   /** The source has failed: when all that it gave has been handed over, that is the end. */
   protected failing: { readonly reason: unknown } | undefined;
   /** The consumer was told that there is no more. */
@@ -136,9 +139,25 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     if ("asks" in step && step.asks && this.reads < MOST_READS) this.#ask();
   }
 
+  override can(step: TransformStep<I> | P | Advance): boolean {
+    if (step.do === "read") return this.reads < MOST_READS;
+    return step.do === "close" ? !this.closed : super.can(step);
+  }
+
+  override get ended(): boolean {
+    return this.over !== undefined || this.readableEnded;
+  }
+
   /** The first reason wins. */
   protected end(reason: unknown): void {
-    if (!this.readableEnded) this.over ??= this.#failed ?? { reason };
+    if (this.readableEnded || this.#endedBefore) return;
+    this.over ??= this.#failed ?? { reason };
+    this.#reasons.push(reason);
+  }
+
+  /** Whether this is why it has ended. */
+  protected isReason(error: unknown): boolean {
+    return this.over?.reason === error || this.#reasons.includes(error);
   }
 
   get #failed(): { readonly reason: unknown } | undefined {
@@ -172,7 +191,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
       this.#accept(item);
     }, (error) => {
       this.writes--;
-      this.must(this.over?.reason === error, "a write was rejected");
+      this.must(this.isReason(error), "a write was rejected");
     });
   }
 
@@ -187,7 +206,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
       this.reads--;
       this.over ??= this.#failed;
       this.readableEnded = true;
-      this.must(this.over?.reason === error, "a read was rejected");
+      this.must(this.isReason(error), "a read was rejected");
     });
   }
 
@@ -203,6 +222,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
 
   protected check(): void {
     this.over ??= this.#failed;
+    this.#endedBefore = this.over !== undefined;
     this.checkAlways();
     if (this.over || this.readableEnded) {
       this.must(this.writes === 0, "a write still waits");

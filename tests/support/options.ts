@@ -26,7 +26,8 @@ export type Kind =
   | "word"
   | "edge"
   | "signal"
-  | "cache";
+  | "cache"
+  | "text";
 
 /** An option. */
 export interface Option {
@@ -58,6 +59,7 @@ const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   onDiscard: { kind: "function" },
   snapshot: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const aggregator: Record<keyof AggregatorOptions<unknown>, Option> = {
   ...batch,
@@ -68,6 +70,7 @@ const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
   clone: { kind: "function" },
   cache: { kind: "cache" },
   forgetAfter: { kind: "duration" },
+  name: { kind: "text" },
 };
 const wrap: Record<keyof WrapOptions<never, unknown, unknown>, Option> = {
   key: { kind: "function" },

@@ -1,3 +1,4 @@
+import { describe } from "../shared/describe.ts";
 import { Deferred, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 
@@ -37,6 +38,7 @@ export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
 export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
   /** Of an underlying source: not what every object may inherit. */
   readonly type: undefined;
+  readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
   /** Who is told of items that are given up. */
@@ -64,8 +66,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   constructor(
     make: (controller: StageController<T, R>) => S,
     signal: AbortSignal | undefined,
+    owner: string,
     onDiscard?: OnDiscard<T>,
   ) {
+    this.owner = owner;
     this.#signal = signal;
     this.onDiscard = onDiscard;
     this.stage = make(this as never);
@@ -232,10 +236,12 @@ export interface Pair<T, R, S> {
   readonly writable: WritableStream<T>;
 }
 
-/** Makes the two sides that a transform gives. */
+/** Makes the two sides that a transform gives, and has it shown without them. */
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
+  transform: object,
 ): Pair<T, R, S> {
+  describe(transform, controller.owner);
   // Else the platform would read what every object may inherit.
   const size = undefined as never;
   const writable = new WritableStream<T>({
@@ -248,7 +254,7 @@ export function openPair<T, R, S extends Stage<T>>(
     close: () => controller.close(),
     // The signal's reason will not do: without one it is an `AbortError`.
     abort: (reason) => controller.error(reason),
-    type: undefined,
+    type: undefined as never,
   }, { highWaterMark: 1, size });
   const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
   return { stage: controller.stage, readable, writable };

@@ -5,6 +5,7 @@ import {
   FUNCTION,
   LIMIT,
   LIMIT_OR_NONE,
+  NAME,
   type Rules,
   SIGNAL,
 } from "../shared/options.ts";
@@ -30,7 +31,7 @@ export interface WorkOptions<T, P> {
 type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
 /** The rules of what every sink is told by its options. */
-export const SINK: Rules<keyof RawOptions<never, never>> = {
+export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   concurrency: LIMIT,
   capacity: LIMIT_OR_NONE,
   key: FUNCTION,
@@ -39,6 +40,7 @@ export const SINK: Rules<keyof RawOptions<never, never>> = {
   onDiscard: FUNCTION,
   snapshot: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /** Checks the handler, and fills in what is not given. */

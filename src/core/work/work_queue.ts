@@ -27,7 +27,7 @@ import type { WorkOptions } from "./work_options.ts";
  */
 export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
   // Of an underlying sink: not what every object may inherit.
-  readonly type: undefined;
+  readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts = new Counts();
   /** The most items that may wait now. */
@@ -62,6 +62,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
   get closed(): Promise<void> {
     return this.#closed.promise;
+  }
+
+  get owner(): string {
+    return this.#options.owner;
   }
 
   get stats(): SinkStats & { batches?: number } {
