@@ -104,10 +104,12 @@ class Caller<K, V> implements Abortable {
     this.#detailed = detailed;
   }
 
-  /** Fetches what it is given when `settled` is: in a reaction of its own, made in its own call. */
-  follow(settled: Promise<V> | undefined): void {
+  /** Fetches what it is given when `returned` has settled: in a reaction of its own, made in its own call. */
+  follow(returned: Promise<V> | undefined): void {
     const fetch = (): void => this.#fetch();
-    if (settled) whenSettled(settled, fetch, fetch);
+    // Where another request has settled it, reactions come in any order: then the outcome is waited for.
+    const fetchOrWait = () => this.given ? fetch() : whenSettled(this.#call.outcome!, fetch, fetch);
+    if (returned) whenSettled(returned, fetchOrWait, fetchOrWait);
     else fetch();
   }
 
@@ -122,9 +124,7 @@ class Caller<K, V> implements Abortable {
 
   #fetch(): void {
     const { given, result } = this;
-    if (!result) return;
-    // Another request has settled what the function returned: then reactions come in any order.
-    if (!given) return this.follow(this.#call.outcome);
+    if (!result || !given) return;
     offAbort(this.#signal, this);
     if ("error" in given) result.reject(given.error);
     else result.resolve(this.#detailed ? { ...given, shared: this.#call.joined > 1 } : given.value);
