@@ -37,7 +37,10 @@ const OPTIONS = {
   name: NAME,
 };
 
-/** What a {@linkcode MapStream} does with an item. */
+/**
+ * What a {@linkcode MapStream} does with an item. It may return a value for one item and a promise for
+ * another: `from` infers the type of both, and `new MapStream<T, R>` is given it.
+ */
 export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
 
 /** Options of {@linkcode MapStream}. */

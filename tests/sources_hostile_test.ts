@@ -180,6 +180,19 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 }
 
+test("BatchStream.from() reads the value of each step once, and none at the end [4.14]", async () => {
+  let reads = 0;
+  const step = (done?: boolean) => ({
+    done,
+    get value() {
+      return ++reads;
+    },
+  });
+  const steps = [step(), step(false), step(true)];
+  assertEquals(await collect(BatchStream.from(iterable(() => steps.shift()), 9)), [[1, 2]]);
+  assertEquals(reads, 2);
+});
+
 test("BatchStream.from() hands over what came before a promise that rejects, and leaves the iterable [4.14] [4.12]", async () => {
   const thrown = new Error("no item");
   let left = 0;

@@ -109,14 +109,18 @@ function ofTransform(transform: Transform): Case[] {
 }
 
 function ofFrom(transform: Transform): Case[] {
-  const { name, items: [item] } = transform;
+  const { name, calls, items: [item] } = transform;
   type End = (own: AbortController, reader: Reader, fail: () => void) => unknown;
   const ways: Record<string, End> = {
     "its consumer cancels": (_, reader) => reader.cancel("enough"),
     "its source fails": (_, __, fail) => fail(),
     "its signal aborts": (own) => own.abort("over"),
   };
-  const made = Object.entries(ways).map(([how, end]): Case => ({
+  const usual = Object.entries(ways).filter(([how]) =>
+    // It waits for its calls.
+    name !== "MapStream" || how !== "its source fails"
+  );
+  const made = usual.map(([how, end]): Case => ({
     name: `${name}.from() lets the process exit when ${how} with an item pending [F-36]`,
     async run() {
       const own = new AbortController();
@@ -136,14 +140,15 @@ function ofFrom(transform: Transform): Case[] {
     },
     prints: ["ended"],
   }));
-  return [...made, {
+  const thrown: Case[] = !calls ? [] : [{
     name: `${name}.from() lets the process live, and exit, when user code throws [F-29] [F-36]`,
     async run() {
       const reader = from(transform, [item, bad], { call }).getReader();
       await reader.read().catch((error) => console.log(error.message));
     },
     prints: ["bad"],
-  }, {
+  }];
+  return [...made, ...thrown, {
     name: `${name}.from() lets the process exit when nobody asks it for anything [F-36]`,
     run() {
       from(transform, [item], { call });

@@ -126,7 +126,7 @@ export class Pump<T> {
         this.#reading = isThenable(read);
         const step = this.#reading ? await read : read as Step<T>;
         this.#reading = false;
-        if (step?.value === undefined && Object(step) !== step) {
+        if (step?.done === undefined && Object(step) !== step) {
           throw new TypeError(`${owner}: next() must give an object; got ${show(step)}`);
         }
         if (step.done) return;
