@@ -48,13 +48,11 @@ export const FUNCTION: Rule = ["function", "be a function"];
 /** Yes or no. */
 export const FLAG: Rule = ["boolean", "be a boolean"];
 
+const isSignal = (value: Partial<AbortSignal> | null): boolean =>
+  typeof value?.aborted === "boolean" && typeof value.removeEventListener === "function";
+
 /** An abort signal of any realm. */
-export const SIGNAL: Rule = [
-  "object",
-  "be an AbortSignal",
-  (value: Partial<AbortSignal> | null) =>
-    typeof value?.aborted === "boolean" && typeof value.removeEventListener === "function",
-];
+export const SIGNAL: Rule = ["object", "be an AbortSignal", isSignal];
 
 /** Throws unless `value` keeps the rule of an option; returns it. */
 export function check<V>(owner: string, option: string, value: V, [kind, words, keeps]: Rule): V {
@@ -87,6 +85,25 @@ export function readOptions<T extends object>(
     if (value !== undefined) values[name] = check(owner, name, value, rules[name]);
   }
   return values;
+}
+
+/** The signal among the options of a call: any object may be those, such as a handler's context. */
+export function readSignal(
+  owner: string,
+  options: { readonly signal?: AbortSignal | undefined } | undefined,
+): AbortSignal | undefined {
+  const signal = options?.signal;
+  if (signal !== undefined) return check(owner, "signal", signal, SIGNAL);
+  if (options === undefined) return;
+  if (typeof options !== "object" || !options || isSignal(options as object)) {
+    refuse(owner, "an object", options);
+  }
+}
+
+function refuse(owner: string, rule: string, given: object | null): never {
+  throw new TypeError(
+    `${owner}: options must be ${rule}; got ${given?.constructor?.name ?? given}`,
+  );
 }
 
 /** A value for a message. Never throws and never runs code of the value. */

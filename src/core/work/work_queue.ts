@@ -1,5 +1,6 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
+import { after } from "../shared/late.ts";
 import {
   Deferred,
   isThenable,
@@ -48,12 +49,19 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #moving = false;
   /** The `consume` calls that are under way. */
   readonly #pumps = new Set<Pump<T>>();
+  /** Stop the clock of each `onError` that is at it. */
+  readonly #clocks = new Set<() => void>();
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
     this.limit = options.capacity;
     this.pool = new Pool(this, options);
     this.#batches = batches?.(this);
+  }
+
+  /** Who it is, in messages. */
+  get owner(): string {
+    return this.#options.owner;
   }
 
   /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
@@ -181,6 +189,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     }
     for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
+    for (const stop of this.#clocks) stop();
     this.#closed.reject(error);
     if (heard) this.#hear();
     // Who takes the lock in this turn is told.
@@ -258,12 +267,33 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     if (!onError) return void this.error(error, heard);
     try {
       const handled = onError(error, ...told as never[]);
-      if (isThenable(handled)) {
-        return whenSettled(handled, () => {}, (thrown) => this.error(thrown));
-      }
+      if (isThenable(handled)) return this.#bounded(handled, error);
     } catch (thrown) {
       this.error(thrown);
     }
+  }
+
+  /** Resolves when that `onError` is over, by itself or by the clock: then the sink is errored. */
+  #bounded(handled: PromiseLike<unknown>, failure: unknown): Promise<void> {
+    const { owner, timeout } = this.#options;
+    return new Promise((release) => {
+      const over = (): void => {
+        stop();
+        this.#clocks.delete(stop);
+        release();
+      };
+      // An end ends the timeouts, too.
+      const limit = this.#failure ? Infinity : timeout;
+      const stop = after(limit, `${owner}: onError has not settled`, (late) => {
+        this.error(Object.defineProperty(late, "cause", { value: failure }));
+        over();
+      });
+      this.#clocks.add(stop);
+      whenSettled(handled, over, (thrown) => {
+        this.error(thrown);
+        over();
+      });
+    });
   }
 
   onRelease(job: WorkJob<T, P>): void {
