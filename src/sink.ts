@@ -6,7 +6,10 @@
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
 import { describe } from "./core/shared/describe.ts";
+import { after } from "./core/shared/late.ts";
+import { check, DURATION, readSignal } from "./core/shared/options.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
+import { offAbort, onAbort } from "./core/shared/signals.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
 import type { Runner } from "./core/work/job.ts";
@@ -34,6 +37,9 @@ export interface SinkOptions<T> {
    * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
    * One that has not settled by then has failed with a `TimeoutError`, its signal is aborted and its
    * slot is free, as after any failure; what it does later is ignored.
+   *
+   * `onError` may take as long again. One that has not settled by then errors the sink with a
+   * `TimeoutError` whose `cause` is the failure that it was told of.
    *
    * @default {Infinity}
    */
@@ -295,10 +301,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * Drains: accepts nothing more, and waits for what was accepted, and for the `push` calls that
    * waited for room before it. `consume` calls are stopped.
    *
-   * A handler that awaits it waits for itself; `timeout` ends that.
+   * A handler that awaits it waits for itself; a `timeout` ends that.
    *
+   * @param options How long that may take: at the `timeout`, more than 0 and at most 2147483647
+   * milliseconds, or `Infinity`, the sink is aborted with a `TimeoutError`, and when the `signal`
+   * aborts, with its reason.
    * @returns Resolves when all of it has settled. Rejects with the sink's error if it has one, or
-   * comes by one meanwhile; with a `TypeError` where the sink is locked or closed already.
+   * comes by one meanwhile; with a `TypeError` where the sink is locked or closed already, or an option
+   * is of the wrong kind; with a `RangeError` where the `timeout` is out of range.
    *
    * @example
    * ```ts
@@ -312,17 +322,43 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * await closed;
    * assertEquals(fanout.stats.done, 1);
    * ```
+   *
+   * @example A shutdown that waits for ten milliseconds at most
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => new Promise(() => {}));
+   * fanout.tryPush(1);
+   * fanout.tryPush(2);
+   * await assertRejects(() => fanout.close({ timeout: 10 }), DOMException, "within 10 ms");
+   * assertEquals(fanout.stats.discarded, 1);
+   * ```
    */
-  override async close(): Promise<void> {
-    if (this.locked) return super.close();
+  override async close(
+    options?: { timeout?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<void> {
     const queue = this.#queue;
+    const { owner } = queue;
+    const signal = readSignal(owner, options);
+    const given = options?.timeout;
+    const timeout = check(owner, "timeout", given === undefined ? Infinity : given, DURATION);
+    if (this.locked) return super.close();
     const failure = queue.refuse();
     if (failure) throw failure.error;
+
+    const end = { error: (reason: unknown) => queue.error(reason) };
+    const stop = after(timeout, `${owner}: close() has not drained`, end.error);
     try {
-      await super.close();
+      const closing = super.close();
+      onAbort(signal, end);
+      await closing;
     } catch (error) {
       // Where an abort had no reason, the stream has none.
       throw (queue.refuse() ?? { error }).error;
+    } finally {
+      stop();
+      offAbort(signal, end);
     }
   }
 

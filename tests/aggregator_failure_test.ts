@@ -104,8 +104,9 @@ test("Aggregator.submit() rejects with whatever the promise of its entry rejects
 
 test("Aggregator takes an error of another realm in an entry for a failure, and nothing else [5.18]", async () => {
   // What an object of another realm shows of itself: it is no instance of anything here.
-  const foreign = Object.assign(Object.create(null), { [Symbol.toStringTag]: "Error" });
-  const exception = Object.assign(Object.create(null), { [Symbol.toStringTag]: "DOMException" });
+  const [foreign, exception] = ["Error", "DOMException"].map((tag) =>
+    Object.assign(Object.create(null), { message: "", [Symbol.toStringTag]: tag })
+  );
   const plain = { name: "Error", message: "no error", stack: "" };
   const own = [new DOMException("own", "DataError"), new (class extends TypeError {})("own")];
   const sink = new Aggregator<unknown>((batch) => batch, { linger: 0 });

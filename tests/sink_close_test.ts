@@ -1,10 +1,12 @@
-/** Sinks: an abort without a reason, and one while they close. */
+/** Sinks: an abort without a reason, and one while they close; how long a close may take. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { turn } from "./support/gate.ts";
+import { settled, turn } from "./support/gate.ts";
 import { assertConserved, heard, rejection } from "./support/hand.ts";
+import { countListeners } from "./support/listeners.ts";
 import { hang, sinks } from "./support/sinks.ts";
 import { test } from "./support/test.ts";
+import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
 
 for (const [name, open] of Object.entries(sinks)) {
@@ -92,5 +94,119 @@ for (const [name, open] of Object.entries(sinks)) {
     assert(await rejection(sink.abort("x")) instanceof TypeError);
     settle(1);
     await closing;
+  });
+
+  timed(
+    `${name}.close() aborts at its timeout, and rejects with that [5.24] [F-03]`,
+    async (clock) => {
+      const signals: AbortSignal[] = [];
+      const discarded: unknown[] = [];
+      const sink = open((_, { signal }) => {
+        signals.push(signal);
+        return hang();
+      }, { onDiscard: (...args) => discarded.push(args) });
+      for (const n of [1, 2]) sink.tryPush(n);
+      const lost = await unhandled(async () => {
+        const closing = sink.close({ timeout: 50 });
+        const closed = rejection(sink.closed);
+        const told = rejection(closing);
+        await clock.tick(49);
+        assertEquals(await settled(closing), "pending");
+        await clock.tick(1);
+        const error = await told as Error;
+        assert(error instanceof DOMException && error.name === "TimeoutError");
+        assertEquals(error.message, `${name}: close() has not drained within 50 ms`);
+        assertStrictEquals(await closed, error);
+        assertStrictEquals(signals[0]!.reason, error);
+        assertEquals(discarded, [[[2], error]]);
+      });
+      assertEquals([lost, clock.pending], [[], 0]);
+    },
+  );
+
+  timed(
+    `${name}.close() that drains in time resolves, and leaves no timer and no listener [5.24] [F-36]`,
+    async (clock) => {
+      const own = new AbortController();
+      const listeners = countListeners(own.signal);
+      let settle!: (value: unknown) => void;
+      const sink = open(() => new Promise((yes) => settle = yes));
+      sink.tryPush(1);
+      await turn();
+      const closing = sink.close({ timeout: 50, signal: own.signal });
+      assertEquals([clock.pending, listeners.live], [1, 1]);
+      settle(1);
+      await closing;
+      assertEquals([clock.pending, listeners.live], [0, 0]);
+      own.abort("late");
+      await sink.closed;
+    },
+  );
+
+  timed(
+    `${name}.close() rejects with the error of a handler, and leaves no timer [5.24] [5.5]`,
+    async (clock) => {
+      let fail!: (error: unknown) => void;
+      const sink = open(() => new Promise((_, no) => fail = no));
+      sink.tryPush(1);
+      const closing = rejection(sink.close({ timeout: 50 }));
+      fail("handler");
+      assertEquals([await closing, clock.pending], ["handler", 0]);
+    },
+  );
+
+  for (const when of ["before", "meanwhile"] as const) {
+    test(`${name}.close() aborts when its signal does, ${when}, and rejects with the reason [5.24] [7.3] [F-33]`, async () => {
+      const reason = new Error("no time left");
+      const own = new AbortController();
+      const listeners = countListeners(own.signal);
+      if (when === "before") own.abort(reason);
+      const sink = open(hang);
+      for (const n of [1, 2]) sink.tryPush(n);
+      const closing = rejection(sink.close({ signal: own.signal }));
+      await turn();
+      own.abort(reason);
+      assertStrictEquals(await closing, reason);
+      assertStrictEquals(await rejection(sink.closed), reason);
+      assertEquals([sink.stats.discarded, listeners.live], [1, 0]);
+    });
+  }
+
+  timed(`${name}.close() without an end to its patience has no timer [5.24]`, async (clock) => {
+    for (const options of [undefined, {}, { timeout: undefined }, { timeout: Infinity }]) {
+      const sink = open(hang);
+      sink.tryPush(1);
+      const closing = rejection(sink.close(options));
+      assertEquals(clock.pending, 0);
+      await sink.abort("over");
+      assertEquals(await closing, "over");
+    }
+  });
+
+  timed(
+    `${name}.close() of a locked sink starts no timer and does not look at its signal [5.24] [5.12]`,
+    async (clock) => {
+      const sink = open((n) => n);
+      const writer = sink.getWriter();
+      const options = { timeout: 5, signal: AbortSignal.abort("no") };
+      assert(await rejection(sink.close(options)) instanceof TypeError);
+      assertEquals([clock.pending, sink.tryPush(1)], [0, true]);
+      await writer.close();
+    },
+  );
+
+  test(`${name}.close() with wrong options rejects, and nothing has happened [5.24] [7.2] [F-01] [F-03]`, async () => {
+    const kinds: unknown[] = [5, null, "5", new AbortController().signal, { timeout: "5" }];
+    kinds.push({ timeout: null }, { signal: {} }, { signal: null });
+    const values = [0, -1, NaN, 2 ** 31].map((timeout) => ({ timeout }));
+    for (const options of [...kinds, ...values]) {
+      const sink = open((n) => n);
+      const close = sink.close.bind(sink) as (options: unknown) => Promise<void>;
+      const error = await rejection(close(options));
+      const Wrong = kinds.includes(options) ? TypeError : RangeError;
+      assert(error instanceof Wrong && error.message.startsWith(`${name}: option`));
+      assertEquals(sink.tryPush(1), true);
+      await sink.close();
+    }
   });
 }

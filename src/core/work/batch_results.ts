@@ -81,9 +81,9 @@ function judge(entry: unknown): unknown {
   return isError(entry) ? new Wrong(entry) : entry;
 }
 
-/** Whether it is an error, of any realm. */
+/** Whether it is an error, of any realm. What has no message is no error, and costs next to nothing. */
 function isError(value: unknown): boolean {
-  return typeof value === "object" && value !== null &&
+  return typeof value === "object" && value !== null && "message" in value &&
     (value instanceof Error ||
       /^\[object (Error|DOMException)]$/.test(Object.prototype.toString.call(value)));
 }

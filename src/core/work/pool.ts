@@ -1,5 +1,6 @@
 import { CallContext, type HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
+import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
@@ -52,9 +53,8 @@ export class Pool<J extends Keyed> {
     if (key) this.#keyed = new KeyedQueue();
     this.#queue = this.#keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
-    const message = `${owner}: the handler has not settled within ${timeout} ms`;
     this.#timeouts = new TimeoutQueue(timeout, (worker) => {
-      const reason = new DOMException(message, "TimeoutError");
+      const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
       // Its handler may still be at it, so the worker is not used again.
       worker.dismissed = true;
       this.#workers.delete(worker);

@@ -1,5 +1,6 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
+import { after } from "../shared/late.ts";
 import {
   Deferred,
   isThenable,
@@ -51,6 +52,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #moving = false;
   /** The `consume` calls that are under way. */
   readonly #pumps = new Set<Pump<T>>();
+  /** Stop the clock of each `onError` that is at it. */
+  readonly #clocks = new Set<() => void>();
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
@@ -59,13 +62,14 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     this.#batches = batches?.(this);
   }
 
+  /** Who it is, in messages. */
+  get owner(): string {
+    return this.#options.owner;
+  }
+
   /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
   get closed(): Promise<void> {
     return this.#closed.promise;
-  }
-
-  get owner(): string {
-    return this.#options.owner;
   }
 
   get stats(): SinkStats & { batches?: number } {
@@ -199,6 +203,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     }
     for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
+    for (const stop of this.#clocks) stop();
     this.#closed.reject(error);
     if (heard) this.#hear();
     // Who takes the lock in this turn is told.
@@ -286,12 +291,33 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       const handled = job.snapshot
         ? runWithin(job.snapshot, onError as (...args: unknown[]) => unknown, error, ...told)
         : onError(error, ...told as never[]);
-      if (isThenable(handled)) {
-        return whenSettled(handled, () => {}, (thrown) => this.error(thrown));
-      }
+      if (isThenable(handled)) return this.#bounded(handled, error);
     } catch (thrown) {
       this.error(thrown);
     }
+  }
+
+  /** Resolves when that `onError` is over, by itself or by the clock: then the sink is errored. */
+  #bounded(handled: PromiseLike<unknown>, failure: unknown): Promise<void> {
+    const { owner, timeout } = this.#options;
+    return new Promise((release) => {
+      const over = (): void => {
+        stop();
+        this.#clocks.delete(stop);
+        release();
+      };
+      // An end ends the timeouts, too.
+      const limit = this.#failure ? Infinity : timeout;
+      const stop = after(limit, `${owner}: onError has not settled`, (late) => {
+        this.error(Object.defineProperty(late, "cause", { value: failure }));
+        over();
+      });
+      this.#clocks.add(stop);
+      whenSettled(handled, over, (thrown) => {
+        this.error(thrown);
+        over();
+      });
+    });
   }
 
   onRelease(job: WorkJob<T, P>): void {
