@@ -251,3 +251,23 @@ test("Fanout whose only handler awaits room in its own full sink is ended by tim
     assertEquals(fanout.stats, counts({ accepted: 3, done: 2, failed: 1 }));
     assertEquals(clock.pending, 0);
   }));
+
+for (
+  const [how, settle] of Object.entries({
+    "at once": () => {},
+    "later": () => Promise.resolve(),
+  })
+) {
+  test(`Fanout whose handlers start inside one another until the stack ends counts them all, and drains: settling ${how} [5.34] [3]`, async () => {
+    const COUNT = 20_000;
+    for (const key of [undefined, (n: number) => n]) {
+      const fanout: Fanout<number> = new Fanout((n: number) => {
+        if (n < COUNT) assertEquals(fanout.tryPush(n + 1), true);
+        return settle();
+      }, { concurrency: Number.MAX_SAFE_INTEGER, capacity: 1, key });
+      assertEquals(fanout.tryPush(1), true);
+      await fanout.close();
+      assertEquals(fanout.stats, counts({ accepted: COUNT, done: COUNT }));
+    }
+  });
+}

@@ -42,7 +42,8 @@ export class Pool<J extends Keyed> {
   /** A stack of those without a job. */
   #free: Worker<J> | undefined;
   #running = 0;
-  #filling = false;
+  /** How many handlers have started inside one another. */
+  #depth = 0;
 
   constructor(
     host: PoolHost<J>,
@@ -81,15 +82,15 @@ export class Pool<J extends Keyed> {
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
   fill(): void {
     if (this.#running >= this.#concurrency) return;
-    const outermost = !this.#filling;
-    this.#filling = true;
+    // The loop that is further out starts it, where there is stack for what comes after a handler.
+    if (this.#depth > SHALLOW && !hasStack()) return;
+    this.#depth++;
     while (this.#running < this.#concurrency) {
       const job = this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
     }
-    if (!outermost) return;
-    this.#filling = false;
+    if (--this.#depth > 0) return;
     this.#host.onIdle();
   }
 
@@ -166,7 +167,24 @@ export class Pool<J extends Keyed> {
     this.#keyed?.release(job);
     this.#host.onRelease(job);
     // Where a handler settles at once, the loop that started it goes on.
-    if (!this.#filling) this.fill();
+    if (this.#depth === 0) this.fill();
+  }
+}
+
+/** So many handlers may start inside one another without a look at the stack, which takes its time. */
+const SHALLOW = 16;
+
+/** What must fit on the stack for a handler to start inside another: 64 kB. Made on first use. */
+let spare: [] | undefined;
+
+function nothing(): void {}
+
+function hasStack(): boolean {
+  try {
+    nothing.apply(undefined, spare ??= Array(8192).fill(0) as []);
+    return true;
+  } catch {
+    return false;
   }
 }
 
