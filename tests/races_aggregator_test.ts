@@ -357,7 +357,7 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(4, TIMEOUT),
     ...orders("flush", "close", "abort"),
   }),
-  every("aggregator-submit", { concurrency: 1 }, {
+  every("aggregator-submit", { concurrency: 1, onError: "sync" }, {
     ...items(["push", "submit"]),
     ...ends("done", "fails", "one", "count"),
     ...pass(4),
