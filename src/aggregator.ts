@@ -8,6 +8,7 @@
 
 import type { Collector } from "./core/batch/batch_buffer.ts";
 import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import { check, LINGER, readOptions } from "./core/shared/options.ts";
 import { BatchTable } from "./core/work/batch_table.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
@@ -109,8 +110,9 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   linger?: number | undefined;
   /**
-   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`. A
-   * key whose items come faster than they are handled may fill it.
+   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`, or
+   * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
+   * may fill it.
    *
    * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
    */
@@ -139,6 +141,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.
+ * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
  *
  * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
  * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`
@@ -244,9 +247,9 @@ function open<T, B>(
   handler: AggregatorHandler<B>,
   options: AggregatorOptions<T, B> | undefined,
 ): WorkQueue<T, B> {
-  const owner = "Aggregator";
   const rules = { ...LIMITS, ...SINK, linger: LINGER };
-  const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
+  const values = readOptions<AggregatorOptions<T, B>>("Aggregator", options, rules);
+  const owner = titleOf("Aggregator", values.name);
   const complete = completeOptions(owner, handler, values);
   const { linger = 1000, collector, weigh, key, onError, onDiscard } = values;
   const { maxItems, collect } = completeLimits(owner, values);

@@ -8,7 +8,8 @@
 
 import type { Collector } from "./core/batch/batch_buffer.ts";
 import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
-import { FUNCTION, LINGER, readOptions, SIGNAL } from "./core/shared/options.ts";
+import { titleOf } from "./core/shared/describe.ts";
+import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { readableFrom } from "./core/stage/from.ts";
@@ -64,6 +65,8 @@ export interface BatchStreamOptions<T, B = T[]> {
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `BatchStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -186,7 +189,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** The batches. */
@@ -275,15 +278,16 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
 function open<T, B>(
   options: number | BatchStreamOptions<T, B> | undefined,
 ): StageController<T, B, BatchStage<T, B>> {
-  const owner = "BatchStream";
   const given = typeof options === "number" ? { maxItems: options } : options;
-  const rules = { ...LIMITS, linger: LINGER, onDiscard: FUNCTION, signal: SIGNAL };
-  const values = readOptions<BatchStreamOptions<T, B>>(owner, given, rules);
+  const rules = { ...LIMITS, linger: LINGER, onDiscard: FUNCTION, signal: SIGNAL, name: NAME };
+  const values = readOptions<BatchStreamOptions<T, B>>("BatchStream", given, rules);
+  const owner = titleOf("BatchStream", values.name);
   const { linger = Infinity, signal, onDiscard } = values;
   const collector = completeLimits(owner, values).collect();
   return new StageController(
     (controller) => new BatchStage(controller, collector, linger),
     signal,
+    owner,
     onDiscard,
   );
 }

@@ -8,11 +8,13 @@
 
 import { byteLength, measure } from "./core/batch/byte_length.ts";
 import { completeLimits, OVERSIZE } from "./core/batch/item_collector.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   FUNCTION,
   LIMIT_OR_NONE,
   LINGER,
+  NAME,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
@@ -32,6 +34,7 @@ const OPTIONS = {
   linger: LINGER,
   onDiscard: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /**
@@ -79,6 +82,8 @@ export interface ChunkStreamOptions<T> {
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `ChunkStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -124,7 +129,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** The batches. */
@@ -218,9 +223,9 @@ const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 function open<T>(
   options: number | ChunkStreamOptions<T>,
 ): StageController<T, T[], BatchStage<T, T[]>> {
-  const owner = "ChunkStream";
   const given = typeof options === "number" ? { maxBytes: options } : options;
-  const values = readOptions<ChunkStreamOptions<T>>(owner, given, OPTIONS);
+  const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", given, OPTIONS);
+  const owner = titleOf("ChunkStream", values.name);
   const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
   const { maxItems = Infinity, oversize, linger = Infinity, onDiscard, signal } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
@@ -229,6 +234,7 @@ function open<T>(
   return new StageController(
     (controller) => new BatchStage(controller, collector, linger),
     signal,
+    owner,
     onDiscard,
   );
 }

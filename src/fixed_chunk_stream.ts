@@ -6,7 +6,8 @@
  * @module
  */
 
-import { check, LIMIT, readOptions, SIGNAL } from "./core/shared/options.ts";
+import { titleOf } from "./core/shared/describe.ts";
+import { check, LIMIT, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { FixedChunkStage, type FixedChunkStats } from "./core/stage/fixed_chunk_stage.ts";
 import { readableFrom } from "./core/stage/from.ts";
@@ -14,7 +15,7 @@ import { openPair, type Pair, StageController, TransformBase } from "./core/stag
 
 export type { FixedChunkStats, Source };
 
-const OPTIONS = { size: LIMIT, signal: SIGNAL };
+const OPTIONS = { size: LIMIT, signal: SIGNAL, name: NAME };
 
 /** Options of {@linkcode FixedChunkStream}. */
 export interface FixedChunkStreamOptions {
@@ -22,6 +23,8 @@ export interface FixedChunkStreamOptions {
   size: number;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `FixedChunkStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -65,7 +68,7 @@ export class FixedChunkStream
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** The pieces. */
@@ -134,9 +137,10 @@ export class FixedChunkStream
 function open(
   options: number | FixedChunkStreamOptions,
 ): StageController<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>, FixedChunkStage> {
-  const owner = "FixedChunkStream";
   const given = typeof options === "number" ? { size: options } : options;
-  const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, given, OPTIONS);
+  const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", given, OPTIONS);
+  const { size, signal, name } = values;
+  const owner = titleOf("FixedChunkStream", name);
   check(owner, "size", size!, LIMIT);
-  return new StageController((controller) => new FixedChunkStage(controller, size!), signal);
+  return new StageController((controller) => new FixedChunkStage(controller, size!), signal, owner);
 }

@@ -7,12 +7,14 @@
  */
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FLAG,
   FUNCTION,
   LIMIT,
+  NAME,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
@@ -32,6 +34,7 @@ const OPTIONS = {
   onError: FUNCTION,
   onDiscard: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /** What a {@linkcode MapStream} does with an item. */
@@ -85,6 +88,8 @@ export interface MapStreamOptions<T> {
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `MapStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -140,34 +145,7 @@ export interface MapStreamOptions<T> {
  * @typeParam T The type of the items.
  * @typeParam R The type of the results.
  */
-export class MapStream<T, R> extends TransformBase<T, R> {
-  readonly #pair: Pair<T, R, MapStage<T, R>>;
-
-  /**
-   * Makes a stream.
-   *
-   * @param fn What is called for each item.
-   * @param options The bounds, and the order.
-   * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range, or `capacity` less than `concurrency`.
-   */
-  constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
-    const controller = open(fn, options);
-    super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
-  }
-
-  /** The results. */
-  override get readable(): ReadableStream<R> {
-    return this.#pair.readable;
-  }
-
-  /** Takes the items. */
-  override get writable(): WritableStream<T> {
-    return this.#pair.writable;
-  }
-
+export interface MapStream<T, R> extends TransformStream<T, R> {
   /**
    * What has become of the items: `accepted = waiting + running + done + failed + discarded`.
    *
@@ -182,10 +160,34 @@ export class MapStream<T, R> extends TransformBase<T, R> {
    * assertEquals({ accepted, done }, { accepted: 1, done: 1 });
    * ```
    */
-  get stats(): MapStats {
-    return this.#pair.stage.stats;
-  }
+  readonly stats: MapStats;
+}
 
+/**
+ * Makes a {@linkcode MapStream}: `new MapStream(fn, options)`.
+ *
+ * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range, or `capacity` less than `concurrency`.
+ */
+// The types of a class could not infer the results of a function that is asynchronous for some items.
+export const MapStream: {
+  /**
+   * Makes a stream.
+   *
+   * @param fn What is called for each item.
+   * @param options The bounds, and the order.
+   */
+  new <T, R>(fn: MapFunction<T, R>, options?: MapStreamOptions<T>): MapStream<T, R>;
+  /**
+   * Makes a stream whose function is asynchronous for some items.
+   *
+   * @param fn What is called for each item.
+   * @param options The bounds, and the order.
+   */
+  new <T, H>(
+    fn: (item: T, context: HandlerContext) => H,
+    options?: MapStreamOptions<T>,
+  ): MapStream<T, Awaited<H>>;
   /**
    * Results for a source that is at hand, read by a plain loop: cheaper than a pipe, and otherwise
    * the same.
@@ -212,22 +214,62 @@ export class MapStream<T, R> extends TransformBase<T, R> {
    * assertEquals(doubled, [2, 4, 6]);
    * ```
    */
+  from<T, R>(
+    source: Source<T>,
+    fn: MapFunction<T, R>,
+    options?: MapStreamOptions<T>,
+  ): ReadableStream<R>;
+  /**
+   * The same for a function that is asynchronous for some items.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string.
+   * @param fn What is called for each item.
+   * @param options Those of the constructor.
+   * @returns The results.
+   */
+  from<T, H>(
+    source: Source<T>,
+    fn: (item: T, context: HandlerContext) => H,
+    options?: MapStreamOptions<T>,
+  ): ReadableStream<Awaited<H>>;
+} = class<T, R> extends TransformBase<T, R> {
+  readonly #pair: Pair<T, R, MapStage<T, R>>;
+
+  constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
+    const controller = open(fn, options);
+    super();
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    this.#pair = openPair(controller, this);
+  }
+
+  override get readable(): ReadableStream<R> {
+    return this.#pair.readable;
+  }
+
+  override get writable(): WritableStream<T> {
+    return this.#pair.writable;
+  }
+
+  get stats(): MapStats {
+    return this.#pair.stage.stats;
+  }
+
   static from<T, R>(
     source: Source<T>,
-    fn: (item: T, context: HandlerContext) => R | NoInfer<PromiseLike<Awaited<R>>>,
+    fn: MapFunction<T, R>,
     options?: MapStreamOptions<T>,
-  ): ReadableStream<Awaited<R>> {
-    return readableFrom("MapStream", source, open(fn as MapFunction<T, Awaited<R>>, options));
+  ): ReadableStream<R> {
+    return readableFrom("MapStream", source, open(fn, options));
   }
-}
+} as never;
 
 function open<T, R>(
   fn: MapFunction<T, R>,
   options: MapStreamOptions<T> | undefined,
 ): StageController<T, R, MapStage<T, R>> {
-  const owner = "MapStream";
-  check(owner, "fn", fn, FUNCTION);
-  const values = readOptions<MapStreamOptions<T>>(owner, options, OPTIONS);
+  check("MapStream", "fn", fn, FUNCTION);
+  const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
+  const owner = titleOf("MapStream", values.name);
   const { concurrency = 1, capacity = concurrency, key, ordered = !key, timeout = Infinity } =
     values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
@@ -237,6 +279,7 @@ function open<T, R>(
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     signal,
+    owner,
     onDiscard,
   );
 }

@@ -8,10 +8,12 @@
 
 import { Call, type FlightResult } from "./core/flight/call.ts";
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { describe, titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FUNCTION,
+  NAME,
   readOptions,
   readSignal,
   type Rule,
@@ -27,7 +29,7 @@ const CACHE: Rule = [
   (cache: Record<string, unknown> | null) =>
     ["get", "set", "has", "delete"].every((name) => typeof cache?.[name] === "function"),
 ];
-const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION };
+const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION, name: NAME };
 
 /**
  * Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. It
@@ -67,6 +69,8 @@ export interface SingleflightOptions<K, V> {
    * @default {Infinity}
    */
   forgetAfter?: number | undefined;
+  /** What it is called in messages and by `console.log`, such as `Singleflight "mails"`. */
+  name?: string | undefined;
 }
 
 /** Options of one call: any object with a `signal`, such as a handler's context. */
@@ -167,6 +171,7 @@ export class Singleflight<K = string, V = unknown> {
   readonly #clone: ((value: V) => V) | undefined;
   readonly #cache: FlightCache<K, V> | undefined;
   readonly #forgetAfter: number;
+  readonly #owner: string;
   readonly #stats = { running: 0, executions: 0, shared: 0, hits: 0 };
   readonly #onDeserted = (call: Call<K, V>): void => this.#drop(call);
 
@@ -179,6 +184,8 @@ export class Singleflight<K = string, V = unknown> {
    */
   constructor(options?: SingleflightOptions<K, V>) {
     const values = readOptions<SingleflightOptions<K, V>>("Singleflight", options, OPTIONS);
+    this.#owner = titleOf("Singleflight", values.name);
+    describe(this, this.#owner);
     this.#clone = values.clone;
     this.#cache = values.cache;
     this.#forgetAfter = values.forgetAfter ?? Infinity;
@@ -254,7 +261,7 @@ export class Singleflight<K = string, V = unknown> {
   forget(key: K): boolean {
     const call = this.#joinable(key);
     if (call) this.#drop(call);
-    const cached = atOnce(this.#cache?.has(key)) ?? false;
+    const cached = this.#atOnce(this.#cache?.has(key)) ?? false;
     if (cached) this.#cache!.delete(key);
     return call !== undefined || cached;
   }
@@ -379,6 +386,7 @@ export class Singleflight<K = string, V = unknown> {
     fn: (...args: A) => H,
     options: WrapOptions<A, K, Awaited<H>>,
   ): ((...args: A) => Promise<Awaited<H>>) & { readonly flight: Singleflight<K, Awaited<H>> };
+  /** @ignore It has the types of the first. */
   static wrap<A extends unknown[], K, V>(
     fn: (...args: A) => V | PromiseLike<V>,
     options: WrapOptions<A, K, V>,
@@ -402,13 +410,13 @@ export class Singleflight<K = string, V = unknown> {
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
     try {
-      const signal = readSignal("Singleflight", options);
+      const signal = readSignal(this.#owner, options);
       if (signal?.aborted) throw signal.reason;
-      if (typeof fn !== "function") check("Singleflight", "fn", fn, FUNCTION);
+      if (typeof fn !== "function") check(this.#owner, "fn", fn, FUNCTION);
       if (this.#cache) {
         // `get` comes first: between the two a value may expire.
-        const kept = atOnce(this.#cache.get(key));
-        if (kept !== undefined || atOnce(this.#cache.has(key))) {
+        const kept = this.#atOnce(this.#cache.get(key));
+        if (kept !== undefined || this.#atOnce(this.#cache.has(key))) {
           this.#stats.hits++;
           const clone = this.#clone;
           const value = clone ? clone(kept as V) : kept as V;
@@ -419,7 +427,7 @@ export class Singleflight<K = string, V = unknown> {
       }
       const joined = this.#joinable(key);
       if (joined && !joined.outcome) {
-        throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
+        throw new Error(`${this.#owner}: the function for key ${show(key)} waits for itself`);
       }
       const call = joined ?? new Call<K, V>(key, this.#onDeserted);
       const alone = detailed || signal !== undefined || this.#clone !== undefined;
@@ -465,7 +473,7 @@ export class Singleflight<K = string, V = unknown> {
     const current = this.#current(call);
     this.#drop(call);
     try {
-      if (current) atOnce(this.#cache?.set(call.key, value));
+      if (current) this.#atOnce(this.#cache?.set(call.key, value));
     } catch (error) {
       return call.fail(error);
     }
@@ -504,12 +512,12 @@ export class Singleflight<K = string, V = unknown> {
   #drop(call: Call<K, V>): void {
     if (this.#current(call)) this.#calls.delete(call.key);
   }
-}
 
-/** What a cache answers: a promise would be taken for a value that is there. */
-function atOnce<T>(answer: T): T {
-  if (!isThenable(answer)) return answer;
-  markHandled(Promise.resolve(answer));
-  const rule = "answer at once, not with a promise: look it up inside the function";
-  throw new TypeError(`Singleflight: option "cache" must ${rule}`);
+  /** What the cache answers: a promise would be taken for a value that is there. */
+  #atOnce<T>(answer: T): T {
+    if (!isThenable(answer)) return answer;
+    markHandled(Promise.resolve(answer));
+    const rule = "answer at once, not with a promise: look it up inside the function";
+    throw new TypeError(`${this.#owner}: option "cache" must ${rule}`);
+  }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { describe } from "./core/shared/describe.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
@@ -38,21 +39,30 @@ export interface SinkOptions<T> {
    */
   timeout?: number | undefined;
   /**
-   * Is given the accepted items that an abort or a failure found waiting, with its reason: in order,
-   * and in an `Aggregator` with a `key` in the order of each key.
-   * What was running then is not among them: its handler knows by `context.signal`.
+   * Is given the accepted items that an abort or a failure of the sink found waiting, with its reason:
+   * in order, and in an `Aggregator` with a `key` in the order of each key.
+   *
+   * A handler that was running then knows by `context.signal`. If it ends with the echo of it, its items
+   * are given up as well, and given to `onDiscard` then: an echo is the reason itself, any `AbortError`,
+   * and an error whose `cause` is the reason. Any other failure goes to `onError`, if there is one. So
+   * these two know each item that was not done, submitted ones among them.
+   *
+   * After that, one by one, the items that `consume` had read and could not bring in, also at a `close()`.
+   *
    * A throw in it surfaces as an uncaught error.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /**
    * Called for each item when it is pushed, submitted, consumed or written; what it returns runs the handler for that item:
-   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context. Through
-   * `pipeTo`, the context is that of the sink's construction. A throw goes to the caller, and
-   * nothing is accepted.
+   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context, to `onError` as
+   * well. Through `pipeTo`, the context is that of the sink's construction. A throw goes to the caller,
+   * and nothing is accepted. Without it the handler and `onError` run in any context.
    */
   snapshot?: (() => Runner) | undefined;
   /** Aborts the sink with its reason, also while the sink is locked. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `Fanout "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -72,6 +82,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     super(work, { highWaterMark: 1, size: undefined as never });
     this.#queue = work;
     work.locked = () => this.locked;
+    describe(this, work.owner);
   }
 
   /**
@@ -211,10 +222,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * A synchronous source whose handler is synchronous too is consumed in one go, and nothing else runs
    * meanwhile.
    *
+   * It waits for its own items, and no others; an `Aggregator` hands over the open batches that hold one
+   * of them when the source is over.
+   *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
-   * @returns Resolves when all of it has settled. Rejects with the error of the source; and, which
-   * cancels the source, with that of the sink, with what `key` or `snapshot` throws, or with a
-   * `TypeError` at `close()`.
+   * @returns Resolves when all of it has settled. Rejects with the sink's error, at once; and when its
+   * items have settled, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
+   * throws, or with a `TypeError` at `close()`. All but the second cancel the source. An item that was
+   * read and could not be brought in at an end of the sink goes to `onDiscard`.
    *
    * @example
    * ```ts
@@ -232,7 +247,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits for what was accepted before the call. An `Aggregator` hands its open batches over at once.
+   * Waits for what was accepted before the call, and for the calls that wait for room then. An
+   * `Aggregator` hands its open batches over at once, and theirs when the last of them has come in.
    *
    * A handler that awaits it waits for itself; `timeout` ends that.
    *
@@ -297,12 +313,17 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(fanout.stats.done, 1);
    * ```
    */
-  override close(): Promise<void> {
-    if (!this.locked) {
-      const failure = this.#queue.refuse();
-      if (failure) return Promise.reject(failure.error);
+  override async close(): Promise<void> {
+    if (this.locked) return super.close();
+    const queue = this.#queue;
+    const failure = queue.refuse();
+    if (failure) throw failure.error;
+    try {
+      await super.close();
+    } catch (error) {
+      // Where an abort had no reason, the stream has none.
+      throw (queue.refuse() ?? { error }).error;
     }
-    return super.close();
   }
 
   /**
@@ -310,9 +331,12 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * every call that waits rejects with the reason. Where the sink is locked, abort it by the writer
    * or by `signal`; in a handler or a hook, by `signal`.
    *
-   * @param reason What every later call rejects with. Without one, an `AbortError`.
-   * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Rejects with a
-   * `TypeError` where the sink is locked, and with the reason where it was closing.
+   * @param reason What every call that waits, and every later one, rejects with. Without one, an
+   * `AbortError`; only `writer.closed` and the writes that a writer has queued reject with `undefined`
+   * then, as the standard has it.
+   * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Where a `close()` is
+   * under way, that rejects with the reason. (`writer.abort()` rejects then, too, as the standard has
+   * it.) Rejects with a `TypeError` where the sink is locked.
    *
    * @example
    * ```ts
@@ -330,8 +354,10 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     // By user code that an abort calls: the stream would take this reason.
     if (this.#aborting) return resolved();
     this.#aborting = true;
+    const { locked } = this;
     try {
-      return super.abort(reason);
+      const aborted = super.abort(reason);
+      return locked ? aborted : aborted.catch(() => {});
     } finally {
       this.#aborting = false;
     }

@@ -6,10 +6,12 @@
  * @module
  */
 
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FUNCTION,
+  NAME,
   readOptions,
   type Rule,
   SIGNAL,
@@ -50,6 +52,8 @@ export interface ThrottleOptions {
 export interface ThrottleStreamOptions extends ThrottleOptions {
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `ThrottleStream "mails"`. */
+  name?: string | undefined;
 }
 
 /** A throttled function. */
@@ -199,7 +203,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
     const controller = open<T>(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** What passes. */
@@ -284,13 +288,14 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
 }
 
 function open<T>(options: ThrottleStreamOptions): StageController<T, T, ThrottleStage<T>> {
-  const owner = "ThrottleStream";
-  const rules = { ...OPTIONS, signal: SIGNAL };
-  const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
+  const rules = { ...OPTIONS, signal: SIGNAL, name: NAME };
+  const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
+  const owner = titleOf("ThrottleStream", values.name);
   const { interval, edge } = complete(owner, values);
   return new StageController(
     (controller) => new ThrottleStage<T>(controller, interval, edge),
     values.signal,
+    owner,
   );
 }
 

@@ -215,3 +215,35 @@ for (const how of ["cancels", "throws"] as const) {
     });
   }
 }
+
+for (const how of ["cancels", "throws"] as const) {
+  test(`BatchStream rejects the write that waited when its collector ${how} as it comes in, and from tells of it [4.13] [4.11]`, async () => {
+    for (const front of ["write", "from"] as const) {
+      const { told, onDiscard } = teller();
+      let adds = 0;
+      let end = () => {};
+      const act = (at: "add" | "take") => {
+        if (at === "take" || ++adds < 2) return;
+        if (how === "throws") throw "the end";
+        end();
+      };
+      const fits = () => false;
+      const collector = () => Object.assign(new Acting(9, act), { fits });
+      const stream = new BatchStream({ collector, onDiscard });
+      const readable = front === "write"
+        ? stream.readable
+        : BatchStream.from(["a", "b"], { collector, onDiscard });
+      const reader = readable.getReader();
+      end = () => void reader.cancel("the end");
+      const writer = stream.writable.getWriter();
+      for (const promise of [writer.closed, writer.ready, reader.closed]) promise.catch(() => {});
+      if (front === "write") await writer.write("a");
+      const waits = front === "write" ? reasonOf(writer.write("b")) : undefined;
+      await turn();
+      await reader.read().catch(() => {});
+      await turn();
+      if (waits) assertEquals(await waits, "the end");
+      assertEquals(told, waits ? [] : [[["b"], "the end"]]);
+    }
+  });
+}

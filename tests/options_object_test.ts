@@ -80,7 +80,6 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
         `${option}s`,
         option.slice(1),
         option.toUpperCase() === option ? option : `${option[0]!.toUpperCase()}${option.slice(1)}`,
-        // Two letters.
         `${option}Ms`,
         `${option.slice(0, -2)}${option.at(-1)}${option.at(-2)}`,
       ];
@@ -116,13 +115,15 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
   test(`${name} throws a TypeError when the options are no object [7] [F-01]`, () => {
     const wrong: [unknown, string][] = [
       [null, "null"],
-      ["5", '"5"'],
-      [true, "true"],
-      [5n, "5n"],
-      [Symbol("five"), "Symbol(five)"],
-      [() => {}, "a function"],
+      ["5", "String"],
+      [true, "Boolean"],
+      [5n, "BigInt"],
+      [Symbol("five"), "Symbol"],
+      [() => {}, "Function"],
     ];
-    if (!["BatchStream", "ChunkStream", "FixedChunkStream"].includes(owner)) wrong.push([5, "5"]);
+    if (!["BatchStream", "ChunkStream", "FixedChunkStream"].includes(owner)) {
+      wrong.push([5, "Number"]);
+    }
     for (const [options, shown] of wrong) {
       const error = assertThrows(() => make(options), TypeError);
       assertEquals(error.message, `${owner}: options must be a plain object; got ${shown}`);
@@ -144,7 +145,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     ];
     for (const [options, shown] of wrong) {
       const error = assertThrows(() => make(options), TypeError);
-      const said = `${owner}: options must be a plain object; got an instance of ${shown}`;
+      const said = `${owner}: options must be a plain object; got ${shown}`;
       assertEquals(error.message, said);
     }
     const frozen = Object.freeze({ ...least });

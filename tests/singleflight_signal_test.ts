@@ -121,12 +121,12 @@ test("Singleflight.do() rejects when its options are wrong, and starts nothing [
     [{ signal: null }, 'Singleflight: option "signal" must be an AbortSignal; got null'],
     [{ signal: {} }, 'Singleflight: option "signal" must be an AbortSignal; got an object'],
     [null, "Singleflight: options must be an object; got null"],
-    [0, "Singleflight: options must be an object; got 0"],
-    ["", 'Singleflight: options must be an object; got ""'],
-    [AbortSignal.abort, "Singleflight: options must be an object; got a function"],
+    [0, "Singleflight: options must be an object; got Number"],
+    ["", "Singleflight: options must be an object; got String"],
+    [AbortSignal.abort, "Singleflight: options must be an object; got Function"],
     [
       new AbortController().signal,
-      "Singleflight: options must be an object; got an instance of AbortSignal",
+      "Singleflight: options must be an object; got AbortSignal",
     ],
   ];
   let runs = 0;

@@ -21,7 +21,11 @@ const makes: Record<string, () => Pair> = {
 };
 
 /** Writes, reads, aborts; and lets a microtask pass, or a turn. */
-const orders = "war wra rwa wmar wmra wamr twar twra trwa twmar twmra twrma twamr".split(" ");
+const orders = [
+  ..."war wra rwa wmar wmra wamr twar twra trwa twmar twmra twrma twamr".split(" "),
+  // The second write waits, and the first item is held.
+  ..."twwar twwra twtwar twtwra twmwamr".split(" "),
+];
 
 async function play({ readable, writable }: Pair, order: string): Promise<string> {
   const [writer, reader] = [writable.getWriter(), readable.getReader()];

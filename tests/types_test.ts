@@ -1,7 +1,7 @@
 /** What compilers infer of results, held by running it. `tests/consumer/types.mts` has the rest. */
 
 import { assertEquals } from "@std/assert";
-import { Aggregator, Fanout, Singleflight } from "../mod.ts";
+import { Aggregator, Fanout, MapStream, Singleflight } from "../mod.ts";
 import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
@@ -27,14 +27,21 @@ test("Aggregator may be extended, and is the class of what it makes [7.18] [5.16
   const users = new Users(async (ids) => await Promise.resolve(ids.map(String)), { linger: 0 });
   assertEquals(await users.name(1), "1");
   assertEquals([users instanceof Aggregator, users.stats.batches], [true, 1]);
-  assertEquals([Aggregator.name, Fanout.name], ["Aggregator", "Fanout"]);
+  assertEquals([Aggregator, Fanout, MapStream].map(({ name }) => name), [
+    "Aggregator",
+    "Fanout",
+    "MapStream",
+  ]);
 });
 
-test("Fanout.submit() and a function of Singleflight.wrap() are of the type that is awaited [7.18]", async () => {
+test("Fanout.submit(), a MapStream and a function of Singleflight.wrap() are of the type that is awaited [7.18]", async () => {
   const some = (id: number) => id > 0 ? "now" as const : Promise.resolve(id);
   const fanout = new Fanout(some);
   const shared = Singleflight.wrap(some, { key: (id) => id });
-  const results: Array<"now" | number> = [];
-  for (const id of [1, -1]) results.push(await fanout.submit(id), await shared(id));
-  assertEquals(results, ["now", "now", -1, -1]);
+  const mapped = MapStream.from([1, -1], some).getReader();
+  const results: Array<"now" | number | undefined> = [];
+  for (const id of [1, -1]) {
+    results.push(await fanout.submit(id), (await mapped.read()).value, await shared(id));
+  }
+  assertEquals(results, ["now", "now", "now", -1, -1, -1]);
 });

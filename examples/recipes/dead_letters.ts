@@ -1,6 +1,6 @@
 /**
  * The need: an item that cannot be handled is kept, with the reason, and holds nobody up. What
- * failed comes by `onError`, what an abort found waiting by `onDiscard`.
+ * failed comes by `onError`, what an abort has stopped by `onDiscard`.
  */
 
 // In a project of yours: from "@weir/streams".
@@ -20,8 +20,8 @@ export interface DeadLetter<T> {
 
 /**
  * A `Fanout` that goes on after a failure, and sends what it could not handle to another sink. Close
- * that one after this one. Should it fail, this one does too: no letter is lost without a word. What
- * is running at an abort is its handler's own to report: it hears of it by `signal`.
+ * that one after this one. Should it fail, this one does too: no letter is lost without a word. At an
+ * abort that is true of what runs, too, once its handler has ended: await `idle()`.
  */
 export function withDeadLetters<T, R>(
   handler: FanoutHandler<T, R>,

@@ -70,9 +70,9 @@ export const surroundings: readonly Case[] = [
     prints: [
       "[[1,2],[3]]",
       ...["[2,3]", "2,2,1", "2", "2", "3", "2 3", "7 7 7", "true"],
-      "rejected: Fanout: options must be a plain object; got an instance of Array",
-      "rejected: Fanout: options must be a plain object; got an instance of Map",
-      "rejected: Fanout: options must be a plain object; got an instance of Mails",
+      "rejected: Fanout: options must be a plain object; got Array",
+      "rejected: Fanout: options must be a plain object; got Map",
+      "rejected: Fanout: options must be a plain object; got Mails",
     ],
   },
   {

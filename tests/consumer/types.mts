@@ -129,6 +129,10 @@ export function map<T, R>(
   return new MapStream(fn, options);
 }
 
+export function mapAll<T, R>(items: T[], fn: (item: T) => Promise<R>): ReadableStream<R> {
+  return MapStream.from(items, fn, { concurrency: 4 });
+}
+
 export function once<V>(fn: (key: string) => Promise<V>): (key: string) => Promise<V> {
   return Singleflight.wrap(fn, { key: (key) => key });
 }
@@ -138,6 +142,10 @@ export function sometimes(): void {
   const some = (id: number) => id > 0 ? word : Promise.resolve(id);
   const fanout = new Fanout(some, { concurrency: 2 });
   same<typeof fanout, Fanout<number, number | "a">>(true);
+  const stream = new MapStream(some, { concurrency: 2 });
+  same<typeof stream, MapStream<number, number | "a">>(true);
+  const results = MapStream.from([1], some, { ordered: false });
+  same<typeof results, ReadableStream<number | "a">>(true);
   const flight = new Singleflight<string, number | "a">();
   const value = flight.do("key", () => some(1));
   same<typeof value, Promise<number | "a">>(true);

@@ -63,11 +63,17 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const busy = this.jobs.filter((job) => !job.over || job.held === "yes");
     this.must(busy.length < concurrency, "too many run");
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
+    // One of this key starts: `onError` of the one before it is over.
+    if (keyed) { for (const job of this.jobs) if (job.key === key) job.held = "no"; }
     this.checkStart(items);
 
     const { ends, act } = items[0]!.plan;
     const signal = timed || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
+    if (signal) {
+      const others = this.jobs.every((job) => job.signal !== signal);
+      this.must(others && !signal.aborted, "a signal of another call");
+    }
     const job: Job = { items: [...items], key, startedAt, signal, over: false, held: "no" };
     this.jobs.push(job);
     for (const item of items) item.job = job;
@@ -81,7 +87,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const { promise, resolve, reject } = gate<unknown>();
     job.settle = (end) => {
       job.settle = undefined;
-      const { failed, value } = this.outcome(job.items, end);
+      const { failed, value } = end === "gives up"
+        ? { failed: true, value: this.first ? this.first.error : this.mistake("gives up") }
+        : this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
     // Heard just before the sink hears it.
@@ -109,9 +117,14 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const [place, item] of job.items.entries()) {
       const verdict = this.verdict(job, place, outcome);
       const { failed, value } = verdict;
-      item.end = failed ? "failed" : "done";
+      const echo = failed && value === this.first?.error;
+      item.end = echo ? "discarded" : failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
-      if (failed && !item.submitted) untold.set(value, [...untold.get(value) ?? [], item]);
+      if (echo) (job.given ??= []).push(item);
+      // At the end those who submitted were told of that.
+      else if (failed && (!item.submitted || this.first)) {
+        untold.set(value, [...untold.get(value) ?? [], item]);
+      }
     }
     if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0) this.idled++;
     const [error] = untold.keys();
@@ -146,7 +159,18 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   protected discard(items: readonly Item[], reason: unknown): void {
     this.look();
+    const job = items[0]?.job;
+    if (job) {
+      const { given } = job;
+      const same = given?.length === items.length && items.every((item, n) => item === given[n]);
+      this.must(same && reason === this.first?.error, "a wrong onDiscard");
+      job.given = undefined;
+      return;
+    }
     const waiting = this.offers.slice(0, this.stats.accepted).filter(({ job }) => !job);
+    const [only] = items;
+    const late = this.#discarded > 0 || !waiting.includes(only!);
+    if (items.length === 1 && late) return this.#lose(only!, reason);
     this.must(this.#discarded === 0, "discarded twice");
     this.must(reason === this.first?.error, "discarded with a wrong reason");
     this.must(items.length === waiting.length, "not all discarded");
@@ -160,6 +184,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       item.end = "discarded";
     }
     this.#discarded += items.length;
+  }
+
+  /** A source has given it, and it could not be brought in at an end. */
+  #lose(item: Item, reason: unknown): void {
+    const refusal = this.first ? reason === this.first.error : reason instanceof TypeError;
+    this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
+    const place = this.offers.indexOf(item);
+    if (place >= 0) this.offers.splice(place, 1);
+    this.offers.splice(this.stats.accepted - 1, 0, item);
+    item.end = "discarded";
   }
 
   /** What holds at every moment, also inside. */

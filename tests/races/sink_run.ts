@@ -63,7 +63,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   protected checkEnd(): void {}
   /** A flush was called. */
   protected flushing(): void {}
-  /** A source that is consumed has given all it had. */
+  /** A source that is consumed gives no more. */
   protected consumed(_given: ReadonlySet<Item>): void {}
 
   do(step: SinkStep): void {
@@ -132,7 +132,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       case "flush":
       case "idle":
         if (order === "flush") this.flushing();
-        return this.#promises.add(order, this, () => this.sink[order]());
+        return this.#promises.add(order, this, () => this.sink[order](), {
+          covered: [...this.offers],
+        });
       case "end":
         return front.end();
       case "break":
@@ -144,7 +146,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         const reason = this.mistake(order);
         if (!this.#promises.closed && !this.#drained) this.first ??= { error: reason };
         if (order === "signal" || front.piped) this.#own.abort(reason);
-        else this.#promises.add(order, this, () => front.abort(reason));
+        else {
+          const kind = front.locked ? "writer abort" : "abort";
+          this.#promises.add(kind, this, () => front.abort(reason));
+        }
       }
     }
   }
@@ -191,12 +196,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { over, signal } of this.jobs) {
         if (!over && signal) this.must(signal.reason === this.first.error, "a handler is not told");
       }
-    } else {
-      const told = this.setup.onError === "absent" ||
-        this.jobs.every(({ untold }) => !untold?.size);
-      this.must(told, "onError is not told");
-      this.checkProgress();
-    }
+    } else this.checkProgress();
+    this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
+    const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
+    this.must(told, "onError is not told");
     if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);

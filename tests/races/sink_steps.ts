@@ -14,8 +14,11 @@ export interface SinkSetup {
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
 }
 
-/** How a handler ends: with an `Error` as the last of its results, or with one missing, in a batch. */
-export type End = "done" | "fails" | "one" | "count";
+/**
+ * How a handler ends: with an `Error` as the last of its results, or with one missing, in a batch; it
+ * gives up, with the reason of the end if that has come.
+ */
+export type End = "done" | "fails" | "one" | "count" | "gives up";
 
 /** What the handler does that is given this item; in a batch it is up to the first. */
 export interface Plan {
@@ -71,6 +74,8 @@ export interface Job {
   held: "no" | "yes" | "perhaps";
   /** What nobody but `onError` is to be told, and of which items. */
   untold?: Map<unknown, Item[]>;
+  /** What it has given up, and `onDiscard` has not been told. */
+  given?: Item[] | undefined;
   /** While its promise is open, though it may be over. */
   settle?: ((end: End) => void) | undefined;
 }

@@ -92,13 +92,6 @@ export const differences: readonly Difference[] = [
     reason: "`writer.ready` does not wait for writes made before `start` is through",
   },
   {
-    tests:
-      /^(Fanout passes undefined on at (writer.)?abort|Aggregator.abort\(\) is prompt.* undefined |\w+ ends with the first reason when )/,
-    hosts: ["workerd"],
-    effect: "fails",
-    reason: "the signal of a `WritableStream` keeps `undefined` as its reason, instead of an error",
-  },
-  {
     tests: / of which a pipe hears, where that is called in the same turn/,
     hosts: ["workerd"],
     effect: "fails",

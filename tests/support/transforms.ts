@@ -99,6 +99,7 @@ export const batch: Record<keyof BatchStreamOptions<unknown>, Option> = {
   collector: { kind: "function" },
   onDiscard: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   maxBytes: { kind: "limit or Infinity" },
@@ -108,6 +109,7 @@ const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   oversize: { kind: "word" },
   onDiscard: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
@@ -118,15 +120,18 @@ const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const fixed: Record<keyof FixedChunkStreamOptions, Option> = {
   size: { kind: "limit" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const throttled: Record<keyof ThrottleStreamOptions, Option> = {
   interval: { kind: "duration" },
   edge: { kind: "edge" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 
 const batched = {

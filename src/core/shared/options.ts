@@ -28,6 +28,13 @@ export const LIMIT_OR_NONE: Rule = [
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
+/** The same, or none. */
+export const LIMIT_OR_ZERO: Rule = [
+  "number",
+  "be an integer of at least 0, or Infinity",
+  (value: number) => value === 0 || isLimit(value) || value === Infinity,
+];
+
 /** Milliseconds; `Infinity` for never. */
 export const DURATION: Rule = [
   "number",
@@ -44,6 +51,9 @@ export const LINGER: Rule = [
 
 /** Anything that is called later. */
 export const FUNCTION: Rule = ["function", "be a function"];
+
+/** What an object is called. */
+export const NAME: Rule = ["string", "be a string"];
 
 /** Yes or no. */
 export const FLAG: Rule = ["boolean", "be a boolean"];
@@ -81,8 +91,7 @@ export function readOptions<T extends object>(
   for (const name of Reflect.ownKeys(options) as (keyof T & string)[]) {
     if (!Object.hasOwn(rules, name)) {
       const known = Object.keys(rules);
-      const near = (edits: number) => known.find((each) => isNear(String(name), each, edits));
-      const meant = near(1) ?? near(2);
+      const meant = known.find((each) => isNear(String(name), each, 2));
       const hint = meant ? `did you mean "${meant}"?` : `there are ${known.join(", ")}`;
       throw new TypeError(`${owner}: unknown option ${show(name)}; ${hint}`);
     }
@@ -106,10 +115,9 @@ export function readSignal(
 }
 
 function refuse(owner: string, rule: string, given: object | null): never {
-  const shown = given && typeof given === "object"
-    ? `an instance of ${given.constructor?.name}`
-    : show(given);
-  throw new TypeError(`${owner}: options must be ${rule}; got ${shown}`);
+  throw new TypeError(
+    `${owner}: options must be ${rule}; got ${given?.constructor?.name ?? given}`,
+  );
 }
 
 /** A value for a message. Never throws and never runs code of the value. */
@@ -122,11 +130,10 @@ export function show(value: unknown): string {
   return Object(value) === value ? "an object" : String(value);
 }
 
-/** Whether so many letters, left out, added or changed, make one name of the other. */
+/** Whether one name is the other but for so many letters that it has, or lacks. */
 function isNear(name: string, known: string, edits: number): boolean {
-  if (name === known) return true;
   const [rest, others] = [name.slice(1), known.slice(1)];
+  if (name === known) return true;
   if (name[0] === known[0]) return isNear(rest, others, edits);
-  return edits-- > 0 &&
-    (isNear(rest, known, edits) || isNear(name, others, edits) || isNear(rest, others, edits));
+  return edits-- > 0 && (isNear(rest, known, edits) || isNear(name, others, edits));
 }

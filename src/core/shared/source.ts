@@ -40,11 +40,10 @@ export function openSource<T>(owner: string, source: Source<T>): SourceReader<T>
   if (typeof given.getReader === "function") return given.getReader();
   const asynchronous = given[Symbol.asyncIterator];
   const iterate = asynchronous ?? given[Symbol.iterator];
-  const letters = typeof source === "string";
-  if (letters || !iterate) {
-    const rule = "a ReadableStream, an AsyncIterable or an Iterable";
-    const not = letters ? ", not a string, which gives its letters" : "";
-    throw new TypeError(`${owner}: source must be ${rule}${not}; got ${show(source)}`);
+  // A string would give its letters.
+  if (typeof source === "string" || !iterate) {
+    const rule = "a ReadableStream, an AsyncIterable or an Iterable, and no string";
+    throw new TypeError(`${owner}: source must be ${rule}; got ${show(source)}`);
   }
   const iterator: Iterator<T> | AsyncIterator<T> = iterate.call(source);
   return {
@@ -120,13 +119,7 @@ export class Pump<T> {
   async #read(): Promise<void> {
     const { owner, sync } = this.#reader;
     try {
-      for (let spell = SPELL; !this.#over; spell--) {
-        // Where nothing is ever waited for, others have their turn now and then.
-        if (spell === 0) {
-          spell = SPELL;
-          await undefined;
-          if (this.#over) return;
-        }
+      for (let count = 1; !this.#over; count++) {
         this.#inside = true;
         const read = this.#reader.read();
         this.#inside = (read as Step<T> | undefined)?.done === true;
@@ -134,7 +127,7 @@ export class Pump<T> {
         const step = this.#reading ? await read : read as Step<T>;
         this.#reading = false;
         if (step?.value === undefined && Object(step) !== step) {
-          throw new TypeError(`${owner}: next() of source must give an object; got ${show(step)}`);
+          throw new TypeError(`${owner}: next() must give an object; got ${show(step)}`);
         }
         if (step.done) return;
         let item = step.value as T;
@@ -155,7 +148,8 @@ export class Pump<T> {
           this.#lost?.(item, error);
         }
         const room = this.#room?.();
-        if (room) await room;
+        // Where nothing is ever waited for, others have their turn now and then.
+        if (room || count % SPELL === 0) await room;
       }
     } finally {
       this.#over = true;

@@ -35,7 +35,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
     this.duration = linger;
     this.#controller = controller;
-    if (controller.tells) this.#items = [];
+    if (controller.onDiscard) this.#items = [];
     this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
   }
 
@@ -97,7 +97,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   abort(reason: unknown): void {
     this.#discarded += this.#buffer.end();
     this.#timer.clear();
-    const items = this.#items ?? [];
+    const items = this.#items;
     this.#items = undefined;
     this.#controller.discard(items, reason);
   }
@@ -128,20 +128,20 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     const buffer = this.#buffer;
     // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
     const { empty, held } = buffer;
+    let batch: B | undefined;
     if (empty) {
       // The collector has swallowed everything: there is no batch to hand over.
-      this.#done += buffer.reset();
-      if (this.#items) this.#items = [];
+      buffer.reset();
     } else {
       this.#taking = true;
-      const batch = buffer.take();
+      batch = buffer.take();
       this.#taking = false;
       if (controller.errored) return;
-      this.#done += held;
       this.#batches++;
-      if (this.#items) this.#items = [];
-      controller.enqueue(batch);
     }
+    this.#done += held;
+    this.#items &&= [];
+    if (!empty) controller.enqueue(batch as B);
     if (controller.closeRequested) this.#finish();
     else controller.ready();
   }

@@ -47,7 +47,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   write(chunk: ArrayBuffer | ArrayBufferView): boolean {
     // Of a chunk that was pending all has been copied.
     if (this.#controller.pendingWrite) return true;
-    const bytes = bytesOf(chunk);
+    const bytes = bytesOf(this.#controller.owner, chunk);
     if (bytes.length > 0) this.#rest = bytes;
     this.#cut();
     return this.#rest === undefined;
@@ -82,7 +82,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
       const rest = this.#rest;
       if (!rest) return;
       // It may have been detached, or cut short, since its write began to wait.
-      if (rest.length === 0) throw detached();
+      if (rest.length === 0) throw detached(this.#controller.owner);
       this.#piece ??= new Uint8Array(this.#size);
       const part = rest.subarray(0, this.#size - this.#filled);
       this.#piece.set(part, this.#filled);
@@ -102,23 +102,23 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
 }
 
 /** A view of the very bytes, whatever they come as. */
-function bytesOf(chunk: unknown): Bytes {
+function bytesOf(owner: string, chunk: unknown): Bytes {
   const view = ArrayBuffer.isView(chunk) ? chunk : undefined;
   const buffer = view ? view.buffer : chunk;
   if (!isBuffer(buffer)) {
     const rule = "a chunk must be an ArrayBuffer or a view of one";
-    throw new TypeError(`FixedChunkStream: ${rule}; got ${show(chunk)}`);
+    throw new TypeError(`${owner}: ${rule}; got ${show(chunk)}`);
   }
   try {
     // Throws if the buffer is detached; so does a DataView that is asked for its offset.
     return new Uint8Array(buffer, view?.byteOffset ?? 0, (view ?? buffer).byteLength);
   } catch {
-    throw detached();
+    throw detached(owner);
   }
 }
 
-function detached(): TypeError {
-  return new TypeError("FixedChunkStream: a chunk must not be detached");
+function detached(owner: string): TypeError {
+  return new TypeError(`${owner}: a chunk must not be detached`);
 }
 
 /** By its tag and not by its class: buffers of another realm, and shared ones, are buffers too. */

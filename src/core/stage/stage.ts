@@ -1,3 +1,4 @@
+import { describe } from "../shared/describe.ts";
 import { Deferred, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 
@@ -37,9 +38,11 @@ export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
 export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
   /** Of an underlying source: not what every object may inherit. */
   readonly type: undefined;
+  readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
-  readonly #onDiscard: OnDiscard<T> | undefined;
+  /** Who is told of items that are given up. */
+  readonly onDiscard: OnDiscard<T> | undefined;
   /** Of the readable side. */
   #controller!: ReadableStreamDefaultController<R>;
   /** Tells whoever writes that this has failed. */
@@ -51,7 +54,6 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   #failure: { readonly error: unknown } | undefined;
   /** The producer has called `abort`. */
   #aborting = false;
-  readonly #advance = (): void => this.advance();
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
   /** The write, or the close, that waits for `ready`. */
@@ -64,10 +66,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   constructor(
     make: (controller: StageController<T, R>) => S,
     signal: AbortSignal | undefined,
+    owner: string,
     onDiscard?: OnDiscard<T>,
   ) {
+    this.owner = owner;
     this.#signal = signal;
-    this.#onDiscard = onDiscard;
+    this.onDiscard = onDiscard;
     this.stage = make(this as never);
   }
 
@@ -94,7 +98,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
     this.pullRequested = true;
-    queueMicrotask(this.#advance);
+    queueMicrotask(this.advance);
   }
 
   cancel(reason: unknown): void {
@@ -136,20 +140,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return this.#state === "errored";
   }
 
-  /** Whether somebody is told of items that are given up. */
-  get tells(): boolean {
-    return this.#onDiscard !== undefined;
-  }
-
   /** Something has changed: the stage hands over what it can. */
-  advance(): void {
+  readonly advance = (): void => {
     if (this.#aborting) return;
     try {
       this.stage.pull();
     } catch (error) {
       this.error(error);
     }
-  }
+  };
 
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
@@ -170,10 +169,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   }
 
   /** Tells of items that are given up. */
-  discard(items: T[], reason: unknown): void {
-    const onDiscard = this.#onDiscard;
+  discard(items: T[] | undefined, reason: unknown): void {
+    const { onDiscard } = this;
     try {
-      if (items.length > 0) onDiscard?.(items, reason);
+      if (items?.length) onDiscard?.(items, reason);
     } catch (thrown) {
       reportUncaught(thrown);
     }
@@ -237,10 +236,12 @@ export interface Pair<T, R, S> {
   readonly writable: WritableStream<T>;
 }
 
-/** Makes the two sides that a transform gives. */
+/** Makes the two sides that a transform gives, and has it shown without them. */
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
+  transform: object,
 ): Pair<T, R, S> {
+  describe(transform, controller.owner);
   // Else the platform would read what every object may inherit.
   const size = undefined as never;
   const writable = new WritableStream<T>({
@@ -253,7 +254,7 @@ export function openPair<T, R, S extends Stage<T>>(
     close: () => controller.close(),
     // The signal's reason will not do: without one it is an `AbortError`.
     abort: (reason) => controller.error(reason),
-    type: undefined,
+    type: undefined as never,
   }, { highWaterMark: 1, size });
   const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
   return { stage: controller.stage, readable, writable };

@@ -2,7 +2,7 @@ import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch, settleEntries } from "./batch_results.ts";
-import type { Counts, Epoch } from "./counts.ts";
+import type { Counts, Tally } from "./counts.ts";
 import type { Failure, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
@@ -46,10 +46,10 @@ interface PendingBatch<T, B> {
   readonly key: unknown;
   /** Its collector is being asked for the batch. */
   taking: boolean;
-  /** Both of the item that opened it, when it did: a flush may come before the batch is a job. */
+  /** Those that one of its items counts for. */
+  tallies: readonly Tally[];
+  /** Both of the item that opened it: the second is its place in the order of acceptance. */
   snapshot: Runner | undefined;
-  epoch: Epoch;
-  /** The place of that item in the order of acceptance. */
   order: number;
   /** Its place in the pool's queue, since it is due. */
   ticket: WorkJob<T, B> | undefined;
@@ -58,6 +58,8 @@ interface PendingBatch<T, B> {
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
 }
+
+const NONE: readonly Tally[] = [];
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> {
@@ -94,6 +96,7 @@ export class BatchTable<T, B> {
     key: unknown,
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
+    tallies: readonly Tally[],
   ): boolean {
     const host = this.#host;
     const { asking } = this.#options;
@@ -108,7 +111,7 @@ export class BatchTable<T, B> {
         // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.checkUsable();
         if (!host.hasRoom(key)) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result);
+        if (!this.#current(batch)) return this.add(item, key, snapshot, result, tallies);
         if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
         host.limit--;
@@ -128,7 +131,6 @@ export class BatchTable<T, B> {
     }
     if (buffer.held === 1) {
       batch.snapshot = snapshot;
-      batch.epoch = host.counts.epoch;
       batch.order = host.counts.accepted;
       batch.before = this.#newest;
       if (this.#newest) this.#newest.after = batch;
@@ -137,6 +139,11 @@ export class BatchTable<T, B> {
       this.#open.set(key, batch);
     }
     host.counts.accept();
+    if (batch.tallies !== tallies) {
+      const others = tallies.filter((tally) => !batch.tallies.includes(tally));
+      host.counts.hold(others);
+      batch.tallies = batch.tallies.length > 0 ? [...batch.tallies, ...others] : tallies;
+    }
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
@@ -149,9 +156,11 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** Makes a job of every open batch. */
-  closeAll(): void {
-    for (const batch of [...this.#open.values()]) this.#tryClose(batch);
+  /** Makes a job of every open batch, or of those with an item of `own`. */
+  closeAll(own?: Tally): void {
+    for (const batch of [...this.#open.values()]) {
+      if (!own || batch.tallies.includes(own)) this.#tryClose(batch);
+    }
   }
 
   /**
@@ -215,7 +224,7 @@ export class BatchTable<T, B> {
       key,
       taking: false,
       snapshot: undefined,
-      epoch: this.#host.counts.epoch,
+      tallies: NONE,
       order: 0,
       ticket: undefined,
       results: undefined,
@@ -231,7 +240,7 @@ export class BatchTable<T, B> {
 
   /** The batch is due: it takes its place in the queue, and gathers until its turn comes. */
   #queue(batch: PendingBatch<T, B>): void {
-    const { key, epoch, order } = batch;
+    const { key, order } = batch;
     this.#host.pool.add(
       batch.ticket = {
         next: undefined,
@@ -239,7 +248,7 @@ export class BatchTable<T, B> {
         key,
         snapshot: undefined,
         results: undefined,
-        epoch,
+        tallies: NONE,
         count: 0,
         items: [],
         order,
@@ -294,7 +303,7 @@ export class BatchTable<T, B> {
    * own is asked nothing. Throws what the collector throws, and keeps everything then.
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, epoch, order, items = [] } = batch;
+    const { buffer, key, snapshot, results, tallies, order, items = [] } = batch;
     const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
@@ -303,13 +312,14 @@ export class BatchTable<T, B> {
       batch.snapshot =
       batch.ticket =
         undefined;
+    batch.tallies = NONE;
     return {
       next: undefined,
       payload,
       key,
       snapshot,
       results,
-      epoch,
+      tallies,
       count,
       // What a handler does to its batch is not known here.
       items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
