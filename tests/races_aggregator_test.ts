@@ -319,6 +319,11 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(4),
     ...orders("flush", "idle", "close", "abort"),
   }),
+  every("aggregator-abort", { concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...orders("flush", "close", "abort", "signal"),
+  }),
   every("aggregator-inside", { concurrency: 1 }, {
     "push at once": comes("push", { ends: "at once" }),
     "push throws": comes("push", { ends: "throws" }),
@@ -373,7 +378,7 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(4, TIMEOUT),
     ...orders("flush", "close", "abort"),
   }),
-  every("aggregator-submit", { concurrency: 1 }, {
+  every("aggregator-submit", { concurrency: 1, onError: "sync" }, {
     ...items(["push", "submit"]),
     ...ends("done", "fails", "one", "count"),
     ...pass(4),

@@ -52,7 +52,7 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     const { signal } = this;
     const weigh = (item: Item) => item.weight;
     const onDiscard = (items: Item[], reason: unknown) => {
-      this.must(items.length > 0 && this.over?.reason === reason, "told of nothing, or why");
+      this.must(items.length > 0 && this.isReason(reason), "told of nothing, or why");
       this.#told.push(...items);
     };
     const ends = { linger, signal, ...(tells && { onDiscard }) };

@@ -192,6 +192,16 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done", "fails"),
     ...orders("flush", "idle", "close", "abort"),
   }),
+  every("fanout-abort", { onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...orders("close", "abort", "signal"),
+  }),
+  every("fanout-direct", { capacity: 0 }, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "close", "abort"),
+  }),
   every("fanout-inside", {}, {
     "push at once": comes("push", { ends: "at once" }),
     "push throws": comes("push", { ends: "throws" }),

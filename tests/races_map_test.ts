@@ -74,7 +74,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
       ...(keyed && { key: (item: Item) => item.key }),
       ...(skips && { onError: (error: unknown, item: Item) => this.#tell(error, item) }),
       onDiscard: (items: Item[], reason: unknown) => {
-        this.must(items.length > 0 && this.over?.reason === reason, "told of nothing, or why");
+        this.must(items.length > 0 && this.isReason(reason), "told of nothing, or why");
         this.#discarded.push(...items);
       },
     };

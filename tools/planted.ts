@@ -97,7 +97,7 @@ async function playRaces(
   const how = ["--allow-read", "--no-check", "--quiet", PRELOAD];
   const args = ["run", ...how, `tests/planted/${script}.ts`, ...names];
   const { success, output } = await deno(args, { cwd, limit: LIMIT });
-  return success ? output.trim() : "hangs";
+  return success ? output.trim().split("\n").at(-1)! : "hangs";
 }
 
 /** The test that the TAP report says has failed first, or that was running when it was stopped. */

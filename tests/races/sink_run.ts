@@ -83,8 +83,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return step.which.every(({ nth }) => nth < open);
   }
 
+  /** What runs after the end may still give its items up. */
   override get ended(): boolean {
-    return this.first !== undefined || this.#promises.closed;
+    return (this.first !== undefined || this.#promises.closed) &&
+      this.jobs.every(({ settle }) => !settle);
   }
 
   #offer(way: Way, plan: Plan): void {
