@@ -8,6 +8,7 @@
 
 import type { Collector } from "./core/batch/batch_buffer.ts";
 import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import { check, LINGER, readOptions } from "./core/shared/options.ts";
 import { BatchTable } from "./core/work/batch_table.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
@@ -36,7 +37,24 @@ export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source 
  * an `Error`; else it is not looked at, nor are the promises in it. What is no array gives no results: a
  * `submit` rejects with a `TypeError`, and pushed items are done.
  */
-export type AggregatorHandler<B> = (batch: B, context: HandlerContext) => unknown;
+export type AggregatorHandler<B, H = unknown> = (batch: B, context: HandlerContext) => H;
+
+/**
+ * An `Error` is a failure, and no result.
+ *
+ * @internal
+ */
+type Value<E> = E extends Error ? "stack" extends keyof E ? never : E : E;
+
+/**
+ * What `submit` gives, of what the handler returns: the type of an element, without errors. There is
+ * none where the handler returns no array.
+ *
+ * @typeParam H What the handler returns.
+ */
+export type AggregatorResult<H, A = Awaited<H>> = unknown extends A ? A
+  : A extends readonly (infer E)[] ? Value<Awaited<E>>
+  : never;
 
 /** What `stats` shows of an {@linkcode Aggregator}. */
 export interface AggregatorStats extends SinkStats {
@@ -61,36 +79,40 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   maxItems?: number | undefined;
   /**
-   * The most that a batch may weigh: an integer of at least 1, or `Infinity`. Needs `weigh`.
+   * The most that a batch may weigh: a number of more than 0. Needs `weigh`.
    *
    * @default {Infinity}
    */
   maxWeight?: number | undefined;
-  /** What an item weighs: a finite number of at least 0. A throw errors the sink. */
+  /** What an item weighs: a finite number of at least 0. A throw goes to the caller, and nothing is accepted. */
   weigh?: ((item: T) => number) | undefined;
   /**
-   * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or it is an
-   * `"error"` of the sink.
+   * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or the caller
+   * is told a `RangeError`, and nothing is accepted.
    *
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
   /**
    * Makes a collector of your own, instead of the four options above: one at a time, or one for each
-   * open batch where there is a `key`. A throw in it errors the sink.
+   * open batch where there is a `key`. A throw in it, or in `fits` of the collector, goes to the caller,
+   * and nothing is accepted; a throw in the other methods errors the sink.
    */
   collector?: (() => Collector<T, B>) | undefined;
   /**
    * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
    * 2147483647, or `Infinity` for never. A batch that is due goes to a free worker; where there is
-   * none it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items yields.
+   * none it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items yields,
+   * in a microtask. Where callers `await` something of their own before they submit, as those of a
+   * data loader do, take 1: it gathers them all the same.
    *
    * @default {1000}
    */
   linger?: number | undefined;
   /**
-   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`. A
-   * key whose items come faster than they are handled may fill it.
+   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`, or
+   * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
+   * may fill it.
    *
    * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
    */
@@ -112,12 +134,14 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  *   `accepted = waiting + running + done + failed + discarded`.
  * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
  *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
+ *   The batch whose first item is older starts first, so no key starves another.
  * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for them; of
  *   the others to `onError(error, items, batch)`, else it errors the sink, and is an unhandled rejection
  *   of `closed` if nobody hears of it. No worker stops.
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.
+ * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
  *
  * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
  * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`
@@ -149,7 +173,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * import { assertEquals } from "@std/assert";
  *
  * const queries: number[][] = [];
- * const users = new Aggregator<number, string>((ids) => {
+ * const users = new Aggregator((ids: number[]) => {
  *   queries.push(ids);
  *   return ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`));
  * }, { linger: 0 });
@@ -163,36 +187,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * @typeParam R The type of the result for an item.
  * @typeParam B The type of the batches.
  */
-export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
-  /**
-   * Makes a sink.
-   *
-   * @param handler What is done with each batch.
-   * @param options The limits of a batch, the bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range, or no limit is finite.
-   */
-  constructor(
-    handler: AggregatorHandler<T[]>,
-    options?: AggregatorOptions<T, T[]>,
-  );
-  /**
-   * Makes a sink whose batches are made by a collector of your own.
-   *
-   * @param handler What is done with each batch.
-   * @param options The collector, the bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or
-   * a `collector` is given beside the limits that it replaces.
-   * @throws {RangeError} If an option is out of range.
-   */
-  constructor(
-    handler: AggregatorHandler<B>,
-    options: AggregatorOptions<T, B> & { collector: () => Collector<T, B> },
-  );
-  constructor(handler: AggregatorHandler<B>, options?: AggregatorOptions<T, B>) {
-    super(open(handler, options));
-  }
-
+export interface Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
   /**
    * What has become of the items, at this moment, and how many batches there were.
    *
@@ -209,18 +204,52 @@ export class Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
    * await sums.close();
    * ```
    */
-  override get stats(): AggregatorStats {
-    return super.stats as AggregatorStats;
-  }
+  readonly stats: AggregatorStats;
 }
+
+/**
+ * Makes an {@linkcode Aggregator}: `new Aggregator(handler, options)`. What `submit` gives is inferred
+ * from the handler. Where types are given, the second is that of what the handler returns.
+ *
+ * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or a
+ * `collector` is given beside the limits that it replaces.
+ * @throws {RangeError} If an option is out of range, or no limit is finite.
+ */
+// A class cannot have its constructor infer what it is a class of. The last one is told in messages.
+export const Aggregator: {
+  /**
+   * Makes a sink whose batches are made by a collector of your own.
+   *
+   * @param handler What is done with each batch.
+   * @param options The collector, the bounds, and who is told what.
+   */
+  new <T, H, B>(
+    handler: AggregatorHandler<B, H>,
+    options: AggregatorOptions<T, B> & { collector: () => Collector<T, B> },
+  ): Aggregator<T, AggregatorResult<H>, B>;
+  /**
+   * Makes a sink.
+   *
+   * @param handler What is done with each batch.
+   * @param options The limits of a batch, the bounds, and who is told what.
+   */
+  new <T, H = unknown>(
+    handler: AggregatorHandler<T[], H>,
+    options?: AggregatorOptions<T>,
+  ): Aggregator<T, AggregatorResult<H>>;
+} = class<T, B> extends Sink<T> {
+  constructor(handler: AggregatorHandler<B>, options?: AggregatorOptions<T, B>) {
+    super(open(handler, options));
+  }
+} as never;
 
 function open<T, B>(
   handler: AggregatorHandler<B>,
   options: AggregatorOptions<T, B> | undefined,
 ): WorkQueue<T, B> {
-  const owner = "Aggregator";
   const rules = { ...LIMITS, ...SINK, linger: LINGER };
-  const values = readOptions<AggregatorOptions<T, B>>(owner, options, rules);
+  const values = readOptions<AggregatorOptions<T, B>>("Aggregator", options, rules);
+  const owner = titleOf("Aggregator", values.name);
   const complete = completeOptions(owner, handler, values);
   const { linger = 1000, collector, weigh, key, onError, onDiscard } = values;
   const { maxItems, collect } = completeLimits(owner, values);

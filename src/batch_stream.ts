@@ -8,7 +8,8 @@
 
 import type { Collector } from "./core/batch/batch_buffer.ts";
 import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
-import { LINGER, readOptions, SIGNAL } from "./core/shared/options.ts";
+import { titleOf } from "./core/shared/describe.ts";
+import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { readableFrom } from "./core/stage/from.ts";
@@ -30,7 +31,7 @@ export interface BatchStreamOptions<T, B = T[]> {
    */
   maxItems?: number | undefined;
   /**
-   * The most that a batch may weigh: an integer of at least 1, or `Infinity`. Needs `weigh`.
+   * The most that a batch may weigh: a number of more than 0. Needs `weigh`.
    *
    * @default {Infinity}
    */
@@ -57,8 +58,15 @@ export interface BatchStreamOptions<T, B = T[]> {
    * @default {Infinity}
    */
   linger?: number | undefined;
+  /**
+   * Called when the stream ends early: with the items that it gives up, and the reason. `from` also
+   * calls it with an item that it has read and can no longer use. A throw in it is an uncaught error.
+   */
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `BatchStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -78,7 +86,8 @@ export interface BatchStreamOptions<T, B = T[]> {
  *   the consumer is busy keeps growing until it is full.
  * - **Close** hands over the rest, and then closes.
  * - **Failure**: a cancel, an abort, the signal, or a throw in `weigh` or the collector errors both
- *   sides with the very reason, and what was held is counted as discarded. No timer is left.
+ *   sides with the very reason. What was held is counted as discarded, and `onDiscard` is told of it.
+ *   No timer is left.
  *
  * Choosing the numbers: `maxItems` (or `maxWeight`) is what the consumer takes best at once, such as
  * the rows of one insert; `linger` is the delay that the first item of a quiet minute can bear. 0
@@ -180,7 +189,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** The batches. */
@@ -238,10 +247,11 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * with the same rules.
    *
    * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
-   * cancels the source, and does not wait for a generator that hangs. A failure of the source
-   * errors the stream with the very error.
+   * cancels the source, and waits for it unless a read is pending: a generator may hang. A failure of
+   * the source errors the stream with the very error, after the batch of what came before it.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
+   * an `Iterable` are awaited.
    * @param options Those of the constructor.
    * @returns The batches.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
@@ -268,11 +278,16 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
 function open<T, B>(
   options: number | BatchStreamOptions<T, B> | undefined,
 ): StageController<T, B, BatchStage<T, B>> {
-  const owner = "BatchStream";
   const given = typeof options === "number" ? { maxItems: options } : options;
-  const rules = { ...LIMITS, linger: LINGER, signal: SIGNAL };
-  const values = readOptions<BatchStreamOptions<T, B>>(owner, given, rules);
-  const { linger = Infinity, signal } = values;
+  const rules = { ...LIMITS, linger: LINGER, onDiscard: FUNCTION, signal: SIGNAL, name: NAME };
+  const values = readOptions<BatchStreamOptions<T, B>>("BatchStream", given, rules);
+  const owner = titleOf("BatchStream", values.name);
+  const { linger = Infinity, signal, onDiscard } = values;
   const collector = completeLimits(owner, values).collect();
-  return new StageController((controller) => new BatchStage(controller, collector, linger), signal);
+  return new StageController(
+    (controller) => new BatchStage(controller, collector, linger),
+    signal,
+    owner,
+    onDiscard,
+  );
 }

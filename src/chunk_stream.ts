@@ -8,11 +8,13 @@
 
 import { byteLength, measure } from "./core/batch/byte_length.ts";
 import { completeLimits, OVERSIZE } from "./core/batch/item_collector.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   FUNCTION,
   LIMIT_OR_NONE,
   LINGER,
+  NAME,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
@@ -30,7 +32,9 @@ const OPTIONS = {
   byteLength: FUNCTION,
   oversize: OVERSIZE,
   linger: LINGER,
+  onDiscard: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /**
@@ -71,8 +75,15 @@ export interface ChunkStreamOptions<T> {
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
+  /**
+   * Called when the stream ends early: with the items that it gives up, and the reason. `from` also
+   * calls it with an item that it has read and can no longer use. A throw in it is an uncaught error.
+   */
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `ChunkStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -110,15 +121,15 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   /**
    * Makes a stream.
    *
-   * @param options The limits of a batch.
+   * @param options The limits of a batch; a number is `maxBytes`.
    * @throws {TypeError} If an option is of the wrong kind or unknown, or `maxBytes` is missing.
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
-  constructor(options: ChunkStreamOptions<T>) {
+  constructor(options: number | ChunkStreamOptions<T>) {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
+    this.#pair = openPair(controller, this);
   }
 
   /** The batches. */
@@ -176,10 +187,11 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * with the same rules.
    *
    * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
-   * cancels the source, and does not wait for a generator that hangs. A failure of the source
-   * errors the stream with the very error.
+   * cancels the source, and waits for it unless a read is pending: a generator may hang. A failure of
+   * the source errors the stream with the very error, after the batch of what came before it.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
+   * an `Iterable` are awaited.
    * @param options Those of the constructor.
    * @returns The batches.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
@@ -197,7 +209,10 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * assertEquals(batches, [["a", "b"], ["c"]]);
    * ```
    */
-  static from<T>(source: Source<T>, options: ChunkStreamOptions<T>): ReadableStream<T[]> {
+  static from<T>(
+    source: Source<T>,
+    options: number | ChunkStreamOptions<T>,
+  ): ReadableStream<T[]> {
     return readableFrom("ChunkStream", source, open(options));
   }
 }
@@ -205,13 +220,21 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
 const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 
 /** To the rest of the house, bytes are the weight. */
-function open<T>(options: ChunkStreamOptions<T>): StageController<T, T[], BatchStage<T, T[]>> {
-  const owner = "ChunkStream";
-  const values = readOptions<ChunkStreamOptions<T>>(owner, options, OPTIONS);
+function open<T>(
+  options: number | ChunkStreamOptions<T>,
+): StageController<T, T[], BatchStage<T, T[]>> {
+  const given = typeof options === "number" ? { maxBytes: options } : options;
+  const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", given, OPTIONS);
+  const owner = titleOf("ChunkStream", values.name);
   const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
-  const { maxItems = Infinity, oversize, linger = Infinity, signal } = values;
+  const { maxItems = Infinity, oversize, linger = Infinity, onDiscard, signal } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
   const limits = { maxItems, maxWeight, weigh, oversize };
   const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
-  return new StageController((controller) => new BatchStage(controller, collector, linger), signal);
+  return new StageController(
+    (controller) => new BatchStage(controller, collector, linger),
+    signal,
+    owner,
+    onDiscard,
+  );
 }

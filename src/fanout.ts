@@ -6,7 +6,8 @@
  * @module
  */
 
-import { readOptions } from "./core/shared/options.ts";
+import { titleOf } from "./core/shared/describe.ts";
+import { LIMIT_OR_ZERO, readOptions } from "./core/shared/options.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
 import {
@@ -34,8 +35,10 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
    */
   onError?: ((error: unknown, item: T) => unknown) | undefined;
   /**
-   * The most items that wait for a worker: an integer of at least 1. A key whose items come faster
-   * than they are handled may fill it.
+   * The most items that wait for a worker: an integer of at least 0, or `Infinity`. With 0 an item is
+   * accepted only if its handler starts at once. With `Infinity` the producer is the only bound: for a
+   * handler that pushes to its own sink, as that of a crawler does. A key whose items come faster than
+   * they are handled may fill it.
    *
    * @default {1024}
    */
@@ -62,6 +65,7 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  *   errored.
  * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and
  *   nobody waits for a handler. Where a pipe holds the lock, abort by `signal`.
+ * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
  *
  * Choosing the numbers: `concurrency` is what the other side bears, such as the connections of a
  * pool. `capacity` is how much of a burst is kept: at a full queue an item waits about
@@ -101,24 +105,44 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  * @typeParam T The type of the items.
  * @typeParam R The type of the handler's result.
  */
-export class Fanout<T, R = unknown> extends Sink<T, R> {
+export interface Fanout<T, R = unknown> extends Sink<T, R> {}
+
+/**
+ * Makes a {@linkcode Fanout}: `new Fanout(handler, options)`.
+ *
+ * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range.
+ */
+// The types of a class could not infer the result of a handler that is asynchronous for some items.
+export const Fanout: {
   /**
    * Makes a sink.
    *
    * @param handler What is done with each item.
    * @param options The bounds, and who is told what.
-   * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range.
    */
-  constructor(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>) {
+  new <T, R = unknown>(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>): Fanout<T, R>;
+  /**
+   * Makes a sink whose handler is asynchronous for some items.
+   *
+   * @param handler What is done with each item.
+   * @param options The bounds, and who is told what.
+   */
+  new <T, H>(
+    handler: (item: T, context: HandlerContext) => H,
+    options?: FanoutOptions<T>,
+  ): Fanout<T, Awaited<H>>;
+} = class<T> extends Sink<T> {
+  constructor(handler: FanoutHandler<T, unknown>, options?: FanoutOptions<T>) {
     super(open(handler, options));
   }
-}
+} as never;
 
 function open<T>(
   handler: FanoutHandler<T, unknown>,
   options: FanoutOptions<T> | undefined,
 ): WorkQueue<T, T> {
-  const owner = "Fanout";
-  return new WorkQueue(completeOptions(owner, handler, readOptions(owner, options, SINK)));
+  const rules = { ...SINK, capacity: LIMIT_OR_ZERO };
+  const values = readOptions<FanoutOptions<T>>("Fanout", options, rules);
+  return new WorkQueue(completeOptions(titleOf("Fanout", values.name), handler, values));
 }

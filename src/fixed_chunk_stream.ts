@@ -6,11 +6,16 @@
  * @module
  */
 
-import { check, LIMIT, readOptions, SIGNAL } from "./core/shared/options.ts";
-import { FixedChunkStage } from "./core/stage/fixed_chunk_stage.ts";
+import { titleOf } from "./core/shared/describe.ts";
+import { check, LIMIT, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
+import type { Source } from "./core/shared/source.ts";
+import { FixedChunkStage, type FixedChunkStats } from "./core/stage/fixed_chunk_stage.ts";
+import { readableFrom } from "./core/stage/from.ts";
 import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
-const OPTIONS = { size: LIMIT, signal: SIGNAL };
+export type { FixedChunkStats, Source };
+
+const OPTIONS = { size: LIMIT, signal: SIGNAL, name: NAME };
 
 /** Options of {@linkcode FixedChunkStream}. */
 export interface FixedChunkStreamOptions {
@@ -18,6 +23,8 @@ export interface FixedChunkStreamOptions {
   size: number;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `FixedChunkStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -53,19 +60,15 @@ export class FixedChunkStream
   /**
    * Makes a stream.
    *
-   * @param options The size of the pieces.
+   * @param options The size of the pieces; a number is `size`.
    * @throws {TypeError} If an option is of the wrong kind or unknown, or `size` is missing.
    * @throws {RangeError} If `size` is out of range.
    */
-  constructor(options: FixedChunkStreamOptions) {
-    const owner = "FixedChunkStream";
-    const { size, signal } = readOptions<FixedChunkStreamOptions>(owner, options, OPTIONS);
-    check(owner, "size", size!, LIMIT);
+  constructor(options: number | FixedChunkStreamOptions) {
+    const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(
-      new StageController((controller) => new FixedChunkStage(controller, size!), signal),
-    );
+    this.#pair = openPair(controller, this);
   }
 
   /** The pieces. */
@@ -77,4 +80,67 @@ export class FixedChunkStream
   override get writable(): WritableStream<ArrayBuffer | ArrayBufferView> {
     return this.#pair.writable;
   }
+
+  /**
+   * What has become of the bytes, at this moment: `accepted = waiting + done + discarded`.
+   *
+   * @example
+   * ```ts
+   * import { FixedChunkStream } from "@weir/streams/fixed-chunk-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new FixedChunkStream(1024);
+   * const writer = stream.writable.getWriter();
+   * await writer.write(new Uint8Array(100));
+   * assertEquals(stream.stats, { accepted: 100, waiting: 100, done: 0, discarded: 0 });
+   * await writer.abort();
+   * assertEquals(stream.stats.discarded, 100);
+   * ```
+   */
+  get stats(): FixedChunkStats {
+    return this.#pair.stage.stats;
+  }
+
+  /**
+   * Pieces of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
+   * rules.
+   *
+   * **Reading** begins with the first demand, and goes on until one piece is held. **Cancelling**
+   * cancels the source, and waits for it unless a read is pending. A failure of the source errors the
+   * stream with the very error, after the pieces of what came before it.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of buffers or views.
+   * @param options Those of the constructor.
+   * @returns The pieces.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example
+   * ```ts
+   * import { FixedChunkStream } from "@weir/streams/fixed-chunk-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sizes: number[] = [];
+   * const chunks = [new Uint8Array(1500), new Uint8Array(1000)];
+   * for await (const part of FixedChunkStream.from(chunks, 1024)) sizes.push(part.length);
+   * assertEquals(sizes, [1024, 1024, 452]);
+   * ```
+   */
+  static from(
+    source: Source<ArrayBuffer | ArrayBufferView>,
+    options: number | FixedChunkStreamOptions,
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return readableFrom("FixedChunkStream", source, open(options));
+  }
+}
+
+function open(
+  options: number | FixedChunkStreamOptions,
+): StageController<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>, FixedChunkStage> {
+  const given = typeof options === "number" ? { size: options } : options;
+  const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", given, OPTIONS);
+  const { size, signal, name } = values;
+  const owner = titleOf("FixedChunkStream", name);
+  check(owner, "size", size!, LIMIT);
+  return new StageController((controller) => new FixedChunkStage(controller, size!), signal, owner);
 }

@@ -7,28 +7,34 @@
  */
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FLAG,
   FUNCTION,
   LIMIT,
+  NAME,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { readableFrom } from "./core/stage/from.ts";
-import { MapStage } from "./core/stage/map_stage.ts";
+import { MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 
-export type { HandlerContext, Source };
+export type { HandlerContext, MapStats, Source };
 
 const OPTIONS = {
   concurrency: LIMIT,
+  capacity: LIMIT,
   ordered: FLAG,
   key: FUNCTION,
   timeout: DURATION,
+  onError: FUNCTION,
+  onDiscard: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /** What a {@linkcode MapStream} does with an item. */
@@ -37,11 +43,19 @@ export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | Promis
 /** Options of {@linkcode MapStream}. */
 export interface MapStreamOptions<T> {
   /**
-   * The most calls that run at once, and the most results that wait: an integer of at least 1.
+   * The most calls that run at once: an integer of at least 1.
    *
    * @default {1}
    */
   concurrency?: number | undefined;
+  /**
+   * The most items that the stream holds: those that wait for their call, calls that run, and results
+   * that wait to be read. An integer of at least `concurrency`. With more, calls go on behind a slow
+   * one, and behind those that wait for their key.
+   *
+   * @default {concurrency}
+   */
+  capacity?: number | undefined;
   /**
    * Whether results come in the order of their items, or as the calls settle.
    *
@@ -60,26 +74,42 @@ export interface MapStreamOptions<T> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
+  /**
+   * Called with the error and the item of each call that fails: the stream skips the item and goes
+   * on. If it returns a promise, the slot of the call is free when that has settled. What it throws
+   * errors the stream. Without `onError` the first failure errors the stream.
+   */
+  onError?: ((error: unknown, item: T) => unknown) | undefined;
+  /**
+   * Called when the stream ends early: with the items whose calls have not started, and the reason.
+   * `from` also calls it with an item that it has read and can no longer use. A throw in it is an
+   * uncaught error.
+   */
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `MapStream "mails"`. */
+  name?: string | undefined;
 }
 
 /**
  * A transform stream that calls a function for each item, several at once.
  *
- * To handle items without a result, or to go on after a failure, use a `Fanout`.
+ * To handle items without a result, use a `Fanout`.
  *
- * - **Bound**: at most `concurrency` calls run, and at most `concurrency` results wait. Together
- *   they are not more than that either, and nothing more is pulled.
+ * - **Bound**: at most `concurrency` calls run. With the items that wait for theirs and the results
+ *   that wait they are at most `capacity`, and nothing more is pulled.
  * - **Order**: of the items; with `ordered: false`, of the settlements; with `key`, of the items of
  *   each key.
  * - **Failure**: the first failure errors both sides with the very error and aborts the signal of
- *   the other calls. What they do later is ignored.
+ *   the other calls. What they do later is only counted. With `onError` a failure is told there, its
+ *   item is skipped in its turn, and the stream goes on.
  * - **Close**: the writable closes when all calls have settled, the readable when all results are
  *   read.
  *
  * Choosing `concurrency`: what the other side bears. Where calls differ much in length, one slow
- * call holds up those behind it; `ordered: false` does not wait for it.
+ * call holds up those behind it: a `capacity` of a few times as many lets them go on, and
+ * `ordered: false` does not wait for it.
  *
  * @example Four requests at once, answers in order
  * ```ts
@@ -98,45 +128,76 @@ export interface MapStreamOptions<T> {
  * assertEquals(answers, ["answer 1", "answer 2", "answer 3"]);
  * ```
  *
+ * @example A page that fails is skipped, and told
+ * ```ts
+ * import { MapStream } from "@weir/streams/map-stream";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const skipped: string[] = [];
+ * const texts = MapStream.from(["1", "b", "3"], (text) => JSON.parse(text) as number, {
+ *   onError: (_error, text) => skipped.push(text),
+ * });
+ * const numbers: number[] = [];
+ * for await (const n of texts) numbers.push(n);
+ * assertEquals([numbers, skipped], [[1, 3], ["b"]]);
+ * ```
+ *
  * @typeParam T The type of the items.
  * @typeParam R The type of the results.
  */
-export class MapStream<T, R> extends TransformBase<T, R> {
-  readonly #pair: Pair<T, R, MapStage<T, R>>;
+export interface MapStream<T, R> extends TransformStream<T, R> {
+  /**
+   * What has become of the items: `accepted = waiting + running + done + failed + discarded`.
+   *
+   * @example
+   * ```ts
+   * import { MapStream } from "@weir/streams/map-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stream = new MapStream((n: number) => n * 2);
+   * await stream.writable.getWriter().write(1);
+   * const { accepted, done } = stream.stats;
+   * assertEquals({ accepted, done }, { accepted: 1, done: 1 });
+   * ```
+   */
+  readonly stats: MapStats;
+}
 
+/**
+ * Makes a {@linkcode MapStream}: `new MapStream(fn, options)`.
+ *
+ * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range, or `capacity` less than `concurrency`.
+ */
+// The types of a class could not infer the results of a function that is asynchronous for some items.
+export const MapStream: {
   /**
    * Makes a stream.
    *
    * @param fn What is called for each item.
    * @param options The bounds, and the order.
-   * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
-   * @throws {RangeError} If an option is out of range.
    */
-  constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
-    const controller = open(fn, options);
-    super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller);
-  }
-
-  /** The results. */
-  override get readable(): ReadableStream<R> {
-    return this.#pair.readable;
-  }
-
-  /** Takes the items. */
-  override get writable(): WritableStream<T> {
-    return this.#pair.writable;
-  }
-
+  new <T, R>(fn: MapFunction<T, R>, options?: MapStreamOptions<T>): MapStream<T, R>;
+  /**
+   * Makes a stream whose function is asynchronous for some items.
+   *
+   * @param fn What is called for each item.
+   * @param options The bounds, and the order.
+   */
+  new <T, H>(
+    fn: (item: T, context: HandlerContext) => H,
+    options?: MapStreamOptions<T>,
+  ): MapStream<T, Awaited<H>>;
   /**
    * Results for a source that is at hand, read by a plain loop: cheaper than a pipe, and otherwise
    * the same.
    *
-   * **Reading** begins with the first demand. **Cancelling** cancels the source, and does not wait
-   * for a generator that hangs. A failure of the source errors the stream with the very error.
+   * **Reading** begins with the first demand. **Cancelling** cancels the source, and waits for
+   * it unless a read is pending: a generator may hang. A failure of the source errors the stream with
+   * the very error, after the results for what came before it.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
+   * an `Iterable` are awaited.
    * @param fn What is called for each item.
    * @param options Those of the constructor.
    * @returns The results.
@@ -153,6 +214,46 @@ export class MapStream<T, R> extends TransformBase<T, R> {
    * assertEquals(doubled, [2, 4, 6]);
    * ```
    */
+  from<T, R>(
+    source: Source<T>,
+    fn: MapFunction<T, R>,
+    options?: MapStreamOptions<T>,
+  ): ReadableStream<R>;
+  /**
+   * The same for a function that is asynchronous for some items.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string.
+   * @param fn What is called for each item.
+   * @param options Those of the constructor.
+   * @returns The results.
+   */
+  from<T, H>(
+    source: Source<T>,
+    fn: (item: T, context: HandlerContext) => H,
+    options?: MapStreamOptions<T>,
+  ): ReadableStream<Awaited<H>>;
+} = class<T, R> extends TransformBase<T, R> {
+  readonly #pair: Pair<T, R, MapStage<T, R>>;
+
+  constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
+    const controller = open(fn, options);
+    super();
+    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    this.#pair = openPair(controller, this);
+  }
+
+  override get readable(): ReadableStream<R> {
+    return this.#pair.readable;
+  }
+
+  override get writable(): WritableStream<T> {
+    return this.#pair.writable;
+  }
+
+  get stats(): MapStats {
+    return this.#pair.stage.stats;
+  }
+
   static from<T, R>(
     source: Source<T>,
     fn: MapFunction<T, R>,
@@ -160,16 +261,25 @@ export class MapStream<T, R> extends TransformBase<T, R> {
   ): ReadableStream<R> {
     return readableFrom("MapStream", source, open(fn, options));
   }
-}
+} as never;
 
 function open<T, R>(
   fn: MapFunction<T, R>,
   options: MapStreamOptions<T> | undefined,
 ): StageController<T, R, MapStage<T, R>> {
-  const owner = "MapStream";
-  check(owner, "fn", fn, FUNCTION);
-  const values = readOptions<MapStreamOptions<T>>(owner, options, OPTIONS);
-  const { concurrency = 1, key, ordered = !key, timeout = Infinity, signal } = values;
-  const complete = { owner, concurrency, ordered, key, timeout };
-  return new StageController((controller) => new MapStage(controller, fn, complete), signal);
+  check("MapStream", "fn", fn, FUNCTION);
+  const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
+  const owner = titleOf("MapStream", values.name);
+  const { concurrency = 1, capacity = concurrency, key, ordered = !key, timeout = Infinity } =
+    values;
+  const rule = `be at least option "concurrency" of ${concurrency}`;
+  check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
+  const { onError, onDiscard, signal } = values;
+  const complete = { owner, concurrency, capacity, ordered, key, timeout, onError };
+  return new StageController(
+    (controller) => new MapStage(controller, fn, complete),
+    signal,
+    owner,
+    onDiscard,
+  );
 }

@@ -8,16 +8,18 @@
 
 import { Call, type FlightResult } from "./core/flight/call.ts";
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { describe, titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FUNCTION,
+  NAME,
   readOptions,
+  readSignal,
   type Rule,
   show,
-  SIGNAL,
 } from "./core/shared/options.ts";
-import { isThenable, whenSettled } from "./core/shared/promises.ts";
+import { isThenable, markHandled, whenSettled } from "./core/shared/promises.ts";
 
 export type { FlightResult, HandlerContext };
 
@@ -27,12 +29,15 @@ const CACHE: Rule = [
   (cache: Record<string, unknown> | null) =>
     ["get", "set", "has", "delete"].every((name) => typeof cache?.[name] === "function"),
 ];
-const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION };
-const CALL_OPTIONS = { signal: SIGNAL };
+const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION, name: NAME };
 
-/** Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. */
+/**
+ * Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. It
+ * answers at once: one that answers with a promise, such as a Redis client, is a `TypeError`. Look it
+ * up inside the function, where one look-up serves all who ask meanwhile.
+ */
 export interface FlightCache<K, V> {
-  /** The value of a key, if it is still good: what this returns is believed, so it is no promise. */
+  /** The value of a key, if it is still good: what this returns is believed. */
   get(key: K): V | undefined;
   /** Keeps a value. */
   set(key: K, value: V): unknown;
@@ -59,16 +64,31 @@ export interface SingleflightOptions<K, V> {
   /**
    * How long after its start a call may be joined, in milliseconds: more than 0 and at most
    * 2147483647, or `Infinity`. After that the next caller starts another; those who wait keep theirs.
+   * It has no timer: tests that fake timers must fake `performance.now` too.
    *
    * @default {Infinity}
    */
   forgetAfter?: number | undefined;
+  /** What it is called in messages and by `console.log`, such as `Singleflight "mails"`. */
+  name?: string | undefined;
 }
 
-/** Options of one call. */
+/** Options of one call: any object with a `signal`, such as a handler's context. */
 export interface FlightCallOptions {
   /** Rejects this caller at once with its reason when it aborts. The others are not touched. */
   signal?: AbortSignal | undefined;
+}
+
+/** What a {@linkcode Singleflight} has done: each call that was answered is one of the last three. */
+export interface FlightStats {
+  /** Functions that have not settled, those of forgotten and of deserted flights too. */
+  readonly running: number;
+  /** Functions that have started. */
+  readonly executions: number;
+  /** Callers that joined the execution of another. */
+  readonly shared: number;
+  /** Callers that the cache has answered. */
+  readonly hits: number;
 }
 
 /** Options of {@linkcode Singleflight.wrap}. */
@@ -96,6 +116,11 @@ export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
  *   one does not touch it.
  * - **Re-entry**: a function that calls its own key before its first `await` has an `Error` instead
  *   of a deadlock. After that nobody can know who calls: it waits for itself, and a signal ends that.
+ *
+ * - **Cloudflare Workers** may keep one at the top of a module, and share flights across requests:
+ *   each caller with a signal, a copy or a `doShared` settles its own promise. The function runs in
+ *   the request that started it; where that is cancelled, those who joined wait for ever, so give
+ *   `forgetAfter`, or have it run under `waitUntil`. Share bytes, and not a `Response`.
  *
  * It is `singleflight` of golang.org/x/sync; `doShared` returns its `shared` too.
  *
@@ -146,6 +171,8 @@ export class Singleflight<K = string, V = unknown> {
   readonly #clone: ((value: V) => V) | undefined;
   readonly #cache: FlightCache<K, V> | undefined;
   readonly #forgetAfter: number;
+  readonly #owner: string;
+  readonly #stats = { running: 0, executions: 0, shared: 0, hits: 0 };
   readonly #onDeserted = (call: Call<K, V>): void => this.#drop(call);
 
   /**
@@ -157,6 +184,8 @@ export class Singleflight<K = string, V = unknown> {
    */
   constructor(options?: SingleflightOptions<K, V>) {
     const values = readOptions<SingleflightOptions<K, V>>("Singleflight", options, OPTIONS);
+    this.#owner = titleOf("Singleflight", values.name);
+    describe(this, this.#owner);
     this.#clone = values.clone;
     this.#cache = values.cache;
     this.#forgetAfter = values.forgetAfter ?? Infinity;
@@ -169,7 +198,8 @@ export class Singleflight<K = string, V = unknown> {
    * @param fn What is executed. A throw in it is a rejection.
    * @param options A signal for this caller alone.
    * @returns Resolves with the value. Rejects with the very error of `fn`, with the reason of the
-   * signal, with what `clone` or the cache throws, or with an `Error` where `fn` calls its own key.
+   * signal, with what `clone` or the cache throws, with an `Error` where `fn` calls its own key, or
+   * with a `TypeError` where the cache answers with a promise.
    *
    * @example
    * ```ts
@@ -214,6 +244,7 @@ export class Singleflight<K = string, V = unknown> {
    *
    * @param key The key.
    * @returns Whether there was anything to forget.
+   * @throws {TypeError} If the cache answers with a promise.
    *
    * @example
    * ```ts
@@ -230,7 +261,7 @@ export class Singleflight<K = string, V = unknown> {
   forget(key: K): boolean {
     const call = this.#joinable(key);
     if (call) this.#drop(call);
-    const cached = this.#cache?.has(key) ?? false;
+    const cached = this.#atOnce(this.#cache?.has(key)) ?? false;
     if (cached) this.#cache!.delete(key);
     return call !== undefined || cached;
   }
@@ -297,11 +328,31 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
+   * What has been done so far.
+   *
+   * @example
+   * ```ts
+   * import { Singleflight } from "@weir/streams/singleflight";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const flight = new Singleflight<string, number>({ cache: new Map() });
+   * const work = () => Promise.resolve(1);
+   * await Promise.all([flight.do("k", work), flight.do("k", work)]);
+   * await flight.do("k", work);
+   * assertEquals(flight.stats, { running: 0, executions: 1, shared: 1, hits: 1 });
+   * ```
+   */
+  get stats(): FlightStats {
+    return { ...this.#stats };
+  }
+
+  /**
    * A function of which concurrent calls with one key share one execution.
    *
    * @param fn The function.
    * @param options The key of a call, and the options of the constructor.
-   * @returns A function with the same arguments, and the same result in a promise.
+   * @returns A function with the same arguments, and the same result in a promise. Its `flight` is
+   * what it shares calls by, to forget a key or to look at its `stats`.
    * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
    * @throws {RangeError} If `forgetAfter` is out of range.
    *
@@ -317,21 +368,39 @@ export class Singleflight<K = string, V = unknown> {
    * }, { key: (id) => id });
    *
    * assertEquals(await Promise.all([user(7), user(7)]), [{ id: 7, asked: 1 }, { id: 7, asked: 1 }]);
+   * assertEquals(user.flight.stats.shared, 1);
    * ```
    */
   static wrap<A extends unknown[], K, V>(
     fn: (...args: A) => V | PromiseLike<V>,
     options: WrapOptions<A, K, V>,
-  ): (...args: A) => Promise<V> {
+  ): ((...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> };
+  /**
+   * The same for a function that is asynchronous for some arguments.
+   *
+   * @param fn The function.
+   * @param options The key of a call, and the options of the constructor.
+   * @returns A function with the same arguments, and the same result in a promise.
+   */
+  static wrap<A extends unknown[], K, H>(
+    fn: (...args: A) => H,
+    options: WrapOptions<A, K, Awaited<H>>,
+  ): ((...args: A) => Promise<Awaited<H>>) & { readonly flight: Singleflight<K, Awaited<H>> };
+  /** @ignore It has the types of the first. */
+  static wrap<A extends unknown[], K, V>(
+    fn: (...args: A) => V | PromiseLike<V>,
+    options: WrapOptions<A, K, V>,
+  ): ((...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> } {
     const owner = "Singleflight.wrap";
     check(owner, "fn", fn, FUNCTION);
     const rules = { key: FUNCTION, ...OPTIONS };
     const { key, ...rest } = readOptions<WrapOptions<A, K, V>>(owner, options, rules);
     const keyOf = check(owner, "key", key!, FUNCTION);
-    const flights = new Singleflight<K, V>(rest);
-    return async function (this: unknown, ...args: A): Promise<V> {
-      return await flights.do(keyOf.apply(this, args), () => fn.apply(this, args));
+    const flight = new Singleflight<K, V>(rest);
+    const wrapped = async function (this: unknown, ...args: A): Promise<V> {
+      return await flight.do(keyOf.apply(this, args), () => fn.apply(this, args));
     };
+    return Object.assign(wrapped, { flight });
   }
 
   #call(
@@ -341,15 +410,14 @@ export class Singleflight<K = string, V = unknown> {
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
     try {
-      const signal = options === undefined
-        ? options
-        : readOptions("Singleflight", options, CALL_OPTIONS).signal;
+      const signal = readSignal(this.#owner, options);
       if (signal?.aborted) throw signal.reason;
-      if (typeof fn !== "function") check("Singleflight", "fn", fn, FUNCTION);
+      if (typeof fn !== "function") check(this.#owner, "fn", fn, FUNCTION);
       if (this.#cache) {
         // `get` comes first: between the two a value may expire.
-        const kept = this.#cache.get(key);
-        if (kept !== undefined || this.#cache.has(key)) {
+        const kept = this.#atOnce(this.#cache.get(key));
+        if (kept !== undefined || this.#atOnce(this.#cache.has(key))) {
+          this.#stats.hits++;
           const clone = this.#clone;
           const value = clone ? clone(kept as V) : kept as V;
           return Promise.resolve(detailed ? { value, shared: true } : value);
@@ -359,57 +427,64 @@ export class Singleflight<K = string, V = unknown> {
       }
       const joined = this.#joinable(key);
       if (joined && !joined.outcome) {
-        throw new Error(`Singleflight: the function for key ${show(key)} waits for itself`);
+        throw new Error(`${this.#owner}: the function for key ${show(key)} waits for itself`);
       }
       const call = joined ?? new Call<K, V>(key, this.#onDeserted);
       const alone = detailed || signal !== undefined || this.#clone !== undefined;
-      const promise = alone ? call.joinAlone(signal, detailed) : undefined;
-      if (!joined) this.#start(call, fn);
-      return promise ?? call.join();
+      const caller = alone ? call.joinAlone(signal, detailed) : call.join();
+      // Before the function runs: it may have its own caller leave.
+      const promise = caller?.result?.promise;
+      if (joined) this.#stats.shared++;
+      else this.#start(call, fn);
+      caller?.follow(call.returned);
+      return promise ?? call.outcome!;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   #start(call: Call<K, V>, fn: FlightFunction<V>): void {
+    this.#stats.executions++;
+    this.#stats.running++;
     this.#calls.set(call.key, call);
     if (this.#forgetAfter < Infinity) call.startedAt = performance.now();
-    let outcome: Promise<V>;
+    let land: () => V;
     try {
       const returned = fn(call.context);
       if (isThenable(returned)) {
-        outcome = whenSettled(
-          returned,
+        // The first reaction to it: what callers fetch is there when theirs come.
+        call.returned = Promise.resolve(returned);
+        call.outcome = whenSettled(
+          call.returned,
           (value) => this.#land(call, value),
           (error) => this.#crash(call, error),
         );
-      } else {
-        outcome = Promise.resolve(this.#land(call, returned));
+        return;
       }
+      land = () => this.#land(call, returned);
     } catch (error) {
-      outcome = Promise.reject(error);
-      this.#drop(call);
-      call.fail(error);
+      land = () => this.#crash(call, error);
     }
-    call.started(outcome);
+    call.outcome = new Promise((resolve) => resolve(land()));
   }
 
   #land(call: Call<K, V>, value: V): V {
+    this.#stats.running--;
     const current = this.#current(call);
     this.#drop(call);
     try {
-      if (current) this.#cache?.set(call.key, value);
+      if (current) this.#atOnce(this.#cache?.set(call.key, value));
     } catch (error) {
-      this.#crash(call, error);
+      return call.fail(error);
     }
     call.succeed(value, this.#clone, this.#cache === undefined);
     return value;
   }
 
-  #crash(call: Call<K, V>, error: unknown): never {
+  #crash(call: Call<K, V>, error: unknown): V {
+    this.#stats.running--;
     this.#drop(call);
-    call.fail(error);
-    throw error;
+    return call.fail(error);
   }
 
   /** The call in flight that a caller of this key would join. */
@@ -436,5 +511,13 @@ export class Singleflight<K = string, V = unknown> {
   /** Frees the key, unless it belongs to a newer one. */
   #drop(call: Call<K, V>): void {
     if (this.#current(call)) this.#calls.delete(call.key);
+  }
+
+  /** What the cache answers: a promise would be taken for a value that is there. */
+  #atOnce<T>(answer: T): T {
+    if (!isThenable(answer)) return answer;
+    markHandled(Promise.resolve(answer));
+    const rule = "answer at once, not with a promise: look it up inside the function";
+    throw new TypeError(`${this.#owner}: option "cache" must ${rule}`);
   }
 }

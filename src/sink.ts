@@ -5,6 +5,7 @@
  */
 
 import type { HandlerContext } from "./core/shared/call_context.ts";
+import { describe } from "./core/shared/describe.ts";
 import { after } from "./core/shared/late.ts";
 import { check, DURATION, readSignal } from "./core/shared/options.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
@@ -52,18 +53,22 @@ export interface SinkOptions<T> {
    * and an error whose `cause` is the reason. Any other failure goes to `onError`, if there is one. So
    * these two know each item that was not done, submitted ones among them.
    *
+   * After that, one by one, the items that `consume` had read and could not bring in, also at a `close()`.
+   *
    * A throw in it surfaces as an uncaught error.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /**
    * Called for each item when it is pushed, submitted, consumed or written; what it returns runs the handler for that item:
-   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context. Through
-   * `pipeTo`, the context is that of the sink's construction. A throw goes to the caller, and
-   * nothing is accepted.
+   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context, to `onError` as
+   * well. Through `pipeTo`, the context is that of the sink's construction. A throw goes to the caller,
+   * and nothing is accepted. Without it the handler and `onError` run in any context.
    */
   snapshot?: (() => Runner) | undefined;
   /** Aborts the sink with its reason, also while the sink is locked. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `Fanout "mails"`. */
+  name?: string | undefined;
 }
 
 /**
@@ -80,9 +85,10 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(queue: unknown) {
     const work = queue as WorkQueue<T, unknown>;
-    super(work, { highWaterMark: 1 });
+    super(work, { highWaterMark: 1, size: undefined as never });
     this.#queue = work;
     work.locked = () => this.locked;
+    describe(this, work.owner);
   }
 
   /**
@@ -140,7 +146,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * @param item The item. Any value, `undefined` too.
    * @returns Whether it was accepted: false when the sink is full.
    * @throws {TypeError} After `close()`.
-   * @throws The sink's error, once it has one; what `key` or `snapshot` throws.
+   * @throws The sink's error, once it has one; what `key`, `snapshot`, `weigh` or `fits` throws.
    *
    * @example Shed load when full
    * ```ts
@@ -164,8 +170,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param item The item.
    * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the sink's error once it has one, and with what `key` or `snapshot`
-   * throws; the item was not accepted then.
+   * with a `TypeError`, with the sink's error once it has one, and with what `key`, `snapshot`,
+   * `weigh` or `fits` throws; the item was not accepted then.
    *
    * @example
    * ```ts
@@ -222,10 +228,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * A synchronous source whose handler is synchronous too is consumed in one go, and nothing else runs
    * meanwhile.
    *
+   * It waits for its own items, and no others; an `Aggregator` hands over the open batches that hold one
+   * of them when the source is over.
+   *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
-   * @returns Resolves when all of it has settled. Rejects with the error of the source; and, which
-   * cancels the source, with that of the sink, with what `key` or `snapshot` throws, or with a
-   * `TypeError` at `close()`.
+   * @returns Resolves when all of it has settled. Rejects with the sink's error, at once; and when its
+   * items have settled, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
+   * throws, or with a `TypeError` at `close()`. All but the second cancel the source. An item that was
+   * read and could not be brought in at an end of the sink goes to `onDiscard`.
    *
    * @example
    * ```ts
@@ -243,7 +253,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits for what was accepted before the call. An `Aggregator` hands its open batches over at once.
+   * Waits for what was accepted before the call, and for the calls that wait for room then. An
+   * `Aggregator` hands its open batches over at once, and theirs when the last of them has come in.
    *
    * A handler that awaits it waits for itself; `timeout` ends that.
    *

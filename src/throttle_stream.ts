@@ -6,19 +6,23 @@
  * @module
  */
 
+import { titleOf } from "./core/shared/describe.ts";
 import {
   check,
   DURATION,
   FUNCTION,
+  NAME,
   readOptions,
   type Rule,
   SIGNAL,
 } from "./core/shared/options.ts";
+import type { Source } from "./core/shared/source.ts";
+import { readableFrom } from "./core/stage/from.ts";
 import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
 import { ThrottleStage } from "./core/stage/throttle_stage.ts";
 import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/stage/throttler.ts";
 
-export type { ThrottleEdge, ThrottleStats };
+export type { Source, ThrottleEdge, ThrottleStats };
 
 const EDGE: Rule = [
   "string",
@@ -31,7 +35,8 @@ const OPTIONS = { interval: DURATION, edge: EDGE };
 export interface ThrottleOptions {
   /**
    * How long after one that passes, or waits to pass, the next may: in milliseconds, more than 0 and
-   * at most 2147483647, or `Infinity`.
+   * at most 2147483647, or `Infinity`. By `performance.now()`; tests that fake timers and use the
+   * edge `"leading"`, which has none, must fake that too.
    */
   interval: number;
   /**
@@ -47,6 +52,8 @@ export interface ThrottleOptions {
 export interface ThrottleStreamOptions extends ThrottleOptions {
   /** Errors both sides with its reason when it aborts. */
   signal?: AbortSignal | undefined;
+  /** What it is called in messages and by `console.log`, such as `ThrottleStream "mails"`. */
+  name?: string | undefined;
 }
 
 /** A throttled function. */
@@ -67,12 +74,13 @@ export interface Throttled<A extends unknown[]> extends Disposable {
  * - **`"leading"`** runs for the first call of an interval and drops the others; what it returns says
  *   whether it ran. It is go-zero's `LessExecutor`, and `DoOrDiscard`.
  * - **`"trailing"`** runs with the arguments of the latest call, `interval` after the *first*: a call
- *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`.
+ *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`. Where the caller lets
+ *   no timer run, the next call after that makes it, and waits itself.
  * - **`"both"`** runs for the first call, and at the end of the interval for the latest, if there was
  *   another, which opens the next.
  * - **Dispose** makes the call that waits at once, so that nothing is lost; `cancel` gives it up.
  * - **Timers**: one at most, and only while a call waits. What the function throws reaches the
- *   caller, or surfaces as an uncaught error where a timer called it.
+ *   caller whose call made it run, or surfaces as an uncaught error where a timer called it.
  * - **Asynchronous** functions are not awaited, and may overlap: to have one at a time, pipe a
  *   {@linkcode ThrottleStream} to a `Fanout`.
  *
@@ -153,7 +161,8 @@ export function throttle<A extends unknown[]>(
  * - **`"leading"`** passes the first item of an interval at once and drops the others. While what has
  *   passed is not asked for, the next one that would pass waits: backpressure, and not a loss.
  * - **`"trailing"`** passes the latest, `interval` after the *first*: an item never postpones it. While
- *   the consumer is busy the latest still replaces it.
+ *   the consumer is busy the latest still replaces it. Where the producer lets no timer run, the next
+ *   item after that makes it pass.
  * - **`"both"`** passes the first, and at the end of the interval the latest, if there was another.
  *   While the consumer is busy the latest replaces what has passed.
  * - **Close** passes what waits at once, and then closes. **Failure** errors both sides, and counts
@@ -191,18 +200,10 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(options: ThrottleStreamOptions) {
-    const owner = "ThrottleStream";
-    const rules = { ...OPTIONS, signal: SIGNAL };
-    const values = readOptions<ThrottleStreamOptions>(owner, options, rules);
-    const { interval, edge } = complete(owner, values);
+    const controller = open<T>(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(
-      new StageController(
-        (controller) => new ThrottleStage<T>(controller, interval, edge),
-        values.signal,
-      ),
-    );
+    this.#pair = openPair(controller, this);
   }
 
   /** What passes. */
@@ -253,6 +254,49 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   flush(): void {
     this.#pair.stage.flush();
   }
+
+  /**
+   * What passes of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
+   * rules.
+   *
+   * **Reading** begins with the first demand. At the trailing edge, and at both, it goes on whether
+   * the consumer asks or not: the latest is what counts. **Cancelling** cancels the source, and waits
+   * for it unless a read is pending. A failure of the source errors the stream with the very error,
+   * after what waited to pass.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param options Those of the constructor.
+   * @returns What passes.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example
+   * ```ts
+   * import { ThrottleStream } from "@weir/streams/throttle-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const shown: number[] = [];
+   * for await (const n of ThrottleStream.from([1, 2, 3], { interval: 100, edge: "both" })) {
+   *   shown.push(n);
+   * }
+   * assertEquals(shown, [1, 3]);
+   * ```
+   */
+  static from<T>(source: Source<T>, options: ThrottleStreamOptions): ReadableStream<T> {
+    return readableFrom("ThrottleStream", source, open<T>(options));
+  }
+}
+
+function open<T>(options: ThrottleStreamOptions): StageController<T, T, ThrottleStage<T>> {
+  const rules = { ...OPTIONS, signal: SIGNAL, name: NAME };
+  const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
+  const owner = titleOf("ThrottleStream", values.name);
+  const { interval, edge } = complete(owner, values);
+  return new StageController(
+    (controller) => new ThrottleStage<T>(controller, interval, edge),
+    values.signal,
+    owner,
+  );
 }
 
 function complete(

@@ -166,6 +166,23 @@ timed("Aggregator makes no timer when linger is Infinity or 0 [3] [4.6]", async 
 });
 
 timed(
+  "Aggregator gathers with linger 1 callers that await between, and with linger 0 those of one turn [4.6]",
+  async (clock) => {
+    for (const [linger, queries] of [[0, 5], [1, 1]] as const) {
+      const sink = new Aggregator((batch: number[]) => batch, { linger, concurrency: 5 });
+      const load = async (n: number) => {
+        for (let waits = n % 5; waits > 0; waits--) await undefined;
+        return await sink.submit(n);
+      };
+      const loads = Promise.all(ids(1, 20).map(load));
+      await clock.tick(1);
+      await loads;
+      assertEquals(sink.stats.batches, queries);
+    }
+  },
+);
+
+timed(
   "Aggregator with linger 0 is due once the code yields, and adaptive [4.6] [5.1]",
   async () => {
     const hand = new Hand<number[]>();

@@ -221,3 +221,11 @@ test("Aggregator.push() lets many calls wait their turn, unawaited [F-37]", asyn
   assertEquals([next, inOrder], [count, true]);
   assertEquals(sink.stats, tally({ accepted: count, done: count, batches: count / 10 }));
 });
+
+test("Aggregator with a capacity of Infinity always has room [5.33]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: Infinity });
+  for (const n of ids(1, 5000)) assertEquals(sink.tryPush(n), true);
+  assertEquals(sink.stats, tally({ accepted: 5000, waiting: 4998, running: 2, batches: 1 }));
+  await sink.abort();
+});

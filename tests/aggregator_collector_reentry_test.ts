@@ -48,8 +48,8 @@ test("Aggregator keeps a batch that a key's collector opens for the same key in 
 
 test("Aggregator has the results in the places of a collector that gives it items before it keeps its own [5.3] [5.8]", async () => {
   const inner: unknown[] = [];
-  const sink: Aggregator<string, string> = new Aggregator<string, string>(
-    (batch) => batch.map((item) => `result of ${item}`),
+  const sink: Aggregator<string, string> = new Aggregator(
+    (batch: string[]) => batch.map((item) => `result of ${item}`),
     {
       collector: () => {
         let items: string[] = [];

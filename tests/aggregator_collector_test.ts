@@ -112,7 +112,7 @@ test("Aggregator counts what is discarded without an onDiscard, and asks the col
 });
 
 /** What is accepted when the third call of each throws: the item on hand is not, but for `take` and the look after it. */
-for (const call of ["size", "full", "fits", "add", "take"] as const) {
+for (const call of ["size", "full", "add", "take"] as const) {
   for (const keyed of [false, true]) {
     for (const nth of [1, 2, 3]) {
       const where = `${keyed ? "keyed " : ""}collector throws in ${call}, call ${nth}`;
@@ -184,12 +184,44 @@ timed(
   },
 );
 
-test("Aggregator refuses a factory that makes no collector: at once, or with keys at the first item [7] [F-04]", async () => {
+for (const step of ["fits", "the factory"] as const) {
+  test(`Aggregator gives what ${step} of a collector throws to the caller alone, and goes on [5.27] [F-10] [F-29]`, async () => {
+    const error = new Error(step);
+    const seen: number[] = [];
+    let made = 0;
+    const make = summing(2, (call) => {
+      if (call === "fits" && step === "fits" && armed) throw error;
+    });
+    let armed = false;
+    const sink = new Aggregator<number, unknown, Sum>(({ sum }) => void seen.push(sum), {
+      collector() {
+        made++;
+        if (armed && step !== "fits") throw error;
+        return make();
+      },
+      key: (n) => n % 2,
+      linger: Infinity,
+    });
+    sink.tryPush(1);
+    armed = true;
+    assertStrictEquals(assertThrows(() => sink.tryPush(2)), error);
+    assertStrictEquals(await rejection(sink.submit(4)), error);
+    armed = false;
+    for (const n of [3, 6, 8]) sink.tryPush(n);
+    await sink.close();
+    assertEquals(seen, [4, 14]);
+    assertEquals(sink.stats, tally({ accepted: 4, done: 4, batches: 2 }));
+    assertEquals(made > 2, true);
+  });
+}
+
+test("Aggregator refuses a factory that makes no collector: at once, or with keys at each item [7] [F-04]", async () => {
   const collector = (() => ({ add() {} })) as never;
   const complaint = 'Aggregator: option "collector" must be a function that returns a Collector';
   assertThrows(() => new Aggregator(() => {}, { collector }), TypeError, complaint);
   const sink = new Aggregator(() => {}, { collector, key: () => 1 });
   assertThrows(() => sink.tryPush(1), TypeError, complaint);
-  await assertRejects(() => sink.close(), TypeError, complaint);
+  await assertRejects(() => sink.push(1), TypeError, complaint);
+  await sink.close();
   assertEquals(sink.stats, tally({}));
 });

@@ -51,6 +51,23 @@ test("Aggregator runs a batch in the context of the item that opened it, whoever
   await sink.close();
 });
 
+test("Aggregator runs onError in the context of the item that opened the batch [5.32]", async () => {
+  const { state, context, within } = contexts();
+  const seen: unknown[] = [];
+  const sink = new Aggregator<number>((batch) => {
+    if (batch[0] === 1) throw "at once";
+    return Promise.reject("later");
+  }, {
+    maxItems: 2,
+    linger: Infinity,
+    snapshot: context,
+    onError: (error) => seen.push([state.current, error]),
+  });
+  for (const n of ids(1, 4)) within(`request ${n}`, () => void sink.push(n));
+  await within("closer", () => sink.close());
+  assertEquals(seen, [["request 1", "at once"], ["request 3", "later"]]);
+});
+
 test("Aggregator keeps a context for each key's batch, and for what waited for room [5.9] [5.2]", async () => {
   const { state, context, within } = contexts();
   const hand = new Hand<unknown>();

@@ -73,7 +73,7 @@ for (const [what, entry] of Object.entries(entries)) {
   test(`Aggregator fails the one item, pushed or submitted, whose entry is ${what} [5.18]`, async () => {
     const [one, other] = [new RangeError("one"), new Error("other")];
     const told: unknown[] = [];
-    const sink = new Aggregator<number, number>(
+    const sink = new Aggregator<number>(
       (batch) => batch.map((n) => n === 2 ? entry(one) : n === 3 ? entry(other) : n * 10),
       { maxItems: 4, onError: (...args) => told.push(args) },
     );
@@ -149,7 +149,7 @@ test("Aggregator tells onError once of an error that items share, and of each ot
 
 test("Aggregator keeps the slot until every promise in the results has settled [5.18] [5.1]", async () => {
   const [one, two] = [gate<number>(), gate<number>()];
-  const sink = new Aggregator<number, number>(() => Promise.resolve([one.promise, two.promise]), {
+  const sink = new Aggregator((_: number[]) => Promise.resolve([one.promise, two.promise]), {
     maxItems: 2,
   });
   const results = [1, 2].map((n) => sink.submit(n));
@@ -166,7 +166,7 @@ timed(
   "Aggregator fails a batch with a promise in its results that has not settled in time [5.18] [5.7] [F-16] [F-17]",
   async (clock) => {
     const late = gate<number>();
-    const sink = new Aggregator<number, number>(() => [1, late.promise], {
+    const sink = new Aggregator((_: number[]) => [1, late.promise], {
       maxItems: 2,
       timeout: 50,
     });

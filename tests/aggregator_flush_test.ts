@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator } from "../mod.ts";
 import { ids, tally } from "./support/aggregating.ts";
-import { settled, streamOf, turn } from "./support/gate.ts";
+import { gate, settled, streamOf, turn } from "./support/gate.ts";
 import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
@@ -68,18 +68,63 @@ test("Aggregator.flush() and idle() resolve at once when nothing is held, and no
   assertEquals(hand.calls.length, 0);
 });
 
-test("Aggregator.flush() does not wait for a push that has no room yet [5.13] [3]", async () => {
+test("Aggregator.flush() waits for those who wait for room at the time, and closes their batches [5.30] [5.13]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
   for (const n of ids(1, 4)) sink.tryPush(n);
-  const pushed = sink.push(5);
+  const pushes = [5, 6, 7].map((n) => sink.push(n));
+  const flushed = sink.flush();
+  pushes.push(sink.push(8));
+  // Their batches go out as one would expect, and the last of them as soon as it has come in.
+  for (const [n, batch] of [[1, 2], [3, 4], [5, 6], [7]].entries()) {
+    assertEquals(hand.started[n], batch);
+    assertEquals(await settled(flushed), "pending");
+    hand.calls[n]!.resolve(0);
+    await turn();
+  }
+  await Promise.all([flushed, ...pushes]);
+  assertEquals(sink.stats, tally({ accepted: 8, waiting: 1, done: 7, batches: 4 }));
+  await sink.abort();
+});
+
+test("Aggregator.flush() by key waits for those who wait for room at the time [5.30] [5.28]", async () => {
+  const seen: string[][] = [];
+  const hand = new Hand<string[]>();
+  const sink = new Aggregator((batch: string[], context) => {
+    seen.push(batch);
+    return hand.handler(batch, context);
+  }, { maxItems: 2, capacity: 3, concurrency: 1, linger: Infinity, key: (item) => item[0] });
+  for (const item of ["a1", "a2", "b1", "c1", "d1"]) sink.tryPush(item);
+  const pushes = ["e1", "b2"].map((item) => sink.push(item));
+  const flushed = sink.flush();
+  pushes.push(sink.push("f1"));
+  for (let n = 0; n < 6; n++) {
+    assertEquals(await settled(flushed), "pending");
+    hand.calls[n]!.resolve(0);
+    await turn();
+  }
+  await Promise.all([flushed, ...pushes]);
+  assertEquals(seen, [["a1", "a2"], ["b1"], ["c1"], ["d1"], ["e1"], ["b2"]]);
+  await sink.abort();
+});
+
+test("Aggregator.flush() does not wait for one whom weigh turns away [5.30] [5.27]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator<number>(hand.handler, {
+    maxItems: 1,
+    capacity: 1,
+    maxWeight: 1,
+    oversize: "error",
+    weigh: (n) => n,
+  });
+  for (const n of [1, 0]) sink.tryPush(n);
+  const refused = rejection(sink.push(5));
   const flushed = sink.flush();
   hand.calls[0]!.resolve(0);
-  await pushed;
+  await refused;
+  assertEquals(await settled(flushed), "pending");
   hand.calls[1]!.resolve(0);
-  assertEquals(await settled(flushed), "fulfilled");
-  assertEquals(sink.stats.waiting, 1);
-  await sink.abort();
+  await flushed;
 });
 
 test("Aggregator.flush() rejects with the sink's error [5.13] [5.3]", async () => {
@@ -138,17 +183,64 @@ for (
   });
 }
 
-test("Aggregator.consume() rejects with the source's error, leaves the sink open and its items to it [5.3]", async () => {
+test("Aggregator.consume() rejects with the source's error when its items have settled, and leaves the sink open [5.29] [5.3]", async () => {
   const error = new Error("source");
-  const sink = new Aggregator<number>(() => {}, { linger: Infinity });
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator<number>(hand.handler, { linger: Infinity });
   const source = function* () {
     yield 1;
     throw error;
   };
-  assertStrictEquals(await rejection(sink.consume(source())), error);
+  const consumed = sink.consume(source());
+  assertEquals(await settled(consumed), "pending");
+  assertEquals(hand.started, [[1]]);
+  hand.calls[0]!.resolve(0);
+  assertStrictEquals(await rejection(consumed), error);
+  assertEquals(sink.tryPush(2), true);
+  await sink.abort();
+});
+
+test("Aggregator.consume() closes only the batches that hold one of its items, and waits for those [5.29]", async () => {
+  const hand = new Hand<string[]>();
+  const sink = new Aggregator<string>(hand.handler, {
+    linger: Infinity,
+    concurrency: 9,
+    key: (item) => item[0],
+  });
+  for (const item of ["a1", "b1", "c1"]) sink.tryPush(item);
+  const other = sink.consume(streamOf(["d1", "a2"]));
+  const consumed = sink.consume(["b2", "e1", "b3"]);
+  await turn();
+  const batches = [["b1", "b2", "b3"], ["e1"], ["a1", "a2"], ["d1"]];
+  assertEquals(hand.started.toSorted(), batches.toSorted());
   assertEquals(sink.stats.waiting, 1);
+  for (const call of hand.calls) if (call.item[0] !== "a1") call.resolve(0);
+  await consumed;
+  assertEquals(await settled(other), "pending");
+  hand.calls.find(({ item }) => item[0] === "a1")!.resolve(0);
+  await other;
+  await sink.abort();
+});
+
+test("Aggregator.consume() counts a batch of two sources for both [5.29]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator<number>(hand.handler, { linger: Infinity });
+  const ends = [gate(), gate()];
+  const source = async function* (n: number) {
+    yield n;
+    await ends[n]!.promise;
+  };
+  const consumed = [0, 1].map((n) => sink.consume(source(n)));
+  await turn();
+  assertEquals(hand.started, []);
+  ends[1]!.resolve();
+  await turn();
+  assertEquals(hand.started, [[0, 1]]);
+  ends[0]!.resolve();
+  assertEquals(await states(...consumed), ["pending", "pending"]);
+  hand.calls[0]!.resolve(0);
+  await Promise.all(consumed);
   await sink.close();
-  assertEquals(sink.stats.done, 1);
 });
 
 test("Aggregator.close() handles open and queued batches and the pushes that wait, and no one's after [5.5] [5.11] [F-23]", async () => {

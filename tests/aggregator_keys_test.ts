@@ -164,6 +164,102 @@ test("Aggregator may have its capacity filled by one hot key, and starts the oth
   await flushed;
 });
 
+timed(
+  "Aggregator starts a cold key's due batch before the younger full ones of a hot key [5.28] [5.2]",
+  async (clock) => {
+    const hand = new Hand<string[]>();
+    const sink = new Aggregator(hand.handler, {
+      maxItems: 2,
+      capacity: 100,
+      linger: 10,
+      key: initial,
+    });
+    for (const item of ["a1", "a2", "b1", "a3", "a4"]) sink.tryPush(item);
+    await clock.tick(10);
+    for (const item of ["a5", "a6", "b2"]) sink.tryPush(item);
+    assertEquals(hand.started, [["a1", "a2"]]);
+    // It goes on gathering while it waits for its turn.
+    for (const batch of [["b1", "b2"], ["a3", "a4"], ["a5", "a6"]]) {
+      hand.calls.at(-1)!.resolve(0);
+      await turn();
+      assertEquals(hand.started.at(-1), batch);
+    }
+    await sink.abort();
+  },
+);
+
+timed(
+  "Aggregator starts full batches of several keys and due ones by their first items [5.28] [5.2]",
+  async (clock) => {
+    const hand = new Hand<string[]>();
+    const sink = new Aggregator(hand.handler, {
+      maxItems: 2,
+      capacity: 100,
+      linger: 10,
+      key: initial,
+    });
+    for (const item of ["x1", "x2", "a1", "b1", "c1", "d1", "d2", "b2"]) sink.tryPush(item);
+    await clock.tick(10);
+    // One that is due fills up, and keeps its place.
+    sink.tryPush("a2");
+    sink.tryPush("a3");
+    for (const batch of [["a1", "a2"], ["b1", "b2"], ["c1"], ["d1", "d2"]]) {
+      hand.calls.at(-1)!.resolve(0);
+      await turn();
+      assertEquals(hand.started.at(-1), batch);
+    }
+    await sink.abort();
+  },
+);
+
+/** How many steps on a `Map` or a `Set` are made by `body`. */
+async function steps(body: () => Promise<void>): Promise<number> {
+  let count = 0;
+  const undo: Array<() => void> = [];
+  const iterators = [new Map().values(), new Set().values()].map(Object.getPrototypeOf);
+  for (const owner of [Map.prototype, Set.prototype, ...iterators]) {
+    for (const name of ["get", "set", "has", "add", "delete", "next"]) {
+      const method = owner[name];
+      if (!method) continue;
+      owner[name] = function (this: unknown, ...args: unknown[]) {
+        count++;
+        return method.apply(this, args);
+      };
+      undo.push(() => void (owner[name] = method));
+    }
+  }
+  try {
+    await body();
+  } finally {
+    for (const again of undo) again();
+  }
+  return count;
+}
+
+for (const linger of [0, Infinity]) {
+  test(`Aggregator takes as many steps for an item of 10,000 keys as for one of a hundred: linger ${linger} [5.28]`, async () => {
+    const COUNT = 30_000;
+    /** With every key's batch open, and due or at capacity. */
+    const measure = async (keys: number) => {
+      const sink = new Aggregator<number>(() => undefined as never, {
+        concurrency: 1,
+        maxItems: 4,
+        capacity: keys,
+        linger,
+        key: (n) => n % keys,
+      });
+      const made = await steps(async () => {
+        for (let n = 0; n < COUNT; n++) await sink.push(n);
+        await sink.close();
+      });
+      assertEquals(sink.stats.done, COUNT);
+      return made / COUNT;
+    };
+    const [few, many] = [await measure(100), await measure(10_000)];
+    assert(many <= few * 1.5, `${many} steps with many keys, ${few} with few`);
+  });
+}
+
 test("Aggregator keeps nothing of keys that are idle [5.2] [F-36]", async () => {
   let kept = 0;
   const registry = new FinalizationRegistry(() => kept--);

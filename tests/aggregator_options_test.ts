@@ -69,7 +69,7 @@ test("Aggregator takes undefined for an option that is absent [7]", async () => 
       .concat(["capacity", "key", "timeout", "onError", "onDiscard", "snapshot", "signal"])
       .map((name) => [name, undefined]),
   );
-  const sink = new Aggregator<number, number>((batch) => batch, none);
+  const sink = new Aggregator((batch: number[]) => batch, none);
   const results = [1, 2].map((n) => sink.submit(n));
   await sink.close();
   assertEquals(await Promise.all(results), [1, 2]);

@@ -9,7 +9,7 @@ import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
 test("Aggregator.submit() resolves with the result at the place of its item [5.10]", async () => {
-  const sink = new Aggregator<number, string>((batch) => batch.map((n) => `r${n}`), {
+  const sink = new Aggregator((batch: number[]) => batch.map((n) => `r${n}`), {
     maxItems: 2,
     linger: 0,
   });
@@ -25,7 +25,7 @@ const arrays: Record<string, (values: number[]) => unknown> = {
 };
 for (const [what, make] of Object.entries(arrays)) {
   test(`Aggregator.submit() reads results from ${what} [5.10]`, async () => {
-    const sink = new Aggregator<number, number>((batch) => make(batch.map((n) => n * 2)), {
+    const sink = new Aggregator<number>((batch) => make(batch.map((n) => n * 2)), {
       linger: 0,
     });
     assertEquals(await Promise.all([1, 2, 3].map((n) => sink.submit(n))), [2, 4, 6]);
@@ -82,7 +82,7 @@ test("Aggregator ignores what a handler returns where nothing was submitted [5.1
 });
 
 test("Aggregator gives submitted items their own results beside pushed ones [5.10]", async () => {
-  const sink = new Aggregator<number, number>((batch) => batch.map((n) => n * 2), { maxItems: 4 });
+  const sink = new Aggregator((batch: number[]) => batch.map((n) => n * 2), { maxItems: 4 });
   sink.tryPush(1);
   const second = sink.submit(2);
   await sink.push(3);
@@ -152,7 +152,7 @@ for (const error of [undefined, null, 0, "text", Object.freeze({})]) {
 }
 
 test("Aggregator hears the first settlement of a thenable only [F-15]", async () => {
-  const sink = new Aggregator<number, number>((batch) => ({
+  const sink = new Aggregator<number>((batch) => ({
     then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
       resolve(batch);
       reject("late");
@@ -185,7 +185,7 @@ test("Aggregator keeps the slot while an asynchronous onError is at it, and is e
 });
 
 test("Aggregator with a collector of one's own counts the results by the items that were added [5.10]", async () => {
-  const sink = new Aggregator<number, number, { sum: number }>(({ sum }) => [sum, sum], {
+  const sink = new Aggregator(({ sum }: { sum: number }) => [sum, sum], {
     collector: summing(2),
   });
   assertEquals(await Promise.all([sink.submit(3), sink.submit(4)]), [7, 7]);
@@ -193,7 +193,7 @@ test("Aggregator with a collector of one's own counts the results by the items t
 
 test("Aggregator with linger 0 and a Singleflight is a data loader [5.10] [4.6]", async () => {
   const queries: number[][] = [];
-  const store = new Aggregator<number, string>(async (keys) => {
+  const store = new Aggregator(async (keys: number[]) => {
     queries.push(keys);
     await turn();
     return keys.map((key) => key < 0 ? new Error(`no ${key}`) : `user ${key}`);

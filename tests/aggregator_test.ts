@@ -139,8 +139,8 @@ test("Aggregator retries by composition [5.4]", async () => {
     if (++attempts < 3) throw new Error("not yet");
     return batch.map((n) => n * 2);
   };
-  const sink = new Aggregator<number, number>(
-    (batch) => retry(() => send(batch), { minTimeout: 1, maxTimeout: 1 }),
+  const sink = new Aggregator(
+    (batch: number[]) => retry(() => send(batch), { minTimeout: 1, maxTimeout: 1 }),
     { maxItems: 2 },
   );
   assertEquals(await Promise.all([sink.submit(7), sink.submit(8)]), [14, 16]);
@@ -200,7 +200,7 @@ for (const how of ["abort", "failure", "signal"] as const) {
 
 test("Aggregator takes items by all fronts at once, each once and in a batch [5.1] [3]", async () => {
   const handled: number[] = [];
-  const sink = new Aggregator<number, number>(async (batch) => {
+  const sink = new Aggregator(async (batch: number[]) => {
     await undefined;
     handled.push(...batch);
     return batch;

@@ -67,7 +67,7 @@ for (const how of ["close", "abort", "failure", "signal", "flush", "weigh"] as c
     if (how === "abort") ended = sink.abort();
     if (how === "signal") controller.abort();
     if (how === "failure") hand.calls[0]!.reject("x");
-    if (how === "weigh") ended = rejection(sink.push(NaN));
+    if (how === "weigh") ended = rejection(sink.getWriter().write(NaN));
     if (how === "close") ended = sink.close();
     if (how === "flush") ended = sink.flush();
     if (how === "close" || how === "flush") {

@@ -38,30 +38,34 @@ const ends = [
 
 for (const { name, open } of ways) {
   for (const { name: event, id, end, consumer, producer } of ends) {
-    test(`${name} discards what it holds, stops its timer and tells both sides the very reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
-      withClock(async (clock) => {
-        for (const reason of reasons) {
-          const controller = new AbortController();
-          const listeners = countListeners(controller.signal);
-          const opened = open(3, { linger: 50, signal: controller.signal });
-          await begin(opened, 3);
-          await opened.add("a", "b");
-          assertEquals([clock.pending, listeners.live], [1, 1]);
-          const lost = await unhandled(() => end(opened, controller, reason));
-          assertEquals(lost, []);
-          assertEquals([clock.pending, listeners.live], [0, 0]);
-          // A signal that is aborted without a reason makes one.
-          const expected = id === "[F-33]" ? controller.signal.reason : reason;
-          if (consumer === "told") {
-            assertStrictEquals(await reasonOf(opened.reader.read()), expected);
-          } else assertEquals((await opened.reader.read()).done, true);
-          if (producer === "told") assertStrictEquals(await opened.told, expected);
-          if (opened.stats) {
-            const { stats } = opened;
-            assertEquals(stats, { accepted: 5, waiting: 0, done: 3, discarded: 2, batches: 1 });
+    // What was read before a source fails is handed over first: `batching_from_test.ts`.
+    const rest = id === "[F-31]" && name.endsWith(".from()");
+    if (!rest) {
+      test(`${name} discards what it holds, stops its timer and tells both sides the very reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
+        withClock(async (clock) => {
+          for (const reason of reasons) {
+            const controller = new AbortController();
+            const listeners = countListeners(controller.signal);
+            const opened = open(3, { linger: 50, signal: controller.signal });
+            await begin(opened, 3);
+            await opened.add("a", "b");
+            assertEquals([clock.pending, listeners.live], [1, 1]);
+            const lost = await unhandled(() => end(opened, controller, reason));
+            assertEquals(lost, []);
+            assertEquals([clock.pending, listeners.live], [0, 0]);
+            // A signal that is aborted without a reason makes one.
+            const expected = id === "[F-33]" ? controller.signal.reason : reason;
+            if (consumer === "told") {
+              assertStrictEquals(await reasonOf(opened.reader.read()), expected);
+            } else assertEquals((await opened.reader.read()).done, true);
+            if (producer === "told") assertStrictEquals(await opened.told, expected);
+            if (opened.stats) {
+              const { stats } = opened;
+              assertEquals(stats, { accepted: 5, waiting: 0, done: 3, discarded: 2, batches: 1 });
+            }
           }
-        }
-      }));
+        }));
+    }
 
     test(`${name} leaves nothing behind when ${event} before anything is added [4.7] ${id} [F-36]`, () =>
       withClock(async (clock) => {
@@ -73,22 +77,24 @@ for (const { name, open } of ways) {
         assertEquals([clock.pending, listeners.live], [0, 0]);
       }));
 
-    test(`${name} stays ended when ${event} twice [F-31]`, async () => {
-      const controller = new AbortController();
-      const opened = open(3, { signal: controller.signal });
-      const read = opened.reader.read();
-      read.catch(() => {});
-      await opened.add("a");
-      const lost = await unhandled(async () => {
-        await end(opened, controller, "first");
-        controller.abort("second");
-        await opened.reader.cancel("second").catch(() => {});
+    if (!rest) {
+      test(`${name} stays ended when ${event} twice [F-31]`, async () => {
+        const controller = new AbortController();
+        const opened = open(3, { signal: controller.signal });
+        const read = opened.reader.read();
+        read.catch(() => {});
+        await opened.add("a");
+        const lost = await unhandled(async () => {
+          await end(opened, controller, "first");
+          controller.abort("second");
+          await opened.reader.cancel("second").catch(() => {});
+        });
+        assertEquals(lost, []);
+        if (consumer === "told") assertEquals(await reasonOf(read), "first");
+        else assertEquals((await read).done, true);
+        if (producer === "told") assertEquals(await opened.told, "first");
       });
-      assertEquals(lost, []);
-      if (consumer === "told") assertEquals(await reasonOf(read), "first");
-      else assertEquals((await read).done, true);
-      if (producer === "told") assertEquals(await opened.told, "first");
-    });
+    }
   }
 
   test(`${name} reads nothing and errors both sides when the signal has aborted before [F-33]`, async () => {

@@ -5,6 +5,7 @@ import { BatchStream, type Source } from "../mod.ts";
 import { kinds, reasonOf } from "./support/batching.ts";
 import { withClock } from "./support/clock.ts";
 import { collect, counted, gate, settled, streamOf, turn } from "./support/gate.ts";
+import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
@@ -84,7 +85,7 @@ for (const { name, from } of kinds) {
     assertEquals(await collect(from([], 2)), []);
   });
 
-  test(`${name}.from() errors with the very error of its source, and holds nothing more [4.7] [4.9] [7.3]`, async () => {
+  test(`${name}.from() hands over what it has read before its source fails, and then errors with that error [4.12] [4.9] [7.3]`, async () => {
     for (const thrown of [new Error("from the source"), undefined, 0]) {
       const sync = (function* () {
         yield 1;
@@ -100,10 +101,49 @@ for (const { name, from } of kinds) {
         pull: (controller) => controller.error(thrown),
       });
       for (const source of [sync, async, stream]) {
-        assertStrictEquals(await reasonOf(from(source, 2).getReader().read()), thrown);
+        const told: unknown[] = [];
+        const onDiscard = (items: unknown[]) => void told.push(items);
+        const reader = from(source, 2, { onDiscard }).getReader();
+        assertEquals((await reader.read()).value, [1]);
+        assertStrictEquals(await reasonOf(reader.read()), thrown);
+        assertEquals(told, []);
       }
     }
   });
+
+  test(`${name}.from() keeps the error of its source until the batch before it is asked for [4.12] [4.4] [7.5]`, () =>
+    withClock(async (clock) => {
+      for (const cancels of [false, true]) {
+        const own = new AbortController();
+        const listeners = countListeners(own.signal);
+        let fail!: (reason: unknown) => void;
+        const source = new ReadableStream({
+          start(controller) {
+            for (const item of [1, 2, 3]) controller.enqueue(item);
+            fail = (reason) => controller.error(reason);
+          },
+        });
+        const told: unknown[] = [];
+        const onDiscard = (items: unknown[], reason: unknown) => void told.push([items, reason]);
+        const options = { linger: 1000, signal: own.signal, onDiscard };
+        const reader = from(source, 2, options).getReader();
+        assertEquals((await reader.read()).value, [1, 2]);
+        await turn();
+        assertEquals(clock.pending, 1);
+        fail("from the source");
+        await turn();
+        assertEquals([clock.pending, listeners.live], [0, 1]);
+        if (cancels) {
+          await reader.cancel("enough");
+          assertEquals(told, [[[3], "enough"]]);
+        } else {
+          assertEquals((await reader.read()).value, [3]);
+          assertEquals(await reasonOf(reader.read()), "from the source");
+          assertEquals(told, []);
+        }
+        assertEquals([clock.pending, listeners.live], [0, 0]);
+      }
+    }));
 
   test(`${name}.from() locks a stream, and lets go of it at its end [4.9]`, async () => {
     const source = streamOf([1]);

@@ -172,3 +172,43 @@ test("Fanout drains a long queue of synchronous handlers without growing the sta
   await fanout.idle();
   assertEquals(handled, 2e5);
 });
+
+test("Fanout with a capacity of 0 accepts only what starts at once [5.33] [5.1]", async () => {
+  const hand = new Hand<string>();
+  const fanout = new Fanout(hand.handler, {
+    concurrency: 2,
+    capacity: 0,
+    key: (item) => item[0],
+  });
+  assertEquals(["a1", "a2", "b1", "c1"].map((item) => fanout.tryPush(item)), [
+    ...[true, false, true, false],
+  ]);
+  const pushed = fanout.push("d1");
+  const writer = fanout.getWriter();
+  const written = writer.write("e1");
+  assertEquals([await settled(pushed), await settled(written)], ["pending", "pending"]);
+  assertEquals(fanout.stats, counts({ accepted: 2, running: 2 }));
+  const consumed = fanout.consume(["f1", "g1"]);
+  for (const item of ["a1", "b1", "d1", "e1", "f1", "g1"]) {
+    await turn();
+    assertEquals(fanout.stats.waiting, 0);
+    hand.call(item).resolve(0);
+  }
+  await Promise.all([pushed, written, consumed]);
+  await writer.close();
+  assertEquals(fanout.stats, counts({ accepted: 6, done: 6 }));
+});
+
+test("Fanout with a capacity of Infinity always has room, for a handler that pushes to its own sink [5.33]", async () => {
+  const crawled: number[] = [];
+  const fanout: Fanout<number> = new Fanout(async (page: number) => {
+    await undefined;
+    crawled.push(page);
+    // Each page has links to two others.
+    if (page < 2 ** 12) { for (const link of [2 * page, 2 * page + 1]) await fanout.push(link); }
+  }, { concurrency: 2, capacity: Infinity });
+  await fanout.push(1);
+  await fanout.idle();
+  assertEquals(crawled.length, 2 ** 13 - 1);
+  await fanout.close();
+});

@@ -249,33 +249,121 @@ test("Fanout.consume() reads a stream that cannot be iterated [5.14]", async () 
 
 test("Fanout.consume() rejects what it cannot read from [5.14] [7]", async () => {
   const fanout = new Fanout(() => {});
-  for (const source of [null, undefined, 5, {}, Symbol("s"), 5n]) {
+  for (const source of [null, undefined, 5, {}, Symbol("s"), 5n, "letters"]) {
     await assertRejects(
       () => fanout.consume(source as never),
       TypeError,
-      "Fanout.consume: source must be a ReadableStream, an AsyncIterable or an Iterable; got",
+      "Fanout.consume: source must be a ReadableStream, an AsyncIterable or an Iterable",
     );
   }
   const locked = new ReadableStream();
   locked.getReader();
   await assertRejects(() => fanout.consume(locked), TypeError);
-  await fanout.consume("a string is iterable");
   await fanout.close();
 });
 
-test("Fanout.consume() ignores what a read gives after the sink was aborted [5.6]", async () => {
-  const step = gate<IteratorResult<number>>();
-  const hand = new Hand<number>();
-  const keys: number[] = [];
-  const fanout = new Fanout(hand.handler, { key: (n) => keys.push(n) });
-  const consumed = fanout.consume({ [Symbol.asyncIterator]: () => ({ next: () => step.promise }) });
+for (const how of ["abort", "close"] as const) {
+  test(`Fanout.consume() discards what a read gives after ${how}, and tells it [5.29] [5.6]`, async () => {
+    const step = gate<IteratorResult<number>>();
+    const hand = new Hand<number>();
+    const keys: number[] = [];
+    const discarded: unknown[] = [];
+    const fanout = new Fanout(hand.handler, {
+      key: (n) => keys.push(n),
+      onDiscard: (...args) => discarded.push(args),
+    });
+    const consumed = fanout.consume({
+      [Symbol.asyncIterator]: () => ({ next: () => step.promise }),
+    });
+    await turn();
+    await (how === "abort" ? fanout.abort("over") : fanout.close());
+    const error = await rejection(consumed);
+    assertEquals(
+      how === "abort" ? error : (error as Error).name,
+      how === "abort" ? "over" : "TypeError",
+    );
+    step.resolve({ done: false, value: 1 });
+    await turn();
+    assertEquals([keys, hand.started], [[], []]);
+    assertEquals(discarded, [[[1], error]]);
+    assertEquals(fanout.stats, counts({ accepted: 1, discarded: 1 }));
+  });
+}
+
+test("Fanout.consume() discards the item that has no room at an abort, and tells it [5.29] [5.6]", async () => {
+  const discarded: unknown[] = [];
+  const fanout = new Fanout((_: number) => new Promise(() => {}), {
+    capacity: 1,
+    onDiscard: (...args) => discarded.push(args),
+  });
+  const pushed = fanout.consume([1, 2, 3, 4]);
   await turn();
   await fanout.abort("over");
-  assertEquals(await rejection(consumed), "over");
-  step.resolve({ done: false, value: 1 });
+  assertEquals(await rejection(pushed), "over");
+  assertEquals(discarded, [[[2], "over"], [[3], "over"]]);
+  assertEquals(fanout.stats, counts({ accepted: 3, running: 1, discarded: 2 }));
+});
+
+test("Fanout.consume() does not wait for the items of others [5.29]", async () => {
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, { concurrency: 5 });
+  fanout.tryPush(1);
+  const first = fanout.consume([2, 3]);
+  const second = fanout.consume(streamOf([4]));
   await turn();
-  assertEquals([keys, hand.started], [[], []]);
-  assertEquals(fanout.stats, counts({}));
+  fanout.tryPush(5);
+  hand.call(4).resolve(0);
+  await second;
+  assertEquals(await settled(first), "pending");
+  hand.call(2).resolve(0);
+  assertEquals(await settled(first), "pending");
+  hand.call(3).resolve(0);
+  await first;
+  assertEquals(fanout.stats, counts({ accepted: 5, running: 2, done: 3 }));
+  await fanout.abort();
+});
+
+for (const what of ["source", "key"] as const) {
+  test(`Fanout.consume() rejects with a failure of its ${what} when its items have settled [5.29]`, async () => {
+    const error = new Error(what);
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, {
+      key(n) {
+        if (n === 3 && what === "key") throw error;
+      },
+      onError: () => {},
+    });
+    const source = function* () {
+      yield* [1, 2];
+      if (what === "key") yield 3;
+      throw error;
+    };
+    const consumed = fanout.consume(source());
+    assertEquals(await settled(consumed), "pending");
+    hand.call(1).reject("of an item");
+    assertEquals(await settled(consumed), "pending");
+    hand.call(2).resolve(0);
+    assertStrictEquals(await rejection(consumed), error);
+    assertEquals(fanout.stats, counts({ accepted: 2, done: 1, failed: 1 }));
+    await fanout.close();
+  });
+}
+
+test("Fanout.consume() rejects with a failure of the sink at once, also where its source has ended or failed [5.29]", async () => {
+  for (const failing of [false, true]) {
+    const error = new Error("sink");
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, { concurrency: 2 });
+    fanout.tryPush(1);
+    const consumed = fanout.consume((function* () {
+      yield 2;
+      if (failing) throw new Error("source");
+    })());
+    assertEquals(await settled(consumed), "pending");
+    hand.call(1).reject(error);
+    assertStrictEquals(await rejection(consumed), error);
+    assertEquals(fanout.stats, counts({ accepted: 2, running: 1, failed: 1 }));
+  }
 });
 
 test("Fanout.consume() waits for its own items when others are failing into onError [5.14]", async () => {

@@ -3,6 +3,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Fanout, type Runner } from "../mod.ts";
+import { withClock } from "./support/clock.ts";
 import { streamOf, turn } from "./support/gate.ts";
 import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
@@ -147,4 +148,43 @@ test("Fanout calls key before snapshot, once for each item [5.9] [5.2]", async (
   await Promise.all([fanout.push(1), fanout.push(2), fanout.push(3)]);
   await fanout.close();
   assertEquals(calls, ["key 1", "snapshot", "key 2", "snapshot", "key 3", "snapshot"]);
+});
+
+for (const way of ["throws", "rejects", "times out"] as const) {
+  test(`Fanout runs onError in the context of the item whose handler ${way} [5.32]`, () =>
+    withClock(async (clock) => {
+      const seen: unknown[] = [];
+      const fanout = new Fanout((item: string) => {
+        if (way === "throws") throw item;
+        return way === "rejects" ? Promise.reject(item) : new Promise(() => {});
+      }, {
+        concurrency: 2,
+        capacity: 2,
+        timeout: way === "times out" ? 10 : Infinity,
+        snapshot: capture,
+        onError: (_error, item) => {
+          seen.push([item, current]);
+          return Promise.resolve();
+        },
+      });
+      for (const item of "abcde") within(item, () => void fanout.push(item));
+      await clock.tick(50);
+      await fanout.close();
+      assertEquals(seen.toSorted(), [..."abcde"].map((item) => [item, item]));
+    }));
+}
+
+test("Fanout is errored by a runner that throws around onError [5.32] [5.3]", async () => {
+  const error = new Error("runner");
+  let calls = 0;
+  const fanout = new Fanout((_: number) => Promise.reject("handler"), {
+    snapshot: () => (run) => {
+      if (++calls === 2) throw error;
+      return run();
+    },
+    onError() {},
+  });
+  fanout.tryPush(1);
+  await fanout.idle();
+  assertStrictEquals(await rejection(fanout.close()), error);
 });

@@ -55,20 +55,22 @@ test("Fanout.flush() and idle() resolve at once when nothing is accepted or all 
   await Promise.all([fanout.flush(), fanout.idle()]);
 });
 
-test("Fanout.flush() does not wait for a push that has no room yet [5.13] [3]", async () => {
+test("Fanout.flush() waits for those who wait for room at the time, and for nobody later [5.30] [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   for (const n of [1, 2]) fanout.tryPush(n);
-  const pushed = fanout.push(3);
+  const pushes = [fanout.push(3), fanout.submit(4)];
   const flushed = fanout.flush();
-  const idle = fanout.idle();
-  hand.call(1).resolve(0);
-  await pushed;
-  hand.call(2).resolve(0);
-  assertEquals(await settled(flushed), "fulfilled");
-  assertEquals(await settled(idle), "pending");
-  hand.call(3).resolve(0);
-  await idle;
+  pushes.push(fanout.push(5));
+  const again = fanout.flush();
+  for (const n of [1, 2, 3, 4]) {
+    assertEquals(await settled(flushed), "pending");
+    hand.call(n).resolve(0);
+    await turn();
+  }
+  assertEquals(await states(flushed, again), ["fulfilled", "pending"]);
+  hand.call(5).resolve(0);
+  await Promise.all([again, ...pushes]);
 });
 
 test("Fanout.flush() counts a failure as settled [5.13]", async () => {

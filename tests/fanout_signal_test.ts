@@ -176,19 +176,52 @@ test("Fanout that another one closes or aborts as it hears the signal ends with 
   }
 });
 
-test("Fanout has a signal for each worker, and not for each item [5.6]", async () => {
-  const signals: AbortSignal[] = [];
-  const fanout = new Fanout((n: number, context) => {
-    if (n > 1) signals.push(context.signal, context.signal);
-    return new Promise(() => {});
-  }, { concurrency: 3 });
-  for (const n of [1, 2, 3]) fanout.tryPush(n);
-  assertEquals(new Set(signals).size, 2);
+test("Fanout gives each call a signal of its own, made when it is read [5.31] [5.6]", async () => {
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 20 });
+  for (let n = 0; n < 20; n++) fanout.tryPush(n);
+  for (let n = 0; n < 18; n++) {
+    // As `fetch` does, which never removes it: Node warns of the eleventh on one signal.
+    hand.call(n).signal.addEventListener("abort", () => {});
+    hand.call(n).resolve(0);
+    await turn();
+  }
+  const signals = hand.calls.map(({ signal }) => signal);
+  assertEquals([signals.length, new Set(signals).size], [20, 20]);
   await fanout.abort("over");
-  assertEquals(signals.map((signal) => signal.reason), ["over", "over", "over", "over"]);
+  // A call that has settled is not told.
+  assertEquals(signals.map(({ aborted }) => aborted), [...Array(18).fill(false), true, true]);
+  assertEquals([signals[18]!.reason, signals[19]!.reason], ["over", "over"]);
 
   const again = new Set<AbortSignal>();
-  const single = new Fanout((_: number, { signal }) => void again.add(signal));
+  const single = new Fanout((_: number, context) => {
+    again.add(context.signal);
+    assertStrictEquals(context.signal, context.signal);
+  });
   for (const n of [1, 2, 3]) single.tryPush(n);
-  assertEquals(again.size, 1);
+  assertEquals(again.size, 3);
+});
+
+test("Fanout makes no AbortController for a call that does not read its signal [5.31]", async () => {
+  const { AbortController } = globalThis;
+  let made = 0;
+  globalThis.AbortController = class extends AbortController {
+    constructor() {
+      super();
+      made++;
+    }
+  };
+  try {
+    for (const timeout of [Infinity, 1000]) {
+      const fanout = new Fanout((n: number, context) => {
+        if (n === 3) void context.signal;
+        return Promise.resolve();
+      }, { timeout });
+      await fanout.consume([1, 2, 3, 4, 5]);
+      await fanout.close();
+    }
+  } finally {
+    globalThis.AbortController = AbortController;
+  }
+  assertEquals(made, 2);
 });

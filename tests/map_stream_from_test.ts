@@ -97,7 +97,7 @@ test("MapStream.from() lets go of its source when a call fails, and tells the ve
   }
 });
 
-test("MapStream.from() fails by the error of the source, and aborts its calls [4.M5] [4.M9]", async () => {
+test("MapStream.from() gives the results for what came before the error of the source, and then that error [4.12] [4.M9]", async () => {
   for (const thrown of [new Error("from the source"), undefined, 0]) {
     const sync = function* () {
       yield 1;
@@ -113,9 +113,13 @@ test("MapStream.from() fails by the error of the source, and aborts its calls [4
     for (const source of [sync(), async(), stream]) {
       const hand = new Hand<number>();
       const reader = MapStream.from(source, hand.handler, { concurrency: 2 }).getReader();
-      assertStrictEquals(await reasonOf(reader.read()), thrown);
-      assertEquals(hand.calls.map(({ signal }) => signal.aborted), [true]);
-      await turn();
+      const reads = [reader.read(), reader.read()] as const;
+      reads[1].catch(() => {});
+      assertEquals(await settled(reads[0]), "pending");
+      assertEquals(hand.calls.map(({ signal }) => signal.aborted), [false]);
+      hand.call(1).resolve("a");
+      assertEquals((await reads[0]).value, "a");
+      assertStrictEquals(await reasonOf(reads[1]), thrown);
       if (source === stream) assert(!stream.locked);
     }
   }
@@ -227,8 +231,7 @@ test("MapStream.from() throws a TypeError when there is no source, or it is lock
   assert(!source.locked);
 });
 
-test("MapStream.from() reads a string by its letters, and a long source without a deep stack [4.M9]", async () => {
-  assertEquals(await collect(MapStream.from("añ😀", (letter) => letter)), ["a", "ñ", "😀"]);
+test("MapStream.from() reads a long source without a deep stack [4.M9]", async () => {
   const many = Array.from({ length: 20_000 }, (_, n) => n);
   for (
     const options of [{}, { concurrency: 30_000 }, {

@@ -220,6 +220,16 @@ test("MapStream carries undefined, null, 0 and false, there and back [4.M2] [F-1
   }
 });
 
+test("MapStream gives each call a signal of its own [5.31]", async () => {
+  const signals: AbortSignal[] = [];
+  const results = MapStream.from([1, 2, 3], (n, { signal }) => {
+    signals.push(signal);
+    return Promise.resolve(n);
+  });
+  assertEquals(await collect(results), [1, 2, 3]);
+  assertEquals(new Set(signals).size, 3);
+});
+
 test("MapStream gives its function the item, a context with a signal, and nothing else [4.M5]", async () => {
   const seen: unknown[][] = [];
   await collect(MapStream.from(["a"], (...args: unknown[]) => void seen.push(args)));

@@ -58,7 +58,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
   test(`${name} reads own properties only [7] [F-06]`, async () => {
     const bad = Symbol("polluted");
     const inherited = Object.fromEntries(names.map((option) => [option, bad]));
-    await end(make(Object.assign(Object.create(inherited), least)));
+    assertThrows(() => make(Object.assign(Object.create(inherited), least)), TypeError);
     await end(make(Object.assign(Object.create(null), least)));
     const before = names.filter((option) => option in Object.prototype);
     assertEquals(before, []);
@@ -74,12 +74,14 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     }
   });
 
-  test(`${name} names the nearest option when it does not know one [7] [F-07]`, () => {
+  test(`${name} names an option when it does not know one that is a letter or two away [7.9] [F-07]`, () => {
     for (const option of names) {
       const typos = [
         `${option}s`,
         option.slice(1),
         option.toUpperCase() === option ? option : `${option[0]!.toUpperCase()}${option.slice(1)}`,
+        `${option}Ms`,
+        `${option.slice(0, -2)}${option.at(-1)}${option.at(-2)}`,
       ];
       for (const typo of typos) {
         const error = assertThrows(() => make({ ...least, [typo]: 1 }), TypeError);
@@ -89,7 +91,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     }
   });
 
-  test(`${name} throws a TypeError when an unknown option has an odd name [7] [F-07]`, () => {
+  test(`${name} lists its options when an unknown one has an odd name [7.9] [F-07]`, () => {
     const odd: [PropertyKey, string][] = [
       [Symbol("odd"), "Symbol(odd)"],
       ["", '""'],
@@ -100,7 +102,9 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     ];
     for (const [key, shown] of odd) {
       const error = assertThrows(() => make({ ...least, [key]: 1 }), TypeError);
-      assert(error.message.startsWith(`${owner}: unknown option ${shown}; did you mean "`));
+      assert(error.message.startsWith(`${owner}: unknown option ${shown}; there are `));
+      const listed = error.message.split("; there are ")[1]!.split(", ");
+      assertEquals(names.filter((option) => !listed.includes(option)), []);
     }
     const own = JSON.parse('{ "__proto__": 1 }');
     assertThrows(() => make(own), TypeError, 'unknown option "__proto__"');
@@ -111,17 +115,42 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
   test(`${name} throws a TypeError when the options are no object [7] [F-01]`, () => {
     const wrong: [unknown, string][] = [
       [null, "null"],
-      ["5", '"5"'],
-      [true, "true"],
-      [5n, "5n"],
-      [Symbol("five"), "Symbol(five)"],
-      [() => {}, "a function"],
+      ["5", "String"],
+      [true, "Boolean"],
+      [5n, "BigInt"],
+      [Symbol("five"), "Symbol"],
+      [() => {}, "Function"],
     ];
-    if (owner !== "BatchStream") wrong.push([5, "5"]);
+    if (!["BatchStream", "ChunkStream", "FixedChunkStream"].includes(owner)) {
+      wrong.push([5, "Number"]);
+    }
     for (const [options, shown] of wrong) {
       const error = assertThrows(() => make(options), TypeError);
-      assertEquals(error.message, `${owner}: options must be an object; got ${shown}`);
+      assertEquals(error.message, `${owner}: options must be a plain object; got ${shown}`);
     }
+  });
+
+  test(`${name} throws a TypeError when a signal, an array or an instance stands for the options [7.8]`, async () => {
+    class Settings {
+      readonly signal = undefined;
+    }
+    const wrong: [unknown, string][] = [
+      [new AbortController().signal, "AbortSignal"],
+      [[], "Array"],
+      [Object.values({ ...least }), "Array"],
+      [new Settings(), "Settings"],
+      [new Map(), "Map"],
+      // Of what is inherited nothing would be read.
+      [Object.create({ ...least }), "Object"],
+    ];
+    for (const [options, shown] of wrong) {
+      const error = assertThrows(() => make(options), TypeError);
+      const said = `${owner}: options must be a plain object; got ${shown}`;
+      assertEquals(error.message, said);
+    }
+    const frozen = Object.freeze({ ...least });
+    const named = Object.assign(Object.create(null), least);
+    for (const options of [frozen, named]) await end(make(options));
   });
 
   test(`${name} takes undefined for the default [7] [F-01]`, async () => {

@@ -59,6 +59,12 @@ const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
 const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
   "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
   "limit or Infinity": { rule: `${LIMIT}, or Infinity`, types: notNumbers, ranges: never },
+  "weight": { rule: "more than 0", types: notNumbers, ranges: [-1, -Infinity, 0, NaN] },
+  "limit, 0 or Infinity": {
+    rule: "an integer of at least 0, or Infinity",
+    types: notNumbers,
+    ranges: never.filter((value) => value !== 0),
+  },
   "duration": { rule: `more than 0 ${TIME}`, types: notNumbers, ranges: [...late, 0] },
   "duration or 0": { rule: `at least 0 ${TIME}`, types: notNumbers, ranges: late },
   "function": { rule: "a function", types: notFunctions, ranges: [] },
@@ -69,6 +75,7 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
     types: notStrings,
     ranges: ["", "Both", LONG],
   },
+  "text": { rule: "a string", types: notStrings, ranges: [] },
   "signal": {
     rule: "an AbortSignal",
     types: [
@@ -120,12 +127,15 @@ for (const front of fronts) {
       const edges: Record<Kind, unknown[]> = {
         "limit": [1, Number.MAX_SAFE_INTEGER],
         "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
+        "weight": [Number.MIN_VALUE, 0.1, 1.5, Number.MAX_VALUE, Infinity],
+        "limit, 0 or Infinity": [0, -0, 1, Number.MAX_SAFE_INTEGER, Infinity],
         "duration": [Number.MIN_VALUE, 1.5, 2147483647, Infinity],
         "duration or 0": [0, -0, 1.5, 2147483647, Infinity],
         "function": [],
         "flag": [true, false],
         "word": ["alone", "error"],
         "edge": ["leading", "trailing", "both"],
+        "text": ["", "mails"],
         "signal": [new AbortController().signal],
         "cache": [new Map()],
       };

@@ -3,8 +3,10 @@
 import fc from "fast-check";
 import { Aggregator, type HandlerContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
+import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import { type Item, type Job, MISSING, type SinkSetup } from "./races/sink_steps.ts";
 import { type End, type Manners, sinkSteps, type Verdict } from "./races/sink_steps.ts";
@@ -16,6 +18,8 @@ interface Setup extends SinkSetup {
   /** Beyond `maxItems`. */
   readonly spare: number;
   readonly weighed: boolean;
+  /** `weigh` throws for the heaviest. */
+  readonly picky: boolean;
   readonly linger: number;
 }
 
@@ -28,25 +32,34 @@ interface Handed {
 class AggregatorRun extends SinkRun<Setup> {
   readonly #capacity: number;
   readonly #handed: readonly Handed[];
-  /** The items before this one were flushed; those before that one perhaps. */
+  /** The first items of the batches that were full or due at the last quiet moment. */
+  readonly #due = new Set<Item>();
+  /** The items before this one were flushed. */
   #flushed = 0;
-  #perhaps = 0;
+  /** Those that waited for room at each flush: the batches are closed when all of them have come in. */
+  #flushes: Item[][] = [];
+  /** All that was given by sources that give no more. */
+  readonly #ended = new Set<Item>();
 
   constructor(setup: Setup, clock: Clock) {
     const handed: Handed[] = [];
     super(setup, clock, (run, options) => {
-      const { maxItems, spare, weighed, linger, onError } = setup;
+      const { maxItems, spare, weighed, picky, linger, onError } = setup;
       const handler = (items: Item[], context: HandlerContext) => {
         handed.push({ items, copy: [...items] });
         return run.handle(items, context);
       };
       const failed = (error: unknown, items: Item[]) => run.failed(error, items);
+      const weigh = (item: Item) => {
+        if (picky && item.plan.weight > MAX_WEIGHT) throw run.refuse(item);
+        return item.plan.weight;
+      };
       return new Aggregator<Item>(handler, {
         ...options,
         maxItems,
         capacity: maxItems + spare,
         linger,
-        ...(weighed && { maxWeight: MAX_WEIGHT, weigh: (item: Item) => item.plan.weight }),
+        ...(weighed && { maxWeight: MAX_WEIGHT, weigh }),
         onError: onError === "absent" ? undefined : failed,
       });
     });
@@ -81,15 +94,24 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 
   protected override flushing(): void {
-    this.#perhaps = this.#flushed = this.stats.accepted;
+    this.#flushed = this.stats.accepted;
+    this.#flushes.push(this.offers.slice(this.stats.accepted));
   }
 
-  /** It flushes in a moment; until then more may be accepted. */
   protected override consumed(given: ReadonlySet<Item>): void {
-    for (const [place, item] of this.offers.entries()) {
-      if (given.has(item)) this.#flushed = Math.max(this.#flushed, place + 1);
-    }
-    this.#perhaps = Infinity;
+    for (const item of given) this.#ended.add(item);
+  }
+
+  /** Sees which flushes have found all whom they waited for. */
+  #comeIn(): void {
+    const isOutside = (item: Item) => this.offers.indexOf(item) >= this.stats.accepted;
+    this.#flushes = this.#flushes.filter((covered) => {
+      if (covered.some(isOutside)) return true;
+      for (const item of covered) {
+        this.#flushed = Math.max(this.#flushed, this.offers.indexOf(item) + 1);
+      }
+      return false;
+    });
   }
 
   protected checkStart(items: readonly Item[]): void {
@@ -99,11 +121,19 @@ class AggregatorRun extends SinkRun<Setup> {
     this.must(items.length <= this.setup.maxItems, "too many in a batch");
     this.must(items.length === 1 || this.#weight(items) <= MAX_WEIGHT, "too heavy");
     const next = this.offers.find((item) =>
-      !item.job && !items.includes(item) && this.#keyOf(item) === key
+      !item.job && !item.end && !items.includes(item) && this.#keyOf(item) === key
     );
     const crowded = this.stats.waiting + items.length >= this.#capacity;
-    const inTime = this.#isFull(items, next) || this.#isDue(items[0]!, this.#perhaps);
+    this.#comeIn();
+    const inTime = this.#isFull(items, next) || this.#isDue(items);
     this.must(inTime || this.closing || crowded, "too early");
+    for (const due of this.#due) {
+      const older = !due.job && this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
+      const busy = this.jobs.some((job) =>
+        (!job.over || job.held !== "no") && job.key === this.#keyOf(due)
+      );
+      this.must(!older || busy, "an older batch was passed over");
+    }
   }
 
   override look(): void {
@@ -116,18 +146,25 @@ class AggregatorRun extends SinkRun<Setup> {
     const { accepted, waiting } = this.stats;
     const { concurrency, keyed, timed } = this.setup;
     const outside = this.offers.length > accepted;
-    this.#perhaps = Math.min(this.#perhaps, accepted);
+    this.#comeIn();
     this.must(!outside || waiting >= this.#capacity, "kept out");
     const running = this.jobs.filter(({ over }) => !over);
     for (const { startedAt } of running) {
       this.must(!timed || this.clock.now - startedAt < TIMEOUT, "runs on");
+    }
+    this.#due.clear();
+    for (const items of this.#waiting().values()) {
+      const [first] = items;
+      if (this.#isFull(items, undefined) || this.#isDue(items)) {
+        this.#due.add(first!);
+      }
     }
     if (running.length >= concurrency) return;
     const ending = this.closing && !outside && this.coming === 0;
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
       const startable = ending || waiting >= this.#capacity || this.#isFull(items, undefined) ||
-        this.#isDue(items[0]!, this.#flushed);
+        this.#isDue(items);
       this.must(!startable, "a worker is idle");
     }
   }
@@ -156,7 +193,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const { accepted } = this.stats;
     for (let place = 0; place < accepted; place++) {
       const item = this.offers[place]!;
-      if (item.job) continue;
+      if (item.job || item.end) continue;
       const key = this.#keyOf(item);
       const before = byKey.get(key);
       if (before) before.push(item);
@@ -179,16 +216,18 @@ class AggregatorRun extends SinkRun<Setup> {
       (next !== undefined && weight + this.#weight([next]) > MAX_WEIGHT);
   }
 
-  /** Whether the batch that this item opened need not wait any longer. */
-  #isDue(item: Item, flushed: number): boolean {
-    return this.offers.indexOf(item) < flushed ||
-      item.acceptedAt! + this.setup.linger <= this.clock.now;
+  /** Whether a batch that begins with these need not wait any longer. */
+  #isDue(items: readonly Item[]): boolean {
+    const [first] = items;
+    return this.offers.indexOf(first!) < this.#flushed ||
+      first!.acceptedAt! + this.setup.linger <= this.clock.now ||
+      items.some((item) => this.#ended.has(item));
   }
 }
 
 const RULES =
-  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [7.3] [7.5]";
-const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
+  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [7.3] [7.5]";
+const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 function aggregator(
   name: string,
@@ -196,7 +235,8 @@ function aggregator(
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false, weighed = false, linger, spare } = fixed;
+  const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
+  const { linger, spare } = fixed;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -209,6 +249,7 @@ function aggregator(
       keyed: fc.constant(keyed),
       timed: fc.constant(timed),
       weighed: fc.constant(weighed),
+      picky: fc.constant(picky),
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
       front: front
         ? fc.constant(front)
@@ -230,7 +271,11 @@ function aggregator(
 export const races: readonly Race[] = suite([
   aggregator("aggregator", "Aggregator", {}),
   aggregator("aggregator-weight", "Aggregator by weight [4.3]", { weighed: true }),
-  aggregator("aggregator-keyed", "Aggregator by key", { keyed: true, spare: 1 }),
+  aggregator("aggregator-picky", "Aggregator whose weigh throws [5.27]", {
+    weighed: true,
+    picky: true,
+  }),
+  aggregator("aggregator-keyed", "Aggregator by key [5.28]", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
   aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {
     advances: [1, 4, 5, 6, 9, 10],
@@ -242,5 +287,102 @@ export const races: readonly Race[] = suite([
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
+  }),
+]);
+
+const SETUP: Setup = {
+  concurrency: 2,
+  maxItems: 2,
+  spare: 0,
+  keyed: false,
+  timed: false,
+  weighed: false,
+  picky: false,
+  linger: 4,
+  front: "plain",
+  onError: "absent",
+};
+
+function every(
+  name: string,
+  setup: Partial<Setup>,
+  events: SinkEvents,
+): Exploration {
+  return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
+}
+
+/** Of `Aggregator`. */
+export const explorations: readonly Exploration[] = explored([
+  every("aggregator", { concurrency: 1 }, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("aggregator-inside", { concurrency: 1 }, {
+    "push at once": comes("push", { ends: "at once" }),
+    "push throws": comes("push", { ends: "throws" }),
+    "push pushes": comes("push", { act: "push" }),
+    "push closes": comes("push", { act: "close" }),
+    "push aborts": comes("push", { act: "abort" }),
+    "submit flushes": comes("submit", { act: "flush" }),
+    ...ends("done"),
+    ...orders("flush", "close"),
+  }),
+  every("aggregator-weight", { weighed: true, concurrency: 1 }, {
+    "push weightless": comes("push", { weight: 0 }),
+    "push light": comes("push", { weight: 1 }),
+    "push heavy": comes("push", { weight: MAX_WEIGHT }),
+    "push heavier": comes("push", { weight: MAX_WEIGHT + 1 }),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-keyed", { keyed: true, onError: "sync" }, {
+    ...items(["tryPush", "push"], true),
+    ...ends("done", "fails"),
+    ...pass(2, 4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-keyed-weight", { keyed: true, weighed: true, concurrency: 1, spare: 1 }, {
+    "push a": comes("push", { key: 0 }),
+    "push b": comes("push", { key: 1 }),
+    "push a heavy": comes("push", { key: 0, weight: MAX_WEIGHT }),
+    "push b heavy": comes("push", { key: 1, weight: MAX_WEIGHT }),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("flush", "close"),
+  }),
+  every("aggregator-picky", { weighed: true, picky: true, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    "tryPush picked": comes("tryPush", { weight: MAX_WEIGHT + 1 }),
+    "push picked": comes("push", { weight: MAX_WEIGHT + 1 }),
+    "submit picked": comes("submit", { weight: MAX_WEIGHT + 1 }),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-adaptive", { linger: 0, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "idle", "close", "abort", "signal"),
+  }),
+  every("aggregator-timeout", { timed: true, onError: "async" }, {
+    ...items(["push"]),
+    ...ends("done", "fails"),
+    ...pass(4, TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-submit", { concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one", "count"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-consume", { front: "consume", concurrency: 1 }, {
+    ...items(["push", "write"]),
+    ...ends("done", "fails"),
+    ...pass(4),
+    ...orders("end", "break", "flush", "close", "abort"),
   }),
 ]);

@@ -4,7 +4,10 @@ import fc from "fast-check";
 import { type BatchStats, BatchStream, type Collector } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { advance, often, type Race, race, simply, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Setup {
   readonly front: Front;
@@ -13,6 +16,8 @@ interface Setup {
   readonly linger: number;
   /** By a collector of one's own, whose `maxItems` are different weights. */
   readonly own: boolean;
+  /** Somebody is told of what is given up. */
+  readonly tells: boolean;
 }
 
 interface Item extends Numbered {
@@ -37,15 +42,22 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
   readonly #handed: { readonly batch: Item[]; readonly copy: Item[] }[] = [];
   /** The items before this one were flushed. */
   #flushed = 0;
+  /** Told to have been given up. */
+  readonly #told: Item[] = [];
 
   constructor(setup: Setup, clock: Clock) {
     super(clock);
     this.#setup = setup;
-    const { front, maxItems, maxWeight, linger, own } = setup;
+    const { front, maxItems, maxWeight, linger, own, tells } = setup;
     const { signal } = this;
     const weigh = (item: Item) => item.weight;
-    const limits = { maxItems, linger, signal, ...(maxWeight < Infinity && { maxWeight, weigh }) };
-    const collecting = { collector: () => this.#collector(), linger, signal };
+    const onDiscard = (items: Item[], reason: unknown) => {
+      this.must(items.length > 0 && this.over?.reason === reason, "told of nothing, or why");
+      this.#told.push(...items);
+    };
+    const ends = { linger, signal, ...(tells && { onDiscard }) };
+    const limits = { maxItems, ...ends, ...(maxWeight < Infinity && { maxWeight, weigh }) };
+    const collecting = { collector: () => this.#collector(), ...ends };
     if (front === "writer") {
       const stream = own ? new BatchStream(collecting) : new BatchStream(limits);
       this.#stream = stream;
@@ -87,7 +99,8 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected override doOther(): void {
     if (!this.#stream) return;
-    this.#flushed = this.accepted;
+    // What was written just now is in the stream already, though its write has not resolved.
+    this.#flushed = this.#stream.stats.accepted;
     this.#stream.flush();
   }
 
@@ -107,7 +120,18 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     this.#handed.push({ batch: batch.reverse(), copy: [...batch] });
   }
 
+  protected drained(): boolean {
+    return this.#done === this.written.length;
+  }
+
   protected override checkAlways(): void {
+    if (this.#setup.tells) {
+      // A write that is rejected tells its producer; what a source has given it has not any more.
+      const given = this.source ? this.written.length : this.accepted;
+      const lost = this.over ? this.written.slice(this.#done, given) : [];
+      const same = lost.length === this.#told.length && lost.every((it, n) => it === this.#told[n]);
+      this.must(same, "told of other items");
+    }
     if (!this.#stream) return;
     const { accepted, waiting, done, discarded, batches } = this.#stream.stats;
     this.must(accepted === waiting + done + discarded, "not conserved");
@@ -182,7 +206,7 @@ function weightOf(items: readonly Item[]): number {
   return sum;
 }
 
-const RULES = "[4.1] [4.2] [4.4] [4.5] [4.6] [4.7] [7.3] [7.5]";
+const RULES = "[4.1] [4.2] [4.4] [4.5] [4.6] [4.7] [4.11] [7.3] [7.5]";
 const LINGERS = [0, 10, 10, Infinity];
 
 function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: Front[]): Race {
@@ -195,6 +219,7 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
       maxWeight: fixed.maxWeight ? fc.constant(fixed.maxWeight) : fc.constantFrom(1, 3, 10),
       linger: fc.constantFrom(...LINGERS),
       own: fc.constant(fixed.own ?? false),
+      tells: fc.boolean(),
     }),
     steps: fc.oneof(
       ...transformSteps(fc.nat(4)),
@@ -210,11 +235,49 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
 export const races: readonly Race[] = suite([
   batching("batch-stream", "BatchStream [3]", { maxWeight: Infinity }, ["writer"]),
   batching("batch-stream-weight", "BatchStream by weight [3] [4.3]", {}, ["writer"]),
-  batching("batch-stream-from", "BatchStream.from() [4.3] [4.9]", {}, ["stream", "iterator"]),
-  batching("batch-stream-collector", "BatchStream with a collector [3] [4.9]", {
+  batching("batch-stream-from", "BatchStream.from() [4.3] [4.9] [4.12]", {}, [
+    "stream",
+    "iterator",
+  ]),
+  batching("batch-stream-collector", "BatchStream with a collector [3] [4.9] [4.12]", {
     maxWeight: 10,
     own: true,
   }, [
     ...["writer", "writer", "stream", "iterator"] as const,
   ]),
+]);
+
+const SETUP: Setup = {
+  front: "writer",
+  maxItems: 2,
+  maxWeight: Infinity,
+  linger: 10,
+  own: false,
+  tells: true,
+};
+
+function every(name: string, setup: Partial<Setup>): Exploration {
+  const { front = "writer", maxWeight = Infinity, linger = 10 } = setup;
+  return exploration({
+    name,
+    races,
+    setup: { ...SETUP, ...setup },
+    events: {
+      ...transformEvents<number>(
+        maxWeight < Infinity ? { weightless: 0, light: 1, heavy: maxWeight } : { "": 0 },
+      ),
+      ...(front === "writer" && { flush: { do: "flush" } }),
+      ...(linger > 0 && pass(5, 10)),
+    },
+    apart: /^close/,
+  });
+}
+
+/** Of `BatchStream`. */
+export const explorations: readonly Exploration[] = explored([
+  every("batch-stream", {}),
+  every("batch-stream-adaptive", { linger: 0 }),
+  every("batch-stream-weight", { maxWeight: 3, maxItems: 3 }),
+  every("batch-stream-from", { front: "iterator" }),
+  every("batch-stream-collector", { maxWeight: 10, own: true }),
 ]);

@@ -3,8 +3,10 @@
 import fc from "fast-check";
 import { Fanout, type HandlerContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
+import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import {
   type Item,
@@ -33,9 +35,9 @@ class FanoutRun extends SinkRun<Setup> {
 
   protected hasRoom(item: Item): boolean {
     const { waiting, running } = this.stats;
-    const { concurrency, capacity, keyed } = this.setup;
+    const { concurrency, capacity } = this.setup;
     if (waiting < capacity) return true;
-    return keyed && running < concurrency && !this.#busy.has(item.plan.key);
+    return running < concurrency && !this.#busy.has(item.plan.key);
   }
 
   protected outcome([item]: readonly Item[], end: string): Verdict {
@@ -59,7 +61,9 @@ class FanoutRun extends SinkRun<Setup> {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job) this.must(busy.has(older.plan.key), "an older item was passed over");
+      if (!older.job && !older.end) {
+        this.must(busy.has(older.plan.key), "an older item was passed over");
+      }
     }
   }
 
@@ -93,7 +97,10 @@ class FanoutRun extends SinkRun<Setup> {
 
   #checkStarted(): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
-      this.must(item.job !== undefined || !this.#isStartable(item), "a worker is idle");
+      this.must(
+        item.job !== undefined || item.end !== undefined || !this.#isStartable(item),
+        "a worker is idle",
+      );
     }
   }
 
@@ -108,8 +115,8 @@ class FanoutRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [7.3] [7.5]";
-const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15]");
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.33] [7.3] [7.5]";
+const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 function fanout(
   name: string,
@@ -125,7 +132,7 @@ function fanout(
     }`,
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
-      capacity: fc.integer({ min: 1, max: 5 }),
+      capacity: fc.integer({ min: 0, max: 5 }),
       keyed: fc.constant(keyed),
       timed: fc.constant(timed),
       front: front ? fc.constant(front) : fc.constantFrom("plain", "snapshot", "writer"),
@@ -153,5 +160,62 @@ export const races: readonly Race[] = suite([
   }),
   fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
+  }),
+]);
+
+const SETUP: Setup = {
+  concurrency: 2,
+  capacity: 1,
+  keyed: false,
+  timed: false,
+  front: "plain",
+  onError: "absent",
+};
+
+function every(
+  name: string,
+  setup: Partial<Setup>,
+  events: SinkEvents,
+): Exploration {
+  return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
+}
+
+/** Of `Fanout`. */
+export const explorations: readonly Exploration[] = explored([
+  every("fanout", {}, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "idle", "close", "abort", "signal"),
+  }),
+  every("fanout-on-error", { onError: "async" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("fanout-inside", {}, {
+    "push at once": comes("push", { ends: "at once" }),
+    "push throws": comes("push", { ends: "throws" }),
+    "push pushes": comes("push", { act: "push" }),
+    "push closes": comes("push", { act: "close" }),
+    "push aborts": comes("push", { act: "abort" }),
+    "submit flushes": comes("submit", { act: "flush" }),
+    ...ends("done"),
+    ...orders("flush", "close"),
+  }),
+  every("fanout-keyed", { keyed: true, onError: "sync" }, {
+    ...items(["tryPush", "push", "submit"], true),
+    ...ends("done", "fails"),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-timeout", { timed: true, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...pass(TIMEOUT / 2, TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-consume", { front: "consume" }, {
+    ...items(["push", "write"]),
+    ...ends("done", "fails"),
+    ...orders("end", "break", "flush", "close", "abort"),
   }),
 ]);

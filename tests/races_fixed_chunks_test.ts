@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { FixedChunkStream } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { advance, often, type Race, race, suite } from "./races/race.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Item extends Numbered {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -12,6 +14,7 @@ interface Item extends Numbered {
 
 class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> {
   readonly #size: number;
+  readonly #stream: FixedChunkStream;
   /** Of bytes: written, those of writes that have resolved, and received. */
   #written = 0;
   #taken = 0;
@@ -21,7 +24,7 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
   constructor(size: number, clock: Clock) {
     super(clock);
     this.#size = size;
-    const stream = new FixedChunkStream({ size, signal: this.signal });
+    const stream = this.#stream = new FixedChunkStream({ size, signal: this.signal });
     this.open(stream as { readable: typeof stream.readable; writable: WritableStream });
   }
 
@@ -57,6 +60,20 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
     piece.fill(254);
   }
 
+  protected drained(): boolean {
+    return this.#received === this.#written;
+  }
+
+  protected override checkAlways(): void {
+    const { accepted, waiting, done, discarded } = this.#stream.stats;
+    this.must(accepted === waiting + done + discarded, "not conserved");
+    // Of a write that waits a part has been copied.
+    this.must(accepted >= this.#taken && accepted <= this.#written, "accepted");
+    this.must(done === this.#received && waiting <= this.#size, "done");
+    this.must(this.over !== undefined || discarded === 0, "discarded for no reason");
+    this.must(!(this.over || this.readableEnded) || waiting === 0, "something is still held");
+  }
+
   protected checkOpen(): void {
     const room = this.#received + this.#size;
     this.must(this.#taken <= room, "more than a piece is held");
@@ -77,8 +94,17 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
 export const races: readonly Race[] = suite([race({
   name: "fixed-chunk-stream",
   promise:
-    "FixedChunkStream keeps its promises in every schedule [4.X1] [4.X2] [4.X3] [4.X5] [7.3] [7.5] [F-11]",
+    "FixedChunkStream keeps its promises in every schedule [3] [4.X1] [4.X2] [4.X3] [4.X5] [4.X7] [7.3] [7.5] [F-11]",
   setups: fc.integer({ min: 1, max: 7 }),
   steps: fc.oneof(...transformSteps(fc.nat(9)), often(1, advance(1))),
   start: (size, clock) => new FixedChunkRun(size, clock),
+})]);
+
+/** Of `FixedChunkStream`. */
+export const explorations: readonly Exploration[] = explored([exploration({
+  name: "fixed-chunk-stream",
+  races,
+  setup: 2,
+  events: transformEvents({ "1": 1, "2": 2, "3": 3, "5": 5 }),
+  apart: /^close/,
 })]);

@@ -4,12 +4,25 @@ import fc from "fast-check";
 import { type HandlerContext, MapStream } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Gate, gate } from "./support/gate.ts";
-import { type Front, type Numbered, TransformRun, transformSteps } from "./races/transform_run.ts";
-import { advance, often, type Race, race, suite } from "./races/race.ts";
+import {
+  type Front,
+  type Numbered,
+  TransformRun,
+  type TransformStep,
+  transformSteps,
+} from "./races/transform_run.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
+import { type Advance, advance, often, type Race, race, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
+import { transformEvents } from "./races/transform_events.ts";
 
 interface Setup {
   readonly front: Front;
   readonly concurrency: number;
+  /** How much more it holds. */
+  readonly ahead: number;
+  /** A failure is told, and skipped. */
+  readonly skips: boolean;
   readonly ordered: boolean;
   readonly keyed: boolean;
   readonly timed: boolean;
@@ -27,6 +40,9 @@ interface Item extends Numbered, Plan {
   startedAt?: number;
   /** Its call has ended. */
   over: boolean;
+  /** By failing, and this has been told. */
+  failed: boolean;
+  told: boolean;
 }
 
 type Settle = {
@@ -38,26 +54,37 @@ const TIMEOUT = 10;
 
 class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   readonly #setup: Setup;
-  /** In the order of their settlement. */
+  readonly #stream: MapStream<Item, Item> | undefined;
+  /** Those that have a result, in the order of their settlement. */
   readonly #settled: Item[] = [];
   #received = 0;
+  /** Of those in the order of results: received, or skipped in their turn. */
+  #passed = 0;
+  /** Told to have been given up. */
+  readonly #discarded: Item[] = [];
 
   constructor(setup: Setup, clock: Clock) {
     super(clock);
     this.#setup = setup;
-    const { front, concurrency, ordered, keyed, timed } = setup;
+    const { front, concurrency, ahead, ordered, keyed, skips, timed } = setup;
     const { signal } = this;
     const options = {
       ...{ concurrency, ordered, signal, timeout: timed ? TIMEOUT : Infinity },
+      ...(ahead > 0 && { capacity: concurrency + ahead }),
       ...(keyed && { key: (item: Item) => item.key }),
+      ...(skips && { onError: (error: unknown, item: Item) => this.#tell(error, item) }),
+      onDiscard: (items: Item[], reason: unknown) => {
+        this.must(items.length > 0 && this.over?.reason === reason, "told of nothing, or why");
+        this.#discarded.push(...items);
+      },
     };
     const fn = (item: Item, context: HandlerContext) => this.#call(item, context);
-    if (front === "writer") this.open(new MapStream(fn, options));
+    if (front === "writer") this.open(this.#stream = new MapStream(fn, options));
     else this.openFrom(front, (source) => MapStream.from(source, fn, options));
   }
 
   protected make(id: number, plan: Plan): Item {
-    return { id, ...plan, over: false };
+    return { id, ...plan, over: false, failed: false, told: false };
   }
 
   protected chunk(item: Item): Item {
@@ -77,8 +104,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
       return item;
     }
     if (item.ends === "throws") {
-      this.#over(item);
-      this.end("thrown");
+      this.#fail(item, "thrown");
       throw "thrown";
     }
     // Every other one does not care whether it is aborted.
@@ -88,16 +114,36 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     }
     item.call = gate<Item>();
     // Heard just before the stream hears it.
-    item.call.promise.then(() => this.#over(item), (error) => {
-      this.#over(item);
-      this.end(error);
-    });
+    item.call.promise.then(() => this.#over(item), (error) => this.#fail(item, error));
     return item.call.promise;
   }
 
   #over(item: Item): void {
+    // What a call does after its timeout is ignored.
+    if (item.over) return;
     item.over = true;
     this.#settled.push(item);
+  }
+
+  #fail(item: Item, error: unknown): void {
+    if (item.over) return;
+    if (!this.#setup.skips) this.end(error);
+    item.over = item.failed = true;
+    // Nobody is told after the end.
+    if (this.over) item.told = true;
+  }
+
+  #tell(error: unknown, item: Item): void {
+    const { name = error } = Object(error);
+    this.must(item.failed && !item.told, "told of no failure, or twice");
+    this.must(["thrown", "failed", "TimeoutError"].includes(name), "another error");
+    item.told = true;
+  }
+
+  /** Accepted, or given by the source, and not started. */
+  get #waiting(): Item[] {
+    const given = this.source ? this.written : this.written.slice(0, this.accepted);
+    return given.filter(({ startedAt }) => startedAt === undefined);
   }
 
   #aborted(item: Item): void {
@@ -105,11 +151,16 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     if (item.over || this.over) return;
     this.must(this.clock.now - item.startedAt! >= TIMEOUT, "a wrong timeout");
     this.must(reason.name === "TimeoutError", "not a timeout");
-    this.end(reason);
+    this.#fail(item, reason);
   }
 
   get #running(): Item[] {
     return this.written.filter(({ startedAt, over }) => startedAt !== undefined && !over);
+  }
+
+  override can(step: Parameters<TransformRun<Plan, Item, Item, Settle>["can"]>[0]): boolean {
+    if (step.do !== "settle") return super.can(step);
+    return step.which.every(({ nth }) => nth < this.#running.length);
   }
 
   protected override doOther({ which }: Settle): void {
@@ -122,28 +173,61 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   }
 
   protected receive(value: unknown): void {
-    const order = this.#setup.ordered ? this.written : this.#settled;
-    this.must(value === order[this.#received++], "out of order");
+    this.#skip();
+    this.must(value === this.#order[this.#passed++], "out of order");
+    this.#received++;
+  }
+
+  get #order(): readonly Item[] {
+    return this.#setup.ordered ? this.written : this.#settled;
+  }
+
+  /** One that has failed is passed over in its turn. */
+  #skip(): void {
+    while (this.#order[this.#passed]?.failed) this.#passed++;
+  }
+
+  protected drained(): boolean {
+    this.#skip();
+    return this.written.every(({ over }) => over) && this.#passed === this.#order.length;
   }
 
   protected override checkAlways(): void {
+    const failed = this.written.filter((item) => item.failed);
+    if (this.#setup.skips) this.must(failed.every(({ told }) => told), "a failure is not told");
+    const { discarded } = this.#checkStats(failed.length);
     if (!this.over) return;
+    const lost = this.#waiting;
+    this.must(discarded === undefined || discarded === lost.length, "discarded");
+    this.must(this.#discarded.length === lost.length, "told of more, or less");
+    this.must(lost.every((item, n) => item === this.#discarded[n]), "told of others");
     for (const { signal } of this.#running) {
-      if (signal) this.must(signal.reason === this.over.reason, "a call is not aborted");
+      if (signal) this.must(this.isReason(signal.reason), "a call is not aborted");
     }
     this.must(this.clock.pending === 0, "a timer is left");
   }
 
+  #checkStats(failures: number): { readonly discarded?: number } {
+    if (!this.#stream) return {};
+    const { accepted, waiting, running, done, failed, discarded } = this.#stream.stats;
+    this.must(accepted === waiting + running + done + failed + discarded, "not conserved");
+    this.must(accepted === this.accepted, "accepted");
+    this.must(waiting === (this.over ? 0 : this.#waiting.length), "waiting");
+    this.must(running === this.#running.length && failed === failures, "running or failed");
+    this.must(this.over !== undefined || discarded === 0, "discarded for no reason");
+    return { discarded };
+  }
+
   protected checkOpen(): void {
-    const { concurrency, ordered, timed } = this.#setup;
-    const held = this.accepted - this.#received;
-    this.must(held <= concurrency, "too much is held");
-    this.must(this.writes === 0 || held === concurrency, "a write waits for no reason");
-    this.checkSource(held < concurrency);
+    const { concurrency, ahead, ordered, timed } = this.#setup;
+    this.#skip();
+    const skipped = ordered ? 0 : this.written.filter(({ failed }) => failed).length;
+    const held = this.accepted - this.#passed - skipped;
+    this.must(held <= concurrency + ahead, "too much is held");
+    this.must(this.writes === 0 || held === concurrency + ahead, "a write waits for no reason");
+    this.checkSource(held < concurrency + ahead);
     this.#checkStarted();
-    const next = ordered
-      ? this.written[this.#received]?.over
-      : this.#settled.length > this.#received;
+    const next = ordered ? this.written[this.#passed]?.over : this.#settled.length > this.#passed;
     this.must(!(next && this.reads > 0), "a result is late");
     const running = this.#running;
     for (const { startedAt } of running) {
@@ -155,12 +239,18 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     }
   }
 
-  /** All that is taken has started; by key only the oldest that has not ended. */
+  /** As many run as can, the oldest first; by key only the oldest that has not ended. */
   #checkStarted(): void {
+    const { concurrency, keyed } = this.#setup;
+    const full = this.#running.length === concurrency;
     const blocked = new Set<number>();
+    let waits = false;
     for (const item of this.written.slice(0, this.accepted)) {
-      const starts = !this.#setup.keyed || item.over || !blocked.has(item.key);
-      this.must(starts === (item.startedAt !== undefined), "calls");
+      const started = item.startedAt !== undefined;
+      if (keyed && !item.over && blocked.has(item.key)) this.must(!started, "two of one key");
+      else this.must(started || full, "a call does not start");
+      if (!keyed) this.must(!(started && waits), "a call starts too early");
+      waits ||= !started;
       if (!item.over) blocked.add(item.key);
     }
   }
@@ -170,11 +260,13 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   }
 
   protected override checkEnd(): void {
-    if (!this.over) this.must(this.#received === this.written.length, "lost");
+    if (this.over) return;
+    const failed = this.written.filter((item) => item.failed).length;
+    this.must(this.#received + failed === this.written.length, "lost");
   }
 }
 
-const RULES = "[4.M1] [4.M5] [4.M7] [4.M8] [7.3] [7.5]";
+const RULES = "[3] [4.M1] [4.M5] [4.M7] [4.M8] [4.M11] [4.M12] [4.M13] [7.3] [7.5]";
 
 function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front[]): Race {
   const { ordered, keyed = false, timed = false } = fixed;
@@ -184,6 +276,8 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
     setups: fc.record({
       front: fc.constantFrom(...fronts),
       concurrency: fc.constantFrom(1, 2, 3, 5),
+      ahead: fc.constantFrom(0, 0, 1, 3),
+      skips: fc.boolean(),
       ordered: ordered === undefined ? fc.boolean() : fc.constant(ordered),
       keyed: fc.constant(keyed),
       timed: timed ? fc.boolean() : fc.constant(false),
@@ -218,12 +312,54 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
 export const races: readonly Race[] = suite([
   map("map-stream", "MapStream in order [4.M2] [4.M6]", { ordered: true, timed: true }, ["writer"]),
   map("map-stream-unordered", "MapStream without order [4.M3]", { ordered: false }, ["writer"]),
-  map("map-stream-keyed", "MapStream by key [4.M2] [4.M3] [4.M4] [4.M9]", { keyed: true }, [
+  map("map-stream-keyed", "MapStream by key [4.M2] [4.M3] [4.M4] [4.M9] [4.12]", { keyed: true }, [
     "writer",
     "iterator",
   ]),
-  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9]", { timed: true }, [
+  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9] [4.12]", { timed: true }, [
     "stream",
     "iterator",
   ]),
+]);
+
+const SETUP: Setup = {
+  front: "writer",
+  concurrency: 2,
+  ahead: 0,
+  ordered: true,
+  keyed: false,
+  skips: false,
+  timed: false,
+};
+
+function every(name: string, setup: Partial<Setup>): Exploration {
+  const { keyed, timed } = setup;
+  const plan: Plan = { key: 0, ends: "by hand" };
+  const end = (nth: number, fails: boolean): Settle => ({ do: "settle", which: [{ nth, fails }] });
+  return exploration<Setup, TransformStep<Plan> | Settle | Advance>({
+    name,
+    races,
+    setup: { ...SETUP, ...setup },
+    events: {
+      ...transformEvents<Plan>(keyed ? { a: plan, b: { ...plan, key: 1 } } : { "": plan }),
+      "write throws": { do: "write", items: [{ ...plan, ends: "throws" }] },
+      "done 0": end(0, false),
+      "done 1": end(1, false),
+      "fails 0": end(0, true),
+      "fails 1": end(1, true),
+      ...(timed && pass(TIMEOUT / 2, TIMEOUT)),
+    },
+    // In the turn of an abort a call that has waited for its key may still start.
+    apart: keyed ? /^close|abort/ : /^close/,
+  });
+}
+
+/** Of `MapStream`. */
+export const explorations: readonly Exploration[] = explored([
+  every("map-stream", {}),
+  every("map-stream-timeout", { timed: true }),
+  every("map-stream-unordered", { ordered: false }),
+  every("map-stream-keyed", { keyed: true }),
+  every("map-stream-ahead", { concurrency: 1, ahead: 1, skips: true }),
+  every("map-stream-from", { front: "stream" }),
 ]);

@@ -1,11 +1,14 @@
 /** `Singleflight`: as its model does, whoever joins, leaves, forgets or fails, and when. */
 
 import fc from "fast-check";
-import { Singleflight } from "../mod.ts";
+import { type FlightStats, Singleflight } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
+import { gate } from "./support/gate.ts";
 import { countListeners, type Listeners } from "./support/listeners.ts";
 import { type Config, Model, type Outcome, type Plan, type Value } from "./races/flights.ts";
-import { advance, often, type Race, race, Run, suite } from "./races/race.ts";
+import { type Exploration, exploration, explored } from "./races/explore.ts";
+import { type Advance, advance, often, type Race, race, Run, suite } from "./races/race.ts";
+import { pass } from "./races/sink_events.ts";
 
 const KEYS = ["a", "b", "c"] as const;
 
@@ -70,6 +73,14 @@ class FlightRun extends Run<Step> {
     this.#modelled = this.clock.now;
   }
 
+  override can(step: Step | Advance): boolean {
+    if (step.do === "settle") return step.index < this.#flying.length;
+    if (step.do !== "leave") return true;
+    return this.#seen.some(({ plan: { signal, outcome } }) =>
+      signal === step.signal && outcome.state === "pending"
+    );
+  }
+
   do(step: Step): void {
     this.look();
     const model = this.#model;
@@ -113,7 +124,11 @@ class FlightRun extends Run<Step> {
       this.#signals.set(plan, context.signal);
       context.signal.addEventListener("abort", () => plan.rejoin && this.#perform(plan.rejoin));
     }
-    return new Promise((resolve, reject) => this.#flying.push({ plan, resolve, reject }));
+    const { promise, resolve, reject } = gate<Value>();
+    this.#flying.push({ plan, resolve, reject });
+    // Heard just before the group hears it.
+    promise.then(() => this.#model.settle(plan, true), () => this.#model.settle(plan, false));
+    return promise;
   }
 
   #leave(index: number): void {
@@ -132,13 +147,16 @@ class FlightRun extends Run<Step> {
       else flying.reject(flying.plan.error);
     }
     if (signal !== undefined) this.#leave(signal);
-    if (flying) this.#model.settle(flying.plan, well);
   }
 
   protected check(): void {
     this.look();
     const model = this.#model;
-    this.must(this.#runs === model.runs, "executions");
+    const { stats } = this.#flights;
+    for (const [name, count] of Object.entries(model.stats)) {
+      this.must(stats[name as keyof FlightStats] === count, `stats.${name}`);
+    }
+    this.must(this.#runs === stats.executions, "executions");
     this.must(this.#flights.size === model.current.size, "size");
     for (const key of KEYS) {
       this.must(this.#flights.has(key) === model.current.has(key), "has()");
@@ -223,7 +241,7 @@ const steps = fc.oneof(
   often(2, advance(1, 4, 5, 9, 10)),
 );
 
-const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [7.3] [7.5] [F-39]";
+const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [6.10] [7.3] [7.5] [F-39]";
 
 function singleflight(name: string, promise: string, cache: boolean): Race {
   return race<Config, Step>({
@@ -244,4 +262,53 @@ function singleflight(name: string, promise: string, cache: boolean): Race {
 export const races: readonly Race[] = suite([
   singleflight("singleflight", "Singleflight", false),
   singleflight("singleflight-cache", "Singleflight with a cache", true),
+]);
+
+const CALL: Call = { do: "call", key: "a", body: "async", detailed: false, signal: null };
+
+const PLAIN: Readonly<Record<string, Step>> = {
+  "call b": { ...CALL, key: "b", detailed: true },
+  "call a x": { ...CALL, signal: 0, detailed: true },
+  "call a y": { ...CALL, signal: 1 },
+  "leave y": { do: "leave", signal: 1 },
+};
+
+/** What the function does in its synchronous part, or when it is aborted. */
+const INSIDE: Readonly<Record<string, Step>> = {
+  "call a x rejoining": { ...CALL, body: "rejoin", signal: 0 },
+  "call a forgetting": { ...CALL, body: "forget inside" },
+  "call a re-entering": { ...CALL, body: "re-enter" },
+  "call a at once": { ...CALL, body: "value" },
+  "call a throwing": { ...CALL, body: "throw" },
+};
+
+function every(
+  name: string,
+  config: Partial<Config>,
+  events: Readonly<Record<string, Step | Advance>>,
+): Exploration {
+  return exploration<Config, Step | Advance>({
+    name,
+    races,
+    setup: { cache: false, clone: false, forgetAfter: Infinity, ...config },
+    events: {
+      "call a": CALL,
+      ...events,
+      "leave x": { do: "leave", signal: 0 },
+      "done 0": { do: "settle", index: 0, well: true },
+      "done 1": { do: "settle", index: 1, well: true },
+      "fails 0": { do: "settle", index: 0, well: false },
+      "fails 1": { do: "settle", index: 1, well: false },
+      "forget a": { do: "forget", key: "a" },
+    },
+  });
+}
+
+/** Of `Singleflight`. */
+export const explorations: readonly Exploration[] = explored([
+  every("singleflight", {}, { ...PLAIN, clear: { do: "clear" } }),
+  every("singleflight-inside", {}, INSIDE),
+  every("singleflight-clone", { clone: true }, PLAIN),
+  every("singleflight-forget-after", { forgetAfter: 10 }, { ...PLAIN, ...pass(5, 10) }),
+  every("singleflight-cache", { cache: true, clone: true }, PLAIN),
 ]);

@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type FlightCache, Singleflight } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate } from "./support/gate.ts";
 import { test } from "./support/test.ts";
+import { unhandled } from "./support/unhandled.ts";
 
 interface Value {
   readonly text: string;
@@ -254,4 +255,51 @@ test("Singleflight.do() takes a caller's leaving for too late when clone or the 
   const fn = () => Promise.resolve({ text: "one" });
   const calls = [1, 2].map(() => flights.do("k", fn, { signal: leaver.signal }));
   assertEquals(await Promise.all(calls), Array(2).fill({ text: "one" }));
+});
+
+const RULE = 'Singleflight: option "cache" must answer at once, not with a promise: ' +
+  "look it up inside the function";
+
+/** A cache of which one method answers with a promise, as a client of a server does. */
+function remote(method: "get" | "has" | "set", answer: PromiseLike<unknown>): Map<string, number> {
+  const cache = new Map<string, number>();
+  cache[method] = () => answer as never;
+  return cache;
+}
+
+test("Singleflight.do() rejects with a TypeError when the cache answers with a promise [6.11]", async () => {
+  const thenable = { then: (resolve: (value: null) => void) => resolve(null) };
+  for (const method of ["get", "has", "set"] as const) {
+    for (const answer of [Promise.resolve(null), thenable as PromiseLike<null>]) {
+      const flights = new Singleflight<string, number>({ cache: remote(method, answer) });
+      let runs = 0;
+      const calls = [
+        flights.do("k", () => Promise.resolve(++runs)),
+        flights.do("k", () => ++runs),
+        flights.doShared("k", () => ++runs),
+      ];
+      for (const call of calls) {
+        assertEquals((await assertRejects(() => call, TypeError)).message, RULE);
+      }
+      assertEquals([runs, flights.size], [method === "set" ? 1 : 0, 0]);
+    }
+  }
+});
+
+test("Singleflight.forget() throws a TypeError when the cache answers with a promise [6.11]", async () => {
+  const cache = remote("has", Promise.resolve(false));
+  const flights = new Singleflight<string, number>({ cache });
+  assertEquals(assertThrows(() => flights.forget("k"), TypeError).message, RULE);
+  await undefined;
+});
+
+test("Singleflight.do() leaves nothing unhandled when what the cache answers with rejects [6.11] [6.8]", async () => {
+  const errors = await unhandled(async () => {
+    for (const method of ["get", "has", "set"] as const) {
+      const down = Promise.reject(new Error("down"));
+      const flights = new Singleflight<string, number>({ cache: remote(method, down) });
+      await assertRejects(() => flights.do("k", () => Promise.resolve(1)), TypeError);
+    }
+  });
+  assertEquals(errors, []);
 });

@@ -170,7 +170,7 @@ test("Singleflight.do() holds 2e5 keys in flight, and none after they have settl
   assertEquals(flights.size, 0);
 });
 
-test("Singleflight.do() retains none of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
+test("Singleflight.do() retains nothing that was of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
   const flights = new Singleflight<string, object>();
   const { promise, resolve } = gate<object>();
   const stays = flights.doShared("k", () => promise);
@@ -204,15 +204,42 @@ test("Singleflight.do() retains none of 1e6 callers that join and leave one long
 });
 
 test("Singleflight.do() leaves unhandled what a caller does not handle, beside one that does [6.8]", async () => {
-  const flights = new Singleflight<string, number>();
   const error = new Error("down");
-  const lost = await unhandled(async () => {
-    const { promise, reject } = gate<number>();
-    const { signal } = new AbortController();
-    const handled = assertRejects(() => flights.do("k", () => promise, { signal }));
-    flights.do("k", () => promise);
-    reject(error);
-    await handled;
-  });
-  assertEquals(lost, [error]);
+  const signals = [undefined, new AbortController().signal];
+  for (const [first, second] of [signals, signals.toReversed()]) {
+    const lost = await unhandled(async () => {
+      const flights = new Singleflight<string, number>();
+      const { promise, reject } = gate<number>();
+      const calls = [first, second].map((signal) => flights.do("k", () => promise, { signal }));
+      reject(error);
+      await assertRejects(() => calls[first ? 0 : 1]!);
+    });
+    assertEquals(lost, [error]);
+  }
+});
+
+test("Singleflight.do() has a reaction of its own for each caller that does not share the promise [6.12]", async () => {
+  const { promise, resolve } = gate<number>();
+  const { signal } = new AbortController();
+  const flights = new Singleflight<string, number>();
+  const { then } = Promise.prototype;
+  let reactions = 0;
+  Promise.prototype.then = function (...args): Promise<never> {
+    if (this === promise) reactions++;
+    return then.apply(this, args) as Promise<never>;
+  };
+  try {
+    const calls = [flights.do("k", () => promise)];
+    assertEquals(reactions, 1);
+    assertStrictEquals(flights.do("k", () => 0), calls[0]!);
+    assertEquals(reactions, 1);
+    flights.doShared("k", () => 0);
+    assertEquals(reactions, 2);
+    calls.push(flights.do("k", () => 0, { signal }));
+    assertEquals(reactions, 3);
+    resolve(1);
+    assertEquals(await Promise.all(calls), [1, 1]);
+  } finally {
+    Promise.prototype.then = then;
+  }
 });

@@ -65,3 +65,22 @@ test("Singleflight.wrap() leaves unhandled what its callers leave [6.8]", async 
   const fails = Singleflight.wrap(() => Promise.reject(error), { key: () => 1 });
   assertEquals(await unhandled(() => void fails()), [error]);
 });
+
+test("Singleflight.wrap() gives the function its flight, to forget by and to look at [6.9] [6.10]", async () => {
+  let asked = 0;
+  const cache = new Map<number, number>();
+  const get = Singleflight.wrap((_id: number) => Promise.resolve(++asked), {
+    key: (id) => id,
+    cache,
+  });
+  assert(get.flight instanceof Singleflight);
+  const calls = [get(7), get(7)];
+  assertEquals([get.flight.has(7), get.flight.size], [true, 1]);
+  assertEquals(await Promise.all(calls), [1, 1]);
+  assertEquals(await get(7), 1);
+  assert(get.flight.forget(7));
+  assertEquals([await get(7), cache.get(7)], [2, 2]);
+  assertEquals(get.flight.stats, { running: 0, executions: 2, shared: 1, hits: 1 });
+  const other = Singleflight.wrap(() => 1, { key: () => 7 });
+  assert(other.flight !== get.flight as unknown);
+});

@@ -63,20 +63,67 @@ timed("throttle() does not heed a wall clock that jumps [F-35]", async (clock) =
   }
 });
 
-timed("throttle() runs once, late, when the event loop was blocked [F-35]", async (clock) => {
-  for (const edge of ["trailing", "both"] as const) {
-    const { seen, run } = open(edge);
+timed(
+  "throttle() runs once, late, when the event loop was blocked [4.T20] [F-35]",
+  async (clock) => {
+    for (const edge of ["trailing", "both"] as const) {
+      const { seen, run } = open(edge);
+      run(1);
+      run(2);
+      clock.block(60_000);
+      // The timer is due and has not fired: the call makes the one that waits, and waits itself.
+      assertEquals(run(3), false);
+      assertEquals([seen, clock.pending], [edge === "both" ? [1, 2] : [2], 1]);
+      await clock.tick(99);
+      assertEquals(seen.at(-1), 2);
+      await clock.tick(1);
+      assertEquals(seen, edge === "both" ? [1, 2, 3] : [2, 3]);
+    }
+  },
+);
+
+timed(
+  "throttle() runs for the latest when its interval is over, though its caller lets no timer run [4.T20] [4.T4]",
+  async (clock) => {
+    for (const edge of ["trailing", "both"] as const) {
+      const runs: [number, number][] = [];
+      const start = clock.now;
+      const run = throttle((n: number) => void runs.push([n, clock.now - start]), {
+        interval: 100,
+        edge,
+      });
+      for (let n = 0; n < 12; n++) {
+        assertEquals(run(n), edge === "both" && n === 0);
+        clock.block(30);
+      }
+      // The latest of each interval, and never two in one.
+      const expected = { trailing: [[3, 120], [7, 240]], both: [[0, 0], [3, 120], [7, 240]] };
+      assertEquals(runs as unknown[], expected[edge]);
+      const { accepted, waiting, done, dropped, discarded } = run.stats;
+      assertEquals([accepted, waiting, discarded], [12, 1, 0]);
+      assertEquals(accepted, waiting + done + dropped);
+      await clock.tick(0);
+      assertEquals(runs.at(-1), [11, 360]);
+    }
+  },
+);
+
+timed(
+  "throttle() throws to the call that makes the one that waits, and keeps that call [4.T20] [4.T7] [4.T4]",
+  async (clock) => {
+    const seen: number[] = [];
+    const run = throttle((n: number) => {
+      seen.push(n);
+      if (n === 1) throw new Error("own");
+    }, { interval: 100, edge: "trailing" });
     run(1);
-    run(2);
-    clock.block(60_000);
-    // The timer is due and has not fired: what it is to run for is replaced.
-    assertEquals(run(3), false);
-    await clock.tick(0);
-    assertEquals(seen, edge === "both" ? [1, 3] : [3]);
-    await clock.tick(1000);
-    assertEquals(seen.at(-1), 3);
-  }
-});
+    clock.block(100);
+    assertThrows(() => run(2), Error, "own");
+    assertEquals([run.stats.waiting, run.stats.done, run.stats.accepted], [1, 1, 2]);
+    await clock.tick(100);
+    assertEquals(seen, [1, 2]);
+  },
+);
 
 timed(
   "throttle() throws to the caller what its function throws, and has opened the interval [4.T7] [4.T4]",
@@ -158,7 +205,7 @@ timed(
 );
 
 timed(
-  "throttle() never runs twice within an interval that is no whole number, or where timers are early [4.T2] [4.T3]",
+  "throttle() never runs twice within an interval that is no whole number, or where timers are early [4.T2] [4.T3] [4.T21]",
   async (clock) => {
     const { setTimeout } = globalThis;
     // As platforms do: the fraction goes, and one comes up to a millisecond early.

@@ -101,7 +101,7 @@ timed("ThrottleStream carries undefined, null, 0 and false [F-12]", async (clock
 });
 
 timed(
-  "ThrottleStream passes one, late, when the event loop was blocked or the wall clock jumped [F-35]",
+  "ThrottleStream passes one, late, when the event loop was blocked or the wall clock jumped [4.T20] [F-35]",
   async (clock) => {
     const { write, drain, seen, reader } = open("trailing");
     drain();
@@ -112,10 +112,10 @@ timed(
     clock.jumpWall(-2 * 86_400_000);
     clock.block(60_000);
     await write(2);
-    await clock.tick(0);
-    assertEquals(seen, [2]);
+    await clock.tick(99);
+    assertEquals(seen, [1]);
     await clock.tick(1000);
-    assertEquals([seen, clock.pending], [[2], 0]);
+    assertEquals([seen, clock.pending], [[1, 2], 0]);
     await reader.cancel();
   },
 );

@@ -94,6 +94,22 @@ timed(
 );
 
 timed(
+  "ThrottleStream passes the latest when its interval is over, though its producer lets no timer run [4.T20]",
+  async (clock) => {
+    for (const edge of ["trailing", "both"] as const) {
+      const { write, drain, seen, reader } = open(edge);
+      drain();
+      for (let n = 0; n < 12; n++) {
+        await write(n);
+        clock.block(30);
+      }
+      assertEquals(seen, edge === "both" ? [0, 3, 7] : [3, 7]);
+      await reader.cancel();
+    }
+  },
+);
+
+timed(
   "ThrottleStream keeps what has passed, and the next that would pass waits [4.T8] [4.T4]",
   async (clock) => {
     const { stream, writer, reader, write } = open("leading");

@@ -39,29 +39,36 @@ const early = [
 
 for (const { name, timers, waits, item, open, make, hold } of ways) {
   for (const { name: event, id, end, consumer, producer } of early) {
-    timed(
-      `${name} gives up what it holds and tells both sides the very reason when ${event} [7.3] ${id} [F-34] [F-36]`,
-      async (clock) => {
-        for (const reason of reasons) {
-          const own = new AbortController();
-          const listeners = countListeners(own.signal);
-          const ends = open(own.signal);
-          await hold(ends, clock);
-          assertEquals([clock.pending, listeners.live], [timers, 1]);
-          // This one waits outside, where there is no room.
-          await ends.add(item);
-          const lost = await unhandled(() => end(ends, own, reason));
-          assertEquals(lost, []);
-          assertEquals([clock.pending, listeners.live], [0, 0]);
-          // A signal that is aborted without a reason makes one.
-          const expected = id === "[F-33]" ? own.signal.reason : reason;
-          if (consumer === "told") assertStrictEquals(await reasonOf(ends.reader.read()), expected);
-          else assertEquals((await ends.reader.read()).done, true);
-          if (producer === "told") assertStrictEquals(await ends.told, expected);
-          if (ends.stats) assertEquals([ends.stats.waiting, ends.stats.done], [0, 0]);
-        }
-      },
-    );
+    // What was read before a source fails is handed over first: `map_stream_from_test.ts`.
+    const rest = id === "[F-31]" && name.endsWith(".from()");
+    if (!rest) {
+      timed(
+        `${name} gives up what it holds and tells both sides the very reason when ${event} [7.3] ${id} [F-34] [F-36]`,
+        async (clock) => {
+          for (const reason of reasons) {
+            const own = new AbortController();
+            const listeners = countListeners(own.signal);
+            const ends = open(own.signal);
+            await hold(ends, clock);
+            assertEquals([clock.pending, listeners.live], [timers, 1]);
+            // This one waits outside, where there is no room.
+            await ends.add(item);
+            const lost = await unhandled(() => end(ends, own, reason));
+            assertEquals(lost, []);
+            assertEquals([clock.pending, listeners.live], [0, 0]);
+            // A signal that is aborted without a reason makes one.
+            const expected = id === "[F-33]" ? own.signal.reason : reason;
+            if (consumer === "told") {
+              assertStrictEquals(await reasonOf(ends.reader.read()), expected);
+            } else assertEquals((await ends.reader.read()).done, true);
+            if (producer === "told") {
+              assertStrictEquals(await ends.told, expected);
+            }
+            if (ends.stats) assertEquals([ends.stats.waiting, ends.stats.done], [0, 0]);
+          }
+        },
+      );
+    }
 
     timed(
       `${name} leaves nothing behind when ${event} before anything is added ${id} [F-36]`,
@@ -75,20 +82,22 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
       },
     );
 
-    timed(`${name} stays ended when ${event} twice [F-31]`, async (clock) => {
-      const own = new AbortController();
-      const ends = open(own.signal);
-      await hold(ends, clock);
-      const lost = await unhandled(async () => {
-        await end(ends, own, "first");
-        own.abort("second");
-        await ends.reader.cancel("second").catch(() => {});
+    if (!rest) {
+      timed(`${name} stays ended when ${event} twice [F-31]`, async (clock) => {
+        const own = new AbortController();
+        const ends = open(own.signal);
+        await hold(ends, clock);
+        const lost = await unhandled(async () => {
+          await end(ends, own, "first");
+          own.abort("second");
+          await ends.reader.cancel("second").catch(() => {});
+        });
+        assertEquals(lost, []);
+        if (consumer === "told") assertEquals(await reasonOf(ends.reader.read()), "first");
+        else assertEquals((await ends.reader.read()).done, true);
+        if (producer === "told") assertEquals(await ends.told, "first");
       });
-      assertEquals(lost, []);
-      if (consumer === "told") assertEquals(await reasonOf(ends.reader.read()), "first");
-      else assertEquals((await ends.reader.read()).done, true);
-      if (producer === "told") assertEquals(await ends.told, "first");
-    });
+    }
   }
 
   test(`${name} takes nothing and errors both sides when the signal has aborted before [F-33]`, async () => {

@@ -65,7 +65,11 @@ interface Definition extends Signature {
 
 interface Symbol {
   readonly name: string;
-  readonly declarations: ReadonlyArray<{ readonly kind: string; readonly def: Definition }>;
+  readonly declarations: ReadonlyArray<{
+    readonly kind: string;
+    readonly declarationKind: string;
+    readonly def: Definition;
+  }>;
 }
 
 /** That the file is what the sources say. */
@@ -91,7 +95,9 @@ async function surface(): Promise<string> {
   if (!success) throw new Error(output);
   const { nodes } = JSON.parse(output) as { nodes: Record<string, { symbols: Symbol[] }> };
   const symbolsOf = (path: string) =>
-    Object.entries(nodes).find(([url]) => url.endsWith(path.slice(1)))![1].symbols;
+    Object.entries(nodes).find(([url]) => url.endsWith(path.slice(1)))![1].symbols
+      // What exports refer to is there, too.
+      .filter(({ declarations: [first] }) => first!.declarationKind !== "private");
   const entries = await Promise.all(
     Object.entries<string>(exports).map(async ([entry, path]) => {
       const { gzipped } = await size(`export * from "${path}"`);
@@ -100,7 +106,9 @@ async function surface(): Promise<string> {
     }),
   );
   const blocks = symbolsOf("./mod.ts").flatMap(({ name, declarations }) =>
-    declarations.map(({ kind, def }) => [head(kind, name, def), ...members(def)].join("\n  "))
+    declarations.map(({ kind, def }) =>
+      [head(kind, name, def), ...members(literal(def) ?? def)].join("\n  ")
+    )
   );
   return `${[...entries, "", ...blocks.sort()].join("\n")}\n`;
 }
@@ -112,7 +120,7 @@ function head(kind: string, name: string, def: Definition): string {
     case "typeAlias":
       return `type ${name}${typeParams(def)} = ${type(def.tsType)}`;
     case "variable":
-      return `const ${name}: ${type(def.tsType)}`;
+      return literal(def) ? `const ${name}` : `const ${name}: ${type(def.tsType)}`;
     case "class": {
       const base = def.extends ? ` extends ${def.extends}${typeArgs(def.superTypeParams)}` : "";
       const shapes = def.implements?.length ? ` implements ${types(def.implements)}` : "";
@@ -127,9 +135,14 @@ function head(kind: string, name: string, def: Definition): string {
   }
 }
 
+/** What a constant has, where its type is written out in place. */
+function literal({ tsType }: Definition): Definition | undefined {
+  return tsType?.kind === "typeLiteral" ? tsType.value : undefined;
+}
+
 function members(def: Definition): string[] {
   return [
-    ...(def.constructors ?? []).map(call),
+    ...(def.constructors ?? []).map((each) => call({ name: "new ", ...each })),
     ...(def.callSignatures ?? []).map((each) => call({ ...each, name: "" })),
     ...(def.indexSignatures ?? []).map((each) =>
       `[${(each.params ?? []).map(param)}]: ${type(each.tsType)}`

@@ -22,6 +22,8 @@ interface Finding {
   readonly by?: string | undefined;
   /** After how many schedules which race failed. */
   readonly schedules?: string;
+  /** After how many sequences which exploration failed. */
+  readonly sequences?: string;
   /** The options that `git apply` needed for the patch. */
   readonly loose?: string;
   /** Why it does not count as caught. */
@@ -63,7 +65,9 @@ async function judge(bug: Planted, copy: Copy): Promise<Finding> {
     const complaint = by === undefined
       ? `no failing test names [${bug.rule}]\n${output.slice(-2000)}`
       : undefined;
-    return { bug, by, loose, complaint, schedules: await playRaces(bug, copy) };
+    const schedules = await playRaces("play", bug, copy);
+    const sequences = await playRaces("explore", bug, copy);
+    return { bug, by, loose, complaint, schedules, sequences };
   } catch (error) {
     return { bug, complaint: (error as Error).message };
   } finally {
@@ -84,10 +88,14 @@ async function runTests({ rule, tests }: Planted, { path: cwd }: Copy): Promise<
   return (await deno(["test", ...how, ...files], { cwd, limit: LIMIT })).output;
 }
 
-async function playRaces({ tests }: Planted, { path: cwd }: Copy): Promise<string> {
+async function playRaces(
+  script: "play" | "explore",
+  { tests }: Planted,
+  { path: cwd }: Copy,
+): Promise<string> {
   const names = tests.map((name) => name.replaceAll("_", "-"));
   const how = ["--allow-read", "--no-check", "--quiet", PRELOAD];
-  const args = ["run", ...how, "tests/planted/play.ts", ...names];
+  const args = ["run", ...how, `tests/planted/${script}.ts`, ...names];
   const { success, output } = await deno(args, { cwd, limit: LIMIT });
   return success ? output.trim() : "hangs";
 }
@@ -110,11 +118,12 @@ function line({ bug, by, loose, complaint }: Finding): string {
 }
 
 function table(findings: readonly Finding[]): string {
-  const head = ["planted bug", "rule", "schedules of a race", "the shape of"];
-  const rows = findings.map(({ bug, by, schedules = "-" }) => [
+  const head = ["planted bug", "rule", "schedules of a race", "sequences", "the shape of"];
+  const rows = findings.map(({ bug, by, schedules = "-", sequences = "-" }) => [
     bug.name,
     by === undefined ? "NOT CAUGHT" : `[${bug.rule}]`,
     schedules,
+    sequences,
     bug.shape.replace("https://github.com/", ""),
   ]);
   const widths = head.map((_, column) =>

@@ -11,11 +11,10 @@ import { races } from "../tests/races/all.ts";
 import { type Choice, type Failure, hold, newSeed, SEEDS } from "../tests/races/race.ts";
 import { deno } from "./run.ts";
 import type { Outcome } from "./suite.ts";
+import { answer, ask, isThread } from "./thread.ts";
 
 /** Schedules of a race in one go; so many of each are played where no number is given. */
 const PIECE = 20_000;
-/** For a piece, at most; it takes some seconds. */
-const LIMIT = 5 * 60_000;
 
 /** What a thread plays. */
 interface Task extends Choice {
@@ -81,7 +80,11 @@ function* cut(rows: readonly Row[], { seed, count, path }: Choice): Generator<[R
 async function work(tasks: Generator<[Row, Task]>, count: number): Promise<void> {
   const worker = new Worker(import.meta.url, { type: "module" });
   for (const [row, task] of tasks) {
-    const { seconds, failure } = await play(worker, task);
+    const { seconds, failure } = await ask<Task, Played>(
+      worker,
+      task,
+      `${task.name}, seed ${task.seed}`,
+    );
     row.seconds += seconds;
     row.schedules += failure ? failure.schedules : task.count;
     // Others of it may have been at work.
@@ -91,22 +94,6 @@ async function work(tasks: Generator<[Row, Task]>, count: number): Promise<void>
     else console.log(`      ${row.name}: ${figure(row.schedules)} of ${figure(count)}`);
   }
   worker.terminate();
-}
-
-function play(worker: Worker, task: Task): Promise<Played> {
-  return new Promise((resolve, reject) => {
-    const fail = (what: string) => reject(new Error(`${task.name}, seed ${task.seed}: ${what}`));
-    const timer = setTimeout(() => fail("it hangs"), LIMIT);
-    worker.onmessage = ({ data }) => {
-      clearTimeout(timer);
-      resolve(data);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      fail(event.message);
-    };
-    worker.postMessage(task);
-  });
 }
 
 function tell({ name, schedules, seconds, failure }: Row): void {
@@ -125,13 +112,12 @@ function figure(count: number): string {
 }
 
 /** In a thread of its own, whose clock is a fake one. */
-async function answer({ data: task }: MessageEvent<Task>): Promise<void> {
+async function play(task: Task): Promise<Played> {
   const start = performance.now();
   const failure = await hold(races.find(({ name }) => name === task.name)!, task);
-  const played: Played = { seconds: (performance.now() - start) / 1000, failure };
-  (globalThis as unknown as { postMessage(played: Played): void }).postMessage(played);
+  return { seconds: (performance.now() - start) / 1000, failure };
 }
 
 // A worker's first module is `main`, too.
-if ("WorkerGlobalScope" in globalThis) globalThis.addEventListener("message", answer as never);
+if (isThread) answer(play);
 else if (import.meta.main) await main();

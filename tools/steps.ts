@@ -2,6 +2,7 @@
 
 import { api } from "./api.ts";
 import * as checks from "./checks.ts";
+import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
@@ -62,6 +63,7 @@ export const thorough: readonly Step[] = [
   { name: "load", run: () => load() },
   { name: "planted bugs", run: () => planted() },
   { name: "long races", run: () => playRaces(20_000) },
+  { name: "explorer", run: () => exploreAll() },
   { name: "coverage", run: checks.coverage },
   { name: "packages", run: () => tests("tests/consumer", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },

@@ -83,7 +83,7 @@ export const aggregator: Group = {
       }, LINGER)),
     weir("Aggregator.submit", async (n) => {
       let count = 0;
-      const aggregator = new Aggregator<number, number>((batch) => {
+      const aggregator = new Aggregator((batch: number[]) => {
         count += batch.length;
         return batch;
       }, { ...LINGER, capacity: 1000 });

@@ -9,7 +9,10 @@ import { Aggregator, Singleflight } from "../../mod.ts";
 /** Looks up many keys: one value for each, in order. An `Error` is the failure of that key alone. */
 export type LoadMany<K, V> = (keys: K[]) => Promise<Array<V | Error>>;
 
-/** Gathers what is asked for in one go, or while the store is busy, into one look-up. */
+/**
+ * Gathers what is asked for in one go, or while the store is busy, into one look-up. Where your callers
+ * `await` between what they ask for, say `linger: 1`, which gathers that too.
+ */
 export class DataLoader<K, V> {
   readonly #flights = new Singleflight<K, V>();
   readonly #batches: Aggregator<K, V>;

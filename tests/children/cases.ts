@@ -6,6 +6,8 @@ import { failures } from "./failures.ts";
 import { pipelines } from "./pipelines.ts";
 import { sinkFailures } from "./sink_failures.ts";
 import { sizes } from "./sizes.ts";
+import { shown } from "./shown.ts";
+import { surroundings } from "./surroundings.ts";
 import { transformEnds } from "./transform_ends.ts";
 import { waits } from "./waits.ts";
 
@@ -17,4 +19,6 @@ export const cases: readonly Case[] = [
   ...sinkFailures,
   ...failures,
   ...sizes,
+  ...shown,
+  ...surroundings,
 ];

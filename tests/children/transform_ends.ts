@@ -75,6 +75,24 @@ function ofTransform(transform: Transform): Case[] {
     },
     prints: ["idle"],
   };
+  const through: Case = {
+    name: `${name} lets the process exit when it has handed over all, and nobody ends it ` +
+      "[7.17] [F-36]",
+    async run() {
+      const stream = make(transform);
+      const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+      let chunks = 0;
+      const pump = async () => {
+        for (;; chunks++) await reader.read();
+      };
+      void pump();
+      for (const item of transform.items) await writer.write(item);
+      (stream as { flush?(): void }).flush?.();
+      await turn();
+      console.log(chunks > 0 ? "handed over" : "nothing");
+    },
+    prints: ["handed over"],
+  };
   const thrown: Case[] = !calls ? [] : [{
     name: `${name} lets the process live, and exit, when user code throws with an item pending ` +
       "[F-29] [F-36]",
@@ -87,7 +105,7 @@ function ofTransform(transform: Transform): Case[] {
     },
     prints: ["alive"],
   }];
-  return [...made, idle, ...thrown, ...(from ? ofFrom(transform) : [])];
+  return [...made, idle, through, ...thrown, ...(from ? ofFrom(transform) : [])];
 }
 
 function ofFrom(transform: Transform): Case[] {

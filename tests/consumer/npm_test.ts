@@ -49,6 +49,7 @@ globalThis.addEventListener("unload", () => Deno.removeSync(home, { recursive: t
 const tarball = await installPackage();
 const sizes = await shake();
 const compiled = await compileAll();
+const refused = await compileWrong();
 
 Deno.test("the npm package is of the version that deno.json and jsr.json have", async () => {
   const read = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
@@ -100,6 +101,22 @@ for (const [name, finished] of compiled) {
   Deno.test(name, () => passed(finished));
 }
 
+for (const [compiler, output] of refused) {
+  Deno.test(`${compiler} points at the option that is wrong`, async () => {
+    const lines = (await Deno.readTextFile(`${FIXTURES}/wrong.txt`)).split("\n");
+    const expected = lines.flatMap((line, i) => {
+      const [, option] = line.split(" // ");
+      return option === undefined ? [] : [[i + 1, option]];
+    });
+    const found = [...output.matchAll(/wrong\.mts\((\d+),(\d+)\): error/g)];
+    const actual = found.map(([, line, column]) => {
+      const rest = lines[Number(line) - 1]!.slice(Number(column) - 1);
+      return [Number(line), /^\w*/.exec(rest)![0]];
+    });
+    assertEquals(actual, expected, output);
+  });
+}
+
 function passed({ success, output }: Finished): void {
   assert(success, output);
 }
@@ -126,9 +143,11 @@ async function installPackage(): Promise<string> {
   passed(packed);
   const tarball = `${WORLD}/${packed.output.trim()}`;
   passed(await run("npm", ["install", ...QUIET, tarball], { cwd: home }));
-  for (const name of ["load.cjs", "user.mts"]) {
+  for (const name of ["load.cjs", "user.mts", "types.mts"]) {
     await Deno.copyFile(`${FIXTURES}/${name}`, `${home}/${name}`);
   }
+  // No source here: it does not compile.
+  await Deno.copyFile(`${FIXTURES}/wrong.txt`, `${home}/wrong.mts`);
   const link = `${TOOLS}/@weir`;
   await Deno.remove(link).catch(() => {});
   await Deno.symlink(`${home}/node_modules/@weir`, link);
@@ -159,7 +178,7 @@ async function compileAll(): Promise<Map<string, Finished>> {
     Object.entries(TYPES).flatMap(([host, types]) => {
       const name = `with ${host}, under ${compiler}`;
       return [
-        { name: `the declarations hold ${name}`, folder, types, files: ["user.mts"] },
+        { name: `the declarations hold ${name}`, folder, types, files: ["user.mts", "types.mts"] },
         // Sources have no place to name a lib: JSR takes none.
         {
           name: `the sources hold ${name}`,
@@ -170,13 +189,33 @@ async function compileAll(): Promise<Map<string, Finished>> {
       ];
     })
   );
-  const outcomes = MapStream.from([...cases.entries()], async ([i, { name, folder, ...rest }]) => {
-    const project = `${home}/tsconfig.${i}.json`;
-    await Deno.writeTextFile(project, JSON.stringify(tsconfig(rest)));
-    const args = ["run", "-A", `${TOOLS}/${folder}/bin/tsc`, "-p", project];
-    return [name, await run(Deno.execPath(), args)] as const;
-  }, { concurrency: navigator.hardwareConcurrency });
+  const outcomes = MapStream.from(
+    [...cases.entries()],
+    async ([i, { name, folder, ...rest }]) => [name, await compile(i, folder, rest)] as const,
+    { concurrency: navigator.hardwareConcurrency },
+  );
   return new Map(await Array.fromAsync(outcomes));
+}
+
+/** What each compiler says of a program in which every line is wrong. */
+async function compileWrong(): Promise<Map<string, string>> {
+  const outputs = new Map<string, string>();
+  for (const [compiler, folder] of Object.entries(COMPILERS)) {
+    const types = TYPES["the DOM lib"]!;
+    const { output } = await compile(folder, folder, { types, files: ["wrong.mts"] });
+    outputs.set(compiler, output);
+  }
+  return outputs;
+}
+
+async function compile(
+  id: number | string,
+  folder: string,
+  rest: Parameters<typeof tsconfig>[0],
+): Promise<Finished> {
+  const project = `${home}/tsconfig.${id}.json`;
+  await Deno.writeTextFile(project, JSON.stringify(tsconfig(rest)));
+  return await run(Deno.execPath(), ["run", "-A", `${TOOLS}/${folder}/bin/tsc`, "-p", project]);
 }
 
 function tsconfig({ types, files }: { types: Types; files: string[] }): unknown {

@@ -96,8 +96,8 @@ await written;
   same<typeof SameFanout, typeof Fanout>(true);
 }
 {
-  await using users = new Aggregator<number, string>(
-    (ids) => ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`)),
+  await using users = new Aggregator(
+    (ids: number[]) => ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`)),
     { maxItems: 100, linger: 1, onDiscard: (ids: number[]) => seen.push(ids) },
   );
   const user = users.submit(1);
@@ -111,7 +111,8 @@ const { value, shared } = await flight.doShared("key", ({ signal }) => signal.ab
 same<typeof value, number>(true);
 same<typeof shared, boolean>(true);
 const square = Singleflight.wrap((n: number) => Promise.resolve(n * n), { key: (n) => n });
-same<typeof square, (n: number) => Promise<number>>(true);
+same<ReturnType<typeof square>, Promise<number>>(true);
+same<typeof square.flight, Singleflight<number, number>>(true);
 seen.push(value, await square(3));
 {
   using save = throttle((draft: string, at: number) => seen.push(draft + at), { interval: 1000 });

@@ -5,6 +5,7 @@
  * As a program: `deno run -A tests/load/all.ts [RUNTIME...] [--size N] [--only TEXT]`.
  */
 
+import { parseArgs } from "node:util";
 import { stop } from "esbuild";
 import { bundle } from "../../tools/hosts/bundle.ts";
 import { deno, run } from "../../tools/run.ts";
@@ -35,7 +36,7 @@ const HOSTS = Object.keys(SIZES) as Host[];
 /** What is asked for: everything, unless said otherwise. */
 interface Choice {
   readonly hosts?: readonly Host[];
-  readonly size?: number | undefined;
+  readonly size?: number;
   /** In the names of the cases. */
   readonly only?: string;
 }
@@ -112,12 +113,19 @@ function line({ host, name, items, heap, rss, seconds, note, error }: Result): s
 }
 
 if (import.meta.main) {
-  const value = (option: string) => Deno.args[Deno.args.indexOf(option) + 1 || Infinity];
-  const hosts = HOSTS.filter((host) => Deno.args.includes(host));
-  const size = Number(value("--size")) || undefined;
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { size: { type: "string" }, only: { type: "string" } },
+  });
+  const unknown = positionals.find((name) => !HOSTS.includes(name as Host));
+  if (unknown !== undefined) {
+    console.error(`no runtime "${unknown}"; there are: ${HOSTS.join(", ")}`);
+    Deno.exit(2);
+  }
   const { passed, failed, output } = await load({
-    ...(hosts.length > 0 && { hosts }),
-    ...{ size, only: value("--only") ?? "" },
+    ...(positionals.length > 0 && { hosts: positionals as Host[] }),
+    ...(values.size && { size: Number(values.size) }),
+    ...(values.only && { only: values.only }),
   });
   await stop();
   if (failed > 0) console.error(output);

@@ -77,29 +77,38 @@ export const flights: readonly Case[] = [
     },
   },
   {
-    name: "Singleflight.do, joining and leaving one long flight",
+    name: "Singleflight.do, joining and leaving long flights",
     perMillion: FEWER,
     async run(load) {
       const flights = new Singleflight<string, number>();
-      const { promise, resolve } = gate<number>();
-      const stays = flights.do("k", () => promise);
+      let flight = gate<number>();
+      let stays = flights.do("k", () => flight.promise);
+      const land = () => {
+        flight.resolve(0);
+        return stays;
+      };
       const reason = new Error("left");
       let left = 0;
       let listening = 0;
       const told = (error: unknown) => {
         if (error === reason) left++;
       };
-      await load.each((n) => {
+      await load.each(async (n) => {
+        // Something is kept of each until the flight lands.
+        if (n % 1000 === 999) {
+          await land();
+          flight = gate<number>();
+          stays = flights.do("k", () => flight.promise);
+        }
         const leaver = new AbortController();
         // Counted now and then: to count costs more than to join.
         const listeners = n % 100 === 0 ? countListeners(leaver.signal) : undefined;
         const call = flights.do("k", later, { signal: leaver.signal }).catch(told);
         leaver.abort(reason);
         listening += listeners?.live ?? 0;
-        return call;
+        await call;
       });
-      resolve(0);
-      await stays;
+      await land();
       empty(flights);
       if (listening > 0) throw new Error(`${listening} listeners are left`);
       return left;

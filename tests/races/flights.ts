@@ -1,5 +1,7 @@
 /** The contract of `Singleflight` as a model: plain data, no promises. */
 
+import type { FlightStats } from "../../mod.ts";
+
 /** How a group is made. */
 export interface Config {
   readonly cache: boolean;
@@ -53,7 +55,9 @@ interface FlightModel {
 export class Model {
   readonly current: Map<string, FlightModel> = new Map();
   readonly cache: Map<string, Value> = new Map();
-  runs = 0;
+  #executions = 0;
+  #shared = 0;
+  #hits = 0;
   readonly #config: Config;
   readonly #flights: FlightModel[] = [];
   #now = 0;
@@ -61,6 +65,15 @@ export class Model {
 
   constructor(config: Config) {
     this.#config = config;
+  }
+
+  get stats(): FlightStats {
+    return {
+      running: this.#flights.length,
+      executions: this.#executions,
+      shared: this.#shared,
+      hits: this.#hits,
+    };
   }
 
   call(key: string, body: string, detailed: boolean, signal: number | null): Plan {
@@ -76,8 +89,10 @@ export class Model {
     };
     const kept = this.cache.get(key);
     const flight = this.current.get(key);
-    if (kept) this.#give(plan, kept, true, this.#config.clone);
-    else if (flight) this.#join(flight, plan);
+    if (kept) {
+      this.#hits++;
+      this.#give(plan, kept, true, this.#config.clone);
+    } else if (flight) this.#join(flight, plan);
     else this.#start(plan);
     return plan;
   }
@@ -85,12 +100,13 @@ export class Model {
   #join(flight: FlightModel, plan: Plan): void {
     flight.callers.push(plan);
     flight.joined++;
+    this.#shared++;
   }
 
   #start(plan: Plan): void {
     const { key, body, detailed } = plan;
     const flight: FlightModel = { plan, startedAt: this.#now, callers: [plan], joined: 1 };
-    this.runs++;
+    this.#executions++;
     this.current.set(key, flight);
     this.#flights.push(flight);
     if (body === "re-enter") {

@@ -33,6 +33,20 @@ interface Late extends Step {
   readonly step: Step;
 }
 
+/** Several things are done before any of them has had its turn. */
+interface Together extends Step {
+  readonly do: "together";
+  readonly steps: readonly Step[];
+}
+
+/** What a run says of itself when its steps are done. */
+export interface Outlook {
+  /** Whether a step could do anything now. */
+  can(step: Step): boolean;
+  /** Whether nothing that is done now changes anything. */
+  readonly ended: boolean;
+}
+
 /** A property: what it promises, and the schedules that it is held against. */
 export interface Race {
   /** For the command line. */
@@ -40,7 +54,8 @@ export interface Race {
   /** With the rules of the contract that it holds. */
   readonly promise: string;
   readonly schedules: fc.Arbitrary<Schedule>;
-  play(schedule: Schedule): Promise<void>;
+  /** Tells `before` how it stands before everything is brought to its end. */
+  play(schedule: Schedule, before?: (outlook: Outlook) => void): Promise<void>;
 }
 
 /** An object, and what is done to it. */
@@ -80,6 +95,14 @@ export abstract class Run<P extends Step> {
   abstract finish(): Promise<void>;
   /** Called after each timer, and when time has passed. */
   look(): void {}
+  /** Whether the step could do anything now. Time that nobody waits for is let pass at the start only. */
+  can(step: P | Advance): boolean {
+    return step.do !== "advance" || this.clock.pending > 0 || this.clock.now === 0;
+  }
+  /** Whether nothing that is done now changes anything. */
+  get ended(): boolean {
+    return false;
+  }
 
   /** Complains at the next quiet moment: a throw would be lost in a callback. */
   protected must(right: boolean, complaint: string): void {
@@ -127,7 +150,7 @@ export function race<S, P extends Step>(given: {
     name,
     promise,
     schedules: fc.record({ setup: setups, steps }, { noNullPrototype: true }),
-    play: ({ setup, steps }) =>
+    play: ({ setup, steps }, before) =>
       withClock(async (clock) => {
         lost.length = 0;
         const run = given.start(setup as S, clock);
@@ -136,6 +159,8 @@ export function race<S, P extends Step>(given: {
           if (isLate(step)) {
             clock.block(step.ms);
             if (!isAdvance(step.step)) run.do(step.step as P);
+          } else if (isTogether(step)) {
+            for (const each of step.steps) run.do(each as P);
           } else if (!isAdvance(step)) run.do(step as P);
           if (isAdvance(step) || isLate(step)) {
             await clock.tick(isLate(step) ? 0 : step.ms, () => run.look());
@@ -143,6 +168,7 @@ export function race<S, P extends Step>(given: {
           }
           await run.quiet();
         }
+        before?.(run as Outlook);
         await run.finish();
         if (clock.pending > 0) throw new Error("a timer is left");
       }),
@@ -170,8 +196,8 @@ export async function hold(
   { name, schedules, play }: Race,
   { seed, count, path }: Choice,
 ): Promise<Failure | undefined> {
-  const stop = onUnhandled((error) => lost.push(error));
-  const details = await fc.check(fc.asyncProperty(schedules, play), {
+  const stop = watch();
+  const details = await fc.check(fc.asyncProperty(schedules, (schedule) => play(schedule)), {
     seed,
     numRuns: count,
     ...(path !== undefined && { path, endOnFailure: true }),
@@ -187,6 +213,11 @@ export async function hold(
     `again: deno task races --property ${name} ${where}`,
   ];
   return { schedules: details.numRuns, message: message.join("\n") };
+}
+
+/** Has each quiet moment complain of errors that nobody handles, until the result is called. */
+export function watch(): () => void {
+  return onUnhandled((error) => lost.push(error));
 }
 
 /** For `fc.oneof`: one choice and its weight. */
@@ -207,7 +238,8 @@ export function advance(...ms: number[]): fc.Arbitrary<Advance> {
   return fc.constantFrom(...ms.map((ms) => ({ do: "advance" as const, ms })));
 }
 
-function isAdvance(step: Step): step is Advance {
+/** Whether it is time that passes. */
+export function isAdvance(step: Step): step is Advance {
   return step.do === "advance";
 }
 
@@ -215,7 +247,13 @@ function isLate(step: Step): step is Late {
   return step.do === "late";
 }
 
-function show(step: Step): string {
+function isTogether(step: Step): step is Together {
+  return step.do === "together";
+}
+
+/** A step in words. */
+export function show(step: Step): string {
+  if (isTogether(step)) return step.steps.map(show).join(", and at once ");
   if (isLate(step)) return `${step.ms} ms late: ${show(step.step)}`;
   const { do: name, ...rest } = step;
   const words = Object.entries(rest).map(([key, value]) => `${key} ${fc.stringify(value)}`);

@@ -34,6 +34,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
   /** What holds when a handler starts with these. */
   protected abstract checkStart(items: readonly Item[]): void;
+  /** User code refuses to take an item in: returns what it throws. */
+  refuse(item: Item): unknown {
+    this.look();
+    this.offers.splice(this.offers.indexOf(item), 1);
+    const error = this.mistake("refusal");
+    item.refused = { error };
+    if (item.written) this.first ??= { error };
+    return error;
+  }
+
   /** What a handler does to its own sink. */
   protected abstract act(act: Plan["act"]): void;
 
@@ -60,6 +70,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const { ends, act } = items[0]!.plan;
     const signal = timed || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
+    if (signal) {
+      const others = this.jobs.every((job) => job.signal !== signal);
+      this.must(others && !signal.aborted, "a signal of another call");
+    }
     const job: Job = { items: [...items], key, startedAt, signal, over: false, held: "no" };
     this.jobs.push(job);
     for (const item of items) item.job = job;
@@ -154,6 +168,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       return;
     }
     const waiting = this.offers.slice(0, this.stats.accepted).filter(({ job }) => !job);
+    const [only] = items;
+    const late = this.#discarded > 0 || !waiting.includes(only!);
+    if (items.length === 1 && late) return this.#lose(only!, reason);
     this.must(this.#discarded === 0, "discarded twice");
     this.must(reason === this.first?.error, "discarded with a wrong reason");
     this.must(items.length === waiting.length, "not all discarded");
@@ -167,6 +184,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       item.end = "discarded";
     }
     this.#discarded += items.length;
+  }
+
+  /** A source has given it, and it could not be brought in at an end. */
+  #lose(item: Item, reason: unknown): void {
+    const refusal = this.first ? reason === this.first.error : reason instanceof TypeError;
+    this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
+    const place = this.offers.indexOf(item);
+    if (place >= 0) this.offers.splice(place, 1);
+    this.offers.splice(this.stats.accepted - 1, 0, item);
+    item.end = "discarded";
   }
 
   /** What holds at every moment, also inside. */

@@ -28,7 +28,7 @@ export class SinkFront {
   #source: HandSource<Item> | undefined;
   #sources = 0;
 
-  /** `onEnd`: a source that is consumed has given all it had. */
+  /** `onEnd`: a source that is consumed gives no more. */
   constructor(
     kind: SinkSetup["front"],
     sink: Sink<Item>,
@@ -84,7 +84,7 @@ export class SinkFront {
     this.#written.length = 0;
     const source: HandSource<Item> = new HandSource(
       this.#sources++ % 2 === 0 ? "iterator" : "stream",
-      { ended: (failure) => failure || this.#onEnd(source.given) },
+      { ended: () => this.#onEnd(source.given) },
     );
     this.#source = source;
     return true;

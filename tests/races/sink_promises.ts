@@ -12,13 +12,14 @@ export type Kind =
 /** What it is about. */
 export interface About {
   readonly item?: Item;
+  /** What had come to the sink when it was flushed. */
+  readonly covered?: readonly Item[];
   readonly source?: HandSource<Item> | undefined;
 }
 
 interface Promised extends About {
   readonly kind: Kind;
-  /** How many items were accepted, and how often the sink had been idle, when it was given. */
-  readonly before: number;
+  /** How often the sink had been idle when it was given. */
   readonly idled: number;
   state: "pending" | "fulfilled" | "rejected";
   value?: unknown;
@@ -53,8 +54,7 @@ export class Promises {
 
   add(kind: Kind, { stats, idled }: Moment, call: () => Promise<unknown>, about: About = {}): void {
     const busy = stats.waiting + stats.running > 0;
-    const before = stats.accepted;
-    const entry: Promised = { kind, before, idled: busy ? idled : -1, state: "pending", ...about };
+    const entry: Promised = { kind, idled: busy ? idled : -1, state: "pending", ...about };
     this.#all.push(entry);
     call().then((value) => {
       entry.state = "fulfilled";
@@ -76,7 +76,8 @@ export class Promises {
   }
 
   #isRight(promised: Promised, now: Moment): boolean {
-    const { kind, item, before, idled, state, value } = promised;
+    const { kind, item, covered, idled, state, value } = promised;
+    if (item?.refused) return state === "rejected" && value === item.refused.error;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
@@ -102,8 +103,8 @@ export class Promises {
         return state === (told.failed ? "rejected" : "fulfilled") && same;
       }
       case "flush": {
-        for (let place = 0; place < before; place++) {
-          if (!offers[place]!.end) return state === (first ? "rejected" : "pending");
+        for (const { end, refused } of covered!) {
+          if (!end && !refused) return state === (first ? "rejected" : "pending");
         }
         return first !== undefined || state === "fulfilled";
       }
@@ -129,15 +130,16 @@ export class Promises {
 }
 
 function consumed({ source, state, value }: Promised, now: Moment): boolean {
-  const { stats, first, offers } = now;
+  const { first } = now;
+  const { broken, ended, cancelled, given } = source!;
+  const settled = [...given].every(({ end }) => end);
+  if (state === "fulfilled") return ended && !broken && settled;
   // Where both ends fail in one go, either may be heard first.
-  if (source!.broken && state === "rejected" && value === source!.broken.error) return true;
-  if (state === "fulfilled") {
-    return source!.ended && offers.every((item) => item.end || !source!.given.has(item));
+  if (state === "rejected") {
+    return first?.error === value ||
+      (settled || first !== undefined) && (broken?.error === value || isRefusal(value, now));
   }
-  if (state === "rejected") return isRefusal(value, now);
-  if (first || source!.cancelled || source!.broken) return false;
-  return !(source!.ended && stats.waiting + stats.running === 0);
+  return !first && !(settled && (ended || cancelled));
 }
 
 /** Whether a sink in this state turns away with this. */

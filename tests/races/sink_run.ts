@@ -3,6 +3,7 @@
 import type { Runner, Sink, SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
+import type { Advance } from "./race.ts";
 import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
 import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
@@ -62,7 +63,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   protected checkEnd(): void {}
   /** A flush was called. */
   protected flushing(): void {}
-  /** A source that is consumed has given all it had. */
+  /** A source that is consumed gives no more. */
   protected consumed(_given: ReadonlySet<Item>): void {}
 
   do(step: SinkStep): void {
@@ -75,11 +76,24 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     } else this.#order(step.do);
   }
 
+  override can(step: SinkStep | Advance): boolean {
+    if (step.do === "close") return !this.closing;
+    if (step.do !== "settle") return super.can(step);
+    const open = this.jobs.filter(({ settle }) => settle).length;
+    return step.which.every(({ nth }) => nth < open);
+  }
+
+  override get ended(): boolean {
+    return this.first !== undefined || this.#promises.closed;
+  }
+
   #offer(way: Way, plan: Plan): void {
     const item: Item = { plan, submitted: way === "submit" };
     if (way === "tryPush") return this.#tryPush(item);
     if (way === "write") {
+      item.written = true;
       const written = this.#front.write(item);
+      if (!written) item.written = false;
       if (written?.kind === "write") this.#promises.add("write", this, written.call, { item });
       if (written?.kind === "consume") {
         this.#promises.add("consume", this, written.call, { source: written.source });
@@ -105,10 +119,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       accepted = this.sink.tryPush(item);
       if (accepted !== room) this.must(false, `tryPush gave ${accepted}, room was ${room}`);
     } catch (error) {
-      this.must(!open && isRefusal(error, this), "tryPush threw");
+      const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
+      this.must(told && (!open || item.refused !== undefined), "tryPush threw");
     }
     this.#front.offering = undefined;
-    if (!known && !accepted) this.offers.splice(this.offers.indexOf(item), 1);
+    if (!known && !accepted && !item.refused) this.offers.splice(this.offers.indexOf(item), 1);
   }
 
   #order(order: Order): void {
@@ -117,7 +132,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       case "flush":
       case "idle":
         if (order === "flush") this.flushing();
-        return this.#promises.add(order, this, () => this.sink[order]());
+        return this.#promises.add(order, this, () => this.sink[order](), {
+          covered: [...this.offers],
+        });
       case "end":
         return front.end();
       case "break":
@@ -127,7 +144,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         return this.#promises.add(order, this, () => front.close());
       default: {
         const reason = this.mistake(order);
-        if (!this.#promises.closed) this.first ??= { error: reason };
+        if (!this.#promises.closed && !this.#drained) this.first ??= { error: reason };
         if (order === "signal" || front.piped) this.#own.abort(reason);
         else {
           const kind = front.locked ? "writer abort" : "abort";
@@ -135,6 +152,13 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         }
       }
     }
+  }
+
+  /** Whether a close that nobody has heard of yet had nothing to wait for. */
+  get #drained(): boolean {
+    const { accepted, waiting, running } = this.stats;
+    const rest = waiting + running + this.coming + this.offers.length - accepted;
+    return this.closing && rest === 0 && !this.#front.piped;
   }
 
   /** An item has come to the sink. */

@@ -49,6 +49,10 @@ export interface Item {
   acceptedAt?: number;
   job?: Job;
   end?: "done" | "failed" | "discarded";
+  /** By the stream. */
+  written?: boolean;
+  /** User code threw when it was to be taken in. */
+  refused?: { readonly error: unknown };
   /** What `submit` was told. */
   told?: Verdict;
 }

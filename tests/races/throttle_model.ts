@@ -41,10 +41,16 @@ export class ThrottleModel {
       this.#pass(trigger, now);
       return true;
     }
+    const over = this.pending && this.pending.due <= now ? this.pending.trigger : undefined;
+    if (over) {
+      this.pending = undefined;
+      this.#until = now + this.#interval;
+    }
     if (this.pending || this.#edge === "leading") this.dropped++;
     if (this.#edge === "leading") return false;
     const due = this.#edge === "both" ? this.#until : now + this.#interval;
     this.pending = { trigger, due: this.pending?.due ?? due };
+    if (over) this.#pass(over, now);
     return false;
   }
 

@@ -5,7 +5,7 @@ import type { Source } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
 import { HandSource, type SourceKind } from "./hand_source.ts";
-import { often, Run, simply, type Step } from "./race.ts";
+import { type Advance, often, Run, simply, type Step } from "./race.ts";
 
 /** Who gives the items: a writer, or a source that `from` reads. */
 export type Front = "writer" | SourceKind;
@@ -50,6 +50,11 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected closing: "no" | "pending" | "fulfilled" | "rejected" = "no";
   /** Ended early, and why. */
   protected over: { readonly reason: unknown } | undefined;
+  /** Of several reasons in one turn each side is told one. */
+  readonly #reasons: unknown[] = [];
+  #endedBefore = false;
+  /** The source has failed: when all that it gave has been handed over, that is the end. */
+  protected failing: { readonly reason: unknown } | undefined;
   /** The consumer was told that there is no more. */
   protected readableEnded = false;
   #made = 0;
@@ -71,7 +76,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
         this.written.push(item);
         this.#accept(item);
       },
-      ended: (failure) => failure && this.end(failure.error),
+      ended: (failure) => {
+        if (failure) this.failing = { reason: failure.error };
+      },
     });
     this.#read(from(this.source.source));
   }
@@ -86,6 +93,8 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected abstract chunk(item: T): C;
   /** The consumer has been given this. */
   protected abstract receive(value: unknown): void;
+  /** Whether it has been given all that there is. */
+  protected abstract drained(): boolean;
   /** What holds while the stream goes on. */
   protected abstract checkOpen(): void;
   /** What holds at every quiet moment. */
@@ -130,9 +139,29 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     if ("asks" in step && step.asks && this.reads < MOST_READS) this.#ask();
   }
 
+  override can(step: TransformStep<I> | P | Advance): boolean {
+    if (step.do === "read") return this.reads < MOST_READS;
+    return step.do === "close" ? !this.closed : super.can(step);
+  }
+
+  override get ended(): boolean {
+    return this.over !== undefined || this.readableEnded;
+  }
+
   /** The first reason wins. */
   protected end(reason: unknown): void {
-    if (!this.readableEnded) this.over ??= { reason };
+    if (this.readableEnded || this.#endedBefore) return;
+    this.over ??= this.#failed ?? { reason };
+    this.#reasons.push(reason);
+  }
+
+  /** Whether this is why it has ended. */
+  protected isReason(error: unknown): boolean {
+    return this.over?.reason === error || this.#reasons.includes(error);
+  }
+
+  get #failed(): { readonly reason: unknown } | undefined {
+    return this.drained() ? this.failing : undefined;
   }
 
   #accept(item: T): void {
@@ -162,7 +191,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
       this.#accept(item);
     }, (error) => {
       this.writes--;
-      this.must(this.over?.reason === error, "a write was rejected");
+      this.must(this.isReason(error), "a write was rejected");
     });
   }
 
@@ -175,8 +204,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
       else this.receive(value);
     }, (error) => {
       this.reads--;
+      this.over ??= this.#failed;
       this.readableEnded = true;
-      this.must(this.over?.reason === error, "a read was rejected");
+      this.must(this.isReason(error), "a read was rejected");
     });
   }
 
@@ -191,6 +221,8 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   }
 
   protected check(): void {
+    this.over ??= this.#failed;
+    this.#endedBefore = this.over !== undefined;
     this.checkAlways();
     if (this.over || this.readableEnded) {
       this.must(this.writes === 0, "a write still waits");

@@ -12,6 +12,7 @@ import { gate, turn } from "./gate.ts";
 /** Options that mean the same to all. */
 interface Shared {
   readonly linger?: number;
+  readonly onDiscard?: (items: unknown[], reason: unknown) => unknown;
   readonly signal?: AbortSignal;
 }
 

@@ -32,8 +32,14 @@ const LONGEST = 2 ** 31 - 1;
 const real = { clearTimeout: globalThis.clearTimeout, clearInterval: globalThis.clearInterval };
 let installed = false;
 
-/** Run `body` under a fake clock, and put the real one back. */
-export async function withClock<R>(body: (clock: Clock) => R | Promise<R>): Promise<R> {
+/**
+ * Run `body` under a fake clock, and put the real one back. With `timersOnly` time itself stays real,
+ * as under `mock.timers` of Node and `FakeTime` of `@std/testing`.
+ */
+export async function withClock<R>(
+  body: (clock: Clock) => R | Promise<R>,
+  timersOnly = false,
+): Promise<R> {
   if (installed) throw new Error("a fake clock is in place already");
   installed = true;
   const timers = new Map<number, Timer>();
@@ -105,9 +111,13 @@ export async function withClock<R>(body: (clock: Clock) => R | Promise<R>): Prom
     ),
     replace(globalThis, "clearTimeout", (id?: unknown) => clear(id, real.clearTimeout)),
     replace(globalThis, "clearInterval", (id?: unknown) => clear(id, real.clearInterval)),
-    replace(performance, "now", () => origin + now),
-    replace(Date, "now", () => wallOrigin + now + jumped),
   ];
+  if (!timersOnly) {
+    restore.push(
+      replace(performance, "now", () => origin + now),
+      replace(Date, "now", () => wallOrigin + now + jumped),
+    );
+  }
   try {
     return await body(clock);
   } finally {

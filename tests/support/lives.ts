@@ -127,9 +127,7 @@ function livesOfSink(name: string): Life[] {
 }
 
 function livesOfTransform(transform: Transform): Life[] {
-  const { name, items, calls, from: hasFrom } = transform;
-  // What is watched is an object, and each time another one.
-  const item = () => items[0] instanceof Uint8Array ? new Uint8Array(1) : {};
+  const { name, calls, from: hasFrom } = transform;
   const life = (
     end: string,
     finish: (stream: Stream, reason: Error, own: AbortController) => unknown,
@@ -148,7 +146,7 @@ function livesOfTransform(transform: Transform): Life[] {
       const stream = make(transform, { signal, call, key });
       const writer = stream.writable.getWriter();
       writer.closed.catch(() => {});
-      for (let n = 0; n < 2; n++) writer.write(watch("item", item())).catch(() => {});
+      for (let n = 0; n < 2; n++) writer.write(watch("item", itemOf(transform))).catch(() => {});
       await turn();
       writer.releaseLock();
       await finish(stream, reason, own);
@@ -173,6 +171,11 @@ function livesOfTransform(transform: Transform): Life[] {
   ];
 }
 
+/** What is watched is an object, and each time another one. */
+function itemOf({ items }: Transform): object {
+  return items[0] instanceof Uint8Array ? new Uint8Array(1) : {};
+}
+
 /** A `from`, read to the end, cancelled and failing. */
 function livesOfFrom(transform: Transform): Life[] {
   const life = (
@@ -183,7 +186,7 @@ function livesOfFrom(transform: Transform): Life[] {
     async live(signal, watch) {
       const reason = watch("reason", new Error(end));
       async function* items() {
-        for (let n = 0; n < 4; n++) yield watch("item", {});
+        for (let n = 0; n < 4; n++) yield watch("item", itemOf(transform));
         await undefined;
         if (end === "error") throw reason;
       }

@@ -17,6 +17,8 @@ import { batch, type Transform, transforms, variants } from "./transforms.ts";
 export type Kind =
   | "limit"
   | "limit or Infinity"
+  | "weight"
+  | "limit, 0 or Infinity"
   | "duration"
   | "duration or 0"
   | "function"
@@ -24,7 +26,8 @@ export type Kind =
   | "word"
   | "edge"
   | "signal"
-  | "cache";
+  | "cache"
+  | "text";
 
 /** An option. */
 export interface Option {
@@ -49,23 +52,25 @@ export interface Front {
 
 const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
-  capacity: { kind: "limit" },
+  capacity: { kind: "limit, 0 or Infinity" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   snapshot: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const aggregator: Record<keyof AggregatorOptions<unknown>, Option> = {
   ...batch,
   ...fanout,
-  capacity: { kind: "limit", beside: { maxItems: 1 } },
+  capacity: { kind: "limit or Infinity", beside: { maxItems: 1 } },
 };
 const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
   clone: { kind: "function" },
   cache: { kind: "cache" },
   forgetAfter: { kind: "duration" },
+  name: { kind: "text" },
 };
 const wrap: Record<keyof WrapOptions<never, unknown, unknown>, Option> = {
   key: { kind: "function" },

@@ -6,11 +6,15 @@ import { turn } from "./gate.ts";
 import { test } from "./test.ts";
 
 /** Register a test under the fake clock, which no timer may outlive by more than a turn of the event loop. */
-export function timed(name: string, body: (clock: Clock) => Promise<void>): void {
+export function timed(
+  name: string,
+  body: (clock: Clock) => Promise<void>,
+  timersOnly?: boolean,
+): void {
   test(name, () =>
     withClock(async (clock) => {
       await body(clock);
       await turn();
       assertEquals(clock.pending, 0);
-    }));
+    }, timersOnly));
 }

@@ -92,12 +92,14 @@ const weighed = { maxWeight: 9, weigh: () => 1 };
 /** The options of a `BatchStream`. */
 export const batch: Record<keyof BatchStreamOptions<unknown>, Option> = {
   maxItems: { kind: "limit or Infinity" },
-  maxWeight: { kind: "limit or Infinity", beside: weighed },
+  maxWeight: { kind: "weight", beside: weighed },
   weigh: { kind: "function", beside: weighed },
   linger: { kind: "duration or 0" },
   oversize: { kind: "word" },
   collector: { kind: "function" },
+  onDiscard: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   maxBytes: { kind: "limit or Infinity" },
@@ -105,23 +107,31 @@ const chunk: Record<keyof ChunkStreamOptions<unknown>, Option> = {
   byteLength: { kind: "function" },
   linger: { kind: "duration or 0" },
   oversize: { kind: "word" },
+  onDiscard: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   concurrency: { kind: "limit" },
+  capacity: { kind: "limit" },
   ordered: { kind: "flag" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
+  onError: { kind: "function" },
+  onDiscard: { kind: "function" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const fixed: Record<keyof FixedChunkStreamOptions, Option> = {
   size: { kind: "limit" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 const throttled: Record<keyof ThrottleStreamOptions, Option> = {
   interval: { kind: "duration" },
   edge: { kind: "edge" },
   signal: { kind: "signal" },
+  name: { kind: "text" },
 };
 
 const batched = {
@@ -146,6 +156,7 @@ export const transforms: readonly Transform[] = [
   {
     ...{ name: "FixedChunkStream", options: fixed, least: { size: 9 } },
     construct: (options) => new FixedChunkStream(options) as Stream,
+    from: (source, options) => FixedChunkStream.from(source as Source<ArrayBuffer>, options),
     busy: () => ({ size: 3 }),
     items: [bytes(1), bytes(2), bytes(3), bytes(4)],
     results: [bytes(1, 2, 3), bytes(4)],
@@ -163,6 +174,7 @@ export const transforms: readonly Transform[] = [
   {
     ...{ name: "ThrottleStream", options: throttled, least: { interval: 9 } },
     construct: (options) => new ThrottleStream(options),
+    from: (source, options) => ThrottleStream.from(source, options),
     busy: () => ({ interval: DAY, edge: "both" }),
     ...{ items: [1, 2, 3], results: [1, 3] },
     count: () => 1,
@@ -173,7 +185,7 @@ export const transforms: readonly Transform[] = [
 export const variants: readonly Transform[] = [
   {
     ...{ name: "BatchStream with a collector", ...batched },
-    options: { linger: batch.linger, signal: batch.signal },
+    options: { linger: batch.linger, onDiscard: batch.onDiscard, signal: batch.signal },
     least: { collector: () => new ArrayCollector(9) },
     construct: (options) => new BatchStream(options),
     from: (source, options) => BatchStream.from(source, options),

@@ -6,7 +6,7 @@ import { TimeoutEntry } from "../shared/timeout_queue.ts";
  *
  * The library asks `fits` before each `add`, once unless the item had to wait for room, takes what is
  * held before an item that does not fit, and never takes from a collector of size 0. A throw in any
- * of these errors the stream or sink.
+ * of these errors the stream or sink, but one in `fits` of a sink's collector is told to who brought the item.
  *
  * @typeParam T The type of the items.
  * @typeParam B The type of the batches.
@@ -39,7 +39,9 @@ export const COLLECTOR: Rule = [
 export interface LingerClock {
   /** How long the first item of a batch may wait, in milliseconds. */
   readonly duration: number;
-  /** Starts, for a batch whose first item came at `openedAt`, by `performance.now()`. */
+  /** The time, in milliseconds. */
+  readonly now: number;
+  /** Starts, for a batch whose first item came at `openedAt`, by `now`. */
   add(batch: BatchBuffer<never, unknown>, openedAt: number): void;
   /** Stops, if it runs. */
   remove(batch: BatchBuffer<never, unknown>): void;
@@ -78,11 +80,14 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     return this.#collector.size === 0;
   }
 
-  /** Whether `item` may be added to the open batch. Asked once for each item, also when nothing is held. */
+  /** Whether `item` may join what is held. Asked once for each item, because a weight is taken here. */
   fits(item: T): boolean {
-    // Always asked, because a weight is taken here, and once.
-    const fits = this.#collector.fits?.(item) ?? true;
-    return this.held === 0 || (fits && !this.#collector.full);
+    return this.#collector.fits?.(item) ?? true;
+  }
+
+  /** Whether what is held goes out before an item that fits, or does not. */
+  goesBefore(fits: boolean): boolean {
+    return this.held > 0 && (!fits || this.full);
   }
 
   add(item: T): void {
@@ -127,7 +132,7 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
     const { duration } = this.#clock;
-    if (duration > 0) this.#openedAt = performance.now();
+    if (duration > 0) this.#openedAt = this.#clock.now;
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {

@@ -34,7 +34,7 @@ export const OVERSIZE: Rule = [
 /** The rules of {@linkcode RawLimits}. */
 export const LIMITS: Rules<keyof RawLimits<never, never>> = {
   maxItems: LIMIT_OR_NONE,
-  maxWeight: LIMIT_OR_NONE,
+  maxWeight: ["number", "be more than 0", (value: number) => value > 0],
   weigh: FUNCTION,
   oversize: OVERSIZE,
   collector: FUNCTION,

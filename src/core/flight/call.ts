@@ -1,5 +1,5 @@
 import { CallContext } from "../shared/call_context.ts";
-import { Deferred, markHandled } from "../shared/promises.ts";
+import { Deferred, whenSettled } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 
 /** What a caller learns of a call: Go's results. */
@@ -17,11 +17,13 @@ export class Call<K, V> {
   readonly #onDeserted: (call: Call<K, V>) => void;
   /** When it started, by `performance.now()`; only looked at where calls are forgotten by time. */
   startedAt = 0;
-  /** How the execution ends; there is none while the function is in its synchronous part. */
+  /** What the function has returned, if that is a promise: it has reactions of each caller's own. */
+  returned: Promise<V> | undefined;
+  /** What all have that need nothing of their own; none while the function is in its synchronous part. */
   outcome: Promise<V> | undefined;
-  #joined = 0;
-  /** The outcome, for all callers that cannot leave and need nothing of their own. */
-  #common: Promise<V> | undefined;
+  /** Whether anybody has the outcome. */
+  #common = false;
+  joined = 0;
   /** The others, if there are any: most calls have none. */
   #callers: Set<Caller<K, V>> | undefined;
 
@@ -30,98 +32,101 @@ export class Call<K, V> {
     this.#onDeserted = onDeserted;
   }
 
-  /** Whether more than one caller has asked for it. */
-  get shared(): boolean {
-    return this.#joined > 1;
+  /** For a caller who is given the outcome. */
+  join(): undefined {
+    this.joined++;
+    this.#common = true;
   }
 
-  /** The synchronous part of the function is over, and there is an outcome. */
-  started(outcome: Promise<V>): void {
-    this.outcome = outcome;
-    // Whoever has joined by now is told the error by a promise of its own.
-    if (this.#joined > 0) markHandled(outcome);
-  }
-
-  /** The promise that all callers may share. */
-  join(): Promise<V> {
-    this.#joined++;
-    // Not the one that was marked, or nobody would hear of it if these do not handle it.
-    return this.#common ??= this.shared ? this.outcome!.then() : this.outcome!;
-  }
-
-  /** A promise of one caller alone, who leaves when the signal aborts. */
-  joinAlone(
-    signal: AbortSignal | undefined,
-    detailed: boolean,
-  ): Promise<V | FlightResult<V>> {
-    this.#joined++;
+  /** For a caller with a promise of its own, who leaves when the signal aborts. */
+  joinAlone(signal: AbortSignal | undefined, detailed: boolean): Caller<K, V> {
     const caller = new Caller(this, signal, detailed);
+    onAbort(signal, caller);
     (this.#callers ??= new Set()).add(caller);
-    return caller.promise;
+    this.joined++;
+    return caller;
   }
 
   leave(caller: Caller<K, V>, reason: unknown): void {
-    this.#callers!.delete(caller);
-    caller.reject(reason);
-    if (this.#common || this.#callers!.size > 0) return;
+    // It may be too late: it only has to fetch what it is given.
+    if (!this.#callers?.delete(caller)) return;
+    caller.leave(reason);
+    if (this.#common || this.#callers.size > 0) return;
     // The key is free before anybody hears of it: a newcomer must not join a flight that dies.
     this.#onDeserted(this);
     CallContext.abort(this.context, reason);
   }
 
-  fail(error: unknown): void {
-    for (const caller of this.#land()) caller.reject(error);
+  /** Throws the error for those who have the outcome. */
+  fail(error: unknown): V {
+    for (const caller of this.#land()) caller.given = { error };
+    if (this.#common) throw error;
+    return undefined as V;
   }
 
   /** `copy` makes each caller's value, but where `original` says so the first gets `value` itself. */
   succeed(value: V, copy: ((value: V) => V) | undefined, original: boolean): void {
-    // The usual case: all share the outcome.
-    if (!this.#callers) return;
-    const callers = this.#land();
     // All copies before the first promise: what a caller does to its value must not reach another's.
-    const values = callers.map((caller, index) => {
-      if (copy === undefined || (original && index === 0)) return value;
+    for (const caller of this.#land()) {
       try {
-        return copy(value);
+        caller.given = { value: copy && !original ? copy(value) : value };
       } catch (error) {
-        caller.reject(error);
-        return value;
+        caller.given = { error };
       }
-    });
-    callers.forEach((caller, index) => caller.land(values[index]!, this.shared));
+      original = false;
+    }
   }
 
-  #land(): Caller<K, V>[] {
-    const callers = [...this.#callers ?? []];
+  /** From here on nobody leaves. */
+  #land(): Iterable<Caller<K, V>> {
+    const callers = this.#callers ?? [];
     this.#callers = undefined;
-    for (const caller of callers) caller.settled();
     return callers;
   }
 }
 
-/** A caller with a promise of its own. */
-class Caller<K, V> extends Deferred<V | FlightResult<V>> implements Abortable {
+/**
+ * A caller with a promise of its own. Nobody else settles it: a Cloudflare Worker never goes on with
+ * what another request has settled.
+ */
+class Caller<K, V> implements Abortable {
   readonly #call: Call<K, V>;
-  readonly #signal: AbortSignal | undefined;
   readonly #detailed: boolean;
+  #signal: AbortSignal | undefined;
+  /** Gone with a caller who has left: what is left of it stays until the call has settled. */
+  result: Deferred<V | FlightResult<V>> | undefined = new Deferred();
+  /** What it will fetch. */
+  given: { readonly value: V } | { readonly error: unknown } | undefined;
 
   constructor(call: Call<K, V>, signal: AbortSignal | undefined, detailed: boolean) {
-    super();
     this.#call = call;
     this.#signal = signal;
     this.#detailed = detailed;
-    onAbort(signal, this);
   }
 
-  land(value: V, shared: boolean): void {
-    this.resolve(this.#detailed ? { value, shared } : value);
+  /** Fetches what it is given when `settled` is: in a reaction of its own, made in its own call. */
+  follow(settled: Promise<V> | undefined): void {
+    const fetch = (): void => this.#fetch();
+    if (settled) whenSettled(settled, fetch, fetch);
+    else fetch();
+  }
+
+  leave(reason: unknown): void {
+    this.result!.reject(reason);
+    this.result = this.#signal = undefined;
   }
 
   error(reason: unknown): void {
     this.#call.leave(this, reason);
   }
 
-  settled(): void {
+  #fetch(): void {
+    const { given, result } = this;
+    if (!result) return;
+    // Another request has settled what the function returned: then reactions come in any order.
+    if (!given) return this.follow(this.#call.outcome);
     offAbort(this.#signal, this);
+    if ("error" in given) result.reject(given.error);
+    else result.resolve(this.#detailed ? { ...given, shared: this.#call.joined > 1 } : given.value);
   }
 }

@@ -2,8 +2,8 @@
 export interface HandlerContext {
   /**
    * Aborts when the work is no longer wanted: on abort, on failure, on a timeout, or when the last
-   * caller has left. Without a `timeout` a sink's worker has one signal for all its calls, so it may
-   * abort after a call has settled: remove listeners, and do not tie to it what outlives the call.
+   * caller has left. Each call has its own, and it does not abort after the call has settled. It is made
+   * when it is read for the first time: read it before the call settles.
    */
   readonly signal: AbortSignal;
 }
@@ -20,6 +20,11 @@ export class CallContext implements HandlerContext {
       if (this.#aborted) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /** That of the next call: another one, if somebody has this signal. */
+  static next(context: CallContext): CallContext {
+    return context.#controller ? new CallContext() : context;
   }
 
   /** Static, so that a handler is not handed the means to abort. */

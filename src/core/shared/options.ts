@@ -28,6 +28,13 @@ export const LIMIT_OR_NONE: Rule = [
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
+/** The same, or none. */
+export const LIMIT_OR_ZERO: Rule = [
+  "number",
+  "be an integer of at least 0, or Infinity",
+  (value: number) => value === 0 || isLimit(value) || value === Infinity,
+];
+
 /** Milliseconds; `Infinity` for never. */
 export const DURATION: Rule = [
   "number",
@@ -44,6 +51,9 @@ export const LINGER: Rule = [
 
 /** Anything that is called later. */
 export const FUNCTION: Rule = ["function", "be a function"];
+
+/** What an object is called. */
+export const NAME: Rule = ["string", "be a string"];
 
 /** Yes or no. */
 export const FLAG: Rule = ["boolean", "be a boolean"];
@@ -64,7 +74,10 @@ export function check<V>(owner: string, option: string, value: V, [kind, words, 
   throw new Wrong(`${owner}: option "${option}" must ${words}; got ${show(value)}`);
 }
 
-/** Checks the options that are given, and returns a copy of their own values. */
+/**
+ * Checks the options of a constructor, and returns a copy of them. They are a plain object: what else
+ * it may be by mistake has none that is its own.
+ */
 export function readOptions<T extends object>(
   owner: string,
   options: T | undefined,
@@ -72,14 +85,15 @@ export function readOptions<T extends object>(
 ): Partial<T> {
   const values: Partial<T> = Object.create(null);
   if (options === undefined) return values;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`${owner}: options must be an object; got ${show(options)}`);
-  }
+  // Plain is what has nothing but an `Object.prototype`, of any realm. So is no primitive.
+  const proto = Object.getPrototypeOf(options ?? 0);
+  if (proto && Object.getPrototypeOf(proto)) refuse(owner, "a plain object", options);
   for (const name of Reflect.ownKeys(options) as (keyof T & string)[]) {
     if (!Object.hasOwn(rules, name)) {
-      throw new TypeError(
-        `${owner}: unknown option ${show(name)}; did you mean "${nearest(String(name), rules)}"?`,
-      );
+      const known = Object.keys(rules);
+      const meant = known.find((each) => isNear(String(name), each, 2));
+      const hint = meant ? `did you mean "${meant}"?` : `there are ${known.join(", ")}`;
+      throw new TypeError(`${owner}: unknown option ${show(name)}; ${hint}`);
     }
     const value = options[name];
     if (value !== undefined) values[name] = check(owner, name, value, rules[name]);
@@ -116,9 +130,10 @@ export function show(value: unknown): string {
   return Object(value) === value ? "an object" : String(value);
 }
 
-/** The known name with the most letters of `name`, and the fewest others. */
-function nearest(name: string, rules: object): string {
-  const likeness = (known: string): number =>
-    2 * [...name].filter((letter) => known.includes(letter)).length - known.length;
-  return Object.keys(rules).sort((one, other) => likeness(other) - likeness(one))[0]!;
+/** Whether one name is the other but for so many letters that it has, or lacks. */
+function isNear(name: string, known: string, edits: number): boolean {
+  const [rest, others] = [name.slice(1), known.slice(1)];
+  if (name === known) return true;
+  if (name[0] === known[0]) return isNear(rest, others, edits);
+  return edits-- > 0 && (isNear(rest, known, edits) || isNear(name, others, edits));
 }

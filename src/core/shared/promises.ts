@@ -47,8 +47,6 @@ export function whenSettled<T, R>(
   fulfilled: (value: T) => R,
   rejected: (reason: unknown) => R,
 ): Promise<R> {
-  const promise = thenable instanceof Promise && thenable.constructor === Promise
-    ? thenable
-    : Promise.resolve(thenable);
+  const promise = Promise.resolve(thenable);
   return Promise.prototype.then.call(promise, fulfilled as never, rejected) as Promise<R>;
 }

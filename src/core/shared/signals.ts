@@ -21,8 +21,9 @@ export function onAbort(signal: AbortSignal | undefined, member: Abortable): voi
   if (signal.aborted) return member.error(signal.reason);
   let members = (groups ??= new WeakMap()).get(signal);
   if (!members) {
-    groups.set(signal, members = new Set());
+    // First, since it may throw.
     signal.addEventListener("abort", errorAll, { once: true });
+    groups.set(signal, members = new Set());
   }
   members.add(member);
 }

@@ -28,7 +28,12 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
     return after === this.#ring ? Infinity : after.deadline;
   }
 
-  /** `start` is when its time began, by `performance.now()`. */
+  /** The time, for `add`. */
+  get now(): number {
+    return this.#timer.now;
+  }
+
+  /** `start` is when its time began, by `now`. */
   add(entry: E, start: number): void {
     entry.deadline = start + this.duration;
     // Calls start inside one another, so the last to be added may be a little older than the last here.
@@ -58,7 +63,8 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
   }
 
   onDeadline(now: number): void {
-    while (this.deadline <= now) {
+    // Timers count whole milliseconds: what belongs to this one goes with it.
+    while (this.deadline < now + 1) {
       const first = this.#ring.after as E;
       this.remove(first);
       this.#onTimeout(first);

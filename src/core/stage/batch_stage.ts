@@ -29,10 +29,13 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   #batches = 0;
   /** The collector is asked for its batch: what it does to this stream meanwhile comes after. */
   #taking = false;
+  /** The items of the open batch, if somebody is told of those that are given up. */
+  #items: T[] | undefined;
 
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
     this.duration = linger;
     this.#controller = controller;
+    if (controller.onDiscard) this.#items = [];
     this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
   }
 
@@ -56,7 +59,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   write(item: T): boolean {
     const controller = this.#controller;
     const buffer = this.#buffer;
-    if (!controller.pendingWrite && !buffer.fits(item)) {
+    if (!controller.pendingWrite && buffer.goesBefore(buffer.fits(item))) {
       // The collector is user code, and may have cancelled the stream.
       if (controller.errored) return false;
       buffer.makeDue();
@@ -66,10 +69,14 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     if (controller.errored) return false;
     buffer.add(item);
     // Cancelled by the collector: the item is turned away, and was not accepted.
-    if (controller.errored) buffer.reset();
-    else if (buffer.full) {
+    if (controller.errored) {
+      buffer.reset();
+      return false;
+    }
+    this.#items?.push(item);
+    if (buffer.full) {
       buffer.makeDue();
-      this.pull();
+      controller.advance();
     }
     return true;
   }
@@ -87,12 +94,19 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     return true;
   }
 
-  abort(): void {
+  abort(reason: unknown): void {
     this.#discarded += this.#buffer.end();
     this.#timer.clear();
+    const items = this.#items;
+    this.#items = undefined;
+    this.#controller.discard(items, reason);
   }
 
   // For the batch, and for the timer.
+
+  get now(): number {
+    return this.#timer.now;
+  }
 
   add(_batch: unknown, openedAt: number): void {
     this.deadline = openedAt + this.duration;
@@ -114,18 +128,20 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     const buffer = this.#buffer;
     // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
     const { empty, held } = buffer;
+    let batch: B | undefined;
     if (empty) {
       // The collector has swallowed everything: there is no batch to hand over.
-      this.#done += buffer.reset();
+      buffer.reset();
     } else {
       this.#taking = true;
-      const batch = buffer.take();
+      batch = buffer.take();
       this.#taking = false;
       if (controller.errored) return;
-      this.#done += held;
       this.#batches++;
-      controller.enqueue(batch);
     }
+    this.#done += held;
+    this.#items &&= [];
+    if (!empty) controller.enqueue(batch as B);
     if (controller.closeRequested) this.#finish();
     else controller.ready();
   }

@@ -3,6 +3,18 @@ import type { Stage, StageController } from "./stage.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** What `stats` shows of a `FixedChunkStream`: every accepted byte is in exactly one of the other three. */
+export interface FixedChunkStats {
+  /** Bytes that were written and copied. */
+  readonly accepted: number;
+  /** Bytes held in a piece that is not handed over yet. */
+  readonly waiting: number;
+  /** Bytes handed to the consumer. */
+  readonly done: number;
+  /** Bytes given up by a cancel, an abort or an error. */
+  readonly discarded: number;
+}
+
 /** Cuts bytes into pieces of one size. Each byte is copied once, and one piece is held at the most. */
 export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   readonly #controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>;
@@ -12,6 +24,8 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   #filled = 0;
   /** What is left of the chunk that is being written: it belongs to the producer, who waits. */
   #rest: Bytes | undefined;
+  #done = 0;
+  #discarded = 0;
 
   constructor(
     controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>,
@@ -21,6 +35,11 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
     this.#size = size;
   }
 
+  get stats(): FixedChunkStats {
+    const [waiting, done, discarded] = [this.#filled, this.#done, this.#discarded];
+    return { accepted: waiting + done + discarded, waiting, done, discarded };
+  }
+
   get full(): boolean {
     return this.#filled === this.#size;
   }
@@ -28,7 +47,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   write(chunk: ArrayBuffer | ArrayBufferView): boolean {
     // Of a chunk that was pending all has been copied.
     if (this.#controller.pendingWrite) return true;
-    const bytes = bytesOf(chunk);
+    const bytes = bytesOf(this.#controller.owner, chunk);
     if (bytes.length > 0) this.#rest = bytes;
     this.#cut();
     return this.#rest === undefined;
@@ -48,6 +67,8 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 
   abort(): void {
+    this.#discarded = this.#filled;
+    this.#filled = 0;
     this.#piece = this.#rest = undefined;
   }
 
@@ -61,7 +82,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
       const rest = this.#rest;
       if (!rest) return;
       // It may have been detached, or cut short, since its write began to wait.
-      if (rest.length === 0) throw detached();
+      if (rest.length === 0) throw detached(this.#controller.owner);
       this.#piece ??= new Uint8Array(this.#size);
       const part = rest.subarray(0, this.#size - this.#filled);
       this.#piece.set(part, this.#filled);
@@ -74,29 +95,30 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
     // The last one may be shorter, and its buffer with it.
     const piece = this.full ? this.#piece! : this.#piece!.slice(0, this.#filled);
     this.#piece = undefined;
+    this.#done += this.#filled;
     this.#filled = 0;
     this.#controller.enqueue(piece);
   }
 }
 
 /** A view of the very bytes, whatever they come as. */
-function bytesOf(chunk: unknown): Bytes {
+function bytesOf(owner: string, chunk: unknown): Bytes {
   const view = ArrayBuffer.isView(chunk) ? chunk : undefined;
   const buffer = view ? view.buffer : chunk;
   if (!isBuffer(buffer)) {
     const rule = "a chunk must be an ArrayBuffer or a view of one";
-    throw new TypeError(`FixedChunkStream: ${rule}; got ${show(chunk)}`);
+    throw new TypeError(`${owner}: ${rule}; got ${show(chunk)}`);
   }
   try {
     // Throws if the buffer is detached; so does a DataView that is asked for its offset.
     return new Uint8Array(buffer, view?.byteOffset ?? 0, (view ?? buffer).byteLength);
   } catch {
-    throw detached();
+    throw detached(owner);
   }
 }
 
-function detached(): TypeError {
-  return new TypeError("FixedChunkStream: a chunk must not be detached");
+function detached(owner: string): TypeError {
+  return new TypeError(`${owner}: a chunk must not be detached`);
 }
 
 /** By its tag and not by its class: buffers of another realm, and shared ones, are buffers too. */

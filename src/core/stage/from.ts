@@ -8,24 +8,31 @@ export function readableFrom<T, R>(
   source: Source<T>,
   controller: StageController<T, R>,
 ): ReadableStream<R> {
-  const pump = new Pump(openSource(`${owner}.from`, source), (item) => {
-    const written = controller.write(item);
-    return written ? written.then(() => controller.room()) : controller.room();
-  });
+  const pump = new Pump(
+    openSource(`${owner}.from`, source),
+    (item) => controller.write(item),
+    (item, reason) => controller.discard([item], reason),
+    () => controller.room(),
+  );
   let running = false;
   controller.onError = (reason) => pump.error(reason);
   return new ReadableStream<R>({
     start: (reader) => controller.start(reader),
     pull() {
-      controller.pull();
+      controller.pullRequested = true;
+      controller.advance();
       if (running) return;
       running = true;
-      pump.run().then(() => controller.close()).catch((error) => controller.error(error));
+      // What was read before the source failed goes out before its error.
+      pump.run()
+        .then(() => controller.close(), (error) => controller.close({ error }))
+        .catch((error) => controller.error(error));
     },
     cancel(reason) {
       const cancelled = pump.cancel(reason, reportUncaught);
       controller.error(reason);
       return cancelled;
     },
-  }, { highWaterMark: 0 });
+    type: undefined,
+  }, { highWaterMark: 0, size: undefined as never });
 }

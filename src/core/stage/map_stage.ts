@@ -1,21 +1,42 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
+import { isThenable, whenSettled } from "../shared/promises.ts";
 import type { Keyed } from "../work/keyed_queue.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
+
+/** What `stats` shows of a `MapStream`: every accepted item is in exactly one of the other five. */
+export interface MapStats {
+  /** Items that were written and taken. */
+  readonly accepted: number;
+  /** Accepted, the call not started. */
+  readonly waiting: number;
+  /** The call has started and not settled. */
+  readonly running: number;
+  /** The call succeeded, whether its result has been read or not. */
+  readonly done: number;
+  /** The call threw, rejected or timed out. */
+  readonly failed: number;
+  /** Given up before the call started. */
+  readonly discarded: number;
+}
 
 /** How a {@linkcode MapStage} works. Checked already. */
 export interface MapOptions<T> {
   owner: string;
   concurrency: number;
+  capacity: number;
   timeout: number;
   ordered: boolean;
   key: ((item: T) => unknown) | undefined;
+  onError: ((error: unknown, item: T) => unknown) | undefined;
 }
 
 /** A place in the order of results. Not the call itself, which may stand in the pool's queue as well. */
 interface Result<R> extends Linked {
   settled: boolean;
+  /** There is no value: nothing is handed over. */
+  failed: boolean;
   value: R | undefined;
 }
 
@@ -27,7 +48,7 @@ interface MapCall<T, R> extends Keyed {
 
 /**
  * Calls a function for each item, and hands over the results on demand. Calls that wait, run or have
- * a result that waits are never more than `concurrency`.
+ * a result that waits are never more than `capacity`.
  */
 export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   readonly #controller: StageController<T, R>;
@@ -37,7 +58,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   /** In the order in which they are handed over: that of the items, or that of the results. */
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
-  #calling = 0;
+  readonly #counts = { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 };
   /** Of the item that is being written. */
   #key: unknown;
 
@@ -52,19 +73,24 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     this.#pool = new Pool(this, options);
   }
 
+  get stats(): MapStats {
+    return { ...this.#counts };
+  }
+
   get full(): boolean {
-    return this.#open >= this.#options.concurrency;
+    return this.#open >= this.#options.capacity;
   }
 
   write(item: T): boolean {
     const { key, ordered } = this.#options;
     if (!this.#controller.pendingWrite) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
-    const result: Result<R> = { next: undefined, settled: false, value: undefined };
+    const result: Result<R> = { next: undefined, settled: false, failed: false, value: undefined };
     this.#pool.add({ next: undefined, key: this.#key, item, result });
     this.#key = undefined;
     this.#open++;
-    this.#calling++;
+    this.#counts.accepted++;
+    this.#counts.waiting++;
     if (ordered) this.#results.push(result);
     this.#pool.fill();
     return true;
@@ -72,10 +98,12 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
 
   pull(): void {
     const controller = this.#controller;
-    while (controller.pullRequested && this.#results.head?.settled) {
-      const { value } = this.#results.shift()!;
+    for (;;) {
+      const next = this.#results.head;
+      if (!next?.settled || !(next.failed || controller.pullRequested)) break;
+      this.#results.shift();
       this.#open--;
-      controller.enqueue(value as R);
+      if (!next.failed) controller.enqueue(next.value as R);
       if (!controller.closeRequested) controller.ready();
     }
     if (controller.closeRequested && this.#open === 0) controller.finish();
@@ -83,39 +111,66 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
 
   /** When every call has settled, so that a late failure still reaches the writer. */
   close(): boolean {
-    return this.#calling === 0;
+    return this.#settled;
   }
 
   abort(reason: unknown): void {
     this.#key = undefined;
     this.#results.removeAll();
-    this.#pool.stop();
+    const items = this.#pool.stop().map(({ item }) => item);
+    this.#counts.waiting -= items.length;
+    this.#counts.discarded += items.length;
     this.#pool.abort(reason);
+    this.#controller.discard(items, reason);
   }
 
   // For the pool.
 
   run(call: MapCall<T, R>, context: HandlerContext): unknown {
     const fn = this.#fn;
+    this.#counts.waiting--;
+    this.#counts.running++;
     return fn(call.item, context);
   }
 
-  onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): undefined {
-    this.#calling--;
-    if (failed) {
-      this.#controller.error(outcome);
-    } else if (!this.#controller.errored) {
-      call.result.settled = true;
-      call.result.value = outcome as R;
-      if (!this.#options.ordered) this.#results.push(call.result);
-    }
+  onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    const { result } = call;
+    result.failed = failed;
+    if (!failed) result.value = outcome as R;
+    else if (!this.#controller.errored) return this.#onError(outcome, call.item);
   }
 
-  onRelease(): void {
-    if (this.#calling === 0 && this.#controller.closeRequested) this.#controller.ready();
+  onRelease({ result }: MapCall<T, R>): void {
+    const counts = this.#counts;
+    counts.running--;
+    counts[result.failed ? "failed" : "done"]++;
+    if (this.#controller.errored) return;
+    result.settled = true;
+    // In the order of settlement nothing stands before one that has no value.
+    if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
+    if (this.#settled && this.#controller.closeRequested) this.#controller.ready();
   }
 
   onIdle(): void {
     if (!this.#controller.errored) this.#controller.advance();
+  }
+
+  get #settled(): boolean {
+    return this.#counts.waiting + this.#counts.running === 0;
+  }
+
+  /** The item is skipped if somebody is told of it; else its error ends both sides. */
+  #onError(error: unknown, item: T): Promise<void> | undefined {
+    const controller = this.#controller;
+    const { onError } = this.#options;
+    try {
+      if (!onError) throw error;
+      const handled = onError(error, item);
+      if (isThenable(handled)) {
+        return whenSettled(handled, () => {}, (thrown) => controller.error(thrown));
+      }
+    } catch (thrown) {
+      controller.error(thrown);
+    }
   }
 }

@@ -1,4 +1,5 @@
-import { Deferred } from "../shared/promises.ts";
+import { describe } from "../shared/describe.ts";
+import { Deferred, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 
 /**
@@ -10,7 +11,8 @@ export interface Stage<T> {
   readonly full: boolean;
   /**
    * Takes `item`; or returns false, and is given it again, with `pendingWrite` set, when it has called
-   * `ready`. Then it has room. May throw.
+   * `ready`. Then it has room. Where it throws, or user code in it ends the stream before the item is
+   * taken, it has not taken it.
    */
   write(item: T): boolean;
   /** Hands over what it can: the consumer asks, or nothing more comes. May throw. */
@@ -20,6 +22,9 @@ export interface Stage<T> {
   /** The end with an error, which both sides have by now: lets go of what is held and at work. */
   abort(reason: unknown): void;
 }
+
+/** Who is told of items that are given up, and why they are. */
+export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
 
 /**
  * Drives a stage between its two sides: one write or close is pending at a time, chunks go out on
@@ -31,8 +36,13 @@ export interface Stage<T> {
  * - `closed`, `errored`: nothing goes in or out.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
+  /** Of an underlying source: not what every object may inherit. */
+  readonly type: undefined;
+  readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
+  /** Who is told of items that are given up. */
+  readonly onDiscard: OnDiscard<T> | undefined;
   /** Of the readable side. */
   #controller!: ReadableStreamDefaultController<R>;
   /** Tells whoever writes that this has failed. */
@@ -40,16 +50,29 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 
   #state: "open" | "closing" | "closed" | "errored" = "open";
   #storedError: unknown;
+  /** What comes after the rest, instead of the end. */
+  #failure: { readonly error: unknown } | undefined;
+  /** The producer has called `abort`. */
+  #aborting = false;
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
   /** The write, or the close, that waits for `ready`. */
   #pending: Deferred<void> | undefined;
   /** The item of that write. */
   #item: { readonly item: T } | undefined;
+  /** Whether the item of a `write` has been offered before: nothing else is written meanwhile. */
+  pendingWrite = false;
 
-  constructor(make: (controller: StageController<T, R>) => S, signal: AbortSignal | undefined) {
-    this.stage = make(this as never);
+  constructor(
+    make: (controller: StageController<T, R>) => S,
+    signal: AbortSignal | undefined,
+    owner: string,
+    onDiscard?: OnDiscard<T>,
+  ) {
+    this.owner = owner;
     this.#signal = signal;
+    this.onDiscard = onDiscard;
+    this.stage = make(this as never);
   }
 
   // For the two sides.
@@ -59,38 +82,34 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     onAbort(this.#signal, this);
   }
 
-  /** Takes the item now, or returns when it will have been taken. Throws once this has failed. */
+  /** Takes the item now, or returns when it will have been taken. Throws where it cannot be. */
   write(item: T): Promise<void> | undefined {
-    try {
-      // That is user code, in part: it may have cancelled the stream.
-      if (!this.stage.write(item) && !this.errored) {
-        this.#item = { item };
-        return this.#whenReady();
-      }
-    } catch (error) {
-      this.error(error);
-    }
+    if (this.#take(item)) return;
     this.#rethrow();
+    this.#item = { item };
+    return this.#whenReady();
   }
 
   /** Settles when there is room, if there is none. */
   room(): Promise<void> | undefined {
-    return this.stage.full ? this.#whenReady() : undefined;
+    return this.stage.full && !this.errored ? this.#whenReady() : undefined;
   }
 
+  /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
     this.pullRequested = true;
-    this.advance();
+    queueMicrotask(this.advance);
   }
 
   cancel(reason: unknown): void {
     this.error(reason);
   }
 
-  /** Nothing more comes: the rest goes out, and then the end. */
-  close(): Promise<void> | undefined {
+  /** Nothing more comes: the rest goes out, and then the end, or the failure. */
+  close(failure?: { readonly error: unknown }): Promise<void> | undefined {
     if (this.#state !== "open") return;
     this.#state = "closing";
+    this.#failure = failure;
     const closed = this.stage.close();
     this.advance();
     this.#rethrow();
@@ -104,7 +123,11 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   onAbort(reason: unknown): void {
     // Not at once: Node 22 does not bear it that the writable is errored inside its own abort.
     if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
-    else this.#rejectPending(reason);
+    else {
+      // The abort comes when the write in flight is over; until then nothing goes out.
+      this.#aborting = this.#state === "open";
+      this.#rejectPending(reason);
+    }
   }
 
   // For the stage.
@@ -117,19 +140,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return this.#state === "errored";
   }
 
-  /** Whether the item of a `write` has been offered before: nothing else is written meanwhile. */
-  get pendingWrite(): boolean {
-    return this.#pending !== undefined;
-  }
-
   /** Something has changed: the stage hands over what it can. */
-  advance(): void {
+  readonly advance = (): void => {
+    if (this.#aborting) return;
     try {
       this.stage.pull();
     } catch (error) {
       this.error(error);
     }
-  }
+  };
 
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
@@ -137,17 +156,31 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     this.#controller.enqueue(chunk);
   }
 
-  /** There is room: what is pending goes in. May throw. */
+  /** There is room: what is pending goes in. */
   ready(): void {
-    const pending = this.#item;
-    this.#item = undefined;
-    if (pending) this.stage.write(pending.item);
-    this.#pending?.resolve();
-    this.#pending = undefined;
+    const pending = this.#pending;
+    const item = this.#item;
+    this.#pending = this.#item = undefined;
+    this.pendingWrite = item !== undefined;
+    const taken = !item || this.#take(item.item);
+    this.pendingWrite = false;
+    if (taken) pending?.resolve();
+    else pending!.reject(this.#storedError);
+  }
+
+  /** Tells of items that are given up. */
+  discard(items: T[] | undefined, reason: unknown): void {
+    const { onDiscard } = this;
+    try {
+      if (items?.length) onDiscard?.(items, reason);
+    } catch (thrown) {
+      reportUncaught(thrown);
+    }
   }
 
   /** All has been handed over. */
   finish(): void {
+    if (this.#failure) return this.error(this.#failure.error);
     this.#state = "closed";
     offAbort(this.#signal, this);
     this.#controller.close();
@@ -164,6 +197,16 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     this.onError(reason);
     // User code from here on: all that it can see is as it will be.
     this.stage.abort(reason);
+  }
+
+  /** Whether the stage has taken the item: then it is accepted, even if user code has ended the stream. */
+  #take(item: T): boolean {
+    try {
+      return this.stage.write(item);
+    } catch (error) {
+      this.error(error);
+      return false;
+    }
   }
 
   #rejectPending(reason: unknown): void {
@@ -193,10 +236,14 @@ export interface Pair<T, R, S> {
   readonly writable: WritableStream<T>;
 }
 
-/** Makes the two sides that a transform gives. */
+/** Makes the two sides that a transform gives, and has it shown without them. */
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
+  transform: object,
 ): Pair<T, R, S> {
+  describe(transform, controller.owner);
+  // Else the platform would read what every object may inherit.
+  const size = undefined as never;
   const writable = new WritableStream<T>({
     start(writer) {
       controller.onError = (reason) => writer.error(reason);
@@ -207,7 +254,8 @@ export function openPair<T, R, S extends Stage<T>>(
     close: () => controller.close(),
     // The signal's reason will not do: without one it is an `AbortError`.
     abort: (reason) => controller.error(reason),
-  }, { highWaterMark: 1 });
-  const readable = new ReadableStream<R>(controller, { highWaterMark: 0 });
+    type: undefined as never,
+  }, { highWaterMark: 1, size });
+  const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
   return { stage: controller.stage, readable, writable };
 }

@@ -20,8 +20,10 @@ export class Throttler<T> {
   readonly #interval: number;
   readonly #edge: ThrottleEdge;
   readonly #pass: (item: T) => void;
-  /** When the interval that an item opened is over, by `performance.now()`. */
+  /** When the interval that an item opened is over. */
   #until = -Infinity;
+  /** The last such end that a timer has told. */
+  #told = 0;
   #pending: { readonly item: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   dropped = 0;
@@ -36,15 +38,20 @@ export class Throttler<T> {
     return this.#pending ? 1 : 0;
   }
 
+  /** The clock, or what a timer has told: a test may have faked the timers and not the clock. */
+  get #now(): number {
+    return Math.max(performance.now(), this.#told);
+  }
+
   /** Whether an item would pass at once. */
   get quiet(): boolean {
-    return this.#edge !== "trailing" && !this.#pending && performance.now() >= this.#until;
+    return this.#edge !== "trailing" && !this.#pending && this.#now >= this.#until;
   }
 
   /** Takes an item; returns whether it has passed. */
   trigger(item: T): boolean {
     if (this.quiet) {
-      this.#until = performance.now() + this.#interval;
+      this.#until = this.#now + this.#interval;
       this.#pass(item);
       return true;
     }
@@ -52,9 +59,14 @@ export class Throttler<T> {
       this.dropped++;
       return false;
     }
+    const pending = this.#pending;
+    // A busy producer lets no timer have its turn: what has waited long enough passes here.
+    const over = pending && this.#now >= this.#until;
+    if (over) this.#end();
     if (this.#pending) this.dropped++;
     else this.#open();
     this.#pending = { item };
+    if (over) this.#pass(pending.item);
     return false;
   }
 
@@ -62,8 +74,7 @@ export class Throttler<T> {
   flush(): void {
     const pending = this.#pending;
     if (!pending) return;
-    this.cancel();
-    if (this.#edge === "both") this.#until = performance.now() + this.#interval;
+    this.#end();
     this.#pass(pending.item);
   }
 
@@ -76,23 +87,32 @@ export class Throttler<T> {
     return waiting;
   }
 
-  /** The first that waits: for the end of the interval that is open, or of one that opens here. */
-  #open(): void {
-    if (this.#edge === "trailing") this.#until = performance.now() + this.#interval;
-    if (this.#until < Infinity) this.#arm();
+  /** The interval is over, and what waited is to pass. */
+  #end(): void {
+    this.cancel();
+    if (this.#edge === "both") this.#until = this.#now + this.#interval;
   }
 
-  #arm(): void {
-    const delay = Math.ceil(this.#until - performance.now());
+  /** The first that waits: for the end of the interval that is open, or of one that opens here. */
+  #open(): void {
+    if (this.#edge === "trailing") this.#until = this.#now + this.#interval;
+    if (this.#until === Infinity) return;
+    const delay = Math.ceil(this.#until - this.#now);
     // It may have closed since `trigger` looked, and Node warns of a delay below 0; and rounding must
     // not make it longer than platforms can wait.
     const most = Math.ceil(this.#interval);
     this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), most));
   }
 
-  /** Platforms fire up to a millisecond early, and cut off what is no whole one. */
+  /** Platforms fire up to a millisecond early: then for one more. What is earlier is no real timer. */
   #fire(): void {
-    if (performance.now() < this.#until) this.#arm();
-    else this.flush();
+    const early = this.#until - performance.now();
+    if (early > 0 && early <= 1) this.#timer = setTimeout(() => this.#tell(), 1);
+    else this.#tell();
+  }
+
+  #tell(): void {
+    this.#told = this.#until;
+    this.flush();
   }
 }

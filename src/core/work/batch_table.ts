@@ -2,7 +2,7 @@ import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch, settleEntries } from "./batch_results.ts";
-import type { Counts, Epoch } from "./counts.ts";
+import type { Counts, Tally } from "./counts.ts";
 import type { Failure, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
@@ -35,24 +35,31 @@ export interface BatchHost<T, B> {
   error(reason: unknown, heard?: boolean): void;
   /** Starts what can start, and lets in those who wait for room. */
   proceed(): void;
-  /** A batch is due: starts it if that can be. */
-  onIdle(): void;
 }
 
 /** A batch that gathers, and what came with its items. */
 interface PendingBatch<T, B> {
+  /** Its neighbours among the open ones, the older and the younger. */
+  before: PendingBatch<T, B> | undefined;
+  after: PendingBatch<T, B> | undefined;
   readonly buffer: BatchBuffer<T, B>;
   readonly key: unknown;
   /** Its collector is being asked for the batch. */
   taking: boolean;
-  /** Both of the item that opened it, when it did: a flush may come before the batch is a job. */
+  /** Those that one of its items counts for. */
+  tallies: readonly Tally[];
+  /** Both of the item that opened it: the second is its place in the order of acceptance. */
   snapshot: Runner | undefined;
-  epoch: Epoch;
+  order: number;
+  /** Its place in the pool's queue, since it is due. */
+  ticket: WorkJob<T, B> | undefined;
   /** For those that were submitted. */
   results: Deferred<unknown>[] | undefined;
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
 }
+
+const NONE: readonly Tally[] = [];
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> {
@@ -63,8 +70,9 @@ export class BatchTable<T, B> {
   readonly #keeping: boolean;
   /** The batches with items in them, the oldest first. */
   readonly #open = new Map<unknown, PendingBatch<T, B>>();
-  /** Those that are due, and wait for a worker. */
-  readonly #due = new Set<PendingBatch<T, B>>();
+  /** The ends of that order. To find the first of a map takes as long as many have left it. */
+  #oldest: PendingBatch<T, B> | undefined;
+  #newest: PendingBatch<T, B> | undefined;
   /** The only one, if there are no keys. */
   readonly #single: PendingBatch<T, B> | undefined;
 
@@ -88,42 +96,54 @@ export class BatchTable<T, B> {
     key: unknown,
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
+    tallies: readonly Tally[],
   ): boolean {
     const host = this.#host;
-    let batch = this.#single ?? this.#open.get(key);
+    const { asking } = this.#options;
+    // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
+    const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
+    const { buffer } = batch;
+    const fits = !asking || buffer.fits(item);
     let closed = false;
     try {
-      batch ??= this.#make(key);
-      if (this.#options.asking) {
-        const fits = batch.buffer.fits(item);
-        // That is user code: the sink may be at its end by now, or full, or this batch closed.
+      if (asking) {
+        const goes = buffer.goesBefore(fits);
+        // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.checkUsable();
         if (!host.hasRoom(key)) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result);
-        if (!fits) closed = this.#close(batch);
+        if (!this.#current(batch)) return this.add(item, key, snapshot, result, tallies);
+        if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
         host.limit--;
-        batch.buffer.add(item);
+        buffer.add(item);
         host.limit++;
         host.checkUsable();
         // Code of the user's may have opened another batch of this key meanwhile.
-        const other = batch.buffer.held === 1 && this.#open.get(key);
+        const other = buffer.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
       } else {
-        batch.buffer.add(item);
+        buffer.add(item);
       }
     } catch (error) {
       host.error(error, true);
-      batch?.buffer.reset();
+      buffer.reset();
       throw error;
     }
-    const { buffer } = batch;
     if (buffer.held === 1) {
       batch.snapshot = snapshot;
-      batch.epoch = host.counts.epoch;
+      batch.order = host.counts.accepted;
+      batch.before = this.#newest;
+      if (this.#newest) this.#newest.after = batch;
+      else this.#oldest = batch;
+      this.#newest = batch;
       this.#open.set(key, batch);
     }
     host.counts.accept();
+    if (batch.tallies !== tallies) {
+      const others = tallies.filter((tally) => !batch.tallies.includes(tally));
+      host.counts.hold(others);
+      batch.tallies = batch.tallies.length > 0 ? [...batch.tallies, ...others] : tallies;
+    }
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
@@ -136,14 +156,16 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** Makes a job of every open batch. */
-  closeAll(): void {
-    for (const batch of [...this.#open.values()]) this.#tryClose(batch);
+  /** Makes a job of every open batch, or of those with an item of `own`. */
+  closeAll(own?: Tally): void {
+    for (const batch of [...this.#open.values()]) {
+      if (!own || batch.tallies.includes(own)) this.#tryClose(batch);
+    }
   }
 
   /**
-   * A due batch goes to a free worker; at capacity the oldest does, so that none waits for another;
-   * `all` do if nothing more comes. Returns whether anything has changed.
+   * At capacity the oldest goes to a free worker, so that none waits for another; `all` do if nothing
+   * more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
     const { pool, limit } = this.#host;
@@ -154,12 +176,13 @@ export class BatchTable<T, B> {
       pool.fill();
       return true;
     }
-    // First, or with many keys each settlement would look at all of them.
-    if (!pool.idle) return false;
-    const next = this.#startable(this.#due) ??
-      (this.#host.hasRoom(undefined) ? undefined : this.#startable(this.#open.values()));
-    if (!next) return false;
-    if (this.#tryClose(next)) pool.fill();
+    if (!pool.idle || this.#host.hasRoom(undefined)) return false;
+    // It passes over fewer than there are workers: one of each key that runs.
+    let batch = this.#oldest;
+    while (batch && !pool.canStart(batch.key)) batch = batch.after;
+    if (!batch) return false;
+    this.#queue(batch);
+    pool.fill();
     return true;
   }
 
@@ -173,11 +196,17 @@ export class BatchTable<T, B> {
     return settleBatch(this.#options.owner, job, failed, outcome);
   }
 
+  /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
+  open(ticket: WorkJob<T, B>): void {
+    const batch = this.#open.get(ticket.key);
+    if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
+  }
+
   /** Takes what was gathered, for no handler. */
   abort(): WorkJob<T, B>[] {
     const jobs = [...this.#open.values()].map((batch) => this.#job(batch, false));
     this.#open.clear();
-    this.#due.clear();
+    this.#oldest = this.#newest = undefined;
     this.#single?.buffer.end();
     this.#clock.clear();
     return jobs;
@@ -185,15 +214,19 @@ export class BatchTable<T, B> {
 
   #make(key: unknown): PendingBatch<T, B> {
     const onDue = (): void => {
-      this.#due.add(batch);
-      this.#host.onIdle();
+      this.#queue(batch);
+      this.#host.proceed();
     };
     const batch: PendingBatch<T, B> = {
+      before: undefined,
+      after: undefined,
       buffer: new BatchBuffer(this.#options.collect(), this.#clock, onDue),
       key,
       taking: false,
       snapshot: undefined,
-      epoch: this.#host.counts.epoch,
+      tallies: NONE,
+      order: 0,
+      ticket: undefined,
       results: undefined,
       items: undefined,
     };
@@ -205,23 +238,35 @@ export class BatchTable<T, B> {
     return !!this.#single || (this.#open.get(batch.key) ?? batch) === batch;
   }
 
-  #startable(batches: Iterable<PendingBatch<T, B>>): PendingBatch<T, B> | undefined {
-    for (const batch of batches) if (this.#host.pool.canStart(batch.key)) return batch;
-    return undefined;
+  /** The batch is due: it takes its place in the queue, and gathers until its turn comes. */
+  #queue(batch: PendingBatch<T, B>): void {
+    const { key, order } = batch;
+    this.#host.pool.add(
+      batch.ticket = {
+        next: undefined,
+        payload: undefined as B,
+        key,
+        snapshot: undefined,
+        results: undefined,
+        tallies: NONE,
+        count: 0,
+        items: [],
+        order,
+      },
+    );
   }
 
   /** When nobody could be given what the collector throws. */
-  #tryClose(batch: PendingBatch<T, B>): boolean {
+  #tryClose(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): void {
     try {
-      return this.#close(batch);
+      this.#close(batch, running);
     } catch (error) {
       this.#host.error(error);
-      return false;
     }
   }
 
-  /** The batch goes to the pool, and the next item opens another. */
-  #close(batch: PendingBatch<T, B>): boolean {
+  /** The batch goes to the pool, or is what its ticket runs, and the next item opens another. */
+  #close(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): boolean {
     const { buffer } = batch;
     const host = this.#host;
     const { limit } = host;
@@ -235,15 +280,21 @@ export class BatchTable<T, B> {
     batch.taking = false;
     host.limit = limit;
     host.checkUsable();
+    const { before, after } = batch;
+    if (before) before.after = after;
+    else this.#oldest = after;
+    if (after) after.before = before;
+    else this.#newest = before;
+    batch.before = batch.after = undefined;
     this.#open.delete(batch.key);
-    this.#due.delete(batch);
     const { counts, pool } = host;
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
       counts.start(job);
       job.results?.forEach((result) => result.resolve(undefined));
       counts.settle(job);
-    } else pool.add(job);
+    } else if (running) Object.assign(running, job);
+    else pool.add(job);
     return true;
   }
 
@@ -252,21 +303,27 @@ export class BatchTable<T, B> {
    * own is asked nothing. Throws what the collector throws, and keeps everything then.
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, epoch, items = [] } = batch;
+    const { buffer, key, snapshot, results, tallies, order, items = [] } = batch;
     const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
-    batch.results = batch.items = batch.snapshot = undefined;
+    batch.results =
+      batch.items =
+      batch.snapshot =
+      batch.ticket =
+        undefined;
+    batch.tallies = NONE;
     return {
       next: undefined,
       payload,
       key,
       snapshot,
       results,
-      epoch,
+      tallies,
       count,
       // What a handler does to its batch is not known here.
       items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
+      order,
     };
   }
 }

@@ -16,16 +16,20 @@ export interface SinkStats {
   readonly discarded: number;
 }
 
-/** Items accepted between two `flush()` calls; over when all before it and all of its own have settled. */
-export class Epoch {
+/** Work that is waited for together: what comes between two `flush()` calls, or by one `consume()`. */
+export class Tally {
+  /** Jobs, open batches and items without room that have not settled, and the tally before this one. */
   outstanding = 0;
-  flushed: Deferred<void> | undefined;
-  next: Epoch | undefined;
+  /** Somebody waits for it. */
+  over: Deferred<void> | undefined;
+  next: Tally | undefined;
+  /** Of a `consume()`: this one, and that of the flush to come. */
+  both: readonly Tally[] = [];
 }
 
 /** What is counted of a job. */
 export interface Counted {
-  readonly epoch: Epoch;
+  readonly tallies: readonly Tally[];
   /** How many items that is, if it is not one. What is not there costs nothing. */
   readonly count?: number;
   /** How many of them have failed, and how many a handler has given up after the end, if any. */
@@ -47,21 +51,45 @@ export class Counts implements SinkStats {
   /** Batches that were handed to the handler. Not there if there are none. */
   declare batches?: number;
 
-  /** The epoch that accepts now, and the oldest that has not settled. */
-  #epoch = new Epoch();
-  #oldest = this.#epoch;
+  /** What comes now counts there, until the next flush. */
+  #tallies: readonly [Tally] = [new Tally()];
+  readonly #awaited = new Set<Tally>();
   #idle: Deferred<void> | undefined;
 
-  /** The epoch that accepts now. */
-  get epoch(): Epoch {
-    return this.#epoch;
+  /** Where an item that comes now counts; `own` is that of the `consume()` that brings it. */
+  tallies(own?: Tally): readonly Tally[] {
+    if (!own) return this.#tallies;
+    const [flush] = this.#tallies;
+    if (own.both[0] !== flush) own.both = [flush, own];
+    return own.both;
   }
 
   /** One item is accepted, and waits. */
   accept(): void {
     this.accepted++;
     this.waiting++;
-    this.#epoch.outstanding++;
+  }
+
+  /** An item could not be brought in, and nobody else would hear of it. */
+  lose(): void {
+    this.accepted++;
+    this.discarded++;
+  }
+
+  /** One more has to settle. */
+  hold(tallies: readonly Tally[]): void {
+    for (const tally of tallies) tally.outstanding++;
+  }
+
+  /** One of them has settled. */
+  release(tallies: readonly Tally[]): void {
+    for (const tally of tallies) {
+      let next: Tally | undefined = tally;
+      for (; next && --next.outstanding === 0 && next.over; next = next.next) {
+        next.over.resolve();
+        this.#awaited.delete(next);
+      }
+    }
   }
 
   /** The items of a job are handed to a handler. */
@@ -71,19 +99,19 @@ export class Counts implements SinkStats {
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle({ count = 1, failures = 0, returned = 0, epoch }: Counted): void {
+  settle({ count = 1, failures = 0, returned = 0, tallies }: Counted): void {
     this.running -= count;
     this.done += count - failures - returned;
     this.failed += failures;
     this.discarded += returned;
-    this.#leave(count, epoch);
+    this.#leave(tallies);
   }
 
   /** The waiting items of a job are given up. */
-  discard({ count = 1, epoch }: Counted): void {
+  discard({ count = 1, tallies }: Counted): void {
     this.waiting -= count;
     this.discarded += count;
-    this.#leave(count, epoch);
+    this.#leave(tallies);
   }
 
   get idle(): boolean {
@@ -94,30 +122,29 @@ export class Counts implements SinkStats {
     return this.idle ? resolved() : (this.#idle ??= new Deferred()).promise;
   }
 
-  /** Resolves when everything accepted so far has settled; starts a new epoch. */
-  whenFlushed(): Promise<void> {
-    if (this.idle) return resolved();
-    const flushed = this.#epoch.flushed = new Deferred<void>();
-    this.#epoch = this.#epoch.next = new Epoch();
-    return flushed.promise;
+  /** Resolves when all of `own` has settled, or else all that has come so far. */
+  whenOver(own?: Tally): Promise<void> {
+    const [tally = own!] = own ? [] : this.#tallies;
+    if (tally.outstanding === 0) return resolved();
+    if (!own) {
+      const next = tally.next = new Tally();
+      next.outstanding = 1;
+      this.#tallies = [next];
+    }
+    this.#awaited.add(tally);
+    return (tally.over = new Deferred()).promise;
   }
 
-  /** The sink has failed: nobody waits for a flush any more. Returns whether anybody did. */
+  /** The sink has failed: nobody waits for that any more. Returns whether anybody did. */
   rejectFlushes(reason: unknown): boolean {
-    let told = false;
-    for (let epoch = this.#oldest; epoch.flushed; epoch = epoch.next!) {
-      epoch.flushed.reject(reason);
-      told = true;
-    }
+    const told = this.#awaited.size > 0;
+    for (const { over } of this.#awaited) over!.reject(reason);
+    this.#awaited.clear();
     return told;
   }
 
-  #leave(count: number, epoch: Epoch): void {
-    epoch.outstanding -= count;
-    while (!this.#oldest.outstanding && this.#oldest.flushed) {
-      this.#oldest.flushed.resolve();
-      this.#oldest = this.#oldest.next!;
-    }
+  #leave(tallies: readonly Tally[]): void {
+    this.release(tallies);
     if (this.#idle && this.idle) {
       this.#idle.resolve();
       this.#idle = undefined;

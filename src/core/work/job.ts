@@ -1,6 +1,6 @@
 import type { Linked } from "../shared/fifo_queue.ts";
 import type { Deferred } from "../shared/promises.ts";
-import type { Counted } from "./counts.ts";
+import type { Counted, Tally } from "./counts.ts";
 import type { Keyed } from "./keyed_queue.ts";
 
 /** Runs a handler in the asynchronous context that its item came from. */
@@ -36,5 +36,9 @@ export interface Waiter<T> extends Linked {
   readonly snapshot: Runner | undefined;
   /** Settled with the result of an item that was submitted; resolved once any other is accepted. */
   readonly told: Deferred<unknown>;
+  /** Where it counts already: a flush does not wait for those who come later. */
+  readonly tallies: readonly Tally[];
   readonly submitted: boolean;
+  /** The stream writes it, and ends with a throw of the user's. */
+  readonly written: boolean;
 }

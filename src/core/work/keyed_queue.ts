@@ -4,8 +4,8 @@ import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 export interface Keyed extends Linked {
   readonly key: unknown;
   /**
-   * Both belong to the queue: the place in the order of acceptance, and the jobs of its key behind it.
-   * Not there before it sets them: what is not there costs nothing in a queue without keys.
+   * The place in the order of acceptance, and the jobs of its key behind it. The queue sets the second,
+   * and the first where there is none. What is not there costs nothing in a queue without keys.
    */
   order?: number;
   behind?: FifoQueue<Keyed>;
@@ -20,9 +20,11 @@ export class KeyedQueue<J extends Keyed> {
   readonly #keys = new Map<unknown, FifoQueue<Keyed>>();
   /** Ready since they came, in order. */
   readonly #fresh = new FifoQueue<J>();
-  /** Ready since the job before them settled: a heap, the oldest first. */
+  /** The other ready ones, which came late or had a job before them: a heap, the oldest first. */
   readonly #freed: J[] = [];
   #accepted = 0;
+  /** The last of the fresh ones. */
+  #newest = 0;
 
   /** Whether a job of this key need not wait for another of it. */
   free(key: unknown): boolean {
@@ -30,13 +32,15 @@ export class KeyedQueue<J extends Keyed> {
   }
 
   push(job: J): void {
-    job.order = this.#accepted++;
+    const order = job.order ??= this.#accepted++;
     const behind = this.#keys.get(job.key);
     if (behind) {
       job.behind = behind;
       behind.push(job);
     } else {
       this.#keys.set(job.key, job.behind = new FifoQueue());
+      if (order < this.#newest) return insert(this.#freed, job);
+      this.#newest = order;
       this.#fresh.push(job);
     }
   }

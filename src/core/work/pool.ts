@@ -116,13 +116,9 @@ export class Pool<J extends Keyed> {
     // It was dismissed by the clock: what the handler does later is nobody's.
     if (!job) return;
     worker.job = undefined;
-    if (this.#timeouts) {
-      this.#timeouts.remove(worker);
-      // Of the call. Without a timeout of the worker: with all handlers on one signal, sixteen
-      // listeners would be a leak to Node.
-      worker.context = new CallContext();
-    }
+    this.#timeouts?.remove(worker);
     const kept = this.#host.onSettle(job, failed, outcome);
+    worker.context = CallContext.next(worker.context);
     if (kept) this.#releaseAfter(kept, worker, job);
     else this.#release(worker, job);
   }
@@ -141,7 +137,7 @@ export class Pool<J extends Keyed> {
     else this.#workers.add(worker = new Worker(this));
     worker.job = job;
     const { context } = worker;
-    const start = this.#timeouts ? performance.now() : 0;
+    const start = this.#timeouts?.now ?? 0;
     let outcome: unknown;
     try {
       outcome = this.#host.run(job, context);

@@ -1,5 +1,14 @@
 import type { HandlerContext } from "../shared/call_context.ts";
-import { check, DURATION, FUNCTION, LIMIT, type Rules, SIGNAL } from "../shared/options.ts";
+import {
+  check,
+  DURATION,
+  FUNCTION,
+  LIMIT,
+  LIMIT_OR_NONE,
+  NAME,
+  type Rules,
+  SIGNAL,
+} from "../shared/options.ts";
 import type { Runner } from "./job.ts";
 
 /** What both sinks are told by their options. Checked already. */
@@ -22,15 +31,16 @@ export interface WorkOptions<T, P> {
 type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
 /** The rules of what every sink is told by its options. */
-export const SINK: Rules<keyof RawOptions<never, never>> = {
+export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   concurrency: LIMIT,
-  capacity: LIMIT,
+  capacity: LIMIT_OR_NONE,
   key: FUNCTION,
   timeout: DURATION,
   onError: FUNCTION,
   onDiscard: FUNCTION,
   snapshot: FUNCTION,
   signal: SIGNAL,
+  name: NAME,
 };
 
 /** Checks the handler, and fills in what is not given. */

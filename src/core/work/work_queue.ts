@@ -11,7 +11,7 @@ import {
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
-import { Counts, type SinkStats } from "./counts.ts";
+import { Counts, type SinkStats, Tally } from "./counts.ts";
 import type { Failure, Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
@@ -27,6 +27,9 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
+  // Of an underlying sink: not what every object may inherit.
+  readonly type!: never;
+  readonly abort!: never;
   readonly counts: Counts = new Counts();
   /** The most items that may wait now. */
   limit: number;
@@ -96,19 +99,22 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       this.#checkOpen();
       if (!this.#mayEnter(itemKey)) return false;
     }
-    return this.#admit(item, itemKey, runner, undefined);
+    return this.#admit(item, itemKey, runner, undefined, this.counts.tallies());
   }
 
-  /** Accepts the item now, or returns when that is over. If a result is waited for, that says it. */
-  push(item: T, result?: Deferred<unknown>): Promise<void> | undefined {
+  /**
+   * Accepts the item now, or returns when that is over. If a result is waited for, that says it. `own`
+   * is of the `consume()` that brings it.
+   */
+  push(item: T, result?: Deferred<unknown>, own?: Tally): Promise<void> | undefined {
     this.#checkOpen();
-    return this.#offer(item, result);
+    return this.#offer(item, result, own);
   }
 
   /** Takes what the stream writes; what was written before a `close()` comes while closing. */
   write(item: T): Promise<void> | undefined {
     try {
-      return this.#offer(item, undefined, "written");
+      return this.#offer(item, undefined, undefined, true);
     } catch (error) {
       // A stream whose write fails is errored, and its sink is not told.
       this.error(error, true);
@@ -119,27 +125,35 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   async consume(source: Source<T>): Promise<void> {
     this.#checkOpen();
     const reader = openSource(`${this.#options.owner}.consume`, source);
-    const pump = new Pump(reader, (item) => this.push(item));
+    const own = new Tally();
+    const pump = new Pump(reader, (item) => this.push(item, undefined, own), (item, reason) => {
+      // Or a hook has thrown, which this call is told.
+      if (this.#state === "open") return;
+      this.counts.lose();
+      this.#discard([item], reason);
+    });
     this.#pumps.add(pump);
     // To open a source is user code, too: the sink may be at its end by now.
     if (this.#state !== "open") pump.error(this.#refusal());
     try {
       await pump.run();
-      await this.flush();
     } finally {
       this.#pumps.delete(pump);
+      // However it ends, its items come first; only a failure of the sink does not wait for them.
+      await this.flush(own);
     }
   }
 
   // Ways out.
 
-  flush(): Promise<void> {
-    // Closed first, so that no batch spans two epochs; started last, because that is user code.
-    this.#batches?.closeAll();
+  /** Waits for what has come so far, those who wait for room among it; or for what is of `own`. */
+  flush(own?: Tally): Promise<void> {
+    // Closed first, so that nothing joins them; started last, because that is user code.
+    this.#batches?.closeAll(own);
     if (this.#failure) return Promise.reject(this.#refusal());
-    const flushed = this.counts.whenFlushed();
+    const over = this.counts.whenOver(own);
     this.proceed();
-    return flushed;
+    return over;
   }
 
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
@@ -200,7 +214,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     // User code from here on: all that it can see is as it will be.
     this.#stopPumps(error);
     this.pool.abort(error);
-    this.#tellDiscarded(items);
+    this.#discard(items, error);
   }
 
   // For the batches, as `BatchHost` says.
@@ -224,10 +238,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   run(job: WorkJob<T, P>, context: HandlerContext): unknown {
     const { handler } = this.#options;
+    if (job.count === 0) this.#batches!.open(job);
+    // The batch was closed before its turn, or its collector has ended the sink.
+    if (job.count === 0) return;
     this.counts.start(job);
     if (job.items) this.counts.batches!++;
     const outcome = job.snapshot
-      ? runWithin(job.snapshot, handler, job, context)
+      ? runWithin(job.snapshot, handler, job.payload, context)
       : handler(job.payload, context);
     return isThenable(outcome) ? outcome : this.unwrap(job, outcome);
   }
@@ -255,18 +272,25 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       job.failures = (job.failures ?? 0) + count;
       if (untold.length === 0) continue;
       const told = this.#batches ? [untold, payload] : untold;
-      const reported = this.#report(error, told, count > untold.length);
+      const reported = this.#report(job, error, told, count > untold.length);
       kept = kept?.then(() => reported) ?? reported;
     }
     return kept;
   }
 
   /** Tells `onError`; without one it is the end. Resolves when that has been taken care of. */
-  #report(error: unknown, told: readonly unknown[], heard: boolean): Promise<void> | undefined {
+  #report(
+    job: WorkJob<T, P>,
+    error: unknown,
+    told: readonly unknown[],
+    heard: boolean,
+  ): Promise<void> | undefined {
     const { onError } = this.#options;
     if (!onError) return void this.error(error, heard);
     try {
-      const handled = onError(error, ...told as never[]);
+      const handled = job.snapshot
+        ? runWithin(job.snapshot, onError as (...args: unknown[]) => unknown, error, ...told)
+        : onError(error, ...told as never[]);
       if (isThenable(handled)) return this.#bounded(handled, error);
     } catch (thrown) {
       this.error(thrown);
@@ -298,7 +322,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   onRelease(job: WorkJob<T, P>): void {
     this.counts.settle(job);
-    if (job.given) this.#tellDiscarded(job.given);
+    if (job.given) this.#discard(job.given, this.#failure!.error);
   }
 
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
@@ -333,17 +357,19 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     key: unknown,
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
+    tallies: readonly Tally[],
   ): boolean {
     const { counts, pool } = this;
-    if (this.#batches) return this.#batches.add(item, key, snapshot, result);
+    if (this.#batches) return this.#batches.add(item, key, snapshot, result, tallies);
     counts.accept();
+    counts.hold(tallies);
     pool.add({
       next: undefined,
       payload: item as unknown as P,
       key,
       snapshot,
       result,
-      epoch: counts.epoch,
+      tallies,
     });
     pool.fill();
     return true;
@@ -354,14 +380,24 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
-    const { item, key, snapshot, told, submitted } = waiter;
+    const { item, key, snapshot, told, submitted, written, tallies } = waiter;
     try {
-      const accepted = this.#admit(item, key, snapshot, submitted ? told : undefined);
-      // It is still the first: what has used the room up may have to start before it.
-      if (!accepted) this.#waiters.unshift(waiter);
-      else if (!submitted) told.resolve(undefined);
+      if (!this.#admit(item, key, snapshot, submitted ? told : undefined, tallies)) {
+        // It is still the first: what has used the room up may have to start before it.
+        this.#waiters.unshift(waiter);
+        return true;
+      }
+      if (!submitted) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
+      if (written) this.error(error, true);
+    }
+    this.counts.release(tallies);
+    // The last of those whom a flush has found waiting: their batches wait for nobody else.
+    const next = this.#waiters.head?.tallies ?? this.counts.tallies();
+    if (next[0] !== tallies[0]) {
+      this.#batches?.closeAll();
+      this.pool.fill();
     }
     return true;
   }
@@ -370,24 +406,36 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #offer(
     item: T,
     result: Deferred<unknown> | undefined,
-    written?: "written",
+    own?: Tally,
+    written = false,
   ): Promise<void> | undefined {
     const { key, snapshot } = this.#options;
     const itemKey = key?.(item);
     const runner = snapshot?.();
     if (written) this.checkUsable();
     else this.#checkOpen();
-    if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result)) return;
+    const tallies = this.counts.tallies(own);
+    if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)) return;
     const told = result ?? new Deferred<unknown>();
     const submitted = result !== undefined;
-    this.#waiters.push({ next: undefined, item, key: itemKey, snapshot: runner, told, submitted });
+    this.#waiters.push({
+      next: undefined,
+      item,
+      key: itemKey,
+      snapshot: runner,
+      told,
+      tallies,
+      submitted,
+      written,
+    });
+    this.counts.hold(tallies);
     return submitted ? undefined : told.promise as Promise<void>;
   }
 
-  #tellDiscarded(items: T[]): void {
+  #discard(items: T[], reason: unknown): void {
     const { onDiscard } = this.#options;
     try {
-      if (items.length > 0) onDiscard?.(items, this.#failure!.error);
+      if (items.length > 0) onDiscard?.(items, reason);
     } catch (thrown) {
       reportUncaught(thrown);
     }
@@ -434,11 +482,10 @@ function isEcho(error: unknown, reason: unknown): boolean {
 }
 
 /** Apart, because a closure over the job would be paid for by every job. */
-function runWithin<T, P>(
+function runWithin<A extends unknown[]>(
   snapshot: Runner,
-  handler: WorkOptions<T, P>["handler"],
-  { payload }: WorkJob<T, P>,
-  context: HandlerContext,
+  call: (...args: A) => unknown,
+  ...args: A
 ): unknown {
-  return snapshot(() => handler(payload, context));
+  return snapshot(() => call(...args));
 }

@@ -1,0 +1,20 @@
+/** What can happen to a transform, by names: the events of its explorations. */
+
+import type { TransformStep } from "./transform_run.ts";
+
+/** Events of any of them by their names; what an item is made from, each kind by its name. */
+export function transformEvents<I>(
+  items: Readonly<Record<string, I>>,
+): Readonly<Record<string, TransformStep<I>>> {
+  const writes = Object.entries(items).map(([name, item]): [string, TransformStep<I>] => {
+    return [`write ${name}`.trim(), { do: "write", items: [item] }];
+  });
+  return {
+    ...Object.fromEntries(writes),
+    read: { do: "read" },
+    close: { do: "close" },
+    cancel: { do: "cancel", asks: false },
+    abort: { do: "abort", asks: false },
+    signal: { do: "signal", asks: false },
+  };
+}

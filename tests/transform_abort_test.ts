@@ -1,0 +1,75 @@
+/** What is written and aborted in one turn: it goes out only where a `TransformStream` hands it out. */
+
+import { assertEquals } from "@std/assert";
+import { BatchStream, ChunkStream, FixedChunkStream, MapStream, ThrottleStream } from "../mod.ts";
+import { turn } from "./support/gate.ts";
+import { test } from "./support/test.ts";
+
+interface Pair {
+  readonly readable: ReadableStream<unknown>;
+  readonly writable: WritableStream;
+}
+
+/** Streams that hand over each item by itself. */
+const makes: Record<string, () => Pair> = {
+  BatchStream: () => new BatchStream(1),
+  ChunkStream: () => new ChunkStream({ maxBytes: 1 }),
+  FixedChunkStream: () => new FixedChunkStream(1),
+  MapStream: () => new MapStream((item: unknown) => item),
+  ThrottleStream: () => new ThrottleStream({ interval: 1 }),
+  "ThrottleStream at both edges": () => new ThrottleStream({ interval: 1, edge: "both" }),
+};
+
+/** Writes, reads, aborts; and lets a microtask pass, or a turn. */
+const orders = [
+  ..."war wra rwa wmar wmra wamr twar twra trwa twmar twmra twrma twamr".split(" "),
+  // The second write waits, and the first item is held.
+  ..."twwar twwra twtwar twtwra twmwamr".split(" "),
+];
+
+async function play({ readable, writable }: Pair, order: string): Promise<string> {
+  const [writer, reader] = [writable.getWriter(), readable.getReader()];
+  for (const promise of [writer.closed, writer.ready, reader.closed]) promise.catch(() => {});
+  let got = "nothing";
+  for (const step of order) {
+    if (step === "t") await turn();
+    if (step === "m") await undefined;
+    if (step === "w") writer.write(new Uint8Array([7])).catch(() => {});
+    if (step === "a") writer.abort("aborted");
+    if (step === "r") {
+      reader.read().then(({ done }) => got = done ? "the end" : "the item", (error) => got = error);
+    }
+  }
+  await turn();
+  await turn();
+  return got;
+}
+
+for (const [name, make] of Object.entries(makes)) {
+  test(`${name} hands out what is written and aborted in one turn exactly where a TransformStream does [4.17]`, async () => {
+    for (const order of orders) {
+      assertEquals(await play(make(), order), await play(new TransformStream(), order), order);
+    }
+  });
+}
+
+test("BatchStream and MapStream tell onDiscard of what is written and aborted in one turn [4.17] [4.11]", async () => {
+  const told: unknown[] = [];
+  const onDiscard = (items: unknown[], reason: unknown) => void told.push([...items, reason]);
+  const never = () => new Promise(() => {});
+  const streams = [
+    new BatchStream({ maxItems: 1, onDiscard }),
+    new MapStream(never, { capacity: 2, onDiscard }),
+  ];
+  for (const { readable, writable } of streams) {
+    const [writer, reader] = [writable.getWriter(), readable.getReader()];
+    writer.closed.catch(() => {});
+    if (writable === streams[1]!.writable) await writer.write("runs");
+    else await writer.ready;
+    writer.write("held");
+    const read = reader.read().catch((error: unknown) => error);
+    await writer.abort("aborted");
+    assertEquals(await read, "aborted");
+  }
+  assertEquals(told, [["held", "aborted"], ["held", "aborted"]]);
+});

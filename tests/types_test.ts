@@ -1,0 +1,47 @@
+/** What compilers infer of results, held by running it. `tests/consumer/types.mts` has the rest. */
+
+import { assertEquals } from "@std/assert";
+import { Aggregator, Fanout, MapStream, Singleflight } from "../mod.ts";
+import { rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+
+class NotFound extends Error {}
+
+class Users extends Aggregator<number, Promise<Array<string | Error>>> {
+  name(id: number): Promise<string> {
+    return this.submit(id);
+  }
+}
+
+test("Aggregator.submit() is of the type of an entry, awaited and without errors [7.18]", async () => {
+  const users = new Aggregator(
+    (ids: number[]) => ids.map((id) => id > 0 ? Promise.resolve(`user ${id}`) : new NotFound("no")),
+    { linger: 0 },
+  );
+  const [ada, none] = [users.submit(1), rejection(users.submit(-1))];
+  const name: string = await ada;
+  assertEquals([name, await none instanceof NotFound], ["user 1", true]);
+});
+
+test("Aggregator may be extended, and is the class of what it makes [7.18] [5.16]", async () => {
+  const users = new Users(async (ids) => await Promise.resolve(ids.map(String)), { linger: 0 });
+  assertEquals(await users.name(1), "1");
+  assertEquals([users instanceof Aggregator, users.stats.batches], [true, 1]);
+  assertEquals([Aggregator, Fanout, MapStream].map(({ name }) => name), [
+    "Aggregator",
+    "Fanout",
+    "MapStream",
+  ]);
+});
+
+test("Fanout.submit(), a MapStream and a function of Singleflight.wrap() are of the type that is awaited [7.18]", async () => {
+  const some = (id: number) => id > 0 ? "now" as const : Promise.resolve(id);
+  const fanout = new Fanout(some);
+  const shared = Singleflight.wrap(some, { key: (id) => id });
+  const mapped = MapStream.from([1, -1], some).getReader();
+  const results: Array<"now" | number | undefined> = [];
+  for (const id of [1, -1]) {
+    results.push(await fanout.submit(id), (await mapped.read()).value, await shared(id));
+  }
+  assertEquals(results, ["now", "now", "now", -1, -1, -1]);
+});
