@@ -276,7 +276,7 @@ for (const how of ["abort", "close"] as const) {
       [Symbol.asyncIterator]: () => ({ next: () => step.promise }),
     });
     await turn();
-    await fanout[how]("over" as never);
+    await (how === "abort" ? fanout.abort("over") : fanout.close());
     const error = await rejection(consumed);
     assertEquals(
       how === "abort" ? error : (error as Error).name,

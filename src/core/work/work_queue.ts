@@ -390,7 +390,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       if (!submitted) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
-      if (written) this.error(error);
+      if (written) this.error(error, true);
     }
     this.counts.release(tallies);
     // The last of those whom a flush has found waiting: their batches wait for nobody else.
