@@ -65,7 +65,11 @@ export interface SinkOptions<T> {
    * and nothing is accepted. Without it the handler and `onError` run in any context.
    */
   snapshot?: (() => Runner) | undefined;
-  /** Aborts the sink with its reason, also while the sink is locked. */
+  /**
+   * Aborts the sink with its reason, also while the sink is locked. It keeps the sink until that has ended,
+   * about 5 kB, because `onDiscard` is told what an abort finds there: close each sink on a signal that
+   * lives longer, as `await using` does.
+   */
   signal?: AbortSignal | undefined;
   /** What it is called in messages and by `console.log`, such as `Fanout "mails"`. */
   name?: string | undefined;

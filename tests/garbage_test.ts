@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import * as library from "../mod.ts";
-import { Fanout } from "../mod.ts";
+import { Aggregator, Fanout } from "../mod.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { countListeners } from "./support/listeners.ts";
 import { keepable, type Kind, lives, type Watch } from "./support/lives.ts";
@@ -81,4 +81,21 @@ test("Fanout keeps nothing of the sources that it has consumed [7.5] [F-36]", as
   const left = traces.filter((trace) => trace.deref()).length;
   assert(left <= STRAY, `${left} are left`);
   await fanout.close();
+});
+
+test("An Aggregator that nobody refers to still tells what it holds when its signal aborts, and nothing after it is closed [5.35]", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const told: unknown[] = [];
+  const make = (name: string): Aggregator<string> => {
+    const onDiscard = (items: string[], reason: unknown) => told.push([name, items, reason]);
+    const sink = new Aggregator<string>(() => {}, { linger: Infinity, signal, onDiscard });
+    sink.tryPush("held");
+    return sink;
+  };
+  make("open");
+  await make("closed").close();
+  await collectGarbage();
+  controller.abort("over");
+  assertEquals(told, [["open", ["held"], "over"]]);
 });
