@@ -92,9 +92,10 @@ export interface FlightStats {
 }
 
 /** Options of {@linkcode Singleflight.wrap}. */
-export interface WrapOptions<A extends unknown[], K, V> extends SingleflightOptions<K, V> {
+export interface WrapOptions<A extends unknown[], K, V, This = unknown>
+  extends SingleflightOptions<K, V> {
   /** The key of a call: calls with equal keys share one execution. */
-  key: (...args: A) => K;
+  key: (this: This, ...args: A) => K;
 }
 
 /** What a {@linkcode Singleflight} executes. Its signal aborts when the last caller has left. */
@@ -351,8 +352,8 @@ export class Singleflight<K = string, V = unknown> {
    *
    * @param fn The function.
    * @param options The key of a call, and the options of the constructor.
-   * @returns A function with the same arguments, and the same result in a promise. Its `flight` is
-   * what it shares calls by, to forget a key or to look at its `stats`.
+   * @returns A function with the same `this` and arguments, and the same result in a promise. Its
+   * `flight` is what it shares calls by, to forget a key or to look at its `stats`.
    * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
    * @throws {RangeError} If `forgetAfter` is out of range.
    *
@@ -371,10 +372,10 @@ export class Singleflight<K = string, V = unknown> {
    * assertEquals(user.flight.stats.shared, 1);
    * ```
    */
-  static wrap<A extends unknown[], K, V>(
-    fn: (...args: A) => V | PromiseLike<V>,
-    options: WrapOptions<A, K, V>,
-  ): ((...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> };
+  static wrap<A extends unknown[], K, V, This = unknown>(
+    fn: (this: This, ...args: A) => V | PromiseLike<V>,
+    options: WrapOptions<A, K, V, This>,
+  ): ((this: This, ...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> };
   /**
    * The same for a function that is asynchronous for some arguments.
    *
@@ -382,22 +383,24 @@ export class Singleflight<K = string, V = unknown> {
    * @param options The key of a call, and the options of the constructor.
    * @returns A function with the same arguments, and the same result in a promise.
    */
-  static wrap<A extends unknown[], K, H>(
-    fn: (...args: A) => H,
-    options: WrapOptions<A, K, Awaited<H>>,
-  ): ((...args: A) => Promise<Awaited<H>>) & { readonly flight: Singleflight<K, Awaited<H>> };
+  static wrap<A extends unknown[], K, H, This = unknown>(
+    fn: (this: This, ...args: A) => H,
+    options: WrapOptions<A, K, Awaited<H>, This>,
+  ): ((this: This, ...args: A) => Promise<Awaited<H>>) & {
+    readonly flight: Singleflight<K, Awaited<H>>;
+  };
   /** @ignore It has the types of the first. */
-  static wrap<A extends unknown[], K, V>(
-    fn: (...args: A) => V | PromiseLike<V>,
-    options: WrapOptions<A, K, V>,
-  ): ((...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> } {
+  static wrap<A extends unknown[], K, V, This = unknown>(
+    fn: (this: This, ...args: A) => V | PromiseLike<V>,
+    options: WrapOptions<A, K, V, This>,
+  ): ((this: This, ...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> } {
     const owner = "Singleflight.wrap";
     check(owner, "fn", fn, FUNCTION);
     const rules = { key: FUNCTION, ...OPTIONS };
-    const { key, ...rest } = readOptions<WrapOptions<A, K, V>>(owner, options, rules);
+    const { key, ...rest } = readOptions<WrapOptions<A, K, V, This>>(owner, options, rules);
     const keyOf = check(owner, "key", key!, FUNCTION);
     const flight = new Singleflight<K, V>(rest);
-    const wrapped = async function (this: unknown, ...args: A): Promise<V> {
+    const wrapped = async function (this: This, ...args: A): Promise<V> {
       return await flight.do(keyOf.apply(this, args), () => fn.apply(this, args));
     };
     return Object.assign(wrapped, { flight });

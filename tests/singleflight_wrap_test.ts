@@ -16,8 +16,8 @@ test("Singleflight.wrap() shares calls of one key, with their arguments and this
         key(this: { host: string }, id: number) {
           return `${this.host} ${id}`;
         },
-      } as { key: (id: number, field: string) => string },
-    ) as (id: number, field: string) => Promise<string>,
+      },
+    ),
   };
   const calls = [users.get(1, "name"), users.get(1, "mail"), users.get(2, "name")];
   assertEquals(await Promise.all(calls), ["db/1/name", "db/1/name", "db/2/name"]);
