@@ -83,7 +83,7 @@ export class Pool<J extends Keyed> {
   fill(): void {
     if (this.#running >= this.#concurrency) return;
     // The loop that is further out starts it, where there is stack for what comes after a handler.
-    if (this.#depth > SHALLOW && !hasStack()) return;
+    if (this.#depth > SHALLOW && !hasStack(1024)) return;
     this.#depth++;
     while (this.#running < this.#concurrency) {
       const job = this.#queue.shift();
@@ -174,15 +174,10 @@ export class Pool<J extends Keyed> {
 /** So many handlers may start inside one another without a look at the stack, which takes its time. */
 const SHALLOW = 16;
 
-/** What must fit on the stack for a handler to start inside another: 64 kB. Made on first use. */
-let spare: [] | undefined;
-
-function nothing(): void {}
-
-function hasStack(): boolean {
+/** Whether so many calls fit on the stack: what comes after a handler needs a few, if large ones. */
+function hasStack(calls: number): boolean {
   try {
-    nothing.apply(undefined, spare ??= Array(8192).fill(0) as []);
-    return true;
+    return calls === 0 || hasStack(calls - 1);
   } catch {
     return false;
   }
