@@ -261,6 +261,7 @@ function every(name: string, setup: Partial<Setup>): Exploration {
   return exploration({
     name,
     races,
+    depth: front === "writer" && linger > 0 ? 6 : 7,
     setup: { ...SETUP, ...setup },
     events: {
       ...transformEvents<number>(

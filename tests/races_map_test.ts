@@ -333,12 +333,13 @@ const SETUP: Setup = {
 };
 
 function every(name: string, setup: Partial<Setup>): Exploration {
-  const { keyed, timed } = setup;
+  const { ahead, keyed, timed } = setup;
   const plan: Plan = { key: 0, ends: "by hand" };
   const end = (nth: number, fails: boolean): Settle => ({ do: "settle", which: [{ nth, fails }] });
   return exploration<Setup, TransformStep<Plan> | Settle | Advance>({
     name,
     races,
+    depth: timed ? 6 : 7,
     setup: { ...SETUP, ...setup },
     events: {
       ...transformEvents<Plan>(keyed ? { a: plan, b: { ...plan, key: 1 } } : { "": plan }),
@@ -349,8 +350,8 @@ function every(name: string, setup: Partial<Setup>): Exploration {
       "fails 1": end(1, true),
       ...(timed && pass(TIMEOUT / 2, TIMEOUT)),
     },
-    // In the turn of an abort a call that has waited for its key may still start.
-    apart: keyed ? /^close|abort/ : /^close/,
+    // In the turn of an abort a call that has waited may still start.
+    apart: keyed || ahead ? /^close|abort/ : /^close/,
   });
 }
 
