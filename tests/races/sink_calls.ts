@@ -27,6 +27,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.setup = setup;
   }
 
+  abstract closing: boolean;
   abstract get stats(): SinkStats;
   /** What a handler gives at such an end. */
   protected abstract outcome(items: readonly Item[], end: End): Verdict;
@@ -188,7 +189,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   /** A source has given it, and it could not be brought in at an end. */
   #lose(item: Item, reason: unknown): void {
-    const refusal = this.first ? reason === this.first.error : reason instanceof TypeError;
+    // Of an end that comes after a close in the same turn, or of the close.
+    const refusal = this.first?.error === reason || (this.closing && reason instanceof TypeError);
     this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
     const place = this.offers.indexOf(item);
     if (place >= 0) this.offers.splice(place, 1);
