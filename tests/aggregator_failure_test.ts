@@ -261,3 +261,37 @@ test("Aggregator reads a hole in the results as undefined [5.18]", async () => {
   await turn();
   await sink.close();
 });
+
+test("Aggregator keeps the slot until onError has settled for each error of a batch [5.17] [5.3]", async () => {
+  const handled = [gate(), gate()];
+  const told: number[][] = [];
+  const sink = new Aggregator((batch: number[]) => batch.map((n) => new Error(String(n))), {
+    maxItems: 2,
+    onError: (_error, items) => handled[told.push(items) - 1]!.promise,
+  });
+  for (const n of [1, 2]) sink.tryPush(n);
+  for (const [place, { resolve }] of handled.entries()) {
+    assertEquals([told, sink.stats.running], [[[1], [2]], 2], `${place} settled`);
+    resolve();
+    await turn();
+  }
+  assertEquals(sink.stats, tally({ accepted: 2, failed: 2, batches: 1 }));
+  await sink.close();
+});
+
+test("Aggregator tells onDiscard at once of all that a batch gives up after an abort, by whatever echo [5.21] [5.18]", async () => {
+  const entries = [gate<never>(), gate<never>()];
+  const discarded: unknown[] = [];
+  const sink = new Aggregator((_batch: number[]) => entries.map(({ promise }) => promise), {
+    maxItems: 2,
+    onDiscard: (...args) => discarded.push(args),
+  });
+  for (const n of [1, 2]) sink.tryPush(n);
+  const reason = new Error("over");
+  await sink.abort(reason);
+  entries[0]!.reject(reason);
+  entries[1]!.reject(new DOMException("given up", "AbortError"));
+  await sink.idle();
+  assertEquals(discarded, [[[1, 2], reason]]);
+  assertEquals(sink.stats, tally({ accepted: 2, discarded: 2, batches: 1 }));
+});

@@ -135,3 +135,16 @@ test("Singleflight.wrap() passes its name on [7.12]", async () => {
   await assertRejects(() => get(), Error, 'Singleflight "users": the function for key "k"');
   assertThrows(() => Singleflight.wrap(() => 1, { key: () => 1, name: 5 as never }), TypeError);
 });
+
+test("Every class gives its title and stats to whoever inspects it, as Deno asks and as Node does [7.13]", () => {
+  const show = (value: unknown) => JSON.stringify(value);
+  for (const [name, { make }] of Object.entries(all)) {
+    const made = make({ name: "mails" }) as {
+      stats: object;
+      [key: symbol]: (...args: unknown[]) => string;
+    };
+    const expected = `${name} "mails" ${show(made.stats)}`;
+    assertEquals(made[Symbol.for("Deno.customInspect")]!(show, {}), expected);
+    assertEquals(made[Symbol.for("nodejs.util.inspect.custom")]!(2, {}, show), expected);
+  }
+});

@@ -1,6 +1,7 @@
 /** Sinks: an abort without a reason, and one while they close; how long a close may take. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { Fanout } from "../mod.ts";
 import { settled, turn } from "./support/gate.ts";
 import { assertConserved, heard, rejection } from "./support/hand.ts";
 import { countListeners } from "./support/listeners.ts";
@@ -210,3 +211,11 @@ for (const [name, open] of Object.entries(sinks)) {
     }
   });
 }
+
+test("Fanout gives an AbortError where a signal of another make has no reason [5.22]", async () => {
+  const signal = { aborted: true, addEventListener() {}, removeEventListener() {} };
+  const fanout = new Fanout(() => {}, { signal: signal as unknown as AbortSignal });
+  const error = await rejection(fanout.push(1));
+  assertEquals((error as DOMException).name, "AbortError");
+  assertStrictEquals(await rejection(fanout.closed), error);
+});

@@ -239,7 +239,7 @@ export interface Pair<T, R, S> {
 /** Makes the two sides that a transform gives, and has it shown without them. */
 export function openPair<T, R, S extends Stage<T>>(
   controller: StageController<T, R, S>,
-  transform: object,
+  transform: { readonly stats: object },
 ): Pair<T, R, S> {
   describe(transform, controller.owner);
   // Else the platform would read what every object may inherit.

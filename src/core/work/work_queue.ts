@@ -43,7 +43,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #failure: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
   /** Whether somebody has the lock of the stream, and is told by it. */
-  locked: () => boolean = () => false;
+  locked!: () => boolean;
   /** Of the stream. */
   #controller!: SinkController;
 
