@@ -87,6 +87,25 @@ test("Aggregator.flush() waits for those who wait for room at the time, and clos
   await sink.abort();
 });
 
+test("Aggregator.flush() closes no batch of what a handler pushes while the last that it covers comes in [5.30] [5.13]", async () => {
+  const first = gate();
+  const seen: number[][] = [];
+  const sink = new Aggregator((batch: number[]): Promise<void> | void => {
+    seen.push(batch);
+    if (batch.includes(1)) return first.promise;
+    if (batch.includes(6)) sink.tryPush(7);
+  }, { maxItems: 2, capacity: 2, linger: Infinity });
+  for (const n of [1, 2, 3, 4]) sink.tryPush(n);
+  const pushed = [5, 6].map((n) => sink.push(n));
+  const flushed = sink.flush();
+  first.resolve();
+  await Promise.all([flushed, ...pushed]);
+  await turn();
+  assertEquals(seen, [[1, 2], [3, 4], [5, 6]]);
+  assertEquals(sink.stats.waiting, 1);
+  await sink.close();
+});
+
 test("Aggregator.flush() by key waits for those who wait for room at the time [5.30] [5.28]", async () => {
   const seen: string[][] = [];
   const hand = new Hand<string[]>();

@@ -396,7 +396,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     // The last of those whom a flush has found waiting: their batches wait for nobody else.
     const next = this.#waiters.head?.tallies ?? this.counts.tallies();
     if (next[0] !== tallies[0]) {
-      this.#batches?.closeAll();
+      this.#batches?.closeAll(tallies[0]);
       this.pool.fill();
     }
     return true;
