@@ -163,7 +163,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   tryPush(item: T): boolean {
-    return this.#queue.tryPush(item);
+    return this.#queue.push(item, true) === undefined;
   }
 
   /**
@@ -191,7 +191,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    */
   push(item: T): Promise<void> {
     try {
-      return this.#queue.push(item) ?? resolved();
+      return this.#queue.push(item, false) || resolved();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -218,7 +218,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   submit(item: T): Promise<R> {
     const result = new Deferred<unknown>();
     try {
-      this.#queue.push(item, result);
+      this.#queue.push(item, false, result);
     } catch (error) {
       result.reject(error);
     }

@@ -29,8 +29,8 @@ export interface BatchHost<T, B> {
   limit: number;
   /** Whether an item of this key can be accepted now. */
   hasRoom(key: unknown): boolean;
-  /** Throws if nothing can be accepted any more. */
-  checkUsable(): void;
+  /** Throws if nothing can be accepted any more, also while `closing`. */
+  check(closing: boolean): void;
   /** A collector has thrown: everything ends. `heard`: the caller is told. */
   error(reason: unknown, heard?: boolean): void;
   /** Starts what can start, and lets in those who wait for room. */
@@ -109,7 +109,7 @@ export class BatchTable<T, B> {
       if (asking) {
         const goes = buffer.goesBefore(fits);
         // All that is user code: the sink may be at its end by now, or full, or this batch closed.
-        host.checkUsable();
+        host.check(true);
         if (!host.hasRoom(key)) return false;
         if (!this.#current(batch)) return this.add(item, key, snapshot, result, tallies);
         if (goes) closed = this.#close(batch);
@@ -117,7 +117,7 @@ export class BatchTable<T, B> {
         host.limit--;
         buffer.add(item);
         host.limit++;
-        host.checkUsable();
+        host.check(true);
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = buffer.held === 1 && this.#open.get(key);
         if (other) closed = this.#close(other);
@@ -279,7 +279,7 @@ export class BatchTable<T, B> {
     const job = this.#job(batch, !empty);
     batch.taking = false;
     host.limit = limit;
-    host.checkUsable();
+    host.check(true);
     const { before, after } = batch;
     if (before) before.after = after;
     else this.#oldest = after;

@@ -34,11 +34,12 @@ export interface Waiter<T> extends Linked {
   readonly item: T;
   readonly key: unknown;
   readonly snapshot: Runner | undefined;
-  /** Settled with the result of an item that was submitted; resolved once any other is accepted. */
+  /** Of an item that was submitted. */
+  readonly result: Deferred<unknown> | undefined;
+  /** That, or what is resolved once the item is accepted. */
   readonly told: Deferred<unknown>;
   /** Where it counts already: a flush does not wait for those who come later. */
   readonly tallies: readonly Tally[];
-  readonly submitted: boolean;
   /** The stream writes it, and ends with a throw of the user's. */
   readonly written: boolean;
 }

@@ -84,37 +84,51 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     onAbort(this.#options.signal, this);
   }
 
-  // Ways in. They throw what the caller is to be told.
-
-  /** Accepts the item if there is room now. */
-  tryPush(item: T): boolean {
-    this.#checkOpen();
-    const { key, snapshot } = this.#options;
-    const itemKey = key?.(item);
-    // The hooks are user code: things may be otherwise now.
-    if (key) this.#checkOpen();
-    if (!this.#mayEnter(itemKey)) return false;
-    const runner = snapshot?.();
-    if (snapshot) {
-      this.#checkOpen();
-      if (!this.#mayEnter(itemKey)) return false;
-    }
-    return this.#admit(item, itemKey, runner, undefined, this.counts.tallies());
-  }
-
   /**
-   * Accepts the item now, or returns when that is over. If a result is waited for, that says it. `own`
-   * is of the `consume()` that brings it.
+   * The way in. Takes the item now, and returns nothing; where there is no room, returns false if it
+   * has to be `now`, else when it has been taken. Who waits for a `result` is told by that. `own` is of
+   * the `consume()` that brings it. What the stream had `written` before a `close()` comes while
+   * closing. Throws what the caller is to be told.
    */
-  push(item: T, result?: Deferred<unknown>, own?: Tally): Promise<void> | undefined {
-    this.#checkOpen();
-    return this.#offer(item, result, own);
+  push(
+    item: T,
+    now: boolean,
+    result?: Deferred<unknown>,
+    own?: Tally,
+    written = false,
+  ): Promise<void> | false | undefined {
+    const { key, snapshot } = this.#options;
+    this.check(written);
+    const itemKey = key?.(item);
+    // No snapshot is taken for an item that is refused.
+    const refused = now && !!snapshot && !this.#mayEnter(itemKey);
+    const runner = refused ? undefined : snapshot?.();
+    // The hooks are user code: things may be otherwise now.
+    this.check(written);
+    const tallies = this.counts.tallies(own);
+    if (!refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)) {
+      return;
+    }
+    if (now) return false;
+    const told = result ?? new Deferred<unknown>();
+    this.#waiters.push({
+      next: undefined,
+      item,
+      key: itemKey,
+      snapshot: runner,
+      result,
+      told,
+      tallies,
+      written,
+    });
+    this.counts.hold(tallies);
+    return told.promise as Promise<void>;
   }
 
-  /** Takes what the stream writes; what was written before a `close()` comes while closing. */
+  /** Takes what the stream writes. */
   write(item: T): Promise<void> | undefined {
     try {
-      return this.#offer(item, undefined, undefined, true);
+      return this.push(item, false, undefined, undefined, true) || undefined;
     } catch (error) {
       // A stream whose write fails is errored, and its sink is not told.
       this.error(error, true);
@@ -123,10 +137,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   }
 
   async consume(source: Source<T>): Promise<void> {
-    this.#checkOpen();
+    this.check(false);
     const reader = openSource(`${this.#options.owner}.consume`, source);
     const own = new Tally();
-    const pump = new Pump(reader, (item) => this.push(item, undefined, own), (item, reason) => {
+    const pump = new Pump(reader, (item) => this.push(item, false, undefined, own) || undefined, (item, reason) => {
       // Or a hook has thrown, which this call is told.
       if (this.#state === "open") return;
       this.counts.lose();
@@ -223,9 +237,11 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     return this.counts.waiting < this.limit || (!this.#batches && this.pool.canStart(key));
   }
 
-  /** Throws if nothing can be accepted any more, not even what was pushed before `close()`. */
-  checkUsable(): void {
-    if (this.#failure || this.#state === "closed") throw this.#refusal();
+  /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
+  check(closing: boolean): void {
+    if (closing ? this.#failure || this.#state === "closed" : this.#state !== "open") {
+      throw this.#refusal();
+    }
   }
 
   /** Starts what can start. Even if no worker is free, those who wait for room may come in. */
@@ -380,14 +396,14 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
-    const { item, key, snapshot, told, submitted, written, tallies } = waiter;
+    const { item, key, snapshot, result, told, written, tallies } = waiter;
     try {
-      if (!this.#admit(item, key, snapshot, submitted ? told : undefined, tallies)) {
+      if (!this.#admit(item, key, snapshot, result, tallies)) {
         // It is still the first: what has used the room up may have to start before it.
         this.#waiters.unshift(waiter);
         return true;
       }
-      if (!submitted) told.resolve(undefined);
+      if (!result) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
       if (written) this.error(error, true);
@@ -400,36 +416,6 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       this.pool.fill();
     }
     return true;
-  }
-
-  /** Accepts the item now, or has it wait for room and returns when that is over. */
-  #offer(
-    item: T,
-    result: Deferred<unknown> | undefined,
-    own?: Tally,
-    written = false,
-  ): Promise<void> | undefined {
-    const { key, snapshot } = this.#options;
-    const itemKey = key?.(item);
-    const runner = snapshot?.();
-    if (written) this.checkUsable();
-    else this.#checkOpen();
-    const tallies = this.counts.tallies(own);
-    if (this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)) return;
-    const told = result ?? new Deferred<unknown>();
-    const submitted = result !== undefined;
-    this.#waiters.push({
-      next: undefined,
-      item,
-      key: itemKey,
-      snapshot: runner,
-      told,
-      tallies,
-      submitted,
-      written,
-    });
-    this.counts.hold(tallies);
-    return submitted ? undefined : told.promise as Promise<void>;
   }
 
   #discard(items: T[], reason: unknown): void {
@@ -448,10 +434,6 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   #stopPumps(reason: unknown): void {
     for (const pump of this.#pumps) pump.error(reason);
-  }
-
-  #checkOpen(): void {
-    if (this.#state !== "open") throw this.#refusal();
   }
 
   #refusal(): unknown {
