@@ -32,9 +32,9 @@ export interface Counted {
   readonly tallies: readonly Tally[];
   /** How many items that is, if it is not one. What is not there costs nothing. */
   readonly count?: number;
-  /** How many of them have failed, and how many a handler has given up after the end, if any. */
+  /** How many of them have failed, and those that a handler has given up after the end, if any. */
   failures?: number;
-  returned?: number;
+  returned?: readonly unknown[];
 }
 
 /**
@@ -99,11 +99,11 @@ export class Counts implements SinkStats {
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle({ count = 1, failures = 0, returned = 0, tallies }: Counted): void {
+  settle({ count = 1, failures = 0, returned: { length } = [], tallies }: Counted): void {
     this.running -= count;
-    this.done += count - failures - returned;
+    this.done += count - failures - length;
     this.failed += failures;
-    this.discarded += returned;
+    this.discarded += length;
     this.#leave(tallies);
   }
 

@@ -25,8 +25,7 @@ export interface WorkJob<T, P> extends Keyed, Counted {
   results?: Deferred<unknown>[] | undefined;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
   readonly items?: readonly T[];
-  /** Those that its handler has given up after the end. */
-  given?: T[];
+  returned?: T[];
 }
 
 /** An item that has not been accepted yet, because there is no room. */

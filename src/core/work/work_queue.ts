@@ -281,8 +281,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     let kept: Promise<void> | undefined;
     for (const { error, count, untold } of failures) {
       if (this.#failure && isEcho(error, this.#failure.error)) {
-        job.returned = (job.returned ?? 0) + count;
-        job.given = job.given?.concat(untold) ?? untold;
+        job.returned = job.returned?.concat(untold) ?? untold;
         continue;
       }
       job.failures = (job.failures ?? 0) + count;
@@ -338,7 +337,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   onRelease(job: WorkJob<T, P>): void {
     this.counts.settle(job);
-    if (job.given) this.#discard(job.given, this.#failure!.error);
+    if (job.returned) this.#discard(job.returned, this.#failure!.error);
   }
 
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
