@@ -1,6 +1,6 @@
 /** Faults of handlers, on both sinks alike. */
 
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { microtasks, settled, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
 import { hang, reasons, type Settle, sinks, thrower } from "./support/sinks.ts";
@@ -149,5 +149,35 @@ for (const [name, open] of Object.entries(sinks)) {
       assertEquals([sink.stats.failed, sink.stats.discarded], [2, 0]);
       assertEquals(await rejection(sink.push(3)), order[0]);
     }
+  });
+}
+
+for (const [name, make] of Object.entries(sinks)) {
+  test(`${name}: where the stack ends inside of it, it goes on or errors with that, and loses no item [5.34] [3]`, async () => {
+    const sink = make(() => {}, { concurrency: 4 });
+    let told = 0;
+    let budget = 300;
+    // Comes by at each level of the way back from an overflow.
+    const recurse = (): void => {
+      try {
+        recurse();
+      } catch {
+        // That is what it is for.
+      }
+      if (budget === 0) return;
+      try {
+        sink.tryPush(1);
+        budget--;
+      } catch {
+        if (++told === 20_000) budget = 0;
+      }
+    };
+    recurse();
+    const failed = await sink.close().then(() => undefined, (error: Error) => error);
+    // In Firefox it is an `InternalError`.
+    if (failed) assertMatch(failed.message, /call stack|recursion/);
+    const { accepted, waiting, running, done, discarded } = sink.stats;
+    assertEquals([waiting, accepted], [0, running + done + discarded]);
+    if (!failed) assertEquals(running, 0);
   });
 }

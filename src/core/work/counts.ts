@@ -104,14 +104,15 @@ export class Counts implements SinkStats {
     this.done += count - failures - length;
     this.failed += failures;
     this.discarded += length;
-    this.#leave(tallies);
+    this.release(tallies);
+    this.#leave();
   }
 
-  /** The waiting items of a job are given up. */
-  discard({ count = 1, tallies }: Counted): void {
-    this.waiting -= count;
-    this.discarded += count;
-    this.#leave(tallies);
+  /** All that waits is given up. */
+  discard(): void {
+    this.discarded += this.waiting;
+    this.waiting = 0;
+    this.#leave();
   }
 
   get idle(): boolean {
@@ -143,8 +144,7 @@ export class Counts implements SinkStats {
     return told;
   }
 
-  #leave(tallies: readonly Tally[]): void {
-    this.release(tallies);
+  #leave(): void {
     if (this.#idle && this.idle) {
       this.#idle.resolve();
       this.#idle = undefined;

@@ -2,6 +2,7 @@ import { CallContext, type HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
+import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
 
@@ -20,6 +21,8 @@ export interface PoolHost<J> {
   onRelease(job: J): void;
   /** As many jobs run as can: whoever waits for room may come in. */
   onIdle(): void;
+  /** The stack has ended in here. */
+  error(error: unknown): void;
 }
 
 /** How a {@linkcode Pool} works. Checked already. */
@@ -42,6 +45,8 @@ export class Pool<J extends Keyed> {
   /** A stack of those without a job. */
   #free: Worker<J> | undefined;
   #running = 0;
+  /** The stack has ended in here, or at an end of the host. Set without a call: that might end it, too. */
+  overflow: { readonly error: unknown } | undefined;
   /** How many handlers have started inside one another. */
   #depth = 0;
 
@@ -83,15 +88,21 @@ export class Pool<J extends Keyed> {
   fill(): void {
     if (this.#running >= this.#concurrency) return;
     // The loop that is further out starts it, where there is stack for what comes after a handler.
-    if (this.#depth > SHALLOW && !hasStack(1024)) return;
+    if (this.#depth > SHALLOW && !hasStack()) return;
     this.#depth++;
-    while (this.#running < this.#concurrency) {
-      const job = this.#queue.shift();
-      if (job === undefined) break;
-      this.#start(job);
+    try {
+      while (this.#running < this.#concurrency) {
+        const job = this.#queue.shift();
+        if (job === undefined) break;
+        this.#start(job);
+      }
+    } catch (error) {
+      // Nothing throws there but the end of the stack: what was done until then nobody knows.
+      this.overflow = { error };
+      this.#host.error(error);
     }
-    if (--this.#depth > 0) return;
-    this.#host.onIdle();
+    this.#depth--;
+    if (this.#depth === 0) this.#host.onIdle();
   }
 
   /** Starts nothing more. Returns the jobs that waited. */
@@ -173,15 +184,6 @@ export class Pool<J extends Keyed> {
 
 /** So many handlers may start inside one another without a look at the stack, which takes its time. */
 const SHALLOW = 16;
-
-/** Whether so many calls fit on the stack: what comes after a handler needs a few, if large ones. */
-function hasStack(calls: number): boolean {
-  try {
-    return calls === 0 || hasStack(calls - 1);
-  } catch {
-    return false;
-  }
-}
 
 /** A slot, and the two functions that hear of its handler: made once, not for each item. */
 class Worker<J extends Keyed> extends TimeoutEntry {

@@ -9,6 +9,7 @@ import {
   whenSettled,
 } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
+import { hasStack } from "../shared/stack.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats, Tally } from "./counts.ts";
@@ -106,7 +107,9 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     // The hooks are user code: things may be otherwise now.
     this.check(written);
     const tallies = this.counts.tallies(own);
-    if (!refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)) {
+    if (
+      !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)
+    ) {
       return;
     }
     if (now) return false;
@@ -140,12 +143,16 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     this.check(false);
     const reader = openSource(`${this.#options.owner}.consume`, source);
     const own = new Tally();
-    const pump = new Pump(reader, (item) => this.push(item, false, undefined, own) || undefined, (item, reason) => {
-      // Or a hook has thrown, which this call is told.
-      if (this.#state === "open") return;
-      this.counts.lose();
-      this.#discard([item], reason);
-    });
+    const pump = new Pump(
+      reader,
+      (item) => this.push(item, false, undefined, own) || undefined,
+      (item, reason) => {
+        // Or a hook has thrown, which this call is told.
+        if (this.#state === "open") return;
+        this.counts.lose();
+        this.#discard([item], reason);
+      },
+    );
     this.#pumps.add(pump);
     // To open a source is user code, too: the sink may be at its end by now.
     if (this.#state !== "open") pump.error(this.#refusal());
@@ -173,6 +180,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
     this.#hear();
+    if (this.pool.overflow) this.error(this.pool.overflow.error);
     if (this.#state === "open") {
       this.#state = "closing";
       this.#stopPumps(this.#refusal());
@@ -197,6 +205,9 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
   error(error: unknown, heard = false): void {
     if (this.#state === "closed" || this.#failure) return;
+    this.pool.overflow = { error };
+    // Cut short it could not be taken up again: if not later, then by who comes next.
+    if (!hasStack()) return queueMicrotask(() => this.error(error, heard));
     this.#state = "errored";
     const { signal } = this.#options;
     offAbort(signal, this);
@@ -211,10 +222,10 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       this.locked()
     ) heard = true;
     for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
-      this.counts.discard(job);
       if (reject(job, error)) heard = true;
       for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
     }
+    this.counts.discard();
     for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
     for (const stop of this.#clocks) stop();
@@ -239,6 +250,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
+    if (this.pool.overflow) this.error(this.pool.overflow.error);
     if (closing ? this.#failure || this.#state === "closed" : this.#state !== "open") {
       throw this.#refusal();
     }
@@ -347,8 +359,12 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     // What is started here may settle at once, and come by here again.
     if (this.#moving) return;
     this.#moving = true;
-    while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
-    this.#moving = false;
+    try {
+      while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
+    } finally {
+      // The stack may end in there.
+      this.#moving = false;
+    }
     if (this.#ending && this.counts.idle) {
       this.#state = "closed";
       offAbort(this.#options.signal, this);
