@@ -1,19 +1,13 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
-import { after } from "../shared/late.ts";
-import {
-  Deferred,
-  isThenable,
-  markHandled,
-  reportUncaught,
-  whenSettled,
-} from "../shared/promises.ts";
+import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { hasStack } from "../shared/stack.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats, Tally } from "./counts.ts";
-import type { Failure, Runner, Waiter, WorkJob } from "./job.ts";
+import { type FailureHost, Failures, runWithin } from "./failures.ts";
+import type { Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
 
@@ -27,7 +21,8 @@ import type { WorkOptions } from "./work_options.ts";
  * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
-export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, Abortable {
+export class WorkQueue<T, P>
+  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, Abortable {
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
@@ -41,7 +36,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
   /** A box: the error may be any value. */
-  #failure: { readonly error: unknown } | undefined;
+  failure: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
   /** Whether somebody has the lock of the stream, and is told by it. */
   locked!: () => boolean;
@@ -53,13 +48,13 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   #moving = false;
   /** The `consume` calls that are under way. */
   readonly #pumps = new Set<Pump<T>>();
-  /** Stop the clock of each `onError` that is at it. */
-  readonly #clocks = new Set<() => void>();
+  readonly #failures: Failures<T, P>;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
     this.limit = options.capacity;
     this.pool = new Pool(this, options);
+    this.#failures = new Failures(this, options);
     this.#batches = batches?.(this);
   }
 
@@ -171,7 +166,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   flush(own?: Tally): Promise<void> {
     // Closed first, so that nothing joins them; started last, because that is user code.
     this.#batches?.closeAll(own);
-    if (this.#failure) return Promise.reject(this.#refusal());
+    if (this.failure) return Promise.reject(this.#refusal());
     const over = this.counts.whenOver(own);
     this.proceed();
     return over;
@@ -185,7 +180,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
       this.#state = "closing";
       this.#stopPumps(this.#refusal());
     }
-    return this.#failure;
+    return this.failure;
   }
 
   /** Everything the stream had has been written: resolves when all of it has settled. */
@@ -204,7 +199,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
   error(error: unknown, heard = false): void {
-    if (this.#state === "closed" || this.#failure) return;
+    if (this.#state === "closed" || this.failure) return;
     this.pool.overflow = { error };
     // Cut short it could not be taken up again: if not later, then by who comes next.
     if (!hasStack()) return queueMicrotask(() => this.error(error, heard));
@@ -214,7 +209,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     const aborted = signal?.aborted || this.#controller.signal.aborted;
     // In Workers the signal of a stream has no reason where none was given.
     if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
-    this.#failure = { error };
+    this.failure = { error };
 
     const items: T[] = [];
     if (
@@ -228,7 +223,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
     this.counts.discard();
     for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
-    for (const stop of this.#clocks) stop();
+    this.#failures.stop();
     this.#closed.reject(error);
     if (heard) this.#hear();
     // Who takes the lock in this turn is told.
@@ -251,7 +246,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
     if (this.pool.overflow) this.error(this.pool.overflow.error);
-    if (closing ? this.#failure || this.#state === "closed" : this.#state !== "open") {
+    if (closing ? this.failure || this.#state === "closed" : this.#state !== "open") {
       throw this.#refusal();
     }
   }
@@ -283,73 +278,18 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     const { result, payload } = job;
-    let failures: Iterable<Failure<T>>;
-    if (this.#batches) failures = this.#batches.settle(job, failed, outcome);
-    else if (failed) {
-      result?.reject(outcome);
-      const untold = result ? [] : [payload as unknown as T];
-      failures = [{ error: outcome, count: 1, untold }];
-    } else return void result?.resolve(outcome);
-    let kept: Promise<void> | undefined;
-    for (const { error, count, untold } of failures) {
-      if (this.#failure && isEcho(error, this.#failure.error)) {
-        job.returned = job.returned?.concat(untold) ?? untold;
-        continue;
-      }
-      job.failures = (job.failures ?? 0) + count;
-      if (untold.length === 0) continue;
-      const told = this.#batches ? [untold, payload] : untold;
-      const reported = this.#report(job, error, told, count > untold.length);
-      kept = kept?.then(() => reported) ?? reported;
+    if (this.#batches) {
+      return this.#failures.settle(job, this.#batches.settle(job, failed, outcome));
     }
-    return kept;
-  }
-
-  /** Tells `onError`; without one it is the end. Resolves when that has been taken care of. */
-  #report(
-    job: WorkJob<T, P>,
-    error: unknown,
-    told: readonly unknown[],
-    heard: boolean,
-  ): Promise<void> | undefined {
-    const { onError } = this.#options;
-    if (!onError) return void this.error(error, heard);
-    try {
-      const handled = job.snapshot
-        ? runWithin(job.snapshot, onError as (...args: unknown[]) => unknown, error, ...told)
-        : onError(error, ...told as never[]);
-      if (isThenable(handled)) return this.#bounded(handled, error);
-    } catch (thrown) {
-      this.error(thrown);
-    }
-  }
-
-  /** Resolves when that `onError` is over, by itself or by the clock: then the sink is errored. */
-  #bounded(handled: PromiseLike<unknown>, failure: unknown): Promise<void> {
-    const { owner, timeout } = this.#options;
-    return new Promise((release) => {
-      const over = (): void => {
-        stop();
-        this.#clocks.delete(stop);
-        release();
-      };
-      // An end ends the timeouts, too.
-      const limit = this.#failure ? Infinity : timeout;
-      const stop = after(limit, `${owner}: onError has not settled`, (late) => {
-        this.error(Object.defineProperty(late, "cause", { value: failure }));
-        over();
-      });
-      this.#clocks.add(stop);
-      whenSettled(handled, over, (thrown) => {
-        this.error(thrown);
-        over();
-      });
-    });
+    if (!failed) return void result?.resolve(outcome);
+    result?.reject(outcome);
+    const untold = result ? [] : [payload as unknown as T];
+    return this.#failures.settle(job, [{ error: outcome, count: 1, untold }]);
   }
 
   onRelease(job: WorkJob<T, P>): void {
     this.counts.settle(job);
-    if (job.returned) this.#discard(job.returned, this.#failure!.error);
+    if (job.returned) this.#discard(job.returned, this.failure!.error);
   }
 
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
@@ -453,7 +393,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   #refusal(): unknown {
     this.#hear();
-    if (this.#failure) return this.#failure.error;
+    if (this.failure) return this.failure.error;
     return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
   }
 }
@@ -466,23 +406,4 @@ function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
   // What its handler does after that is told to others.
   job.result = job.results = undefined;
   return !!(result ?? results);
-}
-
-/** Whether a handler that fails with this has only done as the end for this reason told it to. */
-function isEcho(error: unknown, reason: unknown): boolean {
-  try {
-    const { name, cause } = Object(error ?? {});
-    return error === reason || name === "AbortError" || (cause !== undefined && cause === reason);
-  } catch {
-    return false;
-  }
-}
-
-/** Apart, because a closure over the job would be paid for by every job. */
-function runWithin<A extends unknown[]>(
-  snapshot: Runner,
-  call: (...args: A) => unknown,
-  ...args: A
-): unknown {
-  return snapshot(() => call(...args));
 }

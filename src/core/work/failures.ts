@@ -1,0 +1,107 @@
+import { after } from "../shared/late.ts";
+import { isThenable, whenSettled } from "../shared/promises.ts";
+import type { Failure, Runner, WorkJob } from "./job.ts";
+import type { WorkOptions } from "./work_options.ts";
+
+/** Whose handlers fail. */
+export interface FailureHost {
+  /** Its end with an error, if it has come to that. */
+  readonly failure: { readonly error: unknown } | undefined;
+  /** Nobody takes care of a failure: everything ends. `heard`: somebody has been told of it. */
+  error(reason: unknown, heard?: boolean): void;
+}
+
+/** Takes care of what has failed: `onError` is told, the sink errors, or an end has caused it. */
+export class Failures<T, P> {
+  readonly #host: FailureHost;
+  readonly #options: WorkOptions<T, P>;
+  /** Stop the clock of each `onError` that is at it. */
+  readonly #clocks = new Set<() => void>();
+
+  constructor(host: FailureHost, options: WorkOptions<T, P>) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** Resolves when that has been taken care of; without a promise it has. */
+  settle(job: WorkJob<T, P>, failures: Iterable<Failure<T>>): Promise<void> | undefined {
+    const { items, payload } = job;
+    let kept: Promise<void> | undefined;
+    for (const { error, count, untold } of failures) {
+      const { failure } = this.#host;
+      if (failure && isEcho(error, failure.error)) {
+        job.returned = job.returned?.concat(untold) ?? untold;
+        continue;
+      }
+      job.failures = (job.failures ?? 0) + count;
+      if (untold.length === 0) continue;
+      const told = items ? [untold, payload] : untold;
+      const reported = this.#report(job, error, told, count > untold.length);
+      kept = kept?.then(() => reported) ?? reported;
+    }
+    return kept;
+  }
+
+  /** An end ends the timeouts, too. */
+  stop(): void {
+    for (const stop of this.#clocks) stop();
+  }
+
+  #report(
+    { snapshot }: WorkJob<T, P>,
+    error: unknown,
+    told: readonly unknown[],
+    heard: boolean,
+  ): Promise<void> | undefined {
+    const { onError } = this.#options;
+    if (!onError) return void this.#host.error(error, heard);
+    try {
+      const handled = runWithin(snapshot, onError, error, ...told as never[]);
+      if (isThenable(handled)) return this.#bounded(handled, error);
+    } catch (thrown) {
+      this.#host.error(thrown);
+    }
+  }
+
+  /** Resolves when that `onError` is over, by itself or by the clock: then the sink is errored. */
+  #bounded(handled: PromiseLike<unknown>, failure: unknown): Promise<void> {
+    const host = this.#host;
+    const { owner, timeout } = this.#options;
+    return new Promise((release) => {
+      const over = (): void => {
+        stop();
+        this.#clocks.delete(stop);
+        release();
+      };
+      const limit = host.failure ? Infinity : timeout;
+      const stop = after(limit, `${owner}: onError has not settled`, (late) => {
+        host.error(Object.defineProperty(late, "cause", { value: failure }));
+        over();
+      });
+      this.#clocks.add(stop);
+      whenSettled(handled, over, (thrown) => {
+        host.error(thrown);
+        over();
+      });
+    });
+  }
+}
+
+/** Whether a handler that fails with this has only done as the end for this reason told it to. */
+function isEcho(error: unknown, reason: unknown): boolean {
+  try {
+    const { name, cause } = Object(error ?? {});
+    return error === reason || name === "AbortError" || (cause !== undefined && cause === reason);
+  } catch {
+    return false;
+  }
+}
+
+/** Apart, because a closure over the job would be paid for by every job. */
+export function runWithin<A extends unknown[]>(
+  snapshot: Runner | undefined,
+  call: (...args: A) => unknown,
+  ...args: A
+): unknown {
+  return snapshot ? snapshot(() => call(...args)) : call(...args);
+}
