@@ -139,11 +139,7 @@ export class BatchTable<T, B> {
       this.#open.set(key, batch);
     }
     host.counts.accept();
-    if (batch.tallies !== tallies) {
-      const others = tallies.filter((tally) => !batch.tallies.includes(tally));
-      host.counts.hold(others);
-      batch.tallies = batch.tallies.length > 0 ? [...batch.tallies, ...others] : tallies;
-    }
+    if (batch.tallies !== tallies) batch.tallies = host.counts.join(batch.tallies, tallies);
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.

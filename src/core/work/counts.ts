@@ -81,15 +81,16 @@ export class Counts implements SinkStats {
     for (const tally of tallies) tally.outstanding++;
   }
 
+  /** The same, where one counts already for some of them. Returns all. */
+  join(held: readonly Tally[], tallies: readonly Tally[]): readonly Tally[] {
+    const others = tallies.filter((tally) => !held.includes(tally));
+    this.hold(others);
+    return held.length > 0 ? [...held, ...others] : tallies;
+  }
+
   /** One of them has settled. */
   release(tallies: readonly Tally[]): void {
-    for (const tally of tallies) {
-      let next: Tally | undefined = tally;
-      for (; next && --next.outstanding === 0 && next.over; next = next.next) {
-        next.over.resolve();
-        this.#awaited.delete(next);
-      }
-    }
+    for (const tally of tallies) if (--tally.outstanding === 0 && tally.over) this.#end(tally);
   }
 
   /** The items of a job are handed to a handler. */
@@ -142,6 +143,13 @@ export class Counts implements SinkStats {
     for (const { over } of this.#awaited) over!.reject(reason);
     this.#awaited.clear();
     return told;
+  }
+
+  #end(tally: Tally): void {
+    tally.over!.resolve();
+    this.#awaited.delete(tally);
+    const { next } = tally;
+    if (next && --next.outstanding === 0 && next.over) this.#end(next);
   }
 
   #leave(): void {

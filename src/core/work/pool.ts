@@ -138,8 +138,8 @@ export class Pool<J extends Keyed> {
   /** The promise of this worker's handler is fulfilled. */
   fulfil(worker: Worker<J>, outcome: unknown): void {
     const value = this.#host.unwrap ? this.#host.unwrap(worker.job, outcome) : outcome;
-    if (!isThenable(value)) return this.settle(worker, false, value);
-    whenSettled(value, (entries) => this.settle(worker, false, entries), worker.rejected);
+    if (isThenable(value)) this.#settleAfter(value, worker);
+    else this.settle(worker, false, value);
   }
 
   #start(job: J): void {
@@ -163,6 +163,12 @@ export class Pool<J extends Keyed> {
       return;
     }
     this.settle(worker, false, outcome);
+  }
+
+  // These two apart: a closure makes the whole call dearer, also where it is not made.
+
+  #settleAfter(value: PromiseLike<unknown>, worker: Worker<J>): void {
+    whenSettled(value, (entries) => this.settle(worker, false, entries), worker.rejected);
   }
 
   #releaseAfter(kept: Promise<void>, worker: Worker<J>, job: J): void {

@@ -100,7 +100,7 @@ export class WorkQueue<T, P>
     const refused = now && !!snapshot && !this.#mayEnter(itemKey);
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
-    this.check(written);
+    if (key ?? snapshot) this.check(written);
     const tallies = this.counts.tallies(own);
     if (
       !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)
