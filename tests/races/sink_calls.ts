@@ -168,7 +168,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       job.given = undefined;
       return;
     }
-    const waiting = this.offers.slice(0, this.stats.accepted).filter(({ job }) => !job);
+    const accepted = this.offers.slice(0, this.stats.accepted);
+    const waiting = accepted.filter(({ job, end }) => !job && !end);
     const [only] = items;
     const late = this.#discarded > 0 || !waiting.includes(only!);
     if (items.length === 1 && late) return this.#lose(only!, reason);
