@@ -2,7 +2,7 @@ import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch, settleEntries } from "./batch_results.ts";
-import type { Counts, Tally } from "./counts.ts";
+import type { Counts, Group } from "./counts.ts";
 import type { Failure, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
@@ -46,9 +46,10 @@ interface PendingBatch<T, B> {
   readonly key: unknown;
   /** Its collector is being asked for the batch. */
   taking: boolean;
-  /** Those that one of its items counts for. */
-  tallies: readonly Tally[];
-  /** Both of the item that opened it: the second is its place in the order of acceptance. */
+  /** Of the items that a `consume()` has brought. */
+  owns: Group[] | undefined;
+  /** These are of the item that opened it: the last is its place in the order of acceptance. */
+  epoch: number;
   snapshot: Runner | undefined;
   order: number;
   /** Its place in the pool's queue, since it is due. */
@@ -58,8 +59,6 @@ interface PendingBatch<T, B> {
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
 }
-
-const NONE: readonly Tally[] = [];
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> {
@@ -96,7 +95,8 @@ export class BatchTable<T, B> {
     key: unknown,
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
-    tallies: readonly Tally[],
+    own: Group | undefined,
+    epoch?: number,
   ): boolean {
     const host = this.#host;
     const { asking } = this.#options;
@@ -111,7 +111,7 @@ export class BatchTable<T, B> {
         // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.check(true);
         if (!host.hasRoom(key)) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result, tallies);
+        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, epoch);
         if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
         host.limit--;
@@ -129,7 +129,9 @@ export class BatchTable<T, B> {
       buffer.reset();
       throw error;
     }
+    epoch ??= host.counts.enter(own);
     if (buffer.held === 1) {
+      batch.epoch = epoch;
       batch.snapshot = snapshot;
       batch.order = host.counts.accepted;
       batch.before = this.#newest;
@@ -139,7 +141,8 @@ export class BatchTable<T, B> {
       this.#open.set(key, batch);
     }
     host.counts.accept();
-    if (batch.tallies !== tallies) batch.tallies = host.counts.join(batch.tallies, tallies);
+    if (batch.epoch !== epoch) host.counts.join(epoch, batch.epoch);
+    if (own) (batch.owns ??= []).push(own);
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
@@ -152,10 +155,10 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** Makes a job of every open batch, or of those with an item of `own`. */
-  closeAll(own?: Tally): void {
+  /** Makes a job of every open batch, or of those that `which` says. */
+  closeAll(which?: (batch: PendingBatch<T, B>) => boolean): void {
     for (const batch of [...this.#open.values()]) {
-      if (!own || batch.tallies.includes(own)) this.#tryClose(batch);
+      if (!which || which(batch)) this.#tryClose(batch);
     }
   }
 
@@ -220,7 +223,8 @@ export class BatchTable<T, B> {
       key,
       taking: false,
       snapshot: undefined,
-      tallies: NONE,
+      owns: undefined,
+      epoch: 0,
       order: 0,
       ticket: undefined,
       results: undefined,
@@ -244,7 +248,7 @@ export class BatchTable<T, B> {
         key,
         snapshot: undefined,
         results: undefined,
-        tallies: NONE,
+        epoch: 0,
         count: 0,
         items: [],
         order,
@@ -299,7 +303,7 @@ export class BatchTable<T, B> {
    * own is asked nothing. Throws what the collector throws, and keeps everything then.
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, tallies, order, items = [] } = batch;
+    const { buffer, key, snapshot, results, epoch, owns, order, items = [] } = batch;
     const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
@@ -307,15 +311,16 @@ export class BatchTable<T, B> {
       batch.items =
       batch.snapshot =
       batch.ticket =
+      batch.owns =
         undefined;
-    batch.tallies = NONE;
     return {
       next: undefined,
       payload,
       key,
       snapshot,
       results,
-      tallies,
+      epoch,
+      owns,
       count,
       // What a handler does to its batch is not known here.
       items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,

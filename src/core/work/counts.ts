@@ -16,20 +16,26 @@ export interface SinkStats {
   readonly discarded: number;
 }
 
-/** Work that is waited for together: what comes between two `flush()` calls, or by one `consume()`. */
-export class Tally {
-  /** Jobs, open batches and items without room that have not settled, and the tally before this one. */
-  outstanding = 0;
-  /** Somebody waits for it. */
+/** Items that are waited for together: those of a `consume()`, or all up to a `flush()`. */
+export class Group {
+  /** How many of them have not settled. */
+  left = 0;
+  /** Where somebody waits for that. */
   over: Deferred<void> | undefined;
-  next: Tally | undefined;
-  /** Of a `consume()`: this one, and that of the flush to come. */
-  both: readonly Tally[] = [];
+
+  /** Another has settled. */
+  leave(): void {
+    if (--this.left === 0) this.over?.resolve();
+  }
 }
 
 /** What is counted of a job. */
 export interface Counted {
-  readonly tallies: readonly Tally[];
+  /** How many times the sink had been flushed when its first item came. */
+  readonly epoch: number;
+  /** Those that a `consume()` has brought in: one for each such item of a batch. */
+  readonly own?: Group | undefined;
+  readonly owns?: readonly Group[] | undefined;
   /** How many items that is, if it is not one. What is not there costs nothing. */
   readonly count?: number;
   /** How many of them have failed, and those that a handler has given up after the end, if any. */
@@ -51,17 +57,16 @@ export class Counts implements SinkStats {
   /** Batches that were handed to the handler. Not there if there are none. */
   declare batches?: number;
 
-  /** What comes now counts there, until the next flush. */
-  #tallies: readonly [Tally] = [new Tally()];
-  readonly #awaited = new Set<Tally>();
+  #epoch = 0;
+  /** What each flush waits for that is not over yet: it, and all before it. The oldest first. */
+  readonly #flushes = new Map<number, Group>();
+  /** Items that wait for room, are waiting or run. */
+  #unsettled = 0;
   #idle: Deferred<void> | undefined;
 
-  /** Where an item that comes now counts; `own` is that of the `consume()` that brings it. */
-  tallies(own?: Tally): readonly Tally[] {
-    if (!own) return this.#tallies;
-    const [flush] = this.#tallies;
-    if (own.both[0] !== flush) own.both = [flush, own];
-    return own.both;
+  /** How many flushes there were. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** One item is accepted, and waits. */
@@ -76,21 +81,35 @@ export class Counts implements SinkStats {
     this.discarded++;
   }
 
-  /** One more has to settle. */
-  hold(tallies: readonly Tally[]): void {
-    for (const tally of tallies) tally.outstanding++;
+  /** One more has to settle: it is accepted, or waits for room. Returns its epoch. */
+  enter(own: Group | undefined): number {
+    this.#unsettled++;
+    if (own) own.left++;
+    return this.#epoch;
   }
 
-  /** The same, where one counts already for some of them. Returns all. */
-  join(held: readonly Tally[], tallies: readonly Tally[]): readonly Tally[] {
-    const others = tallies.filter((tally) => !held.includes(tally));
-    this.hold(others);
-    return held.length > 0 ? [...held, ...others] : tallies;
+  /** So many have settled, or were turned away. */
+  leave(epoch: number, count: number, own: Group | undefined): void {
+    this.#unsettled -= count;
+    if (this.#flushes.size > 0) this.#release(epoch, count);
+    own?.leave();
   }
 
-  /** One of them has settled. */
-  release(tallies: readonly Tally[]): void {
-    for (const tally of tallies) if (--tally.outstanding === 0 && tally.over) this.#end(tally);
+  /** An item of this epoch settles with those of an earlier one: it is in their batch. */
+  join(epoch: number, earlier: number): void {
+    this.#flushes.get(earlier)!.left++;
+    this.#release(epoch, 1);
+  }
+
+  #release(epoch: number, count: number): void {
+    const group = this.#flushes.get(epoch);
+    if (!group) return;
+    group.left -= count;
+    for (const [epoch, { left, over }] of this.#flushes) {
+      if (left > 0) break;
+      this.#flushes.delete(epoch);
+      over!.resolve();
+    }
   }
 
   /** The items of a job are handed to a handler. */
@@ -100,20 +119,22 @@ export class Counts implements SinkStats {
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle({ count = 1, failures = 0, returned: { length } = [], tallies }: Counted): void {
+  settle(job: Counted): void {
+    const { count = 1, failures = 0, returned: { length } = [], epoch, own, owns } = job;
     this.running -= count;
     this.done += count - failures - length;
     this.failed += failures;
     this.discarded += length;
-    this.release(tallies);
-    this.#leave();
+    this.leave(epoch, count, own);
+    owns?.forEach((own) => own.leave());
+    this.#checkIdle();
   }
 
   /** All that waits is given up. */
   discard(): void {
     this.discarded += this.waiting;
     this.waiting = 0;
-    this.#leave();
+    this.#checkIdle();
   }
 
   get idle(): boolean {
@@ -125,34 +146,26 @@ export class Counts implements SinkStats {
   }
 
   /** Resolves when all of `own` has settled, or else all that has come so far. */
-  whenOver(own?: Tally): Promise<void> {
-    const [tally = own!] = own ? [] : this.#tallies;
-    if (tally.outstanding === 0) return resolved();
+  whenFlushed(own?: Group): Promise<void> {
+    if ((own?.left ?? this.#unsettled) === 0) return resolved();
+    const group = own ?? new Group();
     if (!own) {
-      const next = tally.next = new Tally();
-      next.outstanding = 1;
-      this.#tallies = [next];
+      group.left = this.#unsettled;
+      for (const { left } of this.#flushes.values()) group.left -= left;
+      this.#flushes.set(this.#epoch++, group);
     }
-    this.#awaited.add(tally);
-    return (tally.over = new Deferred()).promise;
+    return (group.over = new Deferred()).promise;
   }
 
   /** The sink has failed: nobody waits for that any more. Returns whether anybody did. */
   rejectFlushes(reason: unknown): boolean {
-    const told = this.#awaited.size > 0;
-    for (const { over } of this.#awaited) over!.reject(reason);
-    this.#awaited.clear();
+    const told = this.#flushes.size > 0;
+    for (const { over } of this.#flushes.values()) over!.reject(reason);
+    this.#flushes.clear();
     return told;
   }
 
-  #end(tally: Tally): void {
-    tally.over!.resolve();
-    this.#awaited.delete(tally);
-    const { next } = tally;
-    if (next && --next.outstanding === 0 && next.over) this.#end(next);
-  }
-
-  #leave(): void {
+  #checkIdle(): void {
     if (this.#idle && this.idle) {
       this.#idle.resolve();
       this.#idle = undefined;

@@ -1,6 +1,6 @@
 import type { Linked } from "../shared/fifo_queue.ts";
 import type { Deferred } from "../shared/promises.ts";
-import type { Counted, Tally } from "./counts.ts";
+import type { Counted, Group } from "./counts.ts";
 import type { Keyed } from "./keyed_queue.ts";
 
 /** Runs a handler in the asynchronous context that its item came from. */
@@ -37,8 +37,10 @@ export interface Waiter<T> extends Linked {
   readonly result: Deferred<unknown> | undefined;
   /** That, or what is resolved once the item is accepted. */
   readonly told: Deferred<unknown>;
-  /** Where it counts already: a flush does not wait for those who come later. */
-  readonly tallies: readonly Tally[];
+  /** A flush does not wait for those who come later. */
+  readonly epoch: number;
+  /** Of the `consume()` that brings it. */
+  readonly own: Group | undefined;
   /** The stream writes it, and ends with a throw of the user's. */
   readonly written: boolean;
 }

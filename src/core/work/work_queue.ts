@@ -5,7 +5,7 @@ import { type Abortable, offAbort, onAbort, type SinkController } from "../share
 import { hasStack } from "../shared/stack.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
-import { Counts, type SinkStats, Tally } from "./counts.ts";
+import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
 import type { Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
@@ -47,7 +47,7 @@ export class WorkQueue<T, P>
   readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
   /** The `consume` calls that are under way. */
-  readonly #pumps = new Set<Pump<T>>();
+  readonly #consumers = new Set<{ readonly pump: Pump<T>; readonly own: Group }>();
   readonly #failures: Failures<T, P>;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
@@ -90,7 +90,7 @@ export class WorkQueue<T, P>
     item: T,
     now: boolean,
     result?: Deferred<unknown>,
-    own?: Tally,
+    own?: Group,
     written = false,
   ): Promise<void> | false | undefined {
     const { key, snapshot } = this.#options;
@@ -101,9 +101,8 @@ export class WorkQueue<T, P>
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
     if (key ?? snapshot) this.check(written);
-    const tallies = this.counts.tallies(own);
     if (
-      !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, tallies)
+      !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, own)
     ) {
       return;
     }
@@ -116,10 +115,10 @@ export class WorkQueue<T, P>
       snapshot: runner,
       result,
       told,
-      tallies,
+      epoch: this.counts.enter(own),
+      own,
       written,
     });
-    this.counts.hold(tallies);
     return told.promise as Promise<void>;
   }
 
@@ -137,7 +136,7 @@ export class WorkQueue<T, P>
   async consume(source: Source<T>): Promise<void> {
     this.check(false);
     const reader = openSource(`${this.#options.owner}.consume`, source);
-    const own = new Tally();
+    const own = new Group();
     const pump = new Pump(
       reader,
       (item) => this.push(item, false, undefined, own) || undefined,
@@ -148,26 +147,22 @@ export class WorkQueue<T, P>
         this.#discard([item], reason);
       },
     );
-    this.#pumps.add(pump);
+    const consumer = { pump, own };
+    this.#consumers.add(consumer);
     // To open a source is user code, too: the sink may be at its end by now.
     if (this.#state !== "open") pump.error(this.#refusal());
-    try {
-      await pump.run();
-    } finally {
-      this.#pumps.delete(pump);
-      // However it ends, its items come first; only a failure of the sink does not wait for them.
-      await this.flush(own);
-    }
+    // However it ends, its items come first; only a failure of the sink does not wait for them.
+    await pump.run().finally(() => this.flush(own)).finally(() => this.#consumers.delete(consumer));
   }
 
   // Ways out.
 
   /** Waits for what has come so far, those who wait for room among it; or for what is of `own`. */
-  flush(own?: Tally): Promise<void> {
+  flush(own?: Group): Promise<void> {
     // Closed first, so that nothing joins them; started last, because that is user code.
-    this.#batches?.closeAll(own);
+    this.#batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
     if (this.failure) return Promise.reject(this.#refusal());
-    const over = this.counts.whenOver(own);
+    const over = this.counts.whenFlushed(own);
     this.proceed();
     return over;
   }
@@ -213,7 +208,7 @@ export class WorkQueue<T, P>
 
     const items: T[] = [];
     if (
-      this.counts.rejectFlushes(error) || aborted || this.#pumps.size || this.#waiters.head ||
+      this.counts.rejectFlushes(error) || aborted || this.#consumers.size || this.#waiters.head ||
       this.locked()
     ) heard = true;
     for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
@@ -223,6 +218,7 @@ export class WorkQueue<T, P>
     this.counts.discard();
     for (const job of this.pool.running()) if (reject(job, error)) heard = true;
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
+    for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#closed.reject(error);
     if (heard) this.#hear();
@@ -328,19 +324,21 @@ export class WorkQueue<T, P>
     key: unknown,
     snapshot: Runner | undefined,
     result: Deferred<unknown> | undefined,
-    tallies: readonly Tally[],
+    own: Group | undefined,
+    epoch?: number,
   ): boolean {
     const { counts, pool } = this;
-    if (this.#batches) return this.#batches.add(item, key, snapshot, result, tallies);
+    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, epoch);
     counts.accept();
-    counts.hold(tallies);
+    epoch ??= counts.enter(own);
     pool.add({
       next: undefined,
       payload: item as unknown as P,
       key,
       snapshot,
       result,
-      tallies,
+      epoch,
+      own,
     });
     pool.fill();
     return true;
@@ -351,9 +349,9 @@ export class WorkQueue<T, P>
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
-    const { item, key, snapshot, result, told, written, tallies } = waiter;
+    const { item, key, snapshot, result, told, written, epoch, own } = waiter;
     try {
-      if (!this.#admit(item, key, snapshot, result, tallies)) {
+      if (!this.#admit(item, key, snapshot, result, own, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
         this.#waiters.unshift(waiter);
         return true;
@@ -361,13 +359,13 @@ export class WorkQueue<T, P>
       if (!result) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
+      this.counts.leave(epoch, 1, own);
       if (written) this.error(error, true);
     }
-    this.counts.release(tallies);
     // The last of those whom a flush has found waiting: their batches wait for nobody else.
-    const next = this.#waiters.head?.tallies ?? this.counts.tallies();
-    if (next[0] !== tallies[0]) {
-      this.#batches?.closeAll(tallies[0]);
+    const { epoch: next } = this.#waiters.head ?? this.counts;
+    if (next !== epoch) {
+      this.#batches?.closeAll((batch) => batch.epoch === epoch);
       this.pool.fill();
     }
     return true;
@@ -388,7 +386,7 @@ export class WorkQueue<T, P>
   }
 
   #stopPumps(reason: unknown): void {
-    for (const pump of this.#pumps) pump.error(reason);
+    for (const { pump } of this.#consumers) pump.error(reason);
   }
 
   #refusal(): unknown {
