@@ -58,8 +58,8 @@ export class Counts implements SinkStats {
   declare batches?: number;
 
   #epoch = 0;
-  /** What each flush waits for that is not over yet: it, and all before it. The oldest first. */
-  readonly #flushes = new Map<number, Group>();
+  /** What each flush waits for that is not over: it, and those before it. That of the last epoch is last. */
+  readonly #flushes: Group[] = [];
   /** Items that wait for room, are waiting or run. */
   #unsettled = 0;
   #idle: Deferred<void> | undefined;
@@ -91,25 +91,21 @@ export class Counts implements SinkStats {
   /** So many have settled, or were turned away. */
   leave(epoch: number, count: number, own: Group | undefined): void {
     this.#unsettled -= count;
-    if (this.#flushes.size > 0) this.#release(epoch, count);
+    if (this.#flushes.length > 0) this.#release(epoch, count);
     own?.leave();
   }
 
   /** An item of this epoch settles with those of an earlier one: it is in their batch. */
   join(epoch: number, earlier: number): void {
-    this.#flushes.get(earlier)!.left++;
+    this.#release(earlier, -1);
     this.#release(epoch, 1);
   }
 
   #release(epoch: number, count: number): void {
-    const group = this.#flushes.get(epoch);
-    if (!group) return;
-    group.left -= count;
-    for (const [epoch, { left, over }] of this.#flushes) {
-      if (left > 0) break;
-      this.#flushes.delete(epoch);
-      over!.resolve();
-    }
+    const flushes = this.#flushes;
+    const group = flushes[flushes.length + epoch - this.#epoch];
+    if (group) group.left -= count;
+    while (flushes[0]?.left === 0) flushes.shift()!.over!.resolve();
   }
 
   /** The items of a job are handed to a handler. */
@@ -151,18 +147,18 @@ export class Counts implements SinkStats {
     const group = own ?? new Group();
     if (!own) {
       group.left = this.#unsettled;
-      for (const { left } of this.#flushes.values()) group.left -= left;
-      this.#flushes.set(this.#epoch++, group);
+      for (const { left } of this.#flushes) group.left -= left;
+      this.#flushes.push(group);
+      this.#epoch++;
     }
     return (group.over = new Deferred()).promise;
   }
 
   /** The sink has failed: nobody waits for that any more. Returns whether anybody did. */
   rejectFlushes(reason: unknown): boolean {
-    const told = this.#flushes.size > 0;
-    for (const { over } of this.#flushes.values()) over!.reject(reason);
-    this.#flushes.clear();
-    return told;
+    const flushes = this.#flushes.splice(0);
+    for (const { over } of flushes) over!.reject(reason);
+    return flushes.length > 0;
   }
 
   #checkIdle(): void {

@@ -206,31 +206,26 @@ export class WorkQueue<T, P>
     if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
     this.failure = { error };
 
-    const items: T[] = [];
-    if (
-      this.counts.rejectFlushes(error) || aborted || this.#consumers.size || this.#waiters.head ||
-      this.locked()
-    ) heard = true;
-    for (const job of [...this.pool.stop(), ...this.#batches?.abort() ?? []]) {
-      if (reject(job, error)) heard = true;
-      for (const item of job.items ?? [job.payload as unknown as T]) items.push(item);
-    }
+    const jobs = [...this.pool.stop(), ...this.#batches?.abort() ?? []];
     this.counts.discard();
-    for (const job of this.pool.running()) if (reject(job, error)) heard = true;
+    if (
+      this.counts.rejectFlushes(error) || heard || aborted || this.#consumers.size ||
+      this.#waiters.head || this.locked()
+    ) this.#hear();
+    for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#closed.reject(error);
-    if (heard) this.#hear();
     // Who takes the lock in this turn is told.
-    else queueMicrotask(() => this.locked() && this.#hear());
+    queueMicrotask(() => this.locked() && this.#hear());
     // To error a stream from its own abort would make that abort reject.
     if (!this.#controller.signal.aborted) this.#controller.error(error);
 
     // User code from here on: all that it can see is as it will be.
     this.#stopPumps(error);
     this.pool.abort(error);
-    this.#discard(items, error);
+    this.#discard(jobs.flatMap((job) => job.items ?? [job.payload as unknown as T]), error);
   }
 
   // For the batches, as `BatchHost` says.
