@@ -155,10 +155,6 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     if (!this.#controller.errored) this.#controller.advance();
   }
 
-  error(error: unknown): void {
-    this.#controller.error(error);
-  }
-
   get #settled(): boolean {
     return this.#counts.waiting + this.#counts.running === 0;
   }

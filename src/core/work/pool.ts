@@ -21,8 +21,6 @@ export interface PoolHost<J> {
   onRelease(job: J): void;
   /** As many jobs run as can: whoever waits for room may come in. */
   onIdle(): void;
-  /** The stack has ended in here. */
-  error(error: unknown): void;
 }
 
 /** How a {@linkcode Pool} works. Checked already. */
@@ -45,8 +43,6 @@ export class Pool<J extends Keyed> {
   /** A stack of those without a job. */
   #free: Worker<J> | undefined;
   #running = 0;
-  /** The stack has ended in here, or at an end of the host. Set without a call: that might end it, too. */
-  overflow: { readonly error: unknown } | undefined;
   /** How many handlers have started inside one another. */
   #depth = 0;
 
@@ -90,19 +86,12 @@ export class Pool<J extends Keyed> {
     // The loop that is further out starts it, where there is stack for what comes after a handler.
     if (this.#depth > SHALLOW && !hasStack()) return;
     this.#depth++;
-    try {
-      while (this.#running < this.#concurrency) {
-        const job = this.#queue.shift();
-        if (job === undefined) break;
-        this.#start(job);
-      }
-    } catch (error) {
-      // Nothing throws there but the end of the stack: what was done until then nobody knows.
-      this.overflow = { error };
-      this.#host.error(error);
+    while (this.#running < this.#concurrency) {
+      const job = this.#queue.shift();
+      if (job === undefined) break;
+      this.#start(job);
     }
-    this.#depth--;
-    if (this.#depth === 0) this.#host.onIdle();
+    if (--this.#depth === 0) this.#host.onIdle();
   }
 
   /** Starts nothing more. Returns the jobs that waited. */

@@ -37,6 +37,8 @@ export class WorkQueue<T, P>
   #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
   /** A box: the error may be any value. */
   failure: { readonly error: unknown } | undefined;
+  /** The stack has ended in here: told to who comes next, if to nobody sooner. */
+  #overflow: { readonly error: unknown } | undefined;
   readonly #closed = new Deferred<void>();
   /** Whether somebody has the lock of the stream, and is told by it. */
   locked!: () => boolean;
@@ -92,6 +94,24 @@ export class WorkQueue<T, P>
     result?: Deferred<unknown>,
     own?: Group,
     written = false,
+  ): Promise<void> | false | undefined {
+    try {
+      return this.#push(item, now, result, own, written);
+    } catch (error) {
+      // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
+      this.#overflow = { error };
+      if (hasStack(64)) this.#overflow = undefined;
+      else queueMicrotask(() => this.error(error));
+      throw error;
+    }
+  }
+
+  #push(
+    item: T,
+    now: boolean,
+    result: Deferred<unknown> | undefined,
+    own: Group | undefined,
+    written: boolean,
   ): Promise<void> | false | undefined {
     const { key, snapshot } = this.#options;
     this.check(written);
@@ -170,7 +190,7 @@ export class WorkQueue<T, P>
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
     this.#hear();
-    if (this.pool.overflow) this.error(this.pool.overflow.error);
+    if (this.#overflow) this.error(this.#overflow.error);
     if (this.#state === "open") {
       this.#state = "closing";
       this.#stopPumps(this.#refusal());
@@ -195,8 +215,7 @@ export class WorkQueue<T, P>
   /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
   error(error: unknown, heard = false): void {
     if (this.#state === "closed" || this.failure) return;
-    this.pool.overflow = { error };
-    // Cut short it could not be taken up again: if not later, then by who comes next.
+    // Cut short it could not be taken up again.
     if (!hasStack()) return queueMicrotask(() => this.error(error, heard));
     this.#state = "errored";
     const { signal } = this.#options;
@@ -236,7 +255,7 @@ export class WorkQueue<T, P>
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
-    if (this.pool.overflow) this.error(this.pool.overflow.error);
+    if (this.#overflow) this.error(this.#overflow.error);
     if (closing ? this.failure || this.#state === "closed" : this.#state !== "open") {
       throw this.#refusal();
     }
@@ -290,12 +309,8 @@ export class WorkQueue<T, P>
     // What is started here may settle at once, and come by here again.
     if (this.#moving) return;
     this.#moving = true;
-    try {
-      while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
-    } finally {
-      // The stack may end in there.
-      this.#moving = false;
-    }
+    while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
+    this.#moving = false;
     if (this.#ending && this.counts.idle) {
       this.#state = "closed";
       offAbort(this.#options.signal, this);
