@@ -258,7 +258,7 @@ test("Singleflight.do() takes a caller's leaving for too late when clone or the 
 });
 
 const RULE = 'Singleflight: option "cache" must answer at once, not with a promise: ' +
-  "look it up inside the function";
+  "look it up inside the function; got an object";
 
 /** A cache of which one method answers with a promise, as a client of a server does. */
 function remote(method: "get" | "has" | "set", answer: PromiseLike<unknown>): Map<string, number> {
