@@ -202,15 +202,12 @@ export class Flights<K, V> {
   /**
    * Settles a caller, or those who share the outcome, in a reaction of their own that is made in their
    * own call: a Cloudflare Worker never goes on with what another request has settled. There reactions
-   * come in any order, and whichever is the first lands the call.
+   * come in any order, and whichever is the first lands the call. Where the function has ended at once
+   * there is nothing to wait for.
    */
   #follow(call: Call<K, V>, caller?: Caller<V>): Promise<V | void> {
-    if (!call.returned) {
-      // The function has ended at once.
-      return new Promise((resolve) => resolve(this.#settle(call, caller, call.given!)));
-    }
     return whenSettled(
-      call.returned,
+      call.returned!,
       (value) => this.#settle(call, caller, { value }),
       (error) => this.#settle(call, caller, { error }),
     );
