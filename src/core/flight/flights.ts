@@ -19,7 +19,7 @@ interface Call<K, V> {
   readonly key: K;
   readonly context: CallContext;
   /** By `performance.now()`; only looked at where calls are forgotten by time. */
-  startedAt: number;
+  readonly startedAt: number;
   /** How many have asked for it, and how many of them have left. */
   joined: number;
   left: number;
@@ -122,14 +122,14 @@ export class Flights<K, V> {
         // The cache is anybody's code.
         if (signal?.aborted) throw signal.reason;
       }
-      const joined = this.live().get(key);
-      if (joined && !joined.returned) {
+      let call = this.live().get(key);
+      if (call && !call.returned) {
         throw new Error(`${this.#owner}: the function for key ${show(key)} waits for itself`);
       }
-      const call = joined ?? {
+      call ??= {
         key,
         context: new CallContext(),
-        startedAt: 0,
+        startedAt: this.#forgetAfter < Infinity ? performance.now() : 0,
         joined: 0,
         left: 0,
         callers: [],
@@ -189,7 +189,6 @@ export class Flights<K, V> {
     this.#stats.executions++;
     this.#stats.running++;
     this.#calls.set(call.key, call);
-    if (this.#forgetAfter < Infinity) call.startedAt = performance.now();
     try {
       const returned = fn(call.context);
       if (isThenable(returned)) call.returned = Promise.resolve(returned);
