@@ -138,7 +138,8 @@ export class Flights<K, V> {
         given: undefined,
       };
       if (detailed || signal || this.#clone) return this.#alone(call, fn, signal, detailed);
-      this.#join(call, fn);
+      if (call.joined++) this.#stats.shared++;
+      else this.#start(call, fn);
       return call.outcome ??= this.#follow(call) as Promise<V>;
     } catch (error) {
       return Promise.reject(error);
@@ -175,17 +176,14 @@ export class Flights<K, V> {
       };
       onAbort(signal, leaver);
       call.callers.push(caller);
-      this.#join(call, fn);
+      if (call.joined++) this.#stats.shared++;
+      else this.#start(call, fn);
       this.#follow(call, caller);
     });
   }
 
-  /** The first who joins starts it. */
-  #join(call: Call<K, V>, fn: FlightFunction<V>): void {
-    if (call.joined++) {
-      this.#stats.shared++;
-      return;
-    }
+  /** Has the function begin. What it throws, and what it gives at once, lands the call at once. */
+  #start(call: Call<K, V>, fn: FlightFunction<V>): void {
     this.#stats.executions++;
     this.#stats.running++;
     this.#calls.set(call.key, call);
