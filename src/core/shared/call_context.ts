@@ -11,13 +11,12 @@ export interface HandlerContext {
 /** A context whose `AbortController` is made only when somebody reads `signal`. */
 export class CallContext implements HandlerContext {
   #controller: AbortController | undefined;
-  #aborted = false;
-  #reason: unknown;
+  #aborted: { readonly reason: unknown } | undefined;
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#aborted) this.#controller.abort(this.#reason);
+      if (this.#aborted) this.#controller.abort(this.#aborted.reason);
     }
     return this.#controller.signal;
   }
@@ -29,8 +28,7 @@ export class CallContext implements HandlerContext {
 
   /** Static, so that a handler is not handed the means to abort. */
   static abort(context: CallContext, reason: unknown): void {
-    context.#aborted = true;
-    context.#reason = reason;
+    context.#aborted = { reason };
     context.#controller?.abort(reason);
   }
 }
