@@ -24,6 +24,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   readonly #timer: DeadlineTimer = new DeadlineTimer(this);
   /** When the open batch is due; `Infinity` while its clock does not run. */
   deadline: number = Infinity;
+  #accepted = 0;
   #done = 0;
   #discarded = 0;
   #batches = 0;
@@ -40,9 +41,9 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   get stats(): BatchStats {
-    const waiting = this.#buffer.held;
-    const [done, discarded, batches] = [this.#done, this.#discarded, this.#batches];
-    return { accepted: waiting + done + discarded, waiting, done, discarded, batches };
+    const [accepted, done, discarded] = [this.#accepted, this.#done, this.#discarded];
+    const waiting = accepted - done - discarded;
+    return { accepted, waiting, done, discarded, batches: this.#batches };
   }
 
   /** What is held is due now. */
@@ -73,6 +74,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
       buffer.reset();
       return false;
     }
+    this.#accepted++;
     this.#items?.push(item);
     if (buffer.full) {
       buffer.makeDue();
@@ -95,7 +97,8 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   abort(reason: unknown): void {
-    this.#discarded += this.#buffer.end();
+    this.#buffer.end();
+    this.#discarded = this.#accepted - this.#done;
     this.#timer.clear();
     const items = this.#items;
     this.#items = undefined;

@@ -59,6 +59,8 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
   readonly #counts = { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 };
+  /** Those whose turn came while the stream was aborting. */
+  readonly #unstarted: MapCall<T, R>[] = [];
   /** Of the item that is being written. */
   #key: unknown;
 
@@ -117,7 +119,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   abort(reason: unknown): void {
     this.#key = undefined;
     this.#results.removeAll();
-    const items = this.#pool.stop().map(({ item }) => item);
+    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ item }) => item);
     this.#counts.waiting -= items.length;
     this.#counts.discarded += items.length;
     this.#pool.abort(reason);
@@ -134,6 +136,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    if (this.#controller.aborting) this.#unstarted.push(...this.#pool.stop());
     const { result } = call;
     result.failed = failed;
     if (!failed) result.value = outcome as R;

@@ -33,6 +33,8 @@ export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
  *
  * - `open`: items are written.
  * - `closing`: the rest goes out, on demand.
+ * - `aborting`: the producer aborts, and that is the reason, whatever comes now. The stream says so
+ *   when the write in flight is over. Until then nothing goes out, and what runs may end.
  * - `closed`, `errored`: nothing goes in or out.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
@@ -48,12 +50,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   /** Tells whoever writes that this has failed. */
   onError!: (reason: unknown) => void;
 
-  #state: "open" | "closing" | "closed" | "errored" = "open";
+  #state: "open" | "closing" | "aborting" | "closed" | "errored" = "open";
   #storedError: unknown;
   /** What comes after the rest, instead of the end. */
   #failure: { readonly error: unknown } | undefined;
-  /** The producer has called `abort`. */
-  #aborting = false;
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
   /** The write, or the close, that waits for `ready`. */
@@ -116,18 +116,21 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return closed ? undefined : this.#whenReady();
   }
 
-  /**
-   * The producer aborts. The write or close that is pending would hold that up: the stream calls
-   * `abort` of its sink only after it.
-   */
+  /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
   onAbort(reason: unknown): void {
-    // Not at once: Node 22 does not bear it that the writable is errored inside its own abort.
-    if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
-    else {
-      // The abort comes when the write in flight is over; until then nothing goes out.
-      this.#aborting = this.#state === "open";
-      this.#rejectPending(reason);
-    }
+    const { closeRequested } = this;
+    if (closeRequested ? !this.#pending : this.#state !== "open") return;
+    this.#state = "aborting";
+    this.#storedError = reason;
+    this.#rejectPending(reason);
+    // After a close it does not. Not at once: Node 22 does not bear it inside its own abort.
+    if (closeRequested) queueMicrotask(() => this.abort(reason));
+  }
+
+  /** The abort itself. The reason of before will not do: where there is none it is an `AbortError`. */
+  abort(reason: unknown): void {
+    this.#state = "open";
+    this.error(reason);
   }
 
   // For the stage.
@@ -136,13 +139,18 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     return this.#state === "closing";
   }
 
+  /** It has ended early, or is about to: nothing more is taken or begun. */
   get errored(): boolean {
-    return this.#state === "errored";
+    return this.aborting || this.#state === "errored";
+  }
+
+  get aborting(): boolean {
+    return this.#state === "aborting";
   }
 
   /** Something has changed: the stage hands over what it can. */
   readonly advance = (): void => {
-    if (this.#aborting) return;
+    if (this.aborting) return;
     try {
       this.stage.pull();
     } catch (error) {
@@ -188,7 +196,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 
   /** Ends both sides with the very reason. The first one counts. */
   error(reason: unknown): void {
-    if (this.#state === "closed" || this.errored) return;
+    if (this.#state !== "open" && !this.closeRequested) return;
     this.#state = "errored";
     this.#storedError = reason;
     offAbort(this.#signal, this);
@@ -252,8 +260,7 @@ export function openPair<T, R, S extends Stage<T>>(
     },
     write: (item) => controller.write(item),
     close: () => controller.close(),
-    // The signal's reason will not do: without one it is an `AbortError`.
-    abort: (reason) => controller.error(reason),
+    abort: (reason) => controller.abort(reason),
     type: undefined as never,
   }, { highWaterMark: 1, size });
   const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
