@@ -17,8 +17,7 @@ import {
   SIGNAL,
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
-import { readableFrom } from "./core/stage/from.ts";
-import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { StageController, TransformBase } from "./core/stage/stage.ts";
 import { ThrottleStage } from "./core/stage/throttle_stage.ts";
 import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/stage/throttler.ts";
 
@@ -190,7 +189,7 @@ export function throttle<A extends unknown[]>(
  * @typeParam T The type of the items.
  */
 export class ThrottleStream<T> extends TransformBase<T, T> {
-  readonly #pair: Pair<T, T, ThrottleStage<T>>;
+  readonly #controller: StageController<T, T, ThrottleStage<T>>;
 
   /**
    * Makes a stream.
@@ -203,17 +202,17 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
     const controller = open<T>(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller, this);
+    this.#controller = controller.open(this);
   }
 
   /** What passes. */
   override get readable(): ReadableStream<T> {
-    return this.#pair.readable;
+    return this.#controller.readable;
   }
 
   /** Takes the items. */
   override get writable(): WritableStream<T> {
-    return this.#pair.writable;
+    return this.#controller.writable;
   }
 
   /**
@@ -233,7 +232,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * ```
    */
   get stats(): ThrottleStats {
-    return this.#pair.stage.stats;
+    return this.#controller.stage.stats;
   }
 
   /**
@@ -252,7 +251,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * ```
    */
   flush(): void {
-    this.#pair.stage.flush();
+    this.#controller.stage.flush();
   }
 
   /**
@@ -283,7 +282,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * ```
    */
   static from<T>(source: Source<T>, options: ThrottleStreamOptions): ReadableStream<T> {
-    return readableFrom("ThrottleStream", source, open<T>(options));
+    return open<T>(options).from(source);
   }
 }
 
@@ -292,11 +291,9 @@ function open<T>(options: ThrottleStreamOptions): StageController<T, T, Throttle
   const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
   const owner = titleOf("ThrottleStream", values.name);
   const { interval, edge } = complete(owner, values);
-  return new StageController(
-    (controller) => new ThrottleStage<T>(controller, interval, edge),
-    values.signal,
-    owner,
-  );
+  const make = (controller: StageController<T, T>) =>
+    new ThrottleStage<T>(controller, interval, edge);
+  return new StageController(make, owner, values);
 }
 
 function complete(

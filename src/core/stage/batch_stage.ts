@@ -36,7 +36,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
     this.duration = linger;
     this.#controller = controller;
-    if (controller.onDiscard) this.#items = [];
+    if (controller.tells) this.#items = [];
     this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
   }
 
@@ -57,10 +57,10 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     return this.#buffer.full && !this.#buffer.empty;
   }
 
-  write(item: T): boolean {
+  write(item: T, again: boolean): boolean {
     const controller = this.#controller;
     const buffer = this.#buffer;
-    if (!controller.pendingWrite && buffer.goesBefore(buffer.fits(item))) {
+    if (!again && buffer.goesBefore(buffer.fits(item))) {
       // The collector is user code, and may have cancelled the stream.
       if (controller.errored) return false;
       buffer.makeDue();

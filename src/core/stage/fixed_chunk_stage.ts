@@ -44,9 +44,9 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
     return this.#filled === this.#size;
   }
 
-  write(chunk: ArrayBuffer | ArrayBufferView): boolean {
-    // Of a chunk that was pending all has been copied.
-    if (this.#controller.pendingWrite) return true;
+  write(chunk: ArrayBuffer | ArrayBufferView, again: boolean): boolean {
+    // All of it has been copied.
+    if (again) return true;
     const bytes = bytesOf(this.#controller.owner, chunk);
     if (bytes.length > 0) this.#rest = bytes;
     this.#cut();

@@ -83,9 +83,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     return this.#open >= this.#options.capacity;
   }
 
-  write(item: T): boolean {
+  write(item: T, again: boolean): boolean {
     const { key, ordered } = this.#options;
-    if (!this.#controller.pendingWrite) this.#key = key?.(item);
+    if (!again) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
     const result: Result<R> = { next: undefined, settled: false, failed: false, value: undefined };
     this.#pool.add({ next: undefined, key: this.#key, item, result });
@@ -136,7 +136,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    if (this.#controller.aborting) this.#unstarted.push(...this.#pool.stop());
+    if (this.#controller.errored) this.#unstarted.push(...this.#pool.stop());
     const { result } = call;
     result.failed = failed;
     if (!failed) result.value = outcome as R;

@@ -1,6 +1,7 @@
 import { describe } from "../shared/describe.ts";
-import { Deferred, reportUncaught } from "../shared/promises.ts";
+import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
+import { Pump, type PumpHost, type Source } from "../shared/source.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -10,11 +11,11 @@ export interface Stage<T> {
   /** Whether nothing more can be taken before something has been handed over. */
   readonly full: boolean;
   /**
-   * Takes `item`; or returns false, and is given it again, with `pendingWrite` set, when it has called
-   * `ready`. Then it has room. Where it throws, or user code in it ends the stream before the item is
-   * taken, it has not taken it.
+   * Takes `item`; or returns false, and is given it `again` when it has called `ready`. Then it has
+   * room. Where it throws, or user code in it ends the stream before the item is taken, it has not
+   * taken it.
    */
-  write(item: T): boolean;
+  write(item: T, again: boolean): boolean;
   /** Hands over what it can: the consumer asks, or nothing more comes. May throw. */
   pull(): void;
   /** Nothing more comes. Returns whether the writable side closes now; else `ready` closes it. */
@@ -23,13 +24,18 @@ export interface Stage<T> {
   abort(reason: unknown): void;
 }
 
-/** Who is told of items that are given up, and why they are. */
-export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
+/** What they all may be given. */
+export interface StageOptions<T> {
+  signal?: AbortSignal | undefined;
+  /** Who is told of items that are given up, and why they are. */
+  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
+}
 
 /**
  * Drives a stage between its two sides: one write or close is pending at a time, chunks go out on
- * demand, and both sides end at once. It is the underlying source of the readable side: `start`,
- * `pull` and `cancel` are the standard's.
+ * demand, and both sides end at once. It is the underlying source of the readable side and the
+ * underlying sink of the writable one: `start`, `pull`, `cancel`, `write`, `close` and `abort` are the
+ * standard's.
  *
  * - `open`: items are written.
  * - `closing`: the rest goes out, on demand.
@@ -37,18 +43,23 @@ export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
  *   when the write in flight is over. Until then nothing goes out, and what runs may end.
  * - `closed`, `errored`: nothing goes in or out.
  */
-export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
-  /** Of an underlying source: not what every object may inherit. */
-  readonly type: undefined;
+export class StageController<T, R, S extends Stage<T> = Stage<T>>
+  implements Abortable, PumpHost<T> {
+  /** Of both: not what every object may inherit. */
+  readonly type!: never;
   readonly owner: string;
   readonly stage: S;
-  readonly #signal: AbortSignal | undefined;
-  /** Who is told of items that are given up. */
-  readonly onDiscard: OnDiscard<T> | undefined;
+  readonly #options: StageOptions<T>;
+  readable!: ReadableStream<R>;
+  writable!: WritableStream<T>;
   /** Of the readable side. */
-  #controller!: ReadableStreamDefaultController<R>;
-  /** Tells whoever writes that this has failed. */
-  onError!: (reason: unknown) => void;
+  #consumer!: ReadableStreamDefaultController<R>;
+  /** Who writes: the writable side, or what reads a source. */
+  #producer!: Abortable;
+  /** Of `from`. */
+  #pump: Pump<T> | undefined;
+  /** Has it read, when the consumer asks for the first time. */
+  #read: (() => void) | undefined;
 
   #state: "open" | "closing" | "aborting" | "closed" | "errored" = "open";
   #storedError: unknown;
@@ -56,81 +67,106 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   #failure: { readonly error: unknown } | undefined;
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
-  /** The write, or the close, that waits for `ready`. */
-  #pending: Deferred<void> | undefined;
-  /** The item of that write. */
-  #item: { readonly item: T } | undefined;
-  /** Whether the item of a `write` has been offered before: nothing else is written meanwhile. */
-  pendingWrite = false;
+  /** Settles the write, or the close, that waits for `ready`. */
+  #pending: (() => void) | undefined;
 
   constructor(
     make: (controller: StageController<T, R>) => S,
-    signal: AbortSignal | undefined,
     owner: string,
-    onDiscard?: OnDiscard<T>,
+    options: StageOptions<T>,
   ) {
     this.owner = owner;
-    this.#signal = signal;
-    this.onDiscard = onDiscard;
+    this.#options = options;
     this.stage = make(this as never);
   }
 
-  // For the two sides.
+  /** Makes the two sides that a transform gives, and has it shown without them. */
+  open(transform: { readonly stats: object }): this {
+    describe(transform, this.owner);
+    // Else the platform would read what every object may inherit.
+    const size = undefined as never;
+    this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
+    this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    return this;
+  }
 
-  start(controller: ReadableStreamDefaultController<R>): void {
-    this.#controller = controller;
-    onAbort(this.#signal, this);
+  /** Makes a readable side of what comes of a source; it is read on demand only. */
+  from(source: Source<T>): ReadableStream<R> {
+    const pump = this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
+    const end = (): unknown => this.close();
+    // What was read before the source failed goes out before its error.
+    const fail = (error: unknown): unknown => {
+      this.#failure = { error };
+      return this.close();
+    };
+    this.#read = () => markHandled(pump.run().then(end, fail));
+    return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
+  }
+
+  // For the sides.
+
+  start(side: ReadableStreamDefaultController<R> | WritableStreamDefaultController): void {
+    if ("enqueue" in side) {
+      this.#consumer = side;
+      onAbort(this.#options.signal, this);
+    } else {
+      const { signal } = this.#producer = side as SinkController;
+      signal.addEventListener("abort", () => this.#onAbort(signal.reason));
+    }
   }
 
   /** Takes the item now, or returns when it will have been taken. Throws where it cannot be. */
   write(item: T): Promise<void> | undefined {
-    if (this.#take(item)) return;
+    if (this.#take(item, false)) return;
     this.#rethrow();
-    this.#item = { item };
-    return this.#whenReady();
+    return this.#wait(() => this.#take(item, true));
   }
 
   /** Settles when there is room, if there is none. */
   room(): Promise<void> | undefined {
-    return this.stage.full && !this.errored ? this.#whenReady() : undefined;
+    return this.stage.full && !this.errored ? this.#wait() : undefined;
   }
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
     this.pullRequested = true;
     queueMicrotask(this.advance);
+    const read = this.#read;
+    this.#read = undefined;
+    read?.();
   }
 
-  cancel(reason: unknown): void {
+  cancel(reason: unknown): Promise<void> | undefined {
+    const cancelled = this.#pump?.cancel(reason, reportUncaught);
     this.error(reason);
+    return cancelled;
   }
 
   /** Nothing more comes: the rest goes out, and then the end, or the failure. */
-  close(failure?: { readonly error: unknown }): Promise<void> | undefined {
+  close(): Promise<void> | undefined {
     if (this.#state !== "open") return;
     this.#state = "closing";
-    this.#failure = failure;
     const closed = this.stage.close();
     this.advance();
     this.#rethrow();
-    return closed ? undefined : this.#whenReady();
-  }
-
-  /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
-  onAbort(reason: unknown): void {
-    const { closeRequested } = this;
-    if (closeRequested ? !this.#pending : this.#state !== "open") return;
-    this.#state = "aborting";
-    this.#storedError = reason;
-    this.#rejectPending(reason);
-    // After a close it does not. Not at once: Node 22 does not bear it inside its own abort.
-    if (closeRequested) queueMicrotask(() => this.abort(reason));
+    return closed ? undefined : this.#wait();
   }
 
   /** The abort itself. The reason of before will not do: where there is none it is an `AbortError`. */
   abort(reason: unknown): void {
     this.#state = "open";
     this.error(reason);
+  }
+
+  /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
+  #onAbort(reason: unknown): void {
+    const { closeRequested } = this;
+    if (closeRequested ? !this.#pending : this.#state !== "open") return;
+    this.#state = "aborting";
+    this.#storedError = reason;
+    this.ready();
+    // After a close it does not. Not at once: Node 22 does not bear it inside its own abort.
+    if (closeRequested) queueMicrotask(() => this.abort(reason));
   }
 
   // For the stage.
@@ -141,16 +177,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 
   /** It has ended early, or is about to: nothing more is taken or begun. */
   get errored(): boolean {
-    return this.aborting || this.#state === "errored";
-  }
-
-  get aborting(): boolean {
-    return this.#state === "aborting";
+    return this.#state === "errored" || this.#state === "aborting";
   }
 
   /** Something has changed: the stage hands over what it can. */
   readonly advance = (): void => {
-    if (this.aborting) return;
+    if (this.errored) return;
     try {
       this.stage.pull();
     } catch (error) {
@@ -161,24 +193,24 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
     this.pullRequested = false;
-    this.#controller.enqueue(chunk);
+    this.#consumer.enqueue(chunk);
   }
 
-  /** There is room: what is pending goes in. */
+  /** There is room: what is pending goes in. Or it never will be. */
   ready(): void {
-    const pending = this.#pending;
-    const item = this.#item;
-    this.#pending = this.#item = undefined;
-    this.pendingWrite = item !== undefined;
-    const taken = !item || this.#take(item.item);
-    this.pendingWrite = false;
-    if (taken) pending?.resolve();
-    else pending!.reject(this.#storedError);
+    const settle = this.#pending;
+    this.#pending = undefined;
+    settle?.();
+  }
+
+  /** Whether somebody is told of items that are given up. */
+  get tells(): boolean {
+    return !!this.#options.onDiscard;
   }
 
   /** Tells of items that are given up. */
   discard(items: T[] | undefined, reason: unknown): void {
-    const { onDiscard } = this;
+    const { onDiscard } = this.#options;
     try {
       if (items?.length) onDiscard?.(items, reason);
     } catch (thrown) {
@@ -190,8 +222,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
     this.#state = "closed";
-    offAbort(this.#signal, this);
-    this.#controller.close();
+    offAbort(this.#options.signal, this);
+    this.#consumer.close();
   }
 
   /** Ends both sides with the very reason. The first one counts. */
@@ -199,36 +231,33 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
     if (this.#state !== "open" && !this.closeRequested) return;
     this.#state = "errored";
     this.#storedError = reason;
-    offAbort(this.#signal, this);
-    this.#rejectPending(reason);
-    this.#controller.error(reason);
-    this.onError(reason);
+    offAbort(this.#options.signal, this);
+    this.ready();
+    this.#consumer.error(reason);
+    this.#producer.error(reason);
     // User code from here on: all that it can see is as it will be.
     this.stage.abort(reason);
   }
 
   /** Whether the stage has taken the item: then it is accepted, even if user code has ended the stream. */
-  #take(item: T): boolean {
+  #take(item: T, again: boolean): boolean {
     try {
-      return this.stage.write(item);
+      return this.stage.write(item, again);
     } catch (error) {
       this.error(error);
       return false;
     }
   }
 
-  #rejectPending(reason: unknown): void {
-    this.#item = undefined;
-    this.#pending?.reject(reason);
-    this.#pending = undefined;
-  }
-
   #rethrow(): void {
     if (this.errored) throw this.#storedError;
   }
 
-  #whenReady(): Promise<void> {
-    return (this.#pending ??= new Deferred()).promise;
+  /** Settles when `ready` is called, or at an end that comes before. */
+  #wait(retry: () => boolean = () => true): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending = () => !this.errored && retry() ? resolve() : reject(this.#storedError);
+    });
   }
 }
 
@@ -236,33 +265,3 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 // used. A constant, since a bundler keeps a class that extends a global.
 export const /** @internal */ TransformBase: typeof TransformStream =
   /* @__PURE__ */ (() => TransformStream)();
-
-/** A stage between its two sides. */
-export interface Pair<T, R, S> {
-  readonly stage: S;
-  readonly readable: ReadableStream<R>;
-  readonly writable: WritableStream<T>;
-}
-
-/** Makes the two sides that a transform gives, and has it shown without them. */
-export function openPair<T, R, S extends Stage<T>>(
-  controller: StageController<T, R, S>,
-  transform: { readonly stats: object },
-): Pair<T, R, S> {
-  describe(transform, controller.owner);
-  // Else the platform would read what every object may inherit.
-  const size = undefined as never;
-  const writable = new WritableStream<T>({
-    start(writer) {
-      controller.onError = (reason) => writer.error(reason);
-      const { signal } = writer as SinkController;
-      signal.addEventListener("abort", () => controller.onAbort(signal.reason));
-    },
-    write: (item) => controller.write(item),
-    close: () => controller.close(),
-    abort: (reason) => controller.abort(reason),
-    type: undefined as never,
-  }, { highWaterMark: 1, size });
-  const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
-  return { stage: controller.stage, readable, writable };
-}

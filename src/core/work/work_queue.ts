@@ -9,7 +9,7 @@ import {
   whenSettled,
 } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
-import { openSource, Pump, type Source } from "../shared/source.ts";
+import { Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, type SinkStats, Tally } from "./counts.ts";
 import type { Failure, Runner, Waiter, WorkJob } from "./job.ts";
@@ -124,13 +124,15 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
 
   async consume(source: Source<T>): Promise<void> {
     this.#checkOpen();
-    const reader = openSource(`${this.#options.owner}.consume`, source);
     const own = new Tally();
-    const pump = new Pump(reader, (item) => this.push(item, undefined, own), (item, reason) => {
-      // Or a hook has thrown, which this call is told.
-      if (this.#state === "open") return;
-      this.counts.lose();
-      this.#discard([item], reason);
+    const pump = new Pump(`${this.#options.owner}.consume`, source, {
+      write: (item) => this.push(item, undefined, own),
+      discard: (items, reason) => {
+        // Or a hook has thrown, which this call is told.
+        if (this.#state === "open") return;
+        this.counts.lose();
+        this.#discard(items, reason);
+      },
     });
     this.#pumps.add(pump);
     // To open a source is user code, too: the sink may be at its end by now.
