@@ -12,7 +12,7 @@ import { titleOf } from "./core/shared/describe.ts";
 import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
-import { StageController, TransformBase } from "./core/stage/stage.ts";
+import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export type { BatchStats, Collector, Source };
 
@@ -284,5 +284,5 @@ function open<T, B>(
   const { linger = Infinity } = values;
   const collector = completeLimits(owner, values).collect();
   const make = (controller: StageController<T, B>) => new BatchStage(controller, collector, linger);
-  return new StageController(make, owner, values);
+  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
 }

@@ -20,7 +20,7 @@ import {
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
-import { StageController, TransformBase } from "./core/stage/stage.ts";
+import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export { byteLength };
 export type { BatchStats, Source };
@@ -232,5 +232,5 @@ function open<T>(
   const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
   const make = (controller: StageController<T, T[]>) =>
     new BatchStage(controller, collector, linger);
-  return new StageController(make, owner, values);
+  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
 }

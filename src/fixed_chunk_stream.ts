@@ -144,5 +144,9 @@ function open(
   const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", given, OPTIONS);
   const owner = titleOf("FixedChunkStream", values.name);
   const size = check(owner, "size", values.size!, LIMIT);
-  return new StageController((controller) => new FixedChunkStage(controller, size), owner, values);
+  return new StageController(
+    (controller) => new FixedChunkStage(controller, size),
+    owner,
+    values.signal,
+  );
 }

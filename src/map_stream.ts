@@ -20,7 +20,7 @@ import {
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { MapStage, type MapStats } from "./core/stage/map_stage.ts";
-import { StageController, TransformBase } from "./core/stage/stage.ts";
+import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export type { HandlerContext, MapStats, Source };
 
@@ -278,5 +278,10 @@ function open<T, R>(
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
   const { onError } = values;
   const complete = { owner, concurrency, capacity, ordered, key, timeout, onError };
-  return new StageController((controller) => new MapStage(controller, fn, complete), owner, values);
+  return new StageController(
+    (controller) => new MapStage(controller, fn, complete),
+    owner,
+    values.signal,
+    discarding(values.onDiscard),
+  );
 }

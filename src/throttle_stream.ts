@@ -293,7 +293,7 @@ function open<T>(options: ThrottleStreamOptions): StageController<T, T, Throttle
   const { interval, edge } = complete(owner, values);
   const make = (controller: StageController<T, T>) =>
     new ThrottleStage<T>(controller, interval, edge);
-  return new StageController(make, owner, values);
+  return new StageController(make, owner, values.signal);
 }
 
 function complete(

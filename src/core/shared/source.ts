@@ -20,7 +20,7 @@ export interface PumpHost<T> {
   /** Returns when there is room for the next one, if there is none. */
   room?(): Promise<void> | undefined;
   /** What was read could not be written. */
-  discard(items: T[], reason: unknown): void;
+  readonly discard?: ((items: T[], reason: unknown) => void) | undefined;
 }
 
 /** Reads a source to its end and writes each item, waiting when told to. */
@@ -44,7 +44,7 @@ export class Pump<T> {
   constructor(owner: string, source: Source<T>, host: PumpHost<T>) {
     this.#owner = owner;
     this.#host = host;
-    const given = Object(source ?? {});
+    const given = Object(source);
     if (typeof given.getReader === "function") {
       this.#reader = given.getReader();
       return;
@@ -53,8 +53,10 @@ export class Pump<T> {
     const iterate = asynchronous ?? given[Symbol.iterator];
     // A string would give its letters.
     if (typeof source === "string" || !iterate) {
-      const rule = "a ReadableStream, an AsyncIterable or an Iterable, and no string";
-      throw new TypeError(`${owner}: source must be ${rule}; got ${show(source)}`);
+      throw new TypeError(
+        `${owner}: source must be a ReadableStream, an AsyncIterable or an Iterable, ` +
+          `and no string; got ${show(source)}`,
+      );
     }
     this.#sync = !asynchronous;
     this.#iterator = iterate.call(source);
@@ -69,11 +71,18 @@ export class Pump<T> {
     });
   }
 
-  /**
-   * Lets go of the source, and waits for it. What comes too late to be waited for goes to `late`: that
-   * of a generator that is at work, and may hang.
-   */
-  async cancel(reason: unknown, late: (error: unknown) => void = () => {}): Promise<void> {
+  /** Lets go of the source, and waits for it, but for a generator that is at work: it may hang. */
+  cancel(reason: unknown): Promise<void> | undefined {
+    const left = this.#leave(reason);
+    if (this.#reader || !this.#reading) return left;
+  }
+
+  /** As `cancel`, when an error has been told already: what the source says to it comes second. */
+  error(reason: unknown): void {
+    markHandled(this.#leave(reason));
+  }
+
+  async #leave(reason: unknown): Promise<void> {
     if (this.#over) return;
     this.#over = true;
     this.#reason = reason;
@@ -86,29 +95,20 @@ export class Pump<T> {
     const reader = this.#reader;
     const left: unknown = reader ? reader.cancel(reason) : this.#iterator!.return?.();
     reader?.releaseLock();
-    if (!reader && this.#reading) Promise.resolve(left).catch(late);
-    else await left;
-  }
-
-  /** As `cancel`, when an error has been told already: what the source says to it comes second. */
-  error(reason: unknown): void {
-    markHandled(this.cancel(reason));
+    await left;
   }
 
   async #read(): Promise<void> {
-    const owner = this.#owner;
-    const host = this.#host;
     try {
       for (let count = 1;; count++) {
         if (this.#over) throw this.#reason;
-        this.#inside = true;
+        this.#inside = this.#reading = true;
         const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
         this.#inside = (read as Step<T> | undefined)?.done === true;
-        this.#reading = isThenable(read);
-        const step = (this.#reading ? await read : read) as Step<T>;
+        const step = (isThenable(read) ? await read : read) as Step<T>;
         this.#reading = false;
-        if (step?.done === undefined && Object(step) !== step) {
-          throw new TypeError(`${owner}: next() must give an object; got ${show(step)}`);
+        if (Object(step) !== step) {
+          throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
         }
         if (step.done) return;
         let item = step.value as T;
@@ -122,13 +122,13 @@ export class Pump<T> {
         }
         try {
           if (this.#over) throw this.#reason;
-          const written = host.write(item);
+          const written = this.#host.write(item);
           if (written) await written;
         } catch (error) {
           this.error(error);
-          host.discard([item], error);
+          this.#host.discard?.([item], error);
         }
-        const room = host.room?.();
+        const room = this.#host.room?.();
         // Where nothing is ever waited for, others have their turn now and then.
         if (room || count % SPELL === 0) await room;
       }

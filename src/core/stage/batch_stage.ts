@@ -36,7 +36,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
     this.duration = linger;
     this.#controller = controller;
-    if (controller.tells) this.#items = [];
+    if (controller.discard) this.#items = [];
     this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
   }
 
@@ -102,7 +102,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     this.#timer.clear();
     const items = this.#items;
     this.#items = undefined;
-    this.#controller.discard(items, reason);
+    if (items) this.#controller.discard!(items, reason);
   }
 
   // For the batch, and for the timer.

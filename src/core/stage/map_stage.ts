@@ -123,7 +123,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     this.#counts.waiting -= items.length;
     this.#counts.discarded += items.length;
     this.#pool.abort(reason);
-    this.#controller.discard(items, reason);
+    this.#controller.discard?.(items, reason);
   }
 
   // For the pool.

@@ -24,11 +24,20 @@ export interface Stage<T> {
   abort(reason: unknown): void;
 }
 
-/** What they all may be given. */
-export interface StageOptions<T> {
-  signal?: AbortSignal | undefined;
-  /** Who is told of items that are given up, and why they are. */
-  onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
+/** Tells of items that are given up, and why they are. */
+export type Discard<T> = (items: T[], reason: unknown) => void;
+
+/** Tells `onDiscard`, if there is one. */
+export function discarding<T>(
+  onDiscard: ((items: T[], reason: unknown) => unknown) | undefined,
+): Discard<T> | undefined {
+  return onDiscard && ((items, reason) => {
+    try {
+      if (items.length > 0) onDiscard(items, reason);
+    } catch (thrown) {
+      reportUncaught(thrown);
+    }
+  });
 }
 
 /**
@@ -36,12 +45,6 @@ export interface StageOptions<T> {
  * demand, and both sides end at once. It is the underlying source of the readable side and the
  * underlying sink of the writable one: `start`, `pull`, `cancel`, `write`, `close` and `abort` are the
  * standard's.
- *
- * - `open`: items are written.
- * - `closing`: the rest goes out, on demand.
- * - `aborting`: the producer aborts, and that is the reason, whatever comes now. The stream says so
- *   when the write in flight is over. Until then nothing goes out, and what runs may end.
- * - `closed`, `errored`: nothing goes in or out.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>>
   implements Abortable, PumpHost<T> {
@@ -49,7 +52,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   readonly type!: never;
   readonly owner: string;
   readonly stage: S;
-  readonly #options: StageOptions<T>;
+  readonly #signal: AbortSignal | undefined;
+  readonly discard: Discard<T> | undefined;
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
   /** Of the readable side. */
@@ -61,7 +65,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Has it read, when the consumer asks for the first time. */
   #read: (() => void) | undefined;
 
-  #state: "open" | "closing" | "aborting" | "closed" | "errored" = "open";
+  /** Nothing more is written: the rest goes out, on demand. */
+  closeRequested = false;
+  /** All has gone out. */
+  #closed = false;
+  /**
+   * It has ended early, or is about to: when the producer aborts, the stream says so only when the write
+   * in flight is over. Nothing more is taken, begun or handed over, whatever comes.
+   */
+  errored = false;
   #storedError: unknown;
   /** What comes after the rest, instead of the end. */
   #failure: { readonly error: unknown } | undefined;
@@ -73,10 +85,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   constructor(
     make: (controller: StageController<T, R>) => S,
     owner: string,
-    options: StageOptions<T>,
+    signal: AbortSignal | undefined,
+    discard?: Discard<T> | undefined,
   ) {
     this.owner = owner;
-    this.#options = options;
+    this.#signal = signal;
+    this.discard = discard;
     this.stage = make(this as never);
   }
 
@@ -108,7 +122,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   start(side: ReadableStreamDefaultController<R> | WritableStreamDefaultController): void {
     if ("enqueue" in side) {
       this.#consumer = side;
-      onAbort(this.#options.signal, this);
+      onAbort(this.#signal, this);
     } else {
       const { signal } = this.#producer = side as SinkController;
       signal.addEventListener("abort", () => this.#onAbort(signal.reason));
@@ -137,48 +151,41 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 
   cancel(reason: unknown): Promise<void> | undefined {
-    const cancelled = this.#pump?.cancel(reason, reportUncaught);
+    const cancelled = this.#pump?.cancel(reason);
     this.error(reason);
     return cancelled;
   }
 
   /** Nothing more comes: the rest goes out, and then the end, or the failure. */
   close(): Promise<void> | undefined {
-    if (this.#state !== "open") return;
-    this.#state = "closing";
+    if (this.errored) return;
+    this.closeRequested = true;
     const closed = this.stage.close();
     this.advance();
     this.#rethrow();
     return closed ? undefined : this.#wait();
   }
 
-  /** The abort itself. The reason of before will not do: where there is none it is an `AbortError`. */
-  abort(reason: unknown): void {
-    this.#state = "open";
-    this.error(reason);
-  }
-
   /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
   #onAbort(reason: unknown): void {
     const { closeRequested } = this;
-    if (closeRequested ? !this.#pending : this.#state !== "open") return;
-    this.#state = "aborting";
-    this.#storedError = reason;
-    this.ready();
+    // All that was written is on its way: the writable side closes just now.
+    if (this.errored || (closeRequested && !this.#pending)) return;
+    this.#refuse(reason);
     // After a close it does not. Not at once: Node 22 does not bear it inside its own abort.
     if (closeRequested) queueMicrotask(() => this.abort(reason));
   }
 
+  /** The end of both sides. Its reason is that of before, but for an abort without one. */
+  abort(reason: unknown): void {
+    offAbort(this.#signal, this);
+    this.#consumer.error(reason);
+    this.#producer.error(reason);
+    // User code from here on: all that it can see is as it will be.
+    this.stage.abort(reason);
+  }
+
   // For the stage.
-
-  get closeRequested(): boolean {
-    return this.#state === "closing";
-  }
-
-  /** It has ended early, or is about to: nothing more is taken or begun. */
-  get errored(): boolean {
-    return this.#state === "errored" || this.#state === "aborting";
-  }
 
   /** Something has changed: the stage hands over what it can. */
   readonly advance = (): void => {
@@ -203,40 +210,25 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     settle?.();
   }
 
-  /** Whether somebody is told of items that are given up. */
-  get tells(): boolean {
-    return !!this.#options.onDiscard;
-  }
-
-  /** Tells of items that are given up. */
-  discard(items: T[] | undefined, reason: unknown): void {
-    const { onDiscard } = this.#options;
-    try {
-      if (items?.length) onDiscard?.(items, reason);
-    } catch (thrown) {
-      reportUncaught(thrown);
-    }
-  }
-
   /** All has been handed over. */
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
-    this.#state = "closed";
-    offAbort(this.#options.signal, this);
+    this.#closed = true;
+    offAbort(this.#signal, this);
     this.#consumer.close();
   }
 
   /** Ends both sides with the very reason. The first one counts. */
   error(reason: unknown): void {
-    if (this.#state !== "open" && !this.closeRequested) return;
-    this.#state = "errored";
+    if (this.errored || this.#closed) return;
+    this.#refuse(reason);
+    this.abort(reason);
+  }
+
+  #refuse(reason: unknown): void {
+    this.errored = true;
     this.#storedError = reason;
-    offAbort(this.#options.signal, this);
     this.ready();
-    this.#consumer.error(reason);
-    this.#producer.error(reason);
-    // User code from here on: all that it can see is as it will be.
-    this.stage.abort(reason);
   }
 
   /** Whether the stage has taken the item: then it is accepted, even if user code has ended the stream. */
