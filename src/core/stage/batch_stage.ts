@@ -37,7 +37,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     this.duration = linger;
     this.#controller = controller;
     if (controller.discard) this.#items = [];
-    this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
+    this.#buffer = new BatchBuffer(collector, this, controller.advance);
   }
 
   get stats(): BatchStats {
@@ -48,9 +48,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
 
   /** What is held is due now. */
   flush(): void {
-    if (this.#buffer.held === 0) return;
-    this.#buffer.makeDue();
-    this.#controller.advance();
+    if (this.#buffer.held > 0) this.#buffer.lingered();
   }
 
   get full(): boolean {
@@ -76,30 +74,28 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     }
     this.#accepted++;
     this.#items?.push(item);
-    if (buffer.full) {
-      buffer.makeDue();
-      controller.advance();
-    }
+    if (buffer.full) buffer.lingered();
     return true;
   }
 
   pull(): void {
     if (this.#taking) return;
-    const { pullRequested, closeRequested } = this.#controller;
+    const controller = this.#controller;
     if (this.#buffer.held > 0) {
-      if (pullRequested && this.#buffer.due) this.#handOver();
-    } else if (closeRequested) this.#finish();
+      if (controller.pullRequested && this.#buffer.due) this.#handOver();
+    } else if (controller.closeRequested) controller.finish();
   }
 
   close(): boolean {
     this.#buffer.makeDue();
+    this.#timer.clear();
     return true;
   }
 
   abort(reason: unknown): void {
     this.#buffer.end();
-    this.#discarded = this.#accepted - this.#done;
     this.#timer.clear();
+    this.#discarded = this.#accepted - this.#done;
     const items = this.#items;
     this.#items = undefined;
     if (items) this.#controller.discard!(items, reason);
@@ -122,7 +118,6 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   }
 
   onDeadline(): void {
-    this.deadline = Infinity;
     this.#buffer.lingered();
   }
 
@@ -145,12 +140,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     this.#done += held;
     this.#items &&= [];
     if (!empty) controller.enqueue(batch as B);
-    if (controller.closeRequested) this.#finish();
+    if (controller.closeRequested) controller.finish();
     else controller.ready();
-  }
-
-  #finish(): void {
-    this.#timer.clear();
-    this.#controller.finish();
   }
 }

@@ -107,13 +107,9 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Makes a readable side of what comes of a source; it is read on demand only. */
   from(source: Source<T>): ReadableStream<R> {
     const pump = this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
-    const end = (): unknown => this.close();
     // What was read before the source failed goes out before its error.
-    const fail = (error: unknown): unknown => {
-      this.#failure = { error };
-      return this.close();
-    };
-    this.#read = () => markHandled(pump.run().then(end, fail));
+    this.#read = () =>
+      markHandled(pump.run().then(() => this.close(), (error) => this.close({ error })));
     return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
   }
 
@@ -157,9 +153,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 
   /** Nothing more comes: the rest goes out, and then the end, or the failure. */
-  close(): Promise<void> | undefined {
+  close(failure?: { readonly error: unknown }): Promise<void> | undefined {
     if (this.errored) return;
     this.closeRequested = true;
+    this.#failure = failure;
     const closed = this.stage.close();
     this.advance();
     this.#rethrow();
