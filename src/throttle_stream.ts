@@ -19,7 +19,12 @@ import {
 import type { Source } from "./core/shared/source.ts";
 import { StageController, TransformBase } from "./core/stage/stage.ts";
 import { ThrottleStage } from "./core/stage/throttle_stage.ts";
-import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/stage/throttler.ts";
+import {
+  type ThrottleEdge,
+  Throttler,
+  type ThrottleRule,
+  type ThrottleStats,
+} from "./core/stage/throttler.ts";
 
 export type { Source, ThrottleEdge, ThrottleStats };
 
@@ -123,31 +128,20 @@ export function throttle<A extends unknown[]>(
 ): Throttled<A> {
   const owner = "throttle";
   check(owner, "fn", fn, FUNCTION);
-  const { interval, edge } = complete(owner, readOptions<ThrottleOptions>(owner, options, OPTIONS));
-  let accepted = 0;
-  let done = 0;
-  let discarded = 0;
-  const throttler = new Throttler<A>(interval, edge, (args) => {
-    done++;
+  const values = readOptions<ThrottleOptions>(owner, options, OPTIONS);
+  const throttler = new Throttler<A>(complete(owner, values), (args) => {
+    throttler.done++;
     fn(...args);
   });
-  const throttled = (...args: A): boolean => {
-    accepted++;
-    return throttler.trigger(args);
-  };
+  const throttled = (...args: A): boolean => throttler.trigger(args);
   return Object.defineProperty(
     Object.assign(throttled, {
-      cancel: () => void (discarded += throttler.cancel()),
+      cancel: () => throttler.cancel(),
       flush: () => throttler.flush(),
       [Symbol.dispose]: () => throttler.flush(),
     }),
     "stats",
-    {
-      get: (): ThrottleStats => {
-        const { waiting, dropped } = throttler;
-        return { accepted, waiting, done, dropped, discarded };
-      },
-    },
+    { get: () => throttler.stats },
   ) as unknown as Throttled<A>;
 }
 
@@ -290,15 +284,12 @@ function open<T>(options: ThrottleStreamOptions): StageController<T, T, Throttle
   const rules = { ...OPTIONS, signal: SIGNAL, name: NAME };
   const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
   const owner = titleOf("ThrottleStream", values.name);
-  const { interval, edge } = complete(owner, values);
-  const make = (controller: StageController<T, T>) =>
-    new ThrottleStage<T>(controller, interval, edge);
+  const rule = complete(owner, values);
+  const make = (controller: StageController<T, T>) => new ThrottleStage<T>(controller, rule);
   return new StageController(make, owner, values.signal);
 }
 
-function complete(
-  owner: string,
-  { interval, edge = "leading" }: Partial<ThrottleOptions>,
-): { interval: number; edge: ThrottleEdge } {
-  return { interval: check(owner, "interval", interval!, DURATION), edge };
+function complete(owner: string, values: Partial<ThrottleOptions>): ThrottleRule {
+  check(owner, "interval", values.interval!, DURATION);
+  return values as ThrottleRule;
 }
