@@ -19,7 +19,7 @@ import {
   SIGNAL,
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
-import { MapStage, type MapStats } from "./core/stage/map_stage.ts";
+import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export type { HandlerContext, MapStats, Source };
@@ -272,12 +272,12 @@ function open<T, R>(
   check("MapStream", "fn", fn, FUNCTION);
   const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
   const owner = titleOf("MapStream", values.name);
-  const { concurrency = 1, capacity = concurrency, key, ordered = !key, timeout = Infinity } =
-    values;
+  const { concurrency = 1, capacity = concurrency } = values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
-  const { onError } = values;
-  const complete = { owner, concurrency, capacity, ordered, key, timeout, onError };
+  const defaults = { owner, concurrency, capacity, ordered: !values.key, timeout: Infinity };
+  // Nothing there is undefined.
+  const complete = { ...defaults, ...values } as MapOptions<T>;
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     owner,

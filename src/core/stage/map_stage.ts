@@ -28,8 +28,8 @@ export interface MapOptions<T> {
   capacity: number;
   timeout: number;
   ordered: boolean;
-  key: ((item: T) => unknown) | undefined;
-  onError: ((error: unknown, item: T) => unknown) | undefined;
+  key?: ((item: T) => unknown) | undefined;
+  onError?: ((error: unknown, item: T) => unknown) | undefined;
 }
 
 /** A place in the order of results. Not the call itself, which may stand in the pool's queue as well. */
@@ -108,7 +108,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
       if (!next.failed) controller.enqueue(next.value as R);
       if (!controller.closeRequested) controller.ready();
     }
-    if (controller.closeRequested && this.#open === 0) controller.finish();
+    if (!controller.closeRequested) return;
+    if (this.#settled) controller.ready();
+    if (this.#open === 0) controller.finish();
   }
 
   /** When every call has settled, so that a late failure still reaches the writer. */
@@ -151,11 +153,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     result.settled = true;
     // In the order of settlement nothing stands before one that has no value.
     if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
-    if (this.#settled && this.#controller.closeRequested) this.#controller.ready();
   }
 
   onIdle(): void {
-    if (!this.#controller.errored) this.#controller.advance();
+    this.#controller.advance();
   }
 
   get #settled(): boolean {
