@@ -38,7 +38,6 @@ export class Pump<T> {
   #inside = false;
   /** It has been asked for an item, and has not given one yet. */
   #reading = false;
-  #stop: ((reason: unknown) => void) | undefined;
 
   /** Throws a `TypeError` if the source is none, or is locked. */
   constructor(owner: string, source: Source<T>, host: PumpHost<T>) {
@@ -62,43 +61,11 @@ export class Pump<T> {
     this.#iterator = iterate.call(source);
   }
 
-  /** Call it once. Resolves when all was written; rejects with the error of the source, of `write` or of `cancel`. */
-  run(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // A read may never come back.
-      this.#stop = reject;
-      this.#read().then(resolve, reject);
-    });
-  }
-
-  /** Lets go of the source, and waits for it, but for a generator that is at work: it may hang. */
-  cancel(reason: unknown): Promise<void> | undefined {
-    const left = this.#leave(reason);
-    if (this.#reader || !this.#reading) return left;
-  }
-
-  /** As `cancel`, when an error has been told already: what the source says to it comes second. */
-  error(reason: unknown): void {
-    markHandled(this.#leave(reason));
-  }
-
-  async #leave(reason: unknown): Promise<void> {
-    if (this.#over) return;
-    this.#over = true;
-    this.#reason = reason;
-    this.#stop?.(reason);
-    // A generator cannot be left from within: it has to come back first.
-    if (this.#inside) {
-      await undefined;
-      if (this.#inside) return;
-    }
-    const reader = this.#reader;
-    const left: unknown = reader ? reader.cancel(reason) : this.#iterator!.return?.();
-    reader?.releaseLock();
-    await left;
-  }
-
-  async #read(): Promise<void> {
+  /**
+   * Call it once. Resolves when all was written; rejects with the error of the source, or that with which
+   * it was left. A read may never come back.
+   */
+  async run(): Promise<void> {
     try {
       for (let count = 1;; count++) {
         if (this.#over) throw this.#reason;
@@ -136,5 +103,31 @@ export class Pump<T> {
       this.#over = true;
       this.#reader?.releaseLock();
     }
+  }
+
+  /** Lets go of the source, and waits for it, but for a generator that is at work: it may hang. */
+  cancel(reason: unknown): Promise<void> | undefined {
+    const left = this.#leave(reason);
+    if (this.#reader || !this.#reading) return left;
+  }
+
+  /** As `cancel`, when an error has been told already: what the source says to it comes second. */
+  error(reason: unknown): void {
+    markHandled(this.#leave(reason));
+  }
+
+  async #leave(reason: unknown): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#reason = reason;
+    // A generator cannot be left from within: it has to come back first.
+    if (this.#inside) {
+      await undefined;
+      if (this.#inside) return;
+    }
+    const reader = this.#reader;
+    const left: unknown = reader ? reader.cancel(reason) : this.#iterator!.return?.();
+    reader?.releaseLock();
+    await left;
   }
 }

@@ -50,8 +50,8 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   /** Those who wait for room, in the order in which they came: nobody overtakes. */
   readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
-  /** The `consume` calls that are under way. */
-  readonly #pumps = new Set<Pump<T>>();
+  /** Stop the `consume` calls that are under way. */
+  readonly #pumps = new Set<(reason: unknown) => void>();
   /** Stop the clock of each `onError` that is at it. */
   readonly #clocks = new Set<() => void>();
 
@@ -134,13 +134,19 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
         this.#discard(items, reason);
       },
     });
-    this.#pumps.add(pump);
+    const stopped = new Deferred<never>();
+    const stop = (reason: unknown): void => {
+      pump.error(reason);
+      stopped.reject(reason);
+    };
+    this.#pumps.add(stop);
     // To open a source is user code, too: the sink may be at its end by now.
-    if (this.#state !== "open") pump.error(this.#refusal());
+    if (this.#state !== "open") stop(this.#refusal());
     try {
-      await pump.run();
+      // A read may never come back.
+      await Promise.race([stopped.promise, pump.run()]);
     } finally {
-      this.#pumps.delete(pump);
+      this.#pumps.delete(stop);
       // However it ends, its items come first; only a failure of the sink does not wait for them.
       await this.flush(own);
     }
@@ -449,7 +455,7 @@ export class WorkQueue<T, P> implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>
   }
 
   #stopPumps(reason: unknown): void {
-    for (const pump of this.#pumps) pump.error(reason);
+    for (const stop of this.#pumps) stop(reason);
   }
 
   #checkOpen(): void {
