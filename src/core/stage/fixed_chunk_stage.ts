@@ -67,7 +67,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 
   abort(): void {
-    this.#discarded = this.#filled;
+    this.#discarded += this.#filled;
     this.#filled = 0;
     this.#piece = this.#rest = undefined;
   }

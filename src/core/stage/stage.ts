@@ -125,16 +125,14 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     }
   }
 
-  /** Takes the item now, or returns when it will have been taken. Throws where it cannot be. */
+  /** Takes the item now, or returns when it will have been taken, or cannot be. */
   write(item: T): Promise<void> | undefined {
-    if (this.#take(item, false)) return;
-    this.#rethrow();
-    return this.#wait(() => this.#take(item, true));
+    if (!this.#take(item, false)) return this.#wait(() => this.#take(item, true));
   }
 
   /** Settles when there is room, if there is none. */
   room(): Promise<void> | undefined {
-    return this.stage.full && !this.errored ? this.#wait() : undefined;
+    if (this.stage.full) return this.#wait();
   }
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
@@ -159,8 +157,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.#failure = failure;
     const closed = this.stage.close();
     this.advance();
-    this.#rethrow();
-    return closed ? undefined : this.#wait();
+    if (!closed || this.errored) return this.#wait();
   }
 
   /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
@@ -175,6 +172,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
 
   /** The end of both sides. Its reason is that of before, but for an abort without one. */
   abort(reason: unknown): void {
+    this.#refuse(reason);
     offAbort(this.#signal, this);
     this.#consumer.error(reason);
     this.#producer.error(reason);
@@ -217,11 +215,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
 
   /** Ends both sides with the very reason. The first one counts. */
   error(reason: unknown): void {
-    if (this.errored || this.#closed) return;
-    this.#refuse(reason);
-    this.abort(reason);
+    if (!this.errored && !this.#closed) this.abort(reason);
   }
 
+  /** From here on nothing is taken: what is pending is told. */
   #refuse(reason: unknown): void {
     this.errored = true;
     this.#storedError = reason;
@@ -238,14 +235,11 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     }
   }
 
-  #rethrow(): void {
-    if (this.errored) throw this.#storedError;
-  }
-
-  /** Settles when `ready` is called, or at an end that comes before. */
+  /** Settles when `ready` is called; rejects at an end that comes before, or has come. */
   #wait(retry: () => boolean = () => true): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending = () => !this.errored && retry() ? resolve() : reject(this.#storedError);
+      if (this.errored) this.ready();
     });
   }
 }
