@@ -62,8 +62,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   #producer!: Abortable;
   /** Of `from`. */
   #pump: Pump<T> | undefined;
-  /** Has it read, when the consumer asks for the first time. */
-  #read: (() => void) | undefined;
+  #begun = false;
 
   /** Nothing more is written: the rest goes out, on demand. */
   closeRequested = false;
@@ -106,10 +105,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
 
   /** Makes a readable side of what comes of a source; it is read on demand only. */
   from(source: Source<T>): ReadableStream<R> {
-    const pump = this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
-    // What was read before the source failed goes out before its error.
-    this.#read = () =>
-      markHandled(pump.run().then(() => this.close(), (error) => this.close({ error })));
+    this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
     return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
   }
 
@@ -139,9 +135,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   pull(): void {
     this.pullRequested = true;
     queueMicrotask(this.advance);
-    const read = this.#read;
-    this.#read = undefined;
-    read?.();
+    if (!this.#pump || this.#begun) return;
+    this.#begun = true;
+    // What was read before the source failed goes out before its error.
+    markHandled(this.#pump.run().then(() => this.close(), (error) => this.close({ error })));
   }
 
   cancel(reason: unknown): Promise<void> | undefined {
