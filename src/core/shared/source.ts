@@ -67,8 +67,7 @@ export class Pump<T> {
    */
   async run(): Promise<void> {
     try {
-      for (let count = 1;; count++) {
-        if (this.#over) throw this.#reason;
+      for (let count = 1; !this.#over; count++) {
         this.#inside = this.#reading = true;
         const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
         this.#inside = (read as Step<T> | undefined)?.done === true;
@@ -99,6 +98,7 @@ export class Pump<T> {
         // Where nothing is ever waited for, others have their turn now and then.
         if (room || count % SPELL === 0) await room;
       }
+      throw this.#reason;
     } finally {
       this.#over = true;
       this.#reader?.releaseLock();
