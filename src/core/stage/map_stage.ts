@@ -28,8 +28,8 @@ export interface MapOptions<T> {
   capacity: number;
   timeout: number;
   ordered: boolean;
-  key: ((item: T) => unknown) | undefined;
-  onError: ((error: unknown, item: T) => unknown) | undefined;
+  key?: ((item: T) => unknown) | undefined;
+  onError?: ((error: unknown, item: T) => unknown) | undefined;
 }
 
 /** A place in the order of results. Not the call itself, which may stand in the pool's queue as well. */
@@ -59,6 +59,8 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
   readonly #counts = { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 };
+  /** Those whose turn came while the stream was aborting. */
+  readonly #unstarted: MapCall<T, R>[] = [];
   /** Of the item that is being written. */
   #key: unknown;
 
@@ -81,9 +83,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     return this.#open >= this.#options.capacity;
   }
 
-  write(item: T): boolean {
+  write(item: T, again: boolean): boolean {
     const { key, ordered } = this.#options;
-    if (!this.#controller.pendingWrite) this.#key = key?.(item);
+    if (!again) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
     const result: Result<R> = { next: undefined, settled: false, failed: false, value: undefined };
     this.#pool.add({ next: undefined, key: this.#key, item, result });
@@ -106,7 +108,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
       if (!next.failed) controller.enqueue(next.value as R);
       if (!controller.closeRequested) controller.ready();
     }
-    if (controller.closeRequested && this.#open === 0) controller.finish();
+    if (!controller.closeRequested) return;
+    if (this.#settled) controller.ready();
+    if (this.#open === 0) controller.finish();
   }
 
   /** When every call has settled, so that a late failure still reaches the writer. */
@@ -117,11 +121,11 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   abort(reason: unknown): void {
     this.#key = undefined;
     this.#results.removeAll();
-    const items = this.#pool.stop().map(({ item }) => item);
+    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ item }) => item);
     this.#counts.waiting -= items.length;
     this.#counts.discarded += items.length;
     this.#pool.abort(reason);
-    this.#controller.discard(items, reason);
+    this.#controller.discard?.(items, reason);
   }
 
   // For the pool.
@@ -134,6 +138,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    if (this.#controller.errored) this.#unstarted.push(...this.#pool.stop());
     const { result } = call;
     result.failed = failed;
     if (!failed) result.value = outcome as R;
@@ -148,11 +153,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     result.settled = true;
     // In the order of settlement nothing stands before one that has no value.
     if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
-    if (this.#settled && this.#controller.closeRequested) this.#controller.ready();
   }
 
   onIdle(): void {
-    if (!this.#controller.errored) this.#controller.advance();
+    this.#controller.advance();
   }
 
   get #settled(): boolean {

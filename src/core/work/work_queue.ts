@@ -3,7 +3,7 @@ import { FifoQueue } from "../shared/fifo_queue.ts";
 import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { hasStack } from "../shared/stack.ts";
-import { openSource, Pump, type Source } from "../shared/source.ts";
+import { Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
@@ -49,7 +49,7 @@ export class WorkQueue<T, P>
   readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
   /** The `consume` calls that are under way. */
-  readonly #consumers = new Set<{ readonly pump: Pump<T>; readonly own: Group }>();
+  readonly #consumers = new Set<Consumer>();
   readonly #failures: Failures<T, P>;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
@@ -155,24 +155,30 @@ export class WorkQueue<T, P>
 
   async consume(source: Source<T>): Promise<void> {
     this.check(false);
-    const reader = openSource(`${this.#options.owner}.consume`, source);
     const own = new Group();
-    const pump = new Pump(
-      reader,
-      (item) => this.push(item, false, undefined, own) || undefined,
-      (item, reason) => {
+    const pump = new Pump(`${this.#options.owner}.consume`, source, {
+      write: (item) => this.push(item, false, undefined, own) || undefined,
+      discard: (items, reason) => {
         // Or a hook has thrown, which this call is told.
         if (this.#state === "open") return;
         this.counts.lose();
-        this.#discard([item], reason);
+        this.#discard(items, reason);
       },
-    );
-    const consumer = { pump, own };
+    });
+    const stopped = new Deferred<never>();
+    const stop = (reason: unknown): void => {
+      pump.error(reason);
+      stopped.reject(reason);
+    };
+    const consumer = { own, stop };
     this.#consumers.add(consumer);
     // To open a source is user code, too: the sink may be at its end by now.
-    if (this.#state !== "open") pump.error(this.#refusal());
-    // However it ends, its items come first; only a failure of the sink does not wait for them.
-    await pump.run().finally(() => this.flush(own)).finally(() => this.#consumers.delete(consumer));
+    if (this.#state !== "open") stop(this.#refusal());
+    // A read may never come back. However it ends, its items come first; only a failure of the sink does
+    // not wait for them.
+    await Promise.race([stopped.promise, pump.run()])
+      .finally(() => this.flush(own))
+      .finally(() => this.#consumers.delete(consumer));
   }
 
   // Ways out.
@@ -396,7 +402,7 @@ export class WorkQueue<T, P>
   }
 
   #stopPumps(reason: unknown): void {
-    for (const { pump } of this.#consumers) pump.error(reason);
+    for (const { stop } of this.#consumers) stop(reason);
   }
 
   #refusal(): unknown {
@@ -404,6 +410,12 @@ export class WorkQueue<T, P>
     if (this.failure) return this.failure.error;
     return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
   }
+}
+
+/** A `consume` call that is under way: what it has brought in, and how it is stopped. */
+interface Consumer {
+  readonly own: Group;
+  readonly stop: (reason: unknown) => void;
 }
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
