@@ -15,6 +15,7 @@ import {
   FUNCTION,
   LIMIT,
   NAME,
+  OVERRUN,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
@@ -31,6 +32,7 @@ const OPTIONS = {
   ordered: FLAG,
   key: FUNCTION,
   timeout: DURATION,
+  overrun: OVERRUN,
   onError: FUNCTION,
   onDiscard: FUNCTION,
   signal: SIGNAL,
@@ -77,6 +79,13 @@ export interface MapStreamOptions<T> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
+  /**
+   * Whether the place of a call whose time is up is free then (`"release"`), or only when it has settled
+   * (`"hold"`), so that `concurrency` and the order of a key are true of the world outside, too.
+   *
+   * @default {"release"}
+   */
+  overrun?: "release" | "hold" | undefined;
   /**
    * Called with the error and the item of each call that fails: the stream skips the item and goes
    * on. If it returns a promise, the slot of the call is free when that has settled. What it throws
@@ -273,12 +282,18 @@ function open<T, R>(
   check("MapStream", "fn", fn, FUNCTION);
   const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
   const owner = titleOf("MapStream", values.name);
-  const { concurrency = 1, capacity = concurrency, key, ordered = !key, timeout = Infinity } =
-    values;
+  const {
+    concurrency = 1,
+    capacity = concurrency,
+    key,
+    ordered = !key,
+    timeout = Infinity,
+    overrun = "release",
+  } = values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
   const { onError, onDiscard, signal } = values;
-  const complete = { owner, concurrency, capacity, ordered, key, timeout, onError };
+  const complete = { owner, concurrency, capacity, ordered, key, timeout, overrun, onError };
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     signal,

@@ -7,7 +7,7 @@
 import type { HandlerContext } from "./core/shared/call_context.ts";
 import { describe } from "./core/shared/describe.ts";
 import { after } from "./core/shared/late.ts";
-import { check, DURATION, readSignal } from "./core/shared/options.ts";
+import { check, COUNT, DURATION, readSignal } from "./core/shared/options.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import { offAbort, onAbort } from "./core/shared/signals.ts";
 import type { Source } from "./core/shared/source.ts";
@@ -23,7 +23,9 @@ const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => 
 /** Options that every sink has. */
 export interface SinkOptions<T> {
   /**
-   * The most handlers that run at once: an integer of at least 1.
+   * The most handlers that run at once: an integer of at least 0. With 0 nothing starts until
+   * {@linkcode Sink.concurrency} is raised. A handler whose `timeout` is over counts no more, unless
+   * `overrun` is `"hold"`.
    *
    * @default {1}
    */
@@ -44,6 +46,16 @@ export interface SinkOptions<T> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
+  /**
+   * What becomes of the slot, and the key, of a handler that runs on after its `timeout`: with
+   * `"release"` they are free at once, with `"hold"` when the handler has really settled, so that the
+   * bound and the order of a key are true of the world outside, too: of the connections that are open.
+   * Either way the item has failed at the timeout, and is told and counted then; `close` does not wait
+   * for the handler, `idle` does with `"hold"`, and `stats.overrunning` shows it.
+   *
+   * @default {"release"}
+   */
+  overrun?: "release" | "hold" | undefined;
   /**
    * Is given the accepted items that an abort or a failure of the sink found waiting, with its reason:
    * in order, and in an `Aggregator` with a `key` in the order of each key.
@@ -107,13 +119,45 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * const fanout = new Fanout((word: string) => word.length);
    * fanout.tryPush("weir");
-   * assertEquals(fanout.stats, {
-   *   accepted: 1, waiting: 0, running: 0, done: 1, failed: 0, discarded: 0,
-   * });
+   * const { accepted, waiting, running, done, failed, discarded } = fanout.stats;
+   * assertEquals([accepted, done], [1, 1]);
+   * assertEquals(accepted, waiting + running + done + failed + discarded);
    * ```
    */
   get stats(): SinkStats {
     return this.#queue.stats;
+  }
+
+  /**
+   * The most handlers that run at once. It may be changed at any time: a higher one starts what waits
+   * at once, a lower one lets what runs go on. **0 pauses**: nothing more starts, what runs goes on, and
+   * items are accepted while there is room. `close()` waits until it is raised, for as long as its
+   * `timeout` allows.
+   *
+   * @throws {TypeError} If it is set to what is no number.
+   * @throws {RangeError} If it is set to what is no integer of at least 0.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sent: string[] = [];
+   * const mails = new Fanout((to: string) => void sent.push(to), { concurrency: 0 });
+   * mails.tryPush("ada@example.org");
+   * assertEquals(sent, []);
+   * mails.concurrency = 8;
+   * assertEquals(sent, ["ada@example.org"]);
+   * ```
+   */
+  get concurrency(): number {
+    return this.#queue.pool.concurrency;
+  }
+
+  set concurrency(value: number) {
+    const queue = this.#queue;
+    queue.pool.concurrency = check(queue.owner, "concurrency", value, COUNT);
+    queue.proceed();
   }
 
   /**
@@ -195,6 +239,41 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Gives the sink an item, now or never, and waits for the handler's result. Load shedding in one
+   * line.
+   *
+   * @param item The item.
+   * @returns Nothing when the sink is full. Else resolves and rejects as {@linkcode Sink.submit} does:
+   * after `close()` with a `TypeError`.
+   *
+   * @example A server that says no at once when it has too much to do
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pages = new Fanout((path: string) => Promise.resolve(`<h1>${path}</h1>`), {
+   *   concurrency: 1,
+   *   capacity: 0,
+   * });
+   * const serve = async (path: string) => {
+   *   const page = pages.trySubmit(path);
+   *   return page ? new Response(await page) : new Response("Busy", { status: 503 });
+   * };
+   * const responses = await Promise.all(["/", "/about"].map(serve));
+   * assertEquals(responses.map(({ status }) => status), [200, 503]);
+   * ```
+   */
+  trySubmit(item: T): Promise<R> | undefined {
+    const result = new Deferred<unknown>();
+    try {
+      if (this.#queue.push(item, true, result) === false) return;
+    } catch (error) {
+      result.reject(error);
+    }
+    return result.promise as Promise<R>;
   }
 
   /**

@@ -58,6 +58,11 @@ const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
 /** What each kind of option must be, and the values that are wrong. */
 const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
   "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
+  "limit or 0": {
+    rule: "an integer of at least 0",
+    types: notNumbers,
+    ranges: [...never.filter((value) => value !== 0), Infinity],
+  },
   "limit or Infinity": { rule: `${LIMIT}, or Infinity`, types: notNumbers, ranges: never },
   "weight": { rule: "more than 0", types: notNumbers, ranges: [-1, -Infinity, 0, NaN] },
   "limit, 0 or Infinity": {
@@ -70,6 +75,11 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
   "function": { rule: "a function", types: notFunctions, ranges: [] },
   "flag": { rule: "a boolean", types: notFlags, ranges: [] },
   "word": { rule: '"alone" or "error"', types: notStrings, ranges: ["", "Alone", LONG] },
+  "overrun": {
+    rule: '"release" or "hold"',
+    types: notStrings,
+    ranges: ["", "Hold", LONG],
+  },
   "edge": {
     rule: '"leading" or "trailing" or "both"',
     types: notStrings,
@@ -126,6 +136,8 @@ for (const front of fronts) {
     withClock(async (clock) => {
       const edges: Record<Kind, unknown[]> = {
         "limit": [1, Number.MAX_SAFE_INTEGER],
+        "limit or 0": [0, -0, 1, Number.MAX_SAFE_INTEGER],
+        "overrun": ["release", "hold"],
         "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
         "weight": [Number.MIN_VALUE, 0.1, 1.5, Number.MAX_VALUE, Infinity],
         "limit, 0 or Infinity": [0, -0, 1, Number.MAX_SAFE_INTEGER, Infinity],

@@ -42,10 +42,15 @@ export interface Accounts {
   readonly done: number;
   readonly failed: number;
   readonly discarded: number;
+  readonly refused: number;
+  readonly blocked: number;
+  readonly overrunning: number;
 }
 
 /** Check that no item is lost or counted twice. */
-export function assertConserved({ stats }: { readonly stats: Accounts }): void {
+export function assertConserved(
+  { stats }: { readonly stats: Omit<Accounts, "refused" | "blocked"> },
+): void {
   const { accepted, waiting, running, done, failed, discarded } = stats;
   assertEquals(waiting + running + done + failed + discarded, accepted, JSON.stringify(stats));
 }
@@ -63,7 +68,11 @@ export function heard<S extends { readonly closed: Promise<void> }>(sink: S): S 
   return sink;
 }
 
-/** All six counts; those not named are 0. */
+/** All counts; those not named are 0. */
 export function counts(some: Partial<Accounts>): Accounts {
-  return { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, ...some };
+  return {
+    ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 },
+    ...{ refused: 0, blocked: 0, overrunning: 0 },
+    ...some,
+  };
 }

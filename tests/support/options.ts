@@ -16,6 +16,8 @@ import { batch, type Transform, transforms, variants } from "./transforms.ts";
 /** What an option takes. */
 export type Kind =
   | "limit"
+  | "limit or 0"
+  | "overrun"
   | "limit or Infinity"
   | "weight"
   | "limit, 0 or Infinity"
@@ -51,10 +53,11 @@ export interface Front {
 }
 
 const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
-  concurrency: { kind: "limit" },
+  concurrency: { kind: "limit or 0" },
   capacity: { kind: "limit, 0 or Infinity" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
+  overrun: { kind: "overrun" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   snapshot: { kind: "function" },

@@ -117,6 +117,7 @@ const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   ordered: { kind: "flag" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
+  overrun: { kind: "overrun" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   signal: { kind: "signal" },

@@ -28,7 +28,14 @@ export const LIMIT_OR_NONE: Rule = [
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
-/** The same, or none. */
+/** How many, or none. */
+export const COUNT: Rule = [
+  "number",
+  "be an integer of at least 0",
+  (value: number) => value === 0 || isLimit(value),
+];
+
+/** The same, where another bound may hold. */
 export const LIMIT_OR_ZERO: Rule = [
   "number",
   "be an integer of at least 0, or Infinity",
@@ -47,6 +54,13 @@ export const LINGER: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds, or Infinity`,
   (value: number) => value === 0 || isDuration(value),
+];
+
+/** Whether a slot is free at a timeout. */
+export const OVERRUN: Rule = [
+  "string",
+  'be "release" or "hold"',
+  (value: string) => value === "release" || value === "hold",
 ];
 
 /** Anything that is called later. */

@@ -19,6 +19,8 @@ export interface MapStats {
   readonly failed: number;
   /** Given up before the call started. */
   readonly discarded: number;
+  /** Calls that run on now after their `timeout`. Their items have failed, and are counted there. */
+  readonly overrunning: number;
 }
 
 /** How a {@linkcode MapStage} works. Checked already. */
@@ -27,6 +29,7 @@ export interface MapOptions<T> {
   concurrency: number;
   capacity: number;
   timeout: number;
+  overrun: "release" | "hold";
   ordered: boolean;
   key: ((item: T) => unknown) | undefined;
   onError: ((error: unknown, item: T) => unknown) | undefined;
@@ -58,7 +61,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   /** In the order in which they are handed over: that of the items, or that of the results. */
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
-  readonly #counts = { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 };
+  readonly #counts = {
+    ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, overrunning: 0 },
+  };
   /** Of the item that is being written. */
   #key: unknown;
 
@@ -149,6 +154,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     // In the order of settlement nothing stands before one that has no value.
     if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
     if (this.#settled && this.#controller.closeRequested) this.#controller.ready();
+  }
+
+  onOverrun(by: 1 | -1): void {
+    this.#counts.overrunning += by;
   }
 
   onIdle(): void {

@@ -14,6 +14,12 @@ export interface SinkStats {
   readonly failed: number;
   /** Given up: before the handler started, or by a handler that ended as an abort had told it to. */
   readonly discarded: number;
+  /** Calls of `tryPush` and `trySubmit` that found no room, so far. */
+  readonly refused: number;
+  /** Items that wait for room now. They are not accepted yet. */
+  readonly blocked: number;
+  /** Handlers that run on now after their `timeout`. Their items have failed, and are counted there. */
+  readonly overrunning: number;
 }
 
 /** Items that are waited for together: those of a `consume()`, or all up to a `flush()`. */
@@ -54,6 +60,9 @@ export class Counts implements SinkStats {
   done = 0;
   failed = 0;
   discarded = 0;
+  refused = 0;
+  blocked = 0;
+  overrunning = 0;
   /** Batches that were handed to the handler. Not there if there are none. */
   declare batches?: number;
 
@@ -63,6 +72,12 @@ export class Counts implements SinkStats {
   /** Items that wait for room, are waiting or run. */
   #unsettled = 0;
   #idle: Deferred<void> | undefined;
+  /** Whether what runs on after its time was up keeps its slot. */
+  readonly #hold: boolean;
+
+  constructor(hold: boolean) {
+    this.#hold = hold;
+  }
 
   /** How many flushes there were. */
   get epoch(): number {
@@ -133,12 +148,23 @@ export class Counts implements SinkStats {
     this.#checkIdle();
   }
 
+  /** One handler more, or less, runs on after its time was up. */
+  overrun(by: 1 | -1): void {
+    this.overrunning += by;
+    this.#checkIdle();
+  }
+
+  /** Whether no slot is taken, either. */
+  get #rests(): boolean {
+    return this.idle && !(this.#hold && this.overrunning);
+  }
+
   get idle(): boolean {
     return this.waiting === 0 && this.running === 0;
   }
 
   whenIdle(): Promise<void> {
-    return this.idle ? resolved() : (this.#idle ??= new Deferred()).promise;
+    return this.#rests ? resolved() : (this.#idle ??= new Deferred()).promise;
   }
 
   /** Resolves when all of `own` has settled, or else all that has come so far. */
@@ -162,7 +188,7 @@ export class Counts implements SinkStats {
   }
 
   #checkIdle(): void {
-    if (this.#idle && this.idle) {
+    if (this.#idle && this.#rests) {
       this.#idle.resolve();
       this.#idle = undefined;
     }

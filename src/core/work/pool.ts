@@ -17,8 +17,10 @@ export interface PoolHost<J> {
   unwrap?(job: J | undefined, outcome: unknown): unknown;
   /** The handler is over; its slot is kept until the promise, if there is one, settles. */
   onSettle(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
-  /** The slot is free again. */
+  /** All that comes of the job is over, and so is its slot, unless it is held. */
   onRelease(job: J): void;
+  /** One handler more, or less, runs on after its time was up. */
+  onOverrun(by: 1 | -1): void;
   /** As many jobs run as can: whoever waits for room may come in. */
   onIdle(): void;
 }
@@ -28,6 +30,8 @@ export interface PoolOptions {
   readonly owner: string;
   readonly concurrency: number;
   readonly timeout: number;
+  /** `"hold"`: a slot, and a key, are not free before the handler has settled. */
+  readonly overrun: "release" | "hold";
   /** Whether there are keys. */
   readonly key?: unknown;
 }
@@ -35,7 +39,9 @@ export interface PoolOptions {
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
 export class Pool<J extends Keyed> {
   readonly #host: PoolHost<J>;
-  readonly #concurrency: number;
+  /** The most that run. What runs beyond a lower one goes on. */
+  concurrency: number;
+  readonly #hold: boolean;
   readonly #keyed: KeyedQueue<J> | undefined;
   readonly #queue: FifoQueue<J> | KeyedQueue<J>;
   #timeouts: TimeoutQueue<Worker<J>> | undefined;
@@ -48,18 +54,20 @@ export class Pool<J extends Keyed> {
 
   constructor(
     host: PoolHost<J>,
-    { owner, concurrency, timeout, key }: PoolOptions,
+    { owner, concurrency, timeout, overrun, key }: PoolOptions,
   ) {
     this.#host = host;
-    this.#concurrency = concurrency;
+    this.concurrency = concurrency;
+    this.#hold = overrun === "hold";
     if (key) this.#keyed = new KeyedQueue();
     this.#queue = this.#keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
     this.#timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
       // Its handler may still be at it, so the worker is not used again.
-      worker.dismissed = true;
+      worker.dismissed = worker.overrunning = true;
       this.#workers.delete(worker);
+      host.onOverrun(1);
       CallContext.abort(worker.context, reason);
       this.settle(worker, true, reason);
     });
@@ -67,7 +75,7 @@ export class Pool<J extends Keyed> {
 
   /** Whether a worker is free: no code of the user's runs while something waits that it could start. */
   get idle(): boolean {
-    return this.#running < this.#concurrency;
+    return this.#running < this.concurrency;
   }
 
   /** Whether a job of this key would start at once. */
@@ -82,11 +90,11 @@ export class Pool<J extends Keyed> {
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
   fill(): void {
-    if (this.#running >= this.#concurrency) return;
+    if (this.#running >= this.concurrency) return;
     // The loop that is further out starts it, where there is stack for what comes after a handler.
     if (this.#depth > SHALLOW && !hasStack()) return;
     this.#depth++;
-    while (this.#running < this.#concurrency) {
+    while (this.#running < this.concurrency) {
       const job = this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
@@ -115,7 +123,7 @@ export class Pool<J extends Keyed> {
   settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
     const { job } = worker;
     // It was dismissed by the clock: what the handler does later is nobody's.
-    if (!job) return;
+    if (!job) return this.#end(worker);
     worker.job = undefined;
     this.#timeouts?.remove(worker);
     const kept = this.#host.onSettle(job, failed, outcome);
@@ -165,15 +173,30 @@ export class Pool<J extends Keyed> {
   }
 
   #release(worker: Worker<J>, job: J): void {
+    if (this.#hold && worker.overrunning) worker.held = job;
+    else this.#vacate(worker, job);
+    this.#host.onRelease(job);
+    // Where a handler settles at once, the loop that started it goes on.
+    if (this.#depth === 0) this.fill();
+  }
+
+  #vacate(worker: Worker<J>, job: J): void {
     this.#running--;
     if (!worker.dismissed) {
       worker.next = this.#free;
       this.#free = worker;
     }
     this.#keyed?.release(job);
-    this.#host.onRelease(job);
-    // Where a handler settles at once, the loop that started it goes on.
-    if (this.#depth === 0) this.fill();
+  }
+
+  /** A handler whose time was up has settled. */
+  #end(worker: Worker<J>): void {
+    const { held } = worker;
+    worker.overrunning = false;
+    worker.held = undefined;
+    if (held) this.#vacate(worker, held);
+    this.#host.onOverrun(-1);
+    if (held) this.fill();
   }
 }
 
@@ -187,6 +210,10 @@ class Worker<J extends Keyed> extends TimeoutEntry {
   job: J | undefined;
   context: CallContext = new CallContext();
   dismissed = false;
+  /** Its handler runs on after its time was up. */
+  overrunning = false;
+  /** The job that keeps its slot meanwhile, when all else of it is over. */
+  held: J | undefined;
   readonly fulfilled: (outcome: unknown) => void;
   readonly rejected: (error: unknown) => void;
 

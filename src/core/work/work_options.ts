@@ -1,11 +1,12 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import {
   check,
+  COUNT,
   DURATION,
   FUNCTION,
-  LIMIT,
   LIMIT_OR_NONE,
   NAME,
+  OVERRUN,
   type Rules,
   SIGNAL,
 } from "../shared/options.ts";
@@ -19,6 +20,7 @@ export interface WorkOptions<T, P> {
   /** The most items that wait. */
   capacity: number;
   timeout: number;
+  overrun: "release" | "hold";
   key?: ((item: T) => unknown) | undefined;
   snapshot?: (() => Runner) | undefined;
   /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
@@ -32,10 +34,11 @@ type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
 /** The rules of what every sink is told by its options. */
 export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
-  concurrency: LIMIT,
+  concurrency: COUNT,
   capacity: LIMIT_OR_NONE,
   key: FUNCTION,
   timeout: DURATION,
+  overrun: OVERRUN,
   onError: FUNCTION,
   onDiscard: FUNCTION,
   snapshot: FUNCTION,
@@ -50,7 +53,7 @@ export function completeOptions<T, P>(
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
-  const { concurrency = 1, capacity = 1024, timeout = Infinity } = raw;
+  const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
   const { key, snapshot, onError, onDiscard, signal } = raw;
   // Of one shape, whatever is given: it is read for each item.
   return {
@@ -59,6 +62,7 @@ export function completeOptions<T, P>(
     concurrency,
     capacity,
     timeout,
+    overrun,
     key,
     snapshot,
     onError,

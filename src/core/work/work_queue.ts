@@ -26,7 +26,7 @@ export class WorkQueue<T, P>
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
-  readonly counts: Counts = new Counts();
+  readonly counts: Counts;
   /** The most items that may wait now. */
   limit: number;
   readonly pool: Pool<WorkJob<T, P>>;
@@ -55,6 +55,7 @@ export class WorkQueue<T, P>
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
     this.limit = options.capacity;
+    this.counts = new Counts(options.overrun === "hold");
     this.pool = new Pool(this, options);
     this.#failures = new Failures(this, options);
     this.#batches = batches?.(this);
@@ -126,7 +127,11 @@ export class WorkQueue<T, P>
     ) {
       return;
     }
-    if (now) return false;
+    if (now) {
+      this.counts.refused++;
+      return false;
+    }
+    this.counts.blocked++;
     const told = result ?? new Deferred<unknown>();
     this.#waiters.push({
       next: undefined,
@@ -233,6 +238,7 @@ export class WorkQueue<T, P>
     ) this.#hear();
     for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
     for (const { told } of this.#waiters.removeAll()) told.reject(error);
+    this.counts.blocked = 0;
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#closed.reject(error);
@@ -302,6 +308,10 @@ export class WorkQueue<T, P>
     if (job.returned) this.#discard(job.returned, this.failure!.error);
   }
 
+  onOverrun(by: 1 | -1): void {
+    this.counts.overrun(by);
+  }
+
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
   onIdle(): void {
     // The usual case, for each item.
@@ -359,11 +369,13 @@ export class WorkQueue<T, P>
     const waiter = this.#waiters.head;
     if (!waiter || !this.hasRoom(waiter.key)) return false;
     this.#waiters.shift();
+    this.counts.blocked--;
     const { item, key, snapshot, result, told, written, epoch, own } = waiter;
     try {
       if (!this.#admit(item, key, snapshot, result, own, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
         this.#waiters.unshift(waiter);
+        this.counts.blocked++;
         return true;
       }
       if (!result) told.resolve(undefined);
