@@ -9,6 +9,7 @@
  * - {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
  * - {@linkcode Fanout}: N workers on a bounded queue.
  * - {@linkcode Aggregator}: batches and N workers in one.
+ * - {@linkcode RateLimit}: so many starts in an interval, for several of them together.
  * - {@linkcode Singleflight}: concurrent calls with one key share one execution.
  *
  * Runs in Deno, Bun, Node, edge runtimes and browsers, and depends on nothing.
@@ -38,5 +39,6 @@ export * from "./src/chunk_stream.ts";
 export * from "./src/fanout.ts";
 export * from "./src/fixed_chunk_stream.ts";
 export * from "./src/map_stream.ts";
+export * from "./src/rate_limit.ts";
 export * from "./src/singleflight.ts";
 export * from "./src/throttle_stream.ts";

@@ -23,6 +23,8 @@ import type { Source } from "./core/shared/source.ts";
 import { readableFrom } from "./core/stage/from.ts";
 import { MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { RATE } from "./core/work/start_limit.ts";
+import type { RateLimit } from "./rate_limit.ts";
 
 export type { HandlerContext, MapStats, Source };
 
@@ -33,6 +35,7 @@ const OPTIONS = {
   key: FUNCTION,
   timeout: DURATION,
   overrun: OVERRUN,
+  rate: RATE,
   onError: FUNCTION,
   onDiscard: FUNCTION,
   signal: SIGNAL,
@@ -86,6 +89,11 @@ export interface MapStreamOptions<T> {
    * @default {"release"}
    */
   overrun?: "release" | "hold" | undefined;
+  /**
+   * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
+   * several streams and sinks, which take turns. What may not start yet waits.
+   */
+  rate?: RateLimit | undefined;
   /**
    * Called with the error and the item of each call that fails: the stream skips the item and goes
    * on. If it returns a promise, the slot of the call is free when that has settled. What it throws
@@ -289,11 +297,12 @@ function open<T, R>(
     ordered = !key,
     timeout = Infinity,
     overrun = "release",
+    rate,
   } = values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
   const { onError, onDiscard, signal } = values;
-  const complete = { owner, concurrency, capacity, ordered, key, timeout, overrun, onError };
+  const complete = { owner, concurrency, capacity, ordered, key, timeout, overrun, rate, onError };
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     signal,

@@ -14,6 +14,7 @@ import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
 import type { Runner } from "./core/work/job.ts";
 import type { WorkQueue } from "./core/work/work_queue.ts";
+import type { RateLimit } from "./rate_limit.ts";
 
 export type { HandlerContext, Runner, SinkStats, Source };
 
@@ -56,6 +57,11 @@ export interface SinkOptions<T> {
    * @default {"release"}
    */
   overrun?: "release" | "hold" | undefined;
+  /**
+   * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
+   * several sinks and streams, which take turns. What may not start yet waits.
+   */
+  rate?: RateLimit | undefined;
   /**
    * Is given the accepted items that an abort or a failure of the sink found waiting, with its reason:
    * in order, and in an `Aggregator` with a `key` in the order of each key.

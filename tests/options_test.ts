@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as library from "../mod.ts";
-import { Fanout, MapStream, Singleflight, throttle } from "../mod.ts";
+import { Fanout, MapStream, RateLimit, Singleflight, throttle } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
@@ -80,6 +80,7 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
     types: notStrings,
     ranges: ["", "Hold", LONG],
   },
+  "rate": { rule: "a RateLimit", types: notStrings.filter(tame), ranges: [] },
   "edge": {
     rule: '"leading" or "trailing" or "both"',
     types: notStrings,
@@ -138,6 +139,7 @@ for (const front of fronts) {
         "limit": [1, Number.MAX_SAFE_INTEGER],
         "limit or 0": [0, -0, 1, Number.MAX_SAFE_INTEGER],
         "overrun": ["release", "hold"],
+        "rate": [new RateLimit({ limit: 1, interval: 1 })],
         "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
         "weight": [Number.MIN_VALUE, 0.1, 1.5, Number.MAX_VALUE, Infinity],
         "limit, 0 or Infinity": [0, -0, 1, Number.MAX_SAFE_INTEGER, Infinity],

@@ -5,6 +5,8 @@ import {
   type AggregatorOptions,
   Fanout,
   type FanoutOptions,
+  RateLimit,
+  type RateLimitOptions,
   Singleflight,
   type SingleflightOptions,
   throttle,
@@ -18,6 +20,7 @@ export type Kind =
   | "limit"
   | "limit or 0"
   | "overrun"
+  | "rate"
   | "limit or Infinity"
   | "weight"
   | "limit, 0 or Infinity"
@@ -58,6 +61,7 @@ const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   key: { kind: "function" },
   timeout: { kind: "duration" },
   overrun: { kind: "overrun" },
+  rate: { kind: "rate" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   snapshot: { kind: "function" },
@@ -78,6 +82,11 @@ const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
 const wrap: Record<keyof WrapOptions<never, unknown, unknown>, Option> = {
   key: { kind: "function" },
   ...flight,
+};
+const rate: Record<keyof RateLimitOptions, Option> = {
+  limit: { kind: "limit" },
+  interval: { kind: "duration" },
+  name: { kind: "text" },
 };
 const throttled: Record<keyof ThrottleOptions, Option> = {
   interval: { kind: "duration" },
@@ -136,6 +145,14 @@ export const fronts: readonly Front[] = [
     least: { key: () => 1 },
     options: wrap,
     make: (options) => Singleflight.wrap(() => 1, options as never),
+    end: endNothing,
+  },
+  {
+    name: "new RateLimit()",
+    owner: "RateLimit",
+    least: { limit: 1, interval: 9 },
+    options: rate,
+    make: (options) => new RateLimit(options as never),
     end: endNothing,
   },
   {

@@ -118,6 +118,7 @@ const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   key: { kind: "function" },
   timeout: { kind: "duration" },
   overrun: { kind: "overrun" },
+  rate: { kind: "rate" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   signal: { kind: "signal" },

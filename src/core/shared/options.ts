@@ -63,6 +63,13 @@ export const OVERRUN: Rule = [
   (value: string) => value === "release" || value === "hold",
 ];
 
+/** The same, and some time. */
+export const PAUSE: Rule = [
+  "number",
+  `be at least 0 and at most ${MAX_DELAY} milliseconds`,
+  (value: number) => value >= 0 && value <= MAX_DELAY,
+];
+
 /** Anything that is called later. */
 export const FUNCTION: Rule = ["function", "be a function"];
 

@@ -2,6 +2,7 @@ import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import type { Keyed } from "../work/keyed_queue.ts";
+import type { StartLimit } from "../work/start_limit.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
 
@@ -30,6 +31,7 @@ export interface MapOptions<T> {
   capacity: number;
   timeout: number;
   overrun: "release" | "hold";
+  rate: StartLimit | undefined;
   ordered: boolean;
   key: ((item: T) => unknown) | undefined;
   onError: ((error: unknown, item: T) => unknown) | undefined;

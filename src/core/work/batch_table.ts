@@ -179,7 +179,10 @@ export class BatchTable<T, B> {
     // It passes over fewer than there are workers: one of each key that runs.
     let batch = this.#oldest;
     while (batch && !pool.canStart(batch.key)) batch = batch.after;
-    if (!batch) return false;
+    if (!batch) {
+      pool.awaitRate();
+      return false;
+    }
     this.#queue(batch);
     pool.fill();
     return true;
@@ -276,6 +279,7 @@ export class BatchTable<T, B> {
     batch.taking = true;
     host.limit = 0;
     const { empty } = buffer;
+    const ticket = running ?? batch.ticket;
     const job = this.#job(batch, !empty);
     batch.taking = false;
     host.limit = limit;
@@ -293,8 +297,11 @@ export class BatchTable<T, B> {
       counts.start(job);
       job.results?.forEach((result) => result.resolve(undefined));
       counts.settle(job);
-    } else if (running) Object.assign(running, job);
-    else pool.add(job);
+    } else if (ticket) {
+      // In its place: it keeps what the queue has set.
+      const { next, behind } = ticket;
+      Object.assign(ticket, job, { next, behind });
+    } else pool.add(job);
     return true;
   }
 

@@ -46,14 +46,20 @@ export class KeyedQueue<J extends Keyed> {
   }
 
   /** The oldest job that may start now. */
-  shift(): J | undefined {
+  get head(): J | undefined {
     const fresh = this.#fresh.head;
     const freed = this.#freed[0];
-    if (freed === undefined || (fresh !== undefined && fresh.order! < freed.order!)) {
-      return this.#fresh.shift();
-    }
+    return freed === undefined || (fresh !== undefined && fresh.order! < freed.order!)
+      ? fresh
+      : freed;
+  }
+
+  /** Takes it. */
+  shift(): J | undefined {
+    const { head } = this;
+    if (head === this.#fresh.head) return this.#fresh.shift();
     removeFirst(this.#freed);
-    return freed;
+    return head;
   }
 
   /** A job has settled: the next one of its key may start. */

@@ -5,6 +5,7 @@ import { isThenable, whenSettled } from "../shared/promises.ts";
 import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
+import type { StartLimit } from "./start_limit.ts";
 
 /** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
 export interface PoolHost<J> {
@@ -34,6 +35,7 @@ export interface PoolOptions {
   readonly overrun: "release" | "hold";
   /** Whether there are keys. */
   readonly key?: unknown;
+  readonly rate?: StartLimit | undefined;
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
@@ -42,6 +44,7 @@ export class Pool<J extends Keyed> {
   /** The most that run. What runs beyond a lower one goes on. */
   concurrency: number;
   readonly #hold: boolean;
+  readonly #rate: StartLimit | undefined;
   readonly #keyed: KeyedQueue<J> | undefined;
   readonly #queue: FifoQueue<J> | KeyedQueue<J>;
   #timeouts: TimeoutQueue<Worker<J>> | undefined;
@@ -54,11 +57,12 @@ export class Pool<J extends Keyed> {
 
   constructor(
     host: PoolHost<J>,
-    { owner, concurrency, timeout, overrun, key }: PoolOptions,
+    { owner, concurrency, timeout, overrun, key, rate }: PoolOptions,
   ) {
     this.#host = host;
     this.concurrency = concurrency;
     this.#hold = overrun === "hold";
+    this.#rate = rate;
     if (key) this.#keyed = new KeyedQueue();
     this.#queue = this.#keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
@@ -80,7 +84,13 @@ export class Pool<J extends Keyed> {
 
   /** Whether a job of this key would start at once. */
   canStart(key: unknown): boolean {
-    return this.idle && (!this.#keyed || this.#keyed.free(key));
+    return this.idle && (!this.#keyed || this.#keyed.free(key)) &&
+      (this.#rate?.ready(this) ?? true);
+  }
+
+  /** What waits outside could start, but for the rate: comes back when it may. */
+  awaitRate(): void {
+    if (this.idle && this.#rate && !this.#rate.ready(this)) this.#rate.wait(this);
   }
 
   /** Queues the job until `fill` runs. */
@@ -95,6 +105,7 @@ export class Pool<J extends Keyed> {
     if (this.#depth > SHALLOW && !hasStack()) return;
     this.#depth++;
     while (this.#running < this.concurrency) {
+      if (this.#rate && !(this.#queue.head && this.#rate.take(this))) break;
       const job = this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
@@ -106,6 +117,7 @@ export class Pool<J extends Keyed> {
   stop(): J[] {
     this.#timeouts?.clear();
     this.#timeouts = undefined;
+    this.#rate?.leave(this);
     return this.#queue.removeAll();
   }
 

@@ -11,6 +11,7 @@ import {
   SIGNAL,
 } from "../shared/options.ts";
 import type { Runner } from "./job.ts";
+import { RATE, type StartLimit } from "./start_limit.ts";
 
 /** What both sinks are told by their options. Checked already. */
 export interface WorkOptions<T, P> {
@@ -22,6 +23,7 @@ export interface WorkOptions<T, P> {
   timeout: number;
   overrun: "release" | "hold";
   key?: ((item: T) => unknown) | undefined;
+  rate?: StartLimit | undefined;
   snapshot?: (() => Runner) | undefined;
   /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
   onError?: ((error: unknown, ...told: never[]) => unknown) | undefined;
@@ -37,6 +39,7 @@ export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   concurrency: COUNT,
   capacity: LIMIT_OR_NONE,
   key: FUNCTION,
+  rate: RATE,
   timeout: DURATION,
   overrun: OVERRUN,
   onError: FUNCTION,
@@ -54,7 +57,7 @@ export function completeOptions<T, P>(
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
   const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
-  const { key, snapshot, onError, onDiscard, signal } = raw;
+  const { key, rate, snapshot, onError, onDiscard, signal } = raw;
   // Of one shape, whatever is given: it is read for each item.
   return {
     owner,
@@ -64,6 +67,7 @@ export function completeOptions<T, P>(
     timeout,
     overrun,
     key,
+    rate,
     snapshot,
     onError,
     onDiscard,

@@ -144,6 +144,7 @@ export class WorkQueue<T, P>
       own,
       written,
     });
+    this.pool.awaitRate();
     return told.promise as Promise<void>;
   }
 
@@ -367,7 +368,10 @@ export class WorkQueue<T, P>
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admitWaiter(): boolean {
     const waiter = this.#waiters.head;
-    if (!waiter || !this.hasRoom(waiter.key)) return false;
+    if (!waiter || !this.hasRoom(waiter.key)) {
+      if (waiter) this.pool.awaitRate();
+      return false;
+    }
     this.#waiters.shift();
     this.counts.blocked--;
     const { item, key, snapshot, result, told, written, epoch, own } = waiter;
