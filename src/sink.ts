@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HandlerContext } from "./core/shared/call_context.ts";
+import type { HandlerContext, SinkContext } from "./core/shared/call_context.ts";
 import { describe } from "./core/shared/describe.ts";
 import { after } from "./core/shared/late.ts";
 import { check, COUNT, DURATION, readSignal } from "./core/shared/options.ts";
@@ -16,7 +16,7 @@ import type { Runner } from "./core/work/job.ts";
 import type { WorkQueue } from "./core/work/work_queue.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
-export type { HandlerContext, Runner, SinkStats, Source };
+export type { HandlerContext, Runner, SinkContext, SinkStats, Source };
 
 // A constant, since a bundler keeps a class that extends a global.
 const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();

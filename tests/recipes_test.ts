@@ -6,7 +6,6 @@ import { DataLoader } from "../examples/recipes/data_loader.ts";
 import { type DeadLetter, withDeadLetters } from "../examples/recipes/dead_letters.ts";
 import { type MultipartUpload, upload } from "../examples/recipes/multipart.ts";
 import { coalesced } from "../examples/recipes/responses.ts";
-import { retrying } from "../examples/recipes/retry.ts";
 import { callersContext } from "../examples/recipes/tracing.ts";
 import { TtlCache } from "../examples/recipes/ttl_cache.ts";
 import { Aggregator, Fanout, Singleflight } from "../mod.ts";
@@ -14,83 +13,6 @@ import { withClock } from "./support/clock.ts";
 import { gate, settled, streamOf, turn } from "./support/gate.ts";
 import { heard } from "./support/hand.ts";
 import { test } from "./support/test.ts";
-
-const fast = { minTimeout: 1, maxTimeout: 10 };
-
-test("recipe retry: an item is tried again until it succeeds", async () => {
-  let attempts = 0;
-  await using fanout = new Fanout(
-    retrying(
-      (item: string) => {
-        if (++attempts < 3) throw new Error("busy");
-        return item.toUpperCase();
-      },
-      1000,
-      fast,
-    ),
-  );
-  assertEquals(await fanout.submit("a"), "A");
-  assertEquals(attempts, 3);
-});
-
-test(
-  "recipe retry: after the last attempt it has failed, with the error of that",
-  async () => {
-    let attempts = 0;
-    const failed: unknown[] = [];
-    await using fanout = new Fanout(
-      retrying(
-        () => {
-          throw new Error(`busy ${++attempts}`);
-        },
-        1000,
-        { ...fast, maxAttempts: 3 },
-      ),
-      { onError: (error, item) => failed.push(`${item}: ${(error as Error).cause}`) },
-    );
-    await fanout.push("a");
-    await fanout.idle();
-    assertEquals(failed, ["a: Error: busy 3"]);
-  },
-);
-
-test("recipe retry: an attempt that hangs is aborted, and the next one starts", async () => {
-  const attempts: AbortSignal[] = [];
-  await using fanout = new Fanout(
-    retrying(
-      (_item: string, { signal }) => {
-        attempts.push(signal);
-        return attempts.length < 2 ? new Promise<string>(() => {}) : Promise.resolve("done");
-      },
-      20,
-      fast,
-    ),
-  );
-  assertEquals(await fanout.submit("a"), "done");
-  assertEquals(attempts.length, 2);
-  assert(attempts[0]!.aborted);
-});
-
-test("recipe retry: the sink's timeout is the deadline of all attempts", async () => {
-  let attempts = 0;
-  await using fanout = new Fanout(
-    retrying(
-      () => {
-        attempts++;
-        throw new Error("busy");
-      },
-      1000,
-      { minTimeout: 20, maxTimeout: 20, jitter: 0, maxAttempts: 1000 },
-    ),
-    { timeout: 70 },
-  );
-  const error = await assertRejects(() => fanout.submit("a"), DOMException);
-  assertEquals(error.name, "TimeoutError");
-  const made = attempts;
-  assert(made >= 2, `${made}`);
-  await new Promise((resolve) => setTimeout(resolve, 60));
-  assertEquals(attempts, made);
-});
 
 test("recipe dead letters: what fails is kept with its reason, and the rest is handled", async () => {
   const kept: DeadLetter<number>[] = [];

@@ -45,6 +45,7 @@ export interface Accounts {
   readonly refused: number;
   readonly blocked: number;
   readonly overrunning: number;
+  readonly retried: number;
 }
 
 /** Check that no item is lost or counted twice. */
@@ -72,7 +73,7 @@ export function heard<S extends { readonly closed: Promise<void> }>(sink: S): S 
 export function counts(some: Partial<Accounts>): Accounts {
   return {
     ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 },
-    ...{ refused: 0, blocked: 0, overrunning: 0 },
+    ...{ refused: 0, blocked: 0, overrunning: 0, retried: 0 },
     ...some,
   };
 }

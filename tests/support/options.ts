@@ -61,6 +61,7 @@ const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   key: { kind: "function" },
   timeout: { kind: "duration" },
   overrun: { kind: "overrun" },
+  retry: { kind: "function" },
   rate: { kind: "rate" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },

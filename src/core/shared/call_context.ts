@@ -8,8 +8,15 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
 }
 
+/** What a handler of a sink is given beside its item, or its batch. */
+export interface SinkContext extends HandlerContext {
+  /** How often the item, or the batch, has been given to the handler, this time included: from 1. */
+  readonly attempt: number;
+}
+
 /** A context whose `AbortController` is made only when somebody reads `signal`. */
-export class CallContext implements HandlerContext {
+export class CallContext implements SinkContext {
+  attempt = 1;
   #controller: AbortController | undefined;
   #aborted = false;
   #reason: unknown;

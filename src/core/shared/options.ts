@@ -17,6 +17,7 @@ const MAX_DELAY = 2147483647;
 const isLimit = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
 const isDuration = (value: number): boolean =>
   value > 0 && (value <= MAX_DELAY || value === Infinity);
+const isDelay = (value: number): boolean => value >= 0 && value <= MAX_DELAY;
 
 /** How many. */
 export const LIMIT: Rule = ["number", "be an integer of at least 1", isLimit];
@@ -67,7 +68,14 @@ export const OVERRUN: Rule = [
 export const PAUSE: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds`,
-  (value: number) => value >= 0 && value <= MAX_DELAY,
+  isDelay,
+];
+
+/** The same, of what a function returns that may give up. */
+export const DELAY: Rule = [
+  "number",
+  `return at least 0 and at most ${MAX_DELAY} milliseconds, or undefined`,
+  isDelay,
 ];
 
 /** Anything that is called later. */

@@ -37,24 +37,20 @@ export function settleEntries(outcome: unknown, count: number | undefined): unkn
   return waits ? Promise.all(entries) : entries;
 }
 
-/** Tells each who waits for an item of the batch what has become of it. Returns what has failed. */
-export function settleBatch<T>(
+/** Tells those whose items of the batch are done. Returns what has failed. */
+export function settleBatch(
   owner: string,
-  job: WorkJob<T, unknown>,
+  job: WorkJob<unknown, unknown>,
   failed: boolean,
   outcome: unknown,
-): Iterable<Failure<T>> {
-  const { items, results } = job;
-  const failures = new Map<unknown, Failure<T>>();
+): Iterable<Failure> {
+  const failures = new Map<unknown, Failure>();
   entriesOf(owner, job, failed, outcome)?.forEach((entry, place) => {
-    const result = results?.[place];
-    if (!(entry instanceof Wrong)) return result?.resolve(entry);
+    if (!(entry instanceof Wrong)) return job.results?.[place]?.resolve(entry);
     const { error } = entry;
-    const failure = failures.get(error) ?? { error, count: 0, untold: [] };
+    const failure = failures.get(error) ?? { error, places: [] };
     failures.set(error, failure);
-    failure.count++;
-    if (result) result.reject(error);
-    else failure.untold.push(items![place]!);
+    failure.places.push(place);
   });
   return failures.values();
 }

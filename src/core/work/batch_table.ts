@@ -142,7 +142,7 @@ export class BatchTable<T, B> {
     }
     host.counts.accept();
     if (batch.epoch !== epoch) host.counts.join(epoch, batch.epoch);
-    if (own) (batch.owns ??= []).push(own);
+    if (own) (batch.owns ??= [])[buffer.held - 1] = own;
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
@@ -193,9 +193,26 @@ export class BatchTable<T, B> {
     return settleEntries(outcome, count);
   }
 
-  /** A batch is over: tells those who wait for its items, and returns what has failed. */
-  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure<T>> {
+  /** Whether a batch is the array of its items. */
+  get plain(): boolean {
+    return this.#options.plain;
+  }
+
+  /** A batch is over: tells those whose items are done, and returns what has failed. */
+  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure> {
     return settleBatch(this.#options.owner, job, failed, outcome);
+  }
+
+  /** Leaves to a job what goes again of it. What a collector has made goes as it was. */
+  shrink(job: WorkJob<T, B>): void {
+    const { items = [], results, owns, again } = job;
+    if (!this.plain) return;
+    const places = [...again!];
+    job.count = places.length;
+    job.items = pick(items, places);
+    job.payload = job.items.slice() as B;
+    job.results = results && pick(results, places);
+    job.owns = owns && pick(owns, places);
   }
 
   /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
@@ -334,4 +351,11 @@ export class BatchTable<T, B> {
       order,
     };
   }
+}
+
+/** What a list has at these places: with the holes that it has. */
+function pick<V>(list: readonly V[], places: readonly number[]): V[] {
+  const picked: V[] = [];
+  for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place]!;
+  return picked;
 }

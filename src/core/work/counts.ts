@@ -18,6 +18,8 @@ export interface SinkStats {
   readonly refused: number;
   /** Items that wait for room now. They are not accepted yet. */
   readonly blocked: number;
+  /** Items that a `retry` has sent to the handler again, once for each time. */
+  readonly retried: number;
   /** Handlers that run on now after their `timeout`. Their items have failed, and are counted there. */
   readonly overrunning: number;
 }
@@ -39,14 +41,16 @@ export class Group {
 export interface Counted {
   /** How many times the sink had been flushed when its first item came. */
   readonly epoch: number;
-  /** Those that a `consume()` has brought in: one for each such item of a batch. */
+  /** Of the `consume()` that has brought it; of a batch, each at the place of its item: it has holes. */
   readonly own?: Group | undefined;
-  readonly owns?: readonly Group[] | undefined;
+  owns?: readonly Group[] | undefined;
   /** How many items that is, if it is not one. What is not there costs nothing. */
-  readonly count?: number;
+  count?: number;
   /** How many of them have failed, and those that a handler has given up after the end, if any. */
-  failures?: number;
-  returned?: readonly unknown[];
+  failures?: number | undefined;
+  returned?: readonly unknown[] | undefined;
+  /** The places of those that go again. */
+  again?: Set<number> | undefined;
 }
 
 /**
@@ -62,6 +66,7 @@ export class Counts implements SinkStats {
   discarded = 0;
   refused = 0;
   blocked = 0;
+  retried = 0;
   overrunning = 0;
   /** Batches that were handed to the handler. Not there if there are none. */
   declare batches?: number;
@@ -131,13 +136,15 @@ export class Counts implements SinkStats {
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
   settle(job: Counted): void {
-    const { count = 1, failures = 0, returned: { length } = [], epoch, own, owns } = job;
-    this.running -= count;
-    this.done += count - failures - length;
+    const { count = 1, failures = 0, returned: { length } = [], again, epoch, own, owns } = job;
+    const over = again ? count - again.size : count;
+    this.running -= over;
+    this.done += over - failures - length;
     this.failed += failures;
     this.discarded += length;
-    this.leave(epoch, count, own);
-    owns?.forEach((own) => own.leave());
+    this.leave(epoch, over, again ? undefined : own);
+    owns?.forEach((own, place) => again?.has(place) || own.leave());
+    if (again) this.#again(again.size);
     this.#checkIdle();
   }
 
@@ -185,6 +192,12 @@ export class Counts implements SinkStats {
     const flushes = this.#flushes.splice(0);
     for (const { over } of flushes) over!.reject(reason);
     return flushes.length > 0;
+  }
+
+  #again(count: number): void {
+    this.running -= count;
+    this.waiting += count;
+    this.retried += count;
   }
 
   #checkIdle(): void {

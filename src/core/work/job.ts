@@ -6,26 +6,24 @@ import type { Keyed } from "./keyed_queue.ts";
 /** Runs a handler in the asynchronous context that its item came from. */
 export type Runner = <R>(run: () => R) => R;
 
-/** Those items of a job that have failed with one error. */
-export interface Failure<T> {
+/** The places of those items of a job that have failed with one error. */
+export interface Failure {
   readonly error: unknown;
-  count: number;
-  /** Of which nobody was told. */
-  readonly untold: T[];
+  readonly places: number[];
 }
 
 /** What a sink has the pool handle: one item, or a batch. */
 export interface WorkJob<T, P> extends Keyed, Counted {
   /** What the handler is given. */
-  readonly payload: P;
+  payload: P;
   readonly snapshot: Runner | undefined;
   /** Who waits for what comes of it, if it is one item that was submitted. */
   result?: Deferred<unknown> | undefined;
   /** The same of a batch, each at the place of its item: it has holes. */
   results?: Deferred<unknown>[] | undefined;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
-  readonly items?: readonly T[];
-  returned?: T[];
+  items?: readonly T[];
+  returned?: T[] | undefined;
 }
 
 /** An item that has not been accepted yet, because there is no room. */

@@ -9,6 +9,9 @@ export interface Keyed extends Linked {
    */
   order?: number;
   behind?: FifoQueue<Keyed>;
+  /** How often it has run before, if it has; and when it goes again, in milliseconds, if it does. */
+  retries?: number;
+  delay?: number | undefined;
 }
 
 /**

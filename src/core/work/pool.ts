@@ -1,4 +1,4 @@
-import { CallContext, type HandlerContext } from "../shared/call_context.ts";
+import { CallContext, type SinkContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
@@ -10,7 +10,7 @@ import type { StartLimit } from "./start_limit.ts";
 /** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
 export interface PoolHost<J> {
   /** The job has left the queue: calls the user's handler. */
-  run(job: J, context: HandlerContext): unknown;
+  run(job: J, context: SinkContext): unknown;
   /**
    * The promise of the handler is fulfilled: with what is returned, or what comes of that. Without the
    * job where it is over already.
@@ -52,6 +52,9 @@ export class Pool<J extends Keyed> {
   /** A stack of those without a job. */
   #free: Worker<J> | undefined;
   #running = 0;
+  /** Jobs that go again when their time comes, and those whose time has come. */
+  readonly #delayed = new Map<J, ReturnType<typeof setTimeout> | undefined>();
+  readonly #again = new FifoQueue<J>();
   /** How many handlers have started inside one another. */
   #depth = 0;
 
@@ -105,8 +108,8 @@ export class Pool<J extends Keyed> {
     if (this.#depth > SHALLOW && !hasStack()) return;
     this.#depth++;
     while (this.#running < this.concurrency) {
-      if (this.#rate && !(this.#queue.head && this.#rate.take(this))) break;
-      const job = this.#queue.shift();
+      if (this.#rate && !((this.#again.head ?? this.#queue.head) && this.#rate.take(this))) break;
+      const job = this.#again.shift() ?? this.#queue.shift();
       if (job === undefined) break;
       this.#start(job);
     }
@@ -118,7 +121,10 @@ export class Pool<J extends Keyed> {
     this.#timeouts?.clear();
     this.#timeouts = undefined;
     this.#rate?.leave(this);
-    return this.#queue.removeAll();
+    for (const timer of this.#delayed.values()) clearTimeout(timer!);
+    const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.#queue.removeAll()];
+    this.#delayed.clear();
+    return jobs;
   }
 
   /** The jobs that run. */
@@ -158,6 +164,7 @@ export class Pool<J extends Keyed> {
     else this.#workers.add(worker = new Worker(this));
     worker.job = job;
     const { context } = worker;
+    context.attempt = (job.retries ?? 0) + 1;
     const start = this.#timeouts?.now ?? 0;
     let outcome: unknown;
     try {
@@ -185,20 +192,25 @@ export class Pool<J extends Keyed> {
   }
 
   #release(worker: Worker<J>, job: J): void {
-    if (this.#hold && worker.overrunning) worker.held = job;
-    else this.#vacate(worker, job);
+    const held = this.#hold && worker.overrunning;
+    if (!held) this.#vacate(worker, job);
     this.#host.onRelease(job);
+    if (held) {
+      worker.held = job;
+      if (job.delay !== undefined) this.#delayed.set(job, undefined);
+    } else this.#delay(job);
     // Where a handler settles at once, the loop that started it goes on.
     if (this.#depth === 0) this.fill();
   }
 
+  /** The slot is free, and so is the key, unless the job goes again. */
   #vacate(worker: Worker<J>, job: J): void {
     this.#running--;
     if (!worker.dismissed) {
       worker.next = this.#free;
       this.#free = worker;
     }
-    this.#keyed?.release(job);
+    if (job.delay === undefined) this.#keyed?.release(job);
   }
 
   /** A handler whose time was up has settled. */
@@ -208,7 +220,22 @@ export class Pool<J extends Keyed> {
     worker.held = undefined;
     if (held) this.#vacate(worker, held);
     this.#host.onOverrun(-1);
-    if (held) this.fill();
+    if (!held) return;
+    if (this.#delayed.has(held)) this.#delay(held);
+    this.fill();
+  }
+
+  /** A job that goes again does so after its delay, before all that has not run. */
+  #delay(job: J): void {
+    const { delay } = job;
+    if (delay === undefined) return;
+    const timer = setTimeout(() => {
+      this.#delayed.delete(job);
+      job.delay = undefined;
+      this.#again.push(job);
+      this.fill();
+    }, delay);
+    this.#delayed.set(job, timer);
   }
 }
 

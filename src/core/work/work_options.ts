@@ -1,4 +1,4 @@
-import type { HandlerContext } from "../shared/call_context.ts";
+import type { SinkContext } from "../shared/call_context.ts";
 import {
   check,
   COUNT,
@@ -16,7 +16,7 @@ import { RATE, type StartLimit } from "./start_limit.ts";
 /** What both sinks are told by their options. Checked already. */
 export interface WorkOptions<T, P> {
   owner: string;
-  handler: (payload: P, context: HandlerContext) => unknown;
+  handler: (payload: P, context: SinkContext) => unknown;
   concurrency: number;
   /** The most items that wait. */
   capacity: number;
@@ -28,6 +28,8 @@ export interface WorkOptions<T, P> {
   /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
   onError?: ((error: unknown, ...told: never[]) => unknown) | undefined;
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
+  /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch that have failed so. */
+  retry?: ((error: unknown, attempt: number, told: never) => number | undefined) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -44,6 +46,7 @@ export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   overrun: OVERRUN,
   onError: FUNCTION,
   onDiscard: FUNCTION,
+  retry: FUNCTION,
   snapshot: FUNCTION,
   signal: SIGNAL,
   name: NAME,
@@ -52,12 +55,12 @@ export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
 /** Checks the handler, and fills in what is not given. */
 export function completeOptions<T, P>(
   owner: string,
-  handler: (payload: P, context: HandlerContext) => unknown,
+  handler: (payload: P, context: SinkContext) => unknown,
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
   const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
-  const { key, rate, snapshot, onError, onDiscard, signal } = raw;
+  const { key, rate, snapshot, onError, onDiscard, retry, signal } = raw;
   // Of one shape, whatever is given: it is read for each item.
   return {
     owner,
@@ -71,6 +74,7 @@ export function completeOptions<T, P>(
     snapshot,
     onError,
     onDiscard,
+    retry,
     signal,
   };
 }

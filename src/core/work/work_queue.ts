@@ -1,4 +1,4 @@
-import type { HandlerContext } from "../shared/call_context.ts";
+import type { SinkContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
@@ -251,7 +251,7 @@ export class WorkQueue<T, P>
     // User code from here on: all that it can see is as it will be.
     this.#stopPumps(error);
     this.pool.abort(error);
-    this.#discard(jobs.flatMap((job) => job.items ?? [job.payload as unknown as T]), error);
+    this.#discard(jobs.flatMap(this.#itemsOf), error);
   }
 
   // For the batches, as `BatchHost` says.
@@ -276,7 +276,7 @@ export class WorkQueue<T, P>
 
   // For the pool.
 
-  run(job: WorkJob<T, P>, context: HandlerContext): unknown {
+  run(job: WorkJob<T, P>, context: SinkContext): unknown {
     const { handler } = this.#options;
     if (job.count === 0) this.#batches!.open(job);
     // The batch was closed before its turn, or its collector has ended the sink.
@@ -294,19 +294,37 @@ export class WorkQueue<T, P>
   }
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const { result, payload } = job;
-    if (this.#batches) {
-      return this.#failures.settle(job, this.#batches.settle(job, failed, outcome));
+    const batches = this.#batches;
+    if (batches) {
+      const failures = batches.settle(job, failed, outcome);
+      // What a collector has made cannot be split.
+      return this.#failures.settle(job, failures, failed || batches.plain);
     }
-    if (!failed) return void result?.resolve(outcome);
-    result?.reject(outcome);
-    const untold = result ? [] : [payload as unknown as T];
-    return this.#failures.settle(job, [{ error: outcome, count: 1, untold }]);
+    if (!failed) return void job.result?.resolve(outcome);
+    return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
   }
 
   onRelease(job: WorkJob<T, P>): void {
     this.counts.settle(job);
     if (job.returned) this.#discard(job.returned, this.failure!.error);
+    if (job.again) this.#retry(job);
+  }
+
+  /** What has failed of a job goes again, unless all has come to an end meanwhile. */
+  #retry(job: WorkJob<T, P>): void {
+    this.#batches?.shrink(job);
+    job.retries = (job.retries ?? 0) + 1;
+    job.again = job.failures = job.returned = undefined;
+    const { failure } = this;
+    if (!failure) return;
+    job.delay = undefined;
+    reject(job, failure.error);
+    this.counts.discard();
+    this.#discard([...this.#itemsOf(job)], failure.error);
+  }
+
+  #itemsOf({ items, payload }: WorkJob<T, P>): readonly T[] {
+    return items ?? [payload as unknown as T];
   }
 
   onOverrun(by: 1 | -1): void {
