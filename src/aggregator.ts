@@ -17,6 +17,7 @@ import {
   type HandlerContext,
   type Runner,
   Sink,
+  type SinkCallOptions,
   type SinkContext,
   type SinkOptions,
   type SinkStats,
@@ -24,7 +25,16 @@ import {
 } from "./sink.ts";
 
 export { Sink };
-export type { Collector, HandlerContext, Runner, SinkContext, SinkOptions, SinkStats, Source };
+export type {
+  Collector,
+  HandlerContext,
+  Runner,
+  SinkCallOptions,
+  SinkContext,
+  SinkOptions,
+  SinkStats,
+  Source,
+};
 
 /**
  * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. To throw or reject fails

@@ -14,6 +14,7 @@ import {
   type HandlerContext,
   type Runner,
   Sink,
+  type SinkCallOptions,
   type SinkContext,
   type SinkOptions,
   type SinkStats,
@@ -21,7 +22,15 @@ import {
 } from "./sink.ts";
 
 export { Sink };
-export type { HandlerContext, Runner, SinkContext, SinkOptions, SinkStats, Source };
+export type {
+  HandlerContext,
+  Runner,
+  SinkCallOptions,
+  SinkContext,
+  SinkOptions,
+  SinkStats,
+  Source,
+};
 
 /** What a {@linkcode Fanout} does with an item. It may be asynchronous; what it returns goes to `submit`. */
 export type FanoutHandler<T, R> = (item: T, context: SinkContext) => R | PromiseLike<R>;

@@ -12,6 +12,7 @@ import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import { offAbort, onAbort } from "./core/shared/signals.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
+import { Caller } from "./core/work/caller.ts";
 import type { Runner } from "./core/work/job.ts";
 import type { WorkQueue } from "./core/work/work_queue.ts";
 import type { RateLimit } from "./rate_limit.ts";
@@ -20,6 +21,12 @@ export type { HandlerContext, Runner, SinkContext, SinkStats, Source };
 
 // A constant, since a bundler keeps a class that extends a global.
 const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
+
+/** Options of a call. Any object may be those, such as the context of a handler. */
+export interface SinkCallOptions {
+  /** Ends the call with its reason when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Options that every sink has. */
 export interface SinkOptions<T> {
@@ -223,8 +230,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * A handler that awaits room in its own full sink may wait for itself; `timeout` ends that.
    *
    * @param item The item.
+   * @param options A `signal` that ends the waiting for room. It has no say afterwards.
    * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the sink's error once it has one, and with what `key`, `snapshot`,
+   * with a `TypeError`, with the reason of the `signal`, with the sink's error once it has one, and with what `key`, `snapshot`,
    * `weigh` or `fits` throws; the item was not accepted then.
    *
    * @example
@@ -239,9 +247,16 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(seen, [1, 2, 3]);
    * ```
    */
-  push(item: T): Promise<void> {
+  push(item: T, options?: SinkCallOptions): Promise<void> {
+    const queue = this.#queue;
     try {
-      return this.#queue.push(item, false) || resolved();
+      const signal = readSignal(`${queue.owner}.push`, options);
+      signal?.throwIfAborted();
+      const caller = signal && new Caller(queue, signal);
+      const pushed = queue.push(item, false, undefined, undefined, false, caller);
+      if (!pushed) return resolved();
+      caller?.listen();
+      return pushed;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -252,6 +267,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * line.
    *
    * @param item The item.
+   * @param options A `signal` by which the caller leaves, as of {@linkcode Sink.submit}.
    * @returns Nothing when the sink is full. Else resolves and rejects as {@linkcode Sink.submit} does:
    * after `close()` with a `TypeError`.
    *
@@ -272,20 +288,19 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(responses.map(({ status }) => status), [200, 503]);
    * ```
    */
-  trySubmit(item: T): Promise<R> | undefined {
-    const result = new Deferred<unknown>();
-    try {
-      if (this.#queue.push(item, true, result) === false) return;
-    } catch (error) {
-      result.reject(error);
-    }
-    return result.promise as Promise<R>;
+  trySubmit(item: T, options?: SinkCallOptions): Promise<R> | undefined {
+    return this.#submit("trySubmit", item, true, options);
   }
 
   /**
    * Gives the sink an item, waits for room, and then for the handler's result.
    *
+   * **A caller may leave** by its `signal`, at any time, and is told at once. An item that still waits is
+   * taken out of the queue. Where a `Fanout` runs the handler, its `context.signal` aborts. In the batch
+   * of an `Aggregator` the caller leaves, and his item stays.
+   *
    * @param item The item.
+   * @param options A `signal` by which the caller leaves.
    * @returns Resolves with the result for this item. Rejects with the very error of the handler,
    * which then reaches neither `onError` nor the sink, unless it failed pushed items of the batch, too;
    * with a `TypeError` where the handler of an `Aggregator` gives no array, or one of a wrong count; and
@@ -300,14 +315,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(await Promise.all(["a", "bb"].map((word) => lengths.submit(word))), [1, 2]);
    * ```
    */
-  submit(item: T): Promise<R> {
-    const result = new Deferred<unknown>();
-    try {
-      this.#queue.push(item, false, result);
-    } catch (error) {
-      result.reject(error);
-    }
-    return result.promise as Promise<R>;
+  submit(item: T, options?: SinkCallOptions): Promise<R> {
+    return this.#submit("submit", item, false, options)!;
   }
 
   /**
@@ -321,8 +330,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * of them when the source is over.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param options A `signal` that ends the reading. What was accepted stays.
    * @returns Resolves when all of it has settled. Rejects with the sink's error, at once; and when its
-   * items have settled, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
+   * items have settled, with the reason of the `signal`, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
    * throws, or with a `TypeError` at `close()`. All but the second cancel the source. An item that was
    * read and could not be brought in at an end of the sink goes to `onDiscard`.
    *
@@ -337,8 +347,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(sum, 6);
    * ```
    */
-  consume(source: Source<T>): Promise<void> {
-    return this.#queue.consume(source);
+  async consume(source: Source<T>, options?: SinkCallOptions): Promise<void> {
+    await this.#queue.consume(source, readSignal(`${this.#queue.owner}.consume`, options));
   }
 
   /**
@@ -514,5 +524,24 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     // It rejects where a writer has called it, too.
     if (!this.locked) markHandled(this.close());
     return this.#queue.whenClosed();
+  }
+
+  #submit(
+    name: string,
+    item: T,
+    now: boolean,
+    options: SinkCallOptions | undefined,
+  ): Promise<R> | undefined {
+    const queue = this.#queue;
+    try {
+      const signal = readSignal(`${queue.owner}.${name}`, options);
+      signal?.throwIfAborted();
+      const result = signal ? new Caller(queue, signal) : new Deferred<unknown>();
+      if (queue.push(item, now, result) === false) return;
+      if (signal) (result as Caller).listen();
+      return result.promise as Promise<R>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }

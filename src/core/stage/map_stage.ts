@@ -92,8 +92,14 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     const { key, ordered } = this.#options;
     if (!this.#controller.pendingWrite) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
-    const result: Result<R> = { next: undefined, settled: false, failed: false, value: undefined };
-    this.#pool.add({ next: undefined, key: this.#key, item, result });
+    const result: Result<R> = {
+      next: undefined,
+      before: undefined,
+      settled: false,
+      failed: false,
+      value: undefined,
+    };
+    this.#pool.add({ next: undefined, before: undefined, key: this.#key, item, result });
     this.#key = undefined;
     this.#open++;
     this.#counts.accepted++;

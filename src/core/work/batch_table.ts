@@ -1,9 +1,8 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
-import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch, settleEntries } from "./batch_results.ts";
 import type { Counts, Group } from "./counts.ts";
-import type { Failure, Runner, WorkJob } from "./job.ts";
+import type { Failure, Result, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
@@ -55,7 +54,7 @@ interface PendingBatch<T, B> {
   /** Its place in the pool's queue, since it is due. */
   ticket: WorkJob<T, B> | undefined;
   /** For those that were submitted. */
-  results: Deferred<unknown>[] | undefined;
+  results: Result[] | undefined;
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
 }
@@ -94,7 +93,7 @@ export class BatchTable<T, B> {
     item: T,
     key: unknown,
     snapshot: Runner | undefined,
-    result: Deferred<unknown> | undefined,
+    result: Result | undefined,
     own: Group | undefined,
     epoch?: number,
   ): boolean {
@@ -264,6 +263,7 @@ export class BatchTable<T, B> {
     this.#host.pool.add(
       batch.ticket = {
         next: undefined,
+        before: undefined,
         payload: undefined as B,
         key,
         snapshot: undefined,
@@ -316,8 +316,8 @@ export class BatchTable<T, B> {
       counts.settle(job);
     } else if (ticket) {
       // In its place: it keeps what the queue has set.
-      const { next, behind } = ticket;
-      Object.assign(ticket, job, { next, behind });
+      const { next, before } = ticket;
+      Object.assign(ticket, job, { next, before });
     } else pool.add(job);
     return true;
   }
@@ -339,6 +339,7 @@ export class BatchTable<T, B> {
         undefined;
     return {
       next: undefined,
+      before: undefined,
       payload,
       key,
       snapshot,

@@ -49,6 +49,8 @@ export interface Counted {
   /** How many of them have failed, and those that a handler has given up after the end, if any. */
   failures?: number | undefined;
   returned?: readonly unknown[] | undefined;
+  /** How many have failed as their callers, who have left, had told them to. */
+  abandoned?: number | undefined;
   /** The places of those that go again. */
   again?: Set<number> | undefined;
 }
@@ -136,15 +138,24 @@ export class Counts implements SinkStats {
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
   settle(job: Counted): void {
-    const { count = 1, failures = 0, returned: { length } = [], again, epoch, own, owns } = job;
+    const { count = 1, failures = 0, abandoned = 0, returned = [], again, epoch, own, owns } = job;
+    const discarded = returned.length + abandoned;
     const over = again ? count - again.size : count;
     this.running -= over;
-    this.done += over - failures - length;
+    this.done += over - failures - discarded;
     this.failed += failures;
-    this.discarded += length;
+    this.discarded += discarded;
     this.leave(epoch, over, again ? undefined : own);
     owns?.forEach((own, place) => again?.has(place) || own.leave());
     if (again) this.#again(again.size);
+    this.#checkIdle();
+  }
+
+  /** An item that waits is given up. */
+  drop({ epoch, own }: Counted): void {
+    this.waiting--;
+    this.discarded++;
+    this.leave(epoch, 1, own);
     this.#checkIdle();
   }
 

@@ -34,22 +34,38 @@ export class Failures<T, P> {
     let kept: Promise<void> | undefined;
     for (const { error, places } of failures) {
       const { failure } = this.#host;
-      if (may && !failure && this.#goesAgain(job, error, items ? places.map(itemAt) : payload)) {
-        for (const place of places) (job.again ??= new Set()).add(place);
-        continue;
+      const stays = (place: number): boolean => !results[place]?.left;
+      const asked = places.filter(stays);
+      if (
+        may && !failure && asked.length > 0 &&
+        this.#goesAgain(job, error, items ? asked.map(itemAt) : payload)
+      ) {
+        for (const place of asked) (job.again ??= new Set()).add(place);
       }
       const untold: T[] = [];
+      let owed = 0;
       for (const place of places) {
+        if (job.again?.has(place)) continue;
         const result = results[place];
-        if (result) result.reject(error);
-        else untold.push(itemAt(place));
+        if (result?.left && isEcho(error, result.left.reason)) {
+          job.abandoned = (job.abandoned ?? 0) + 1;
+          continue;
+        }
+        job.failures = (job.failures ?? 0) + 1;
+        if (result && !result.left) result.reject(error);
+        else {
+          untold.push(itemAt(place));
+          if (!result) owed++;
+        }
       }
+      if (untold.length === 0) continue;
       if (failure && isEcho(error, failure.error)) {
+        job.failures! -= untold.length;
         job.returned = job.returned?.concat(untold) ?? untold;
         continue;
       }
-      job.failures = (job.failures ?? 0) + places.length;
-      if (untold.length === 0) continue;
+      // A caller who has left was told of that: his failure ends nothing.
+      if (owed === 0 && !this.#options.onError) continue;
       const told = items ? [untold, payload] : untold;
       const reported = this.#report(job, error, told, places.length > untold.length);
       kept = kept?.then(() => reported) ?? reported;

@@ -101,6 +101,20 @@ export class Pool<J extends Keyed> {
     this.#queue.push(job);
   }
 
+  /** Takes out a job that waits. */
+  remove(job: J): void {
+    const timer = this.#delayed.get(job);
+    if (this.#delayed.delete(job)) {
+      clearTimeout(timer!);
+      job.delay = undefined;
+      // Or its handler runs on, and keeps the key.
+      if (timer !== undefined) this.#keyed?.release(job);
+    } else if (job.retries) {
+      this.#again.remove(job);
+      this.#keyed?.release(job);
+    } else this.#queue.remove(job);
+  }
+
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
   fill(): void {
     if (this.#running >= this.concurrency) return;

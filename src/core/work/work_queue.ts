@@ -1,13 +1,14 @@
-import type { SinkContext } from "../shared/call_context.ts";
+import { CallContext, type SinkContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { hasStack } from "../shared/stack.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
+import type { Caller, CallerHost } from "./caller.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
-import type { Runner, Waiter, WorkJob } from "./job.ts";
+import type { Result, Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import type { WorkOptions } from "./work_options.ts";
 
@@ -22,7 +23,7 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P>
-  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, Abortable {
+  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, CallerHost, Abortable {
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
@@ -49,7 +50,7 @@ export class WorkQueue<T, P>
   readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
   /** The `consume` calls that are under way. */
-  readonly #consumers = new Set<{ readonly pump: Pump<T>; readonly own: Group }>();
+  readonly #consumers = new Set<Consumer<T>>();
   readonly #failures: Failures<T, P>;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
@@ -92,12 +93,13 @@ export class WorkQueue<T, P>
   push(
     item: T,
     now: boolean,
-    result?: Deferred<unknown>,
+    result?: Result,
     own?: Group,
     written = false,
+    told: Result | undefined = result,
   ): Promise<void> | false | undefined {
     try {
-      return this.#push(item, now, result, own, written);
+      return this.#push(item, now, result, own, written, told);
     } catch (error) {
       // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
       this.#overflow = { error };
@@ -110,9 +112,10 @@ export class WorkQueue<T, P>
   #push(
     item: T,
     now: boolean,
-    result: Deferred<unknown> | undefined,
+    result: Result | undefined,
     own: Group | undefined,
     written: boolean,
+    told: Result | undefined,
   ): Promise<void> | false | undefined {
     const { key, snapshot } = this.#options;
     this.check(written);
@@ -132,9 +135,10 @@ export class WorkQueue<T, P>
       return false;
     }
     this.counts.blocked++;
-    const told = result ?? new Deferred<unknown>();
-    this.#waiters.push({
+    told ??= new Deferred<unknown>();
+    const waiter: Waiter<T> = {
       next: undefined,
+      before: undefined,
       item,
       key: itemKey,
       snapshot: runner,
@@ -143,7 +147,9 @@ export class WorkQueue<T, P>
       epoch: this.counts.enter(own),
       own,
       written,
-    });
+    };
+    this.#waiters.push(waiter);
+    told.enter?.(waiter);
     this.pool.awaitRate();
     return told.promise as Promise<void>;
   }
@@ -159,7 +165,7 @@ export class WorkQueue<T, P>
     }
   }
 
-  async consume(source: Source<T>): Promise<void> {
+  async consume(source: Source<T>, signal?: AbortSignal): Promise<void> {
     this.check(false);
     const reader = openSource(`${this.#options.owner}.consume`, source);
     const own = new Group();
@@ -168,17 +174,32 @@ export class WorkQueue<T, P>
       (item) => this.push(item, false, undefined, own) || undefined,
       (item, reason) => {
         // Or a hook has thrown, which this call is told.
-        if (this.#state === "open") return;
+        if (this.#state === "open" && !signal?.aborted) return;
         this.counts.lose();
         this.#discard([item], reason);
       },
     );
     const consumer = { pump, own };
     this.#consumers.add(consumer);
+    const stop = { error: (reason: unknown) => this.#stop(consumer, reason) };
     // To open a source is user code, too: the sink may be at its end by now.
     if (this.#state !== "open") pump.error(this.#refusal());
+    onAbort(signal, stop);
     // However it ends, its items come first; only a failure of the sink does not wait for them.
-    await pump.run().finally(() => this.flush(own)).finally(() => this.#consumers.delete(consumer));
+    await pump.run().finally(() => {
+      offAbort(signal, stop);
+      return this.flush(own);
+    }).finally(() => this.#consumers.delete(consumer));
+  }
+
+  /** Reads no more of a source. What it has brought in stays; what waits for room does not. */
+  #stop({ pump, own }: Consumer<T>, reason: unknown): void {
+    pump.error(reason);
+    for (let waiter = this.#waiters.head; waiter; waiter = waiter.next as Waiter<T> | undefined) {
+      if (waiter.own !== own) continue;
+      this.#remove(waiter);
+      return waiter.told.reject(reason);
+    }
   }
 
   // Ways out.
@@ -283,6 +304,7 @@ export class WorkQueue<T, P>
     if (job.count === 0) return;
     this.counts.start(job);
     if (job.items) this.counts.batches!++;
+    job.result?.run?.(context);
     const outcome = job.snapshot
       ? runWithin(job.snapshot, handler, job.payload, context)
       : handler(job.payload, context);
@@ -316,7 +338,7 @@ export class WorkQueue<T, P>
     job.retries = (job.retries ?? 0) + 1;
     job.again = job.failures = job.returned = undefined;
     const { failure } = this;
-    if (!failure) return;
+    if (!failure) return job.result?.enter?.(job);
     job.delay = undefined;
     reject(job, failure.error);
     this.counts.discard();
@@ -362,7 +384,7 @@ export class WorkQueue<T, P>
     item: T,
     key: unknown,
     snapshot: Runner | undefined,
-    result: Deferred<unknown> | undefined,
+    result: Result | undefined,
     own: Group | undefined,
     epoch?: number,
   ): boolean {
@@ -370,15 +392,18 @@ export class WorkQueue<T, P>
     if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, epoch);
     counts.accept();
     epoch ??= counts.enter(own);
-    pool.add({
+    const job: WorkJob<T, P> = {
       next: undefined,
+      before: undefined,
       payload: item as unknown as P,
       key,
       snapshot,
       result,
       epoch,
       own,
-    });
+    };
+    result?.enter?.(job);
+    pool.add(job);
     pool.fill();
     return true;
   }
@@ -393,11 +418,13 @@ export class WorkQueue<T, P>
     this.#waiters.shift();
     this.counts.blocked--;
     const { item, key, snapshot, result, told, written, epoch, own } = waiter;
+    told.enter?.(undefined);
     try {
       if (!this.#admit(item, key, snapshot, result, own, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
         this.#waiters.unshift(waiter);
         this.counts.blocked++;
+        told.enter?.(waiter);
         return true;
       }
       if (!result) told.resolve(undefined);
@@ -406,13 +433,35 @@ export class WorkQueue<T, P>
       this.counts.leave(epoch, 1, own);
       if (written) this.error(error, true);
     }
-    // The last of those whom a flush has found waiting: their batches wait for nobody else.
-    const { epoch: next } = this.#waiters.head ?? this.counts;
-    if (next !== epoch) {
-      this.#batches?.closeAll((batch) => batch.epoch === epoch);
-      this.pool.fill();
-    }
+    this.#passed(epoch);
     return true;
+  }
+
+  /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
+  #passed(epoch: number): void {
+    const { epoch: next } = this.#waiters.head ?? this.counts;
+    if (next === epoch) return;
+    this.#batches?.closeAll((batch) => batch.epoch === epoch);
+    this.pool.fill();
+  }
+
+  /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
+  leave({ entry, context, left }: Caller): void {
+    if (context) CallContext.abort(context, left!.reason);
+    else if (entry) this.#remove(entry as Waiter<T> | WorkJob<T, P>);
+  }
+
+  #remove(entry: Waiter<T> | WorkJob<T, P>): void {
+    if ("told" in entry) {
+      this.#waiters.remove(entry);
+      this.counts.blocked--;
+      this.counts.leave(entry.epoch, 1, entry.own);
+      this.#passed(entry.epoch);
+    } else {
+      this.pool.remove(entry);
+      this.counts.drop(entry);
+    }
+    this.proceed();
   }
 
   #discard(items: T[], reason: unknown): void {
@@ -440,12 +489,20 @@ export class WorkQueue<T, P>
   }
 }
 
+/** A `consume` call that is under way, and what it has brought in. */
+interface Consumer<T> {
+  readonly pump: Pump<T>;
+  readonly own: Group;
+}
+
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
 function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
-  const { result, results } = job;
-  result?.reject(error);
-  results?.forEach((result) => result.reject(error));
+  let told = false;
+  for (const result of job.results?.values() ?? [job.result]) {
+    result?.reject(error);
+    if (result && !result.left) told = true;
+  }
   // What its handler does after that is told to others.
   job.result = job.results = undefined;
-  return !!(result ?? results);
+  return told;
 }
