@@ -55,7 +55,7 @@ export interface RateLimitStats {
  * const writes = new Fanout((id: number) => Promise.resolve(id), options);
  * for (let id = 0; id < 8; id++) reads.tryPush(id), writes.tryPush(id);
  *
- * assertEquals(reads.stats.running + writes.stats.running, 10);
+ * assertEquals(rate.stats.started, 10);
  * assertEquals(reads.stats.waiting + writes.stats.waiting, 6);
  * await Promise.all([reads.abort(), writes.abort()]);
  * ```
