@@ -65,6 +65,17 @@ export interface SinkOptions<T> {
    */
   overrun?: "release" | "hold" | undefined;
   /**
+   * How long an item may wait for its handler, in milliseconds: more than 0 and at most 2147483647, or
+   * `Infinity`. One that has waited longer is discarded with a `TimeoutError`, which its `submit` is
+   * told, or else `onDiscard`: when its turn comes, and before anything is refused for want of room. So
+   * **overload sheds the oldest**, whose callers have given up, and not the newest. Of an `Aggregator` it
+   * is the batch, from the moment when it is due. Time starts anew with each attempt of a `retry`.
+   *
+   * Where it is given, `context.waited` says how long; `Infinity` measures and sheds nothing. It has no
+   * timer.
+   */
+  maxWait?: number | undefined;
+  /**
    * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
    * several sinks and streams, which take turns. What may not start yet waits.
    */

@@ -63,6 +63,7 @@ const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
   overrun: { kind: "overrun" },
   retry: { kind: "function" },
   rate: { kind: "rate" },
+  maxWait: { kind: "duration" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   snapshot: { kind: "function" },

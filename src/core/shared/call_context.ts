@@ -12,11 +12,14 @@ export interface HandlerContext {
 export interface SinkContext extends HandlerContext {
   /** How often the item, or the batch, has been given to the handler, this time included: from 1. */
   readonly attempt: number;
+  /** How long it has waited for this start, in milliseconds; only where there is a `maxWait`. */
+  readonly waited: number | undefined;
 }
 
 /** A context whose `AbortController` is made only when somebody reads `signal`. */
 export class CallContext implements SinkContext {
   attempt = 1;
+  waited: number | undefined;
   #controller: AbortController | undefined;
   #aborted = false;
   #reason: unknown;

@@ -220,6 +220,14 @@ export class BatchTable<T, B> {
     if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
   }
 
+  /** A batch that is due has waited too long: makes the job of it, for no handler. */
+  drop(ticket: WorkJob<T, B>): void {
+    const batch = this.#open.get(ticket.key);
+    if (batch?.ticket !== ticket) return;
+    this.#leave(batch);
+    Object.assign(ticket, this.#job(batch, false));
+  }
+
   /** Takes what was gathered, for no handler. */
   abort(): WorkJob<T, B>[] {
     const jobs = [...this.#open.values()].map((batch) => this.#job(batch, false));
@@ -301,13 +309,7 @@ export class BatchTable<T, B> {
     batch.taking = false;
     host.limit = limit;
     host.check(true);
-    const { before, after } = batch;
-    if (before) before.after = after;
-    else this.#oldest = after;
-    if (after) after.before = before;
-    else this.#newest = before;
-    batch.before = batch.after = undefined;
-    this.#open.delete(batch.key);
+    this.#leave(batch);
     const { counts, pool } = host;
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
@@ -320,6 +322,17 @@ export class BatchTable<T, B> {
       Object.assign(ticket, job, { next, before });
     } else pool.add(job);
     return true;
+  }
+
+  /** It is open no more. */
+  #leave(batch: PendingBatch<T, B>): void {
+    const { before, after } = batch;
+    if (before) before.after = after;
+    else this.#oldest = after;
+    if (after) after.before = before;
+    else this.#newest = before;
+    batch.before = batch.after = undefined;
+    this.#open.delete(batch.key);
   }
 
   /**

@@ -151,11 +151,12 @@ export class Counts implements SinkStats {
     this.#checkIdle();
   }
 
-  /** An item that waits is given up. */
-  drop({ epoch, own }: Counted): void {
-    this.waiting--;
-    this.discarded++;
-    this.leave(epoch, 1, own);
+  /** A job that waits is given up. */
+  drop({ count = 1, epoch, own, owns }: Counted): void {
+    this.waiting -= count;
+    this.discarded += count;
+    this.leave(epoch, count, own);
+    owns?.forEach((own) => own.leave());
     this.#checkIdle();
   }
 

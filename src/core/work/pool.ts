@@ -6,6 +6,7 @@ import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
 import type { StartLimit } from "./start_limit.ts";
+import { WaitClock } from "./wait_clock.ts";
 
 /** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
 export interface PoolHost<J> {
@@ -20,6 +21,8 @@ export interface PoolHost<J> {
   onSettle(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
   /** All that comes of the job is over, and so is its slot, unless it is held. */
   onRelease(job: J): void;
+  /** The job has waited too long, and is out of the queue. */
+  onLate?(job: J): void;
   /** One handler more, or less, runs on after its time was up. */
   onOverrun(by: 1 | -1): void;
   /** As many jobs run as can: whoever waits for room may come in. */
@@ -36,6 +39,8 @@ export interface PoolOptions {
   /** Whether there are keys. */
   readonly key?: unknown;
   readonly rate?: StartLimit | undefined;
+  /** How long a job may wait; none is measured where it is not given. */
+  readonly maxWait?: number | undefined;
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
@@ -45,6 +50,7 @@ export class Pool<J extends Keyed> {
   concurrency: number;
   readonly #hold: boolean;
   readonly #rate: StartLimit | undefined;
+  readonly #waits: WaitClock<J> | undefined;
   readonly #keyed: KeyedQueue<J> | undefined;
   readonly #queue: FifoQueue<J> | KeyedQueue<J>;
   #timeouts: TimeoutQueue<Worker<J>> | undefined;
@@ -60,12 +66,13 @@ export class Pool<J extends Keyed> {
 
   constructor(
     host: PoolHost<J>,
-    { owner, concurrency, timeout, overrun, key, rate }: PoolOptions,
+    { owner, concurrency, timeout, overrun, key, rate, maxWait }: PoolOptions,
   ) {
     this.#host = host;
     this.concurrency = concurrency;
     this.#hold = overrun === "hold";
     this.#rate = rate;
+    if (maxWait !== undefined) this.#waits = new WaitClock(maxWait);
     if (key) this.#keyed = new KeyedQueue();
     this.#queue = this.#keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
@@ -99,10 +106,20 @@ export class Pool<J extends Keyed> {
   /** Queues the job until `fill` runs. */
   add(job: J): void {
     this.#queue.push(job);
+    this.#waits?.add(job);
+  }
+
+  /** Gives up what has waited too long. */
+  shed(): void {
+    for (let job; (job = this.#waits?.late);) {
+      this.remove(job);
+      this.#host.onLate!(job);
+    }
   }
 
   /** Takes out a job that waits. */
   remove(job: J): void {
+    this.#waits?.remove(job);
     const timer = this.#delayed.get(job);
     if (this.#delayed.delete(job)) {
       clearTimeout(timer!);
@@ -122,6 +139,7 @@ export class Pool<J extends Keyed> {
     if (this.#depth > SHALLOW && !hasStack()) return;
     this.#depth++;
     while (this.#running < this.concurrency) {
+      if (this.#waits) this.shed();
       if (this.#rate && !((this.#again.head ?? this.#queue.head) && this.#rate.take(this))) break;
       const job = this.#again.shift() ?? this.#queue.shift();
       if (job === undefined) break;
@@ -179,6 +197,7 @@ export class Pool<J extends Keyed> {
     worker.job = job;
     const { context } = worker;
     context.attempt = (job.retries ?? 0) + 1;
+    context.waited = this.#waits?.remove(job);
     const start = this.#timeouts?.now ?? 0;
     let outcome: unknown;
     try {
@@ -247,6 +266,7 @@ export class Pool<J extends Keyed> {
       this.#delayed.delete(job);
       job.delay = undefined;
       this.#again.push(job);
+      this.#waits?.add(job);
       this.fill();
     }, delay);
     this.#delayed.set(job, timer);

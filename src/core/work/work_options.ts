@@ -24,6 +24,7 @@ export interface WorkOptions<T, P> {
   overrun: "release" | "hold";
   key?: ((item: T) => unknown) | undefined;
   rate?: StartLimit | undefined;
+  maxWait?: number | undefined;
   snapshot?: (() => Runner) | undefined;
   /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
   onError?: ((error: unknown, ...told: never[]) => unknown) | undefined;
@@ -42,6 +43,7 @@ export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   capacity: LIMIT_OR_NONE,
   key: FUNCTION,
   rate: RATE,
+  maxWait: DURATION,
   timeout: DURATION,
   overrun: OVERRUN,
   onError: FUNCTION,
@@ -60,7 +62,7 @@ export function completeOptions<T, P>(
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
   const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
-  const { key, rate, snapshot, onError, onDiscard, retry, signal } = raw;
+  const { key, rate, maxWait, snapshot, onError, onDiscard, retry, signal } = raw;
   // Of one shape, whatever is given: it is read for each item.
   return {
     owner,
@@ -71,6 +73,7 @@ export function completeOptions<T, P>(
     overrun,
     key,
     rate,
+    maxWait,
     snapshot,
     onError,
     onDiscard,

@@ -1,6 +1,7 @@
 import { CallContext, type SinkContext } from "../shared/call_context.ts";
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
+import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { hasStack } from "../shared/stack.ts";
 import { openSource, Pump, type Source } from "../shared/source.ts";
@@ -349,6 +350,18 @@ export class WorkQueue<T, P>
     return items ?? [payload as unknown as T];
   }
 
+  onLate(job: WorkJob<T, P>): void {
+    const { owner, maxWait } = this.#options;
+    // A batch that is due, and gathers.
+    if (job.count === 0) this.#batches!.drop(job);
+    const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
+    const { results = [job.result] } = job;
+    const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
+    this.counts.drop(job);
+    reject(job, error);
+    this.#discard(untold, error);
+  }
+
   onOverrun(by: 1 | -1): void {
     this.counts.overrun(by);
   }
@@ -376,7 +389,11 @@ export class WorkQueue<T, P>
 
   /** Nobody overtakes those who wait for room. */
   #mayEnter(key: unknown): boolean {
-    return !this.#waiters.head && this.hasRoom(key);
+    if (this.#waiters.head) return false;
+    if (this.hasRoom(key)) return true;
+    // What has waited too long goes first.
+    this.pool.shed();
+    return this.hasRoom(key);
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
