@@ -170,7 +170,8 @@ export class RateLimit implements StartLimit {
       this.#timer = undefined;
     } else if (this.#timer === undefined && !this.#turn && this.#next < Infinity) {
       this.#due = this.#next;
-      const delay = Math.ceil(this.#due - this.#now);
+      // An error of rounding is no millisecond.
+      const delay = Math.ceil(this.#due - this.#now - 0.001);
       this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), MAX_DELAY));
     }
   }
