@@ -177,7 +177,7 @@ test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [
     [
       fanout!,
       { concurrency: NaN },
-      'Fanout: option "concurrency" must be an integer of at least 1; got NaN',
+      'Fanout: option "concurrency" must be an integer of at least 0; got NaN',
     ],
     [
       batch!,
