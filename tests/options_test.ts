@@ -80,6 +80,12 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
     types: notStrings,
     ranges: ["", "Hold", LONG],
   },
+  "pause": {
+    rule: "at least 0 and at most 2147483647 milliseconds",
+    types: notNumbers,
+    ranges: [...late, Infinity],
+  },
+  "factor": { rule: "at least 1", types: notNumbers, ranges: [-1, 0, 0.9, NaN] },
   "rate": { rule: "a RateLimit", types: notStrings.filter(tame), ranges: [] },
   "edge": {
     rule: '"leading" or "trailing" or "both"',
@@ -139,6 +145,8 @@ for (const front of fronts) {
         "limit": [1, Number.MAX_SAFE_INTEGER],
         "limit or 0": [0, -0, 1, Number.MAX_SAFE_INTEGER],
         "overrun": ["release", "hold"],
+        "pause": [0, -0, 1.5, 2147483647],
+        "factor": [1, 1.5, Number.MAX_VALUE, Infinity],
         "rate": [new RateLimit({ limit: 1, interval: 1 })],
         "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
         "weight": [Number.MIN_VALUE, 0.1, 1.5, Number.MAX_VALUE, Infinity],

@@ -3,6 +3,8 @@
 import {
   Aggregator,
   type AggregatorOptions,
+  backoff,
+  type BackoffOptions,
   Fanout,
   type FanoutOptions,
   RateLimit,
@@ -21,6 +23,8 @@ export type Kind =
   | "limit or 0"
   | "overrun"
   | "rate"
+  | "pause"
+  | "factor"
   | "limit or Infinity"
   | "weight"
   | "limit, 0 or Infinity"
@@ -85,6 +89,13 @@ const wrap: Record<keyof WrapOptions<never, unknown, unknown>, Option> = {
   key: { kind: "function" },
   ...flight,
 };
+const backoffs: Record<keyof BackoffOptions, Option> = {
+  attempts: { kind: "limit" },
+  min: { kind: "pause" },
+  max: { kind: "pause", beside: { min: 0 } },
+  factor: { kind: "factor" },
+  jitter: { kind: "flag" },
+};
 const rate: Record<keyof RateLimitOptions, Option> = {
   limit: { kind: "limit" },
   interval: { kind: "duration" },
@@ -147,6 +158,14 @@ export const fronts: readonly Front[] = [
     least: { key: () => 1 },
     options: wrap,
     make: (options) => Singleflight.wrap(() => 1, options as never),
+    end: endNothing,
+  },
+  {
+    name: "backoff()",
+    owner: "backoff",
+    least: {},
+    options: backoffs,
+    make: (options) => backoff(options as never),
     end: endNothing,
   },
   {

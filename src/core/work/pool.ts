@@ -50,7 +50,7 @@ export class Pool<J extends Keyed> {
   concurrency: number;
   readonly #hold: boolean;
   readonly #rate: StartLimit | undefined;
-  readonly #waits: WaitClock<J> | undefined;
+  #waits: WaitClock<J> | undefined;
   readonly #keyed: KeyedQueue<J> | undefined;
   readonly #queue: FifoQueue<J> | KeyedQueue<J>;
   #timeouts: TimeoutQueue<Worker<J>> | undefined;
@@ -151,7 +151,7 @@ export class Pool<J extends Keyed> {
   /** Starts nothing more. Returns the jobs that waited. */
   stop(): J[] {
     this.#timeouts?.clear();
-    this.#timeouts = undefined;
+    this.#timeouts = this.#waits = undefined;
     this.#rate?.leave(this);
     for (const timer of this.#delayed.values()) clearTimeout(timer!);
     const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.#queue.removeAll()];
