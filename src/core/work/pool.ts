@@ -21,7 +21,7 @@ export interface PoolHost<J> {
   onRelease(job: J): void;
   /** One handler more, or less, runs on after its time was up. */
   onOverrun(by: 1 | -1): void;
-  /** As many jobs run as can: whoever waits for room may come in. */
+  /** As many jobs run as may: who waits for room may come in. */
   onIdle(): void;
 }
 
@@ -102,6 +102,12 @@ export class Pool<J extends Keyed> {
     if (--this.#depth === 0) this.#host.onIdle();
   }
 
+  /** Starts what can start. Where nothing can, others may move up all the same. */
+  proceed(): void {
+    if (this.idle) this.fill();
+    else this.#host.onIdle();
+  }
+
   /** Starts nothing more. Returns the jobs that waited. */
   stop(): J[] {
     this.#timeouts?.clear();
@@ -177,7 +183,7 @@ export class Pool<J extends Keyed> {
     else this.#vacate(worker, job);
     this.#host.onRelease(job);
     // Where a handler settles at once, the loop that started it goes on.
-    if (this.#depth === 0) this.fill();
+    if (this.#depth === 0) this.proceed();
   }
 
   #vacate(worker: Worker<J>, job: J): void {
