@@ -142,7 +142,8 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
    * may fill it.
    *
-   * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
+   * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite, and the
+   * `concurrency` of the construction
    */
   capacity?: number | undefined;
 }

@@ -51,7 +51,8 @@ export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | Promis
 /** Options of {@linkcode MapStream}. */
 export interface MapStreamOptions<T> {
   /**
-   * The most calls that run at once: an integer of at least 1.
+   * The most calls that run at once: an integer of at least 1. By default only calls that have not timed
+   * out count: one that runs on after its `timeout` counts with `overrun: "hold"` only.
    *
    * @default {1}
    */
@@ -83,8 +84,11 @@ export interface MapStreamOptions<T> {
    */
   timeout?: number | undefined;
   /**
-   * Whether the place of a call whose time is up is free then (`"release"`), or only when it has settled
-   * (`"hold"`), so that `concurrency` and the order of a key are true of the world outside, too.
+   * When the place, and the key, of a call that runs on after its `timeout` are free: with `"release"` at
+   * the timeout, with `"hold"` when the call has settled. Take `"hold"` where `concurrency`, or the order
+   * of a key, must be true of the other side; a call that never settles keeps its place then. Either way
+   * the call has failed at the timeout, the end of the stream does not wait for it, and
+   * `stats.overrunning` shows how many run on.
    *
    * @default {"release"}
    */

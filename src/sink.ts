@@ -32,8 +32,8 @@ export interface SinkCallOptions {
 export interface SinkOptions<T> {
   /**
    * The most handlers that run at once: an integer of at least 0. With 0 nothing starts until
-   * {@linkcode Sink.concurrency} is raised. A handler whose `timeout` is over counts no more, unless
-   * `overrun` is `"hold"`.
+   * {@linkcode Sink.concurrency} is raised. By default only handlers that have not timed out count: one
+   * that runs on after its `timeout` counts with `overrun: "hold"` only.
    *
    * @default {1}
    */
@@ -46,7 +46,7 @@ export interface SinkOptions<T> {
   /**
    * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
    * One that has not settled by then has failed with a `TimeoutError`, its signal is aborted and its
-   * slot is free, as after any failure; what it does later is ignored.
+   * slot is free, as after any failure; what it does later is ignored. `overrun` may keep the slot.
    *
    * `onError` may take as long again. One that has not settled by then errors the sink with a
    * `TimeoutError` whose `cause` is the failure that it was told of.
@@ -55,11 +55,14 @@ export interface SinkOptions<T> {
    */
   timeout?: number | undefined;
   /**
-   * What becomes of the slot, and the key, of a handler that runs on after its `timeout`: with
-   * `"release"` they are free at once, with `"hold"` when the handler has really settled, so that the
-   * bound and the order of a key are true of the world outside, too: of the connections that are open.
-   * Either way the item has failed at the timeout, and is told and counted then; `close` does not wait
-   * for the handler, `idle` does with `"hold"`, and `stats.overrunning` shows it.
+   * When the slot, and the key, of a handler that runs on after its `timeout` are free: with `"release"`
+   * at the timeout, with `"hold"` when the handler has settled, and with it the promises in what it
+   * returns to an `Aggregator`. Take `"hold"` where `concurrency`, or the order of a key, must be true of
+   * the other side: of the connections that are open. A handler that never settles keeps its slot then:
+   * have it heed `context.signal`.
+   *
+   * Either way the item has failed at the timeout, and is told and counted then, and `stats.overrunning`
+   * shows how many handlers run on. `close` and `flush` don't wait for them; `idle` does with `"hold"`.
    *
    * @default {"release"}
    */
@@ -153,15 +156,19 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * The most handlers that run at once. It may be changed at any time: a higher one starts what waits
-   * at once, a lower one lets what runs go on. **0 pauses**: nothing more starts, what runs goes on, and
-   * items are accepted while there is room. `close()` waits until it is raised, for as long as its
-   * `timeout` allows.
+   * The most handlers that run at once. You may set it at any time, also in a handler: a higher value
+   * starts what waits at once; with a lower one what runs goes on, and nothing starts until fewer run.
+   *
+   * **0 pauses** the sink: nothing starts, and items are accepted while there is room. A `linger` keeps
+   * its clock, and a batch that is due grows until it is full. `flush`, `idle`, `consume` and `close` wait
+   * until you raise it: bound a close with its `timeout`. After the end of the sink it has no effect.
+   *
+   * The default `capacity` of an `Aggregator` stays what it was at its construction.
    *
    * @throws {TypeError} If it is set to what is no number.
    * @throws {RangeError} If it is set to what is no integer of at least 0.
    *
-   * @example
+   * @example Pause until the other side is there
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals } from "@std/assert";
@@ -274,13 +281,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Gives the sink an item, now or never, and waits for the handler's result. Load shedding in one
-   * line.
+   * Gives the sink an item, now or never, and waits for the handler's result: load shedding in one line.
+   * {@linkcode Sink.submit} waits for room instead, {@linkcode Sink.tryPush} for no result.
    *
    * @param item The item.
    * @param options A `signal` by which the caller leaves, as of {@linkcode Sink.submit}.
-   * @returns Nothing when the sink is full. Else resolves and rejects as {@linkcode Sink.submit} does:
-   * after `close()` with a `TypeError`.
+   * @returns `undefined` when the sink is full: nothing is left behind, and `stats.refused` counts it. Else
+   * a promise that resolves and rejects as that of `submit` does, also after `close()`, when it rejects
+   * with a `TypeError`. It is yours: its rejection is unhandled if you don't take it.
    *
    * @example A server that says no at once when it has too much to do
    * ```ts
@@ -387,8 +395,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits until no accepted item is waiting or running. It never rejects: after an abort it is the
-   * way to wait for handlers that are still at it, however long: an abort ends the timeouts too.
+   * Waits until no accepted item is waiting or running, and with `overrun: "hold"` until no handler runs
+   * on after its timeout. It never rejects: after an abort it is the way to wait for handlers that are
+   * still at it, however long: an abort ends the timeouts too.
    *
    * @returns Resolves at the first such moment.
    *

@@ -6,7 +6,15 @@ import type { Clock } from "./support/clock.ts";
 import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
-import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
+import {
+  comes,
+  concurrency,
+  ends,
+  items,
+  orders,
+  pass,
+  type SinkEvents,
+} from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import { type Item, type Job, MISSING, type SinkSetup } from "./races/sink_steps.ts";
 import { type End, type Manners, sinkSteps, type Verdict } from "./races/sink_steps.ts";
@@ -129,28 +137,26 @@ class AggregatorRun extends SinkRun<Setup> {
     this.must(inTime || this.closing || crowded, "too early");
     for (const due of this.#due) {
       const older = !due.job && this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
-      const busy = this.jobs.some((job) =>
-        (!job.over || job.held !== "no") && job.key === this.#keyOf(due)
-      );
+      const busy = this.jobs.some((job) => this.keeps(job) && job.key === this.#keyOf(due));
       this.must(!older || busy, "an older batch was passed over");
     }
   }
 
-  override look(): void {
-    super.look();
+  override look(entering?: number): void {
+    super.look(entering);
     this.must(this.stats.waiting <= this.#capacity, "too many wait");
   }
 
   /** No idle worker while a batch may start, nobody kept out while there is room. */
   protected checkProgress(): void {
     const { accepted, waiting } = this.stats;
-    const { concurrency, keyed, timed } = this.setup;
+    const { keyed, timed } = this.setup;
     const outside = this.offers.length > accepted;
     this.#comeIn();
     this.must(!outside || waiting >= this.#capacity, "kept out");
-    const running = this.jobs.filter(({ over }) => !over);
-    for (const { startedAt } of running) {
-      this.must(!timed || this.clock.now - startedAt < TIMEOUT, "runs on");
+    const running = this.jobs.filter((job) => this.keeps(job));
+    for (const { over, startedAt } of running) {
+      this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
     this.#due.clear();
     for (const items of this.#waiting().values()) {
@@ -159,7 +165,7 @@ class AggregatorRun extends SinkRun<Setup> {
         this.#due.add(first!);
       }
     }
-    if (running.length >= concurrency) return;
+    if (running.length >= this.concurrency) return;
     const ending = this.closing && !outside && this.coming === 0;
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
@@ -226,7 +232,7 @@ class AggregatorRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [7.3] [7.5]";
+  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.36] [5.38] [5.39] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 function aggregator(
@@ -246,8 +252,9 @@ function aggregator(
       concurrency: fc.integer({ min: 1, max: 3 }),
       maxItems: fc.integer({ min: 1, max: 4 }),
       spare: spare === undefined ? fc.nat(4) : fc.nat(spare),
-      keyed: fc.constant(keyed),
+      keyed: timed ? fc.boolean() : fc.constant(keyed),
       timed: fc.constant(timed),
+      holds: timed ? fc.boolean() : fc.constant(false),
       weighed: fc.constant(weighed),
       picky: fc.constant(picky),
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
@@ -257,7 +264,7 @@ function aggregator(
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
-      ways: ["tryPush", "push", "submit", "write"],
+      ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "done", "fails", "gives up"],
       advances: [1, 2, 3, 4, 5],
       ...manners,
@@ -277,7 +284,7 @@ export const races: readonly Race[] = suite([
   }),
   aggregator("aggregator-keyed", "Aggregator by key [5.28]", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
-  aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {
+  aggregator("aggregator-timeout", "Aggregator with a timeout [5.7] [5.37]", { timed: true }, {
     advances: [1, 4, 5, 6, 9, 10],
   }),
   aggregator("aggregator-submit", "Aggregator.submit() [5.10]", {}, {
@@ -296,6 +303,7 @@ const SETUP: Setup = {
   spare: 0,
   keyed: false,
   timed: false,
+  holds: false,
   weighed: false,
   picky: false,
   linger: 4,
@@ -382,6 +390,19 @@ export const explorations: readonly Exploration[] = explored([
     ...items(["push", "submit"]),
     ...ends("done", "fails", "one", "count"),
     ...pass(4),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-overrun", { timed: true, holds: true, onError: "sync", concurrency: 1 }, {
+    ...items(["push", "trySubmit"]),
+    ...ends("done"),
+    ...pass(4, TIMEOUT),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("aggregator-concurrency", { onError: "sync" }, {
+    ...items(["trySubmit", "push"]),
+    ...ends("done"),
+    ...pass(4),
+    ...concurrency(0, 1, 3),
     ...orders("flush", "close", "abort"),
   }),
   every("aggregator-consume", { front: "consume", concurrency: 1 }, {

@@ -6,7 +6,15 @@ import type { Clock } from "./support/clock.ts";
 import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
-import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
+import {
+  comes,
+  concurrency,
+  ends,
+  items,
+  orders,
+  pass,
+  type SinkEvents,
+} from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import {
   type Item,
@@ -34,10 +42,7 @@ class FanoutRun extends SinkRun<Setup> {
   }
 
   protected hasRoom(item: Item): boolean {
-    const { waiting, running } = this.stats;
-    const { concurrency, capacity } = this.setup;
-    if (waiting < capacity) return true;
-    return running < concurrency && !this.#busy.has(item.plan.key);
+    return this.stats.waiting < this.setup.capacity || this.#isStartable(item);
   }
 
   protected outcome([item]: readonly Item[], end: string): Verdict {
@@ -54,7 +59,8 @@ class FanoutRun extends SinkRun<Setup> {
   override do(step: SinkStep): void {
     super.do(step);
     // Not a moment later.
-    if (step.do === "tryPush" && !this.first) this.#checkStarted();
+    const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
+    if (now && !this.first) this.#checkStarted();
   }
 
   protected checkStart([item]: readonly Item[]): void {
@@ -71,17 +77,13 @@ class FanoutRun extends SinkRun<Setup> {
   get #busy(): Set<number> {
     const busy = new Set<number>();
     if (!this.setup.keyed) return busy;
-    for (const { over, held, items } of this.jobs) {
-      if (!over || held !== "no") busy.add(items[0]!.plan.key);
-    }
+    for (const job of this.jobs) if (this.keeps(job)) busy.add(job.items[0]!.plan.key);
     return busy;
   }
 
-  override look(): void {
-    super.look();
-    const { waiting, running } = this.stats;
-    this.must(running <= this.setup.concurrency, "too many run");
-    this.must(waiting <= this.setup.capacity, "too many wait");
+  override look(entering?: number): void {
+    super.look(entering);
+    this.must(this.stats.waiting <= this.setup.capacity, "too many wait");
   }
 
   protected checkProgress(): void {
@@ -106,7 +108,8 @@ class FanoutRun extends SinkRun<Setup> {
 
   /** Whether a worker is free for it. */
   #isStartable({ plan }: Item): boolean {
-    return this.stats.running < this.setup.concurrency && !this.#busy.has(plan.key);
+    const held = this.jobs.filter((job) => job.over && job.held === "no" && this.keeps(job));
+    return this.stats.running + held.length < this.concurrency && !this.#busy.has(plan.key);
   }
 
   protected timers(): number {
@@ -115,7 +118,7 @@ class FanoutRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.33] [7.3] [7.5]";
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.33] [5.36] [5.38] [5.39] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 function fanout(
@@ -133,13 +136,14 @@ function fanout(
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
       capacity: fc.integer({ min: 0, max: 5 }),
-      keyed: fc.constant(keyed),
+      keyed: timed ? fc.boolean() : fc.constant(keyed),
       timed: fc.constant(timed),
+      holds: timed ? fc.boolean() : fc.constant(false),
       front: front ? fc.constant(front) : fc.constantFrom("plain", "snapshot", "writer"),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
-      ways: ["tryPush", "push", "submit", "write"],
+      ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
       advances: timed ? [1, 4, 5, 9, 10] : [1],
       ...manners,
@@ -153,7 +157,7 @@ function fanout(
 export const races: readonly Race[] = suite([
   fanout("fanout", "Fanout", {}),
   fanout("fanout-keyed", "Fanout by key", { keyed: true }),
-  fanout("fanout-timeout", "Fanout with a timeout [5.7]", { timed: true }),
+  fanout("fanout-timeout", "Fanout with a timeout [5.7] [5.37]", { timed: true }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
@@ -168,6 +172,7 @@ const SETUP: Setup = {
   capacity: 1,
   keyed: false,
   timed: false,
+  holds: false,
   front: "plain",
   onError: "absent",
 };
@@ -221,6 +226,25 @@ export const explorations: readonly Exploration[] = explored([
     ...items(["push", "submit"]),
     ...ends("done", "fails"),
     ...pass(TIMEOUT / 2, TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-overrun", { timed: true, holds: true, onError: "sync", concurrency: 1 }, {
+    ...items(["push", "trySubmit"]),
+    ...ends("done", "fails"),
+    ...pass(TIMEOUT),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("fanout-overrun-keyed", { timed: true, holds: true, keyed: true, onError: "sync" }, {
+    ...items(["push"], true),
+    ...ends("done"),
+    ...pass(TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-concurrency", { onError: "sync" }, {
+    ...items(["trySubmit", "push"]),
+    "push pauses": comes("push", { act: "pause" }),
+    ...ends("done"),
+    ...concurrency(0, 1, 3),
     ...orders("flush", "close", "abort"),
   }),
   every("fanout-consume", { front: "consume" }, {

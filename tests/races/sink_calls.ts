@@ -15,6 +15,11 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** In the order of acceptance; the last of them may still wait for room. */
   readonly offers: Item[] = [];
   protected readonly jobs: Job[] = [];
+  /** How many handlers may start beside each other now, and how many may run. */
+  protected concurrency: number;
+  #most: number;
+  /** How many were told that there is no room. */
+  protected refused = 0;
   /** How often nothing was waiting and nothing running. */
   idled = 0;
   /** The first error. */
@@ -25,6 +30,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   constructor(setup: S, clock: Clock) {
     super(clock);
     this.setup = setup;
+    this.concurrency = this.#most = setup.concurrency;
   }
 
   abstract closing: boolean;
@@ -37,7 +43,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract checkStart(items: readonly Item[]): void;
   /** User code refuses to take an item in: returns what it throws. */
   refuse(item: Item): unknown {
-    this.look();
+    this.look(1);
     this.offers.splice(this.offers.indexOf(item), 1);
     const error = this.mistake("refusal");
     item.refused = { error };
@@ -59,10 +65,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
-    const { keyed, timed, concurrency } = this.setup;
+    const { keyed, timed } = this.setup;
     const key = keyed ? items[0]?.plan.key : undefined;
-    const busy = this.jobs.filter((job) => !job.over || job.held === "yes");
-    this.must(busy.length < concurrency, "too many run");
+    const busy = this.jobs.filter((job) => this.keeps(job, false));
+    this.must(busy.length < this.concurrency, "too many run");
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
     // One of this key starts: `onError` of the one before it is over.
     if (keyed) { for (const job of this.jobs) if (job.key === key) job.held = "no"; }
@@ -75,7 +81,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       const others = this.jobs.every((job) => job.signal !== signal);
       this.must(others && !signal.aborted, "a signal of another call");
     }
-    const job: Job = { items: [...items], key, startedAt, signal, over: false, held: "no" };
+    const job: Job = {
+      ...{ items: [...items], key, startedAt, signal, over: false, held: "no", overruns: false },
+    };
     this.jobs.push(job);
     for (const item of items) item.job = job;
     this.act(act);
@@ -94,8 +102,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       (failed ? reject : resolve)(value);
     };
     // Heard just before the sink hears it.
-    promise.then((value) => this.#over(job, { failed: false, value }), (value) => {
-      this.#over(job, { failed: true, value });
+    promise.then((value) => this.#settled(job, { failed: false, value }), (value) => {
+      this.#settled(job, { failed: true, value });
     });
     if (timed) signal!.addEventListener("abort", () => this.#aborted(job));
     return promise;
@@ -107,7 +115,52 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (job.over || this.first?.error === reason) return;
     this.must(this.clock.now - job.startedAt >= TIMEOUT, "a wrong timeout");
     this.must((reason as Error).name === "TimeoutError", "not a timeout");
+    job.overruns = true;
     this.#over(job, { failed: true, value: reason });
+  }
+
+  /** By itself, perhaps after its time was up. */
+  #settled(job: Job, outcome: Verdict): void {
+    if (!job.overruns) return this.#over(job, outcome);
+    job.overruns = false;
+    this.#rest();
+  }
+
+  #rest(): void {
+    if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0 && !this.#held) {
+      this.idled++;
+    }
+  }
+
+  /** Whether the slot of a handler that runs on is kept. */
+  get #held(): boolean {
+    return this.setup.holds && this.jobs.some(({ overruns }) => overruns);
+  }
+
+  /** Whether no handler runs, and none is to. */
+  get resting(): boolean {
+    const { waiting, running } = this.stats;
+    return waiting + running === 0 && !this.#held;
+  }
+
+  /** Whether it has its slot and its key, or `perhaps` has. */
+  protected keeps({ over, held, overruns }: Job, perhaps = true): boolean {
+    return !over || held === "yes" || (perhaps && held === "perhaps") ||
+      (overruns && this.setup.holds);
+  }
+
+  get #slots(): number {
+    return this.jobs.filter((job) => this.keeps(job, false)).length;
+  }
+
+  protected setConcurrency(value: number): void {
+    this.concurrency = value;
+    this.#most = Math.max(this.#most, value);
+  }
+
+  /** At a quiet moment: no more run now than may, or than do. */
+  protected countSlots(): void {
+    this.#most = Math.max(this.concurrency, this.#slots);
   }
 
   /** The sink is about to hear of a handler's end. */
@@ -127,7 +180,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
         untold.set(value, [...untold.get(value) ?? [], item]);
       }
     }
-    if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0) this.idled++;
+    this.#rest();
     const [error] = untold.keys();
     if (untold.size > 0 && this.setup.onError === "absent") this.first ??= { error };
   }
@@ -159,7 +212,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   protected discard(items: readonly Item[], reason: unknown): void {
-    this.look();
+    // One that was lost is counted, and was not offered.
+    this.look(this.offers.includes(items[0]!) ? 0 : -1);
     const job = items[0]?.job;
     if (job) {
       const { given } = job;
@@ -199,11 +253,17 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     item.end = "discarded";
   }
 
-  /** What holds at every moment, also inside. */
-  override look(): void {
+  /** What holds at every moment, also inside. So many items are on their way in. */
+  override look(entering = 0): void {
     const { accepted, waiting, running, done, failed, discarded } = this.stats;
+    const { refused, blocked, overrunning } = this.stats;
     const sum = waiting + running + done + failed + discarded;
     this.must(sum === accepted, "not conserved");
+    this.must(refused === this.refused, "refused");
+    const outside = this.offers.length - accepted - entering;
+    this.must(this.first !== undefined || blocked === outside, "blocked");
+    this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
+    this.must(this.#slots <= this.#most, "too many slots");
     for (let place = accepted - 1; place >= 0; place--) {
       const item = this.offers[place];
       if (!item || item.acceptedAt !== undefined) break;

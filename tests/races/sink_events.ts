@@ -36,6 +36,11 @@ export function orders(...orders: readonly Order[]): SinkEvents {
   return Object.fromEntries(orders.map((order) => [order, { do: order }]));
 }
 
+/** So many handlers may run from now on. */
+export function concurrency(...values: readonly number[]): SinkEvents {
+  return Object.fromEntries(values.map((to) => [`concurrency ${to}`, { do: "concurrency", to }]));
+}
+
 /** So many milliseconds pass. */
 export function pass(...times: readonly number[]): Readonly<Record<string, Advance>> {
   return Object.fromEntries(times.map((ms) => [`${ms} ms`, { do: "advance", ms }]));

@@ -31,6 +31,8 @@ export interface Moment {
   /** In the order of acceptance; the last of them may still wait for room. */
   readonly offers: readonly Item[];
   readonly idled: number;
+  /** Whether that is so now. */
+  readonly resting: boolean;
   /** Written, and not yet come to the sink. */
   readonly coming: number;
   readonly first: { readonly error: unknown } | undefined;
@@ -52,9 +54,13 @@ export class Promises {
     return this.#all.filter(({ state }) => state === "pending").map(({ kind }) => kind);
   }
 
-  add(kind: Kind, { stats, idled }: Moment, call: () => Promise<unknown>, about: About = {}): void {
-    const busy = stats.waiting + stats.running > 0;
-    const entry: Promised = { kind, idled: busy ? idled : -1, state: "pending", ...about };
+  add(
+    kind: Kind,
+    { resting, idled }: Moment,
+    call: () => Promise<unknown>,
+    about: About = {},
+  ): void {
+    const entry: Promised = { kind, idled: resting ? -1 : idled, state: "pending", ...about };
     this.#all.push(entry);
     call().then((value) => {
       entry.state = "fulfilled";
@@ -109,7 +115,7 @@ export class Promises {
         return first !== undefined || state === "fulfilled";
       }
       case "idle":
-        if (waiting + running === 0) return state === "fulfilled";
+        if (now.resting) return state === "fulfilled";
         return state === "pending" || now.idled > idled;
       case "abort":
         return state === "fulfilled";

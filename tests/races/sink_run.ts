@@ -15,7 +15,7 @@ const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 /** What the runs of both sinks give theirs. */
 export type Common = Pick<
   SinkOptions<Item>,
-  "concurrency" | "signal" | "timeout" | "onDiscard" | "key" | "snapshot"
+  "concurrency" | "signal" | "timeout" | "overrun" | "onDiscard" | "key" | "snapshot"
 >;
 
 /** A sink, and what has become of its items. */
@@ -33,6 +33,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       concurrency: setup.concurrency,
       signal: this.#own.signal,
       timeout: setup.timed ? TIMEOUT : Infinity,
+      overrun: setup.holds ? "hold" : "release",
       onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
@@ -73,11 +74,13 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { nth, end } of step.which) open[nth % open.length]?.settle?.(end);
     } else if ("plans" in step) {
       for (const plan of step.plans) this.#offer(step.do, plan);
-    } else this.#order(step.do);
+    } else if (step.do === "concurrency") this.#widen(step.to);
+    else this.#order(step.do);
   }
 
   override can(step: SinkStep | Advance): boolean {
     if (step.do === "close") return !this.closing;
+    if (step.do === "concurrency") return step.to !== this.concurrency;
     if (step.do !== "settle") return super.can(step);
     const open = this.jobs.filter(({ settle }) => settle).length;
     return step.which.every(({ nth }) => nth < open);
@@ -90,8 +93,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   }
 
   #offer(way: Way, plan: Plan): void {
-    const item: Item = { plan, submitted: way === "submit" };
-    if (way === "tryPush") return this.#tryPush(item);
+    const item: Item = { plan, submitted: way === "submit" || way === "trySubmit" };
+    if (way === "tryPush" || way === "trySubmit") return this.#try(way, item);
     if (way === "write") {
       item.written = true;
       const written = this.#front.write(item);
@@ -110,7 +113,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.#front.offering = undefined;
   }
 
-  #tryPush(item: Item): void {
+  #try(way: "tryPush" | "trySubmit", item: Item): void {
     const open = !this.first && !this.closing;
     const room = this.offers.length === this.stats.accepted && this.hasRoom(item);
     const known = this.setup.front !== "plain";
@@ -118,14 +121,20 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     else this.offers.push(item);
     let accepted: boolean | undefined;
     try {
-      accepted = this.sink.tryPush(item);
-      if (accepted !== room) this.must(false, `tryPush gave ${accepted}, room was ${room}`);
+      const given = this.sink[way](item);
+      accepted = given !== false && given !== undefined;
+      if (!accepted) this.refused++;
+      const told = given instanceof Promise && (!open || item.refused);
+      if (accepted !== room && !told) this.must(false, `${way} gave ${given}, room was ${room}`);
+      if (given instanceof Promise) this.#promises.add("submit", this, () => given, { item });
     } catch (error) {
       const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
-      this.must(told && (!open || item.refused !== undefined), "tryPush threw");
+      const may = way === "tryPush" && told && (!open || item.refused !== undefined);
+      this.must(may, `${way} threw`);
     }
     this.#front.offering = undefined;
-    if (!known && !accepted && !item.refused) this.offers.splice(this.offers.indexOf(item), 1);
+    const outside = !known && !item.refused && !(accepted && open);
+    if (outside) this.offers.splice(this.offers.indexOf(item), 1);
   }
 
   #order(order: Order): void {
@@ -172,7 +181,17 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return (run) => run();
   }
 
+  #widen(to: number): void {
+    this.setConcurrency(to);
+    this.sink.concurrency = to;
+    // A handler that it has started may have set another one.
+    this.must(this.sink.concurrency === this.concurrency, "another concurrency");
+  }
+
   protected act(act: Plan["act"]): void {
+    if (act === "pause" || act === "widen") {
+      return this.#widen(act === "pause" ? 0 : this.concurrency + 1);
+    }
     if (act === "close" && this.#front.locked) return;
     if (act === "tryPush" || act === "push" || act === "submit") this.#offer(act, QUIET);
     else if (act !== "nothing") this.#order(act === "abort" && this.#front.locked ? "signal" : act);
@@ -188,7 +207,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       job.held = "no";
       if (!job.over) runs += job.items.length;
     }
-    if (waiting + running === 0) this.idled++;
+    this.countSlots();
+    if (this.resting) this.idled++;
+    this.must(!this.first || this.stats.blocked === 0, "blocked after the end");
     this.must(running === runs, "running");
     this.must(done === ends.done && failed === ends.failed, "done or failed");
     this.must(discarded === ends.discarded, "discarded");
@@ -211,6 +232,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (!this.#promises.closed) this.#order("close");
     await this.quiet();
     for (let turns = 0; turns < PATIENCE && this.#unfinished; turns++) {
+      if (this.concurrency === 0) this.#widen(1);
       for (const job of this.jobs) job.settle?.("done");
       await this.quiet();
     }

@@ -9,6 +9,8 @@ export interface SinkSetup {
   readonly concurrency: number;
   readonly keyed: boolean;
   readonly timed: boolean;
+  /** A handler that runs on after its time keeps its slot. */
+  readonly holds: boolean;
   /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
   readonly front: "plain" | "snapshot" | "writer" | "pipe" | "consume";
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
@@ -26,11 +28,14 @@ export interface Plan {
   readonly weight: number;
   readonly ends: "by hand" | "at once" | "throws";
   /** Done to its own sink when it starts. */
-  readonly act: "nothing" | "tryPush" | "push" | "submit" | "flush" | "close" | "abort";
+  readonly act: "nothing" | "tryPush" | "push" | "submit" | "flush" | "close" | "abort" | Slots;
 }
 
+/** What a handler does to the number of its like: none more start, or one more may. */
+type Slots = "pause" | "widen";
+
 /** Ways in. */
-export type Way = "tryPush" | "push" | "submit" | "write";
+export type Way = "tryPush" | "trySubmit" | "push" | "submit" | "write";
 
 /** Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed. */
 export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break";
@@ -39,6 +44,7 @@ export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "b
 export type SinkStep =
   | { readonly do: Way; readonly plans: readonly Plan[] }
   | { readonly do: "settle"; readonly which: readonly { nth: number; end: End }[] }
+  | { readonly do: "concurrency"; readonly to: number }
   | { readonly do: Order };
 
 /** An item, from its offer to its end. */
@@ -72,6 +78,8 @@ export interface Job {
   over: boolean;
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";
+  /** Its time is up, and its promise open. */
+  overruns: boolean;
   /** What nobody but `onError` is to be told, and of which items. */
   untold?: Map<unknown, Item[]>;
   /** What it has given up, and `onDiscard` has not been told. */
@@ -105,6 +113,7 @@ export function sinkSteps(
       often(12, fc.constant("nothing" as const)),
       often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
       often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
+      often(1, fc.constantFrom("pause" as const, "widen" as const)),
     ),
   }, { noNullPrototype: true });
   const plans = fc.array(plan, { minLength: 1, maxLength: 3, size: "max" });
@@ -120,6 +129,7 @@ export function sinkSteps(
     often(9, which.map((which) => ({ do: "settle" as const, which }))),
     often(4, advance(...advances)),
     often(3, simply("flush", "idle", ...orders)),
+    often(2, fc.nat(4).map((to) => ({ do: "concurrency" as const, to }))),
     often(1, simply("close", "abort", "signal")),
   );
 }

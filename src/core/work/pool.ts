@@ -25,7 +25,7 @@ export interface PoolHost<J> {
   onLate?(job: J): void;
   /** One handler more, or less, runs on after its time was up. */
   onOverrun(by: 1 | -1): void;
-  /** As many jobs run as can: whoever waits for room may come in. */
+  /** As many jobs run as may: who waits for room may come in. */
   onIdle(): void;
 }
 
@@ -148,6 +148,12 @@ export class Pool<J extends Keyed> {
     if (--this.#depth === 0) this.#host.onIdle();
   }
 
+  /** Starts what can start. Where nothing can, others may move up all the same. */
+  proceed(): void {
+    if (this.idle) this.fill();
+    else this.#host.onIdle();
+  }
+
   /** Starts nothing more. Returns the jobs that waited. */
   stop(): J[] {
     this.#timeouts?.clear();
@@ -233,7 +239,7 @@ export class Pool<J extends Keyed> {
       if (job.delay !== undefined) this.#delayed.set(job, undefined);
     } else this.#delay(job);
     // Where a handler settles at once, the loop that started it goes on.
-    if (this.#depth === 0) this.fill();
+    if (this.#depth === 0) this.proceed();
   }
 
   /** The slot is free, and so is the key, unless the job goes again. */

@@ -292,8 +292,7 @@ export class WorkQueue<T, P>
 
   /** Starts what can start. Even if no worker is free, those who wait for room may come in. */
   proceed(): void {
-    if (this.pool.idle) this.pool.fill();
-    else this.onIdle();
+    this.pool.proceed();
   }
 
   // For the pool.
