@@ -12,8 +12,7 @@ import { titleOf } from "./core/shared/describe.ts";
 import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
-import { readableFrom } from "./core/stage/from.ts";
-import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export type { BatchStats, Collector, Source };
 
@@ -175,7 +174,7 @@ export interface BatchStreamOptions<T, B = T[]> {
  * @typeParam B The type of the batches.
  */
 export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
-  readonly #pair: Pair<T, B, BatchStage<T, B>>;
+  readonly #controller: StageController<T, B, BatchStage<T, B>>;
 
   /**
    * Makes a stream.
@@ -189,17 +188,17 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller, this);
+    this.#controller = controller.open(this);
   }
 
   /** The batches. */
   override get readable(): ReadableStream<B> {
-    return this.#pair.readable;
+    return this.#controller.readable;
   }
 
   /** Takes the items. */
   override get writable(): WritableStream<T> {
-    return this.#pair.writable;
+    return this.#controller.writable;
   }
 
   /**
@@ -219,7 +218,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * ```
    */
   get stats(): BatchStats {
-    return this.#pair.stage.stats;
+    return this.#controller.stage.stats;
   }
 
   /**
@@ -239,7 +238,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * ```
    */
   flush(): void {
-    this.#pair.stage.flush();
+    this.#controller.stage.flush();
   }
 
   /**
@@ -271,7 +270,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
     source: Source<T>,
     options?: number | BatchStreamOptions<T, B>,
   ): ReadableStream<B> {
-    return readableFrom("BatchStream", source, open(options));
+    return open(options).from(source);
   }
 }
 
@@ -282,12 +281,8 @@ function open<T, B>(
   const rules = { ...LIMITS, linger: LINGER, onDiscard: FUNCTION, signal: SIGNAL, name: NAME };
   const values = readOptions<BatchStreamOptions<T, B>>("BatchStream", given, rules);
   const owner = titleOf("BatchStream", values.name);
-  const { linger = Infinity, signal, onDiscard } = values;
+  const { linger = Infinity } = values;
   const collector = completeLimits(owner, values).collect();
-  return new StageController(
-    (controller) => new BatchStage(controller, collector, linger),
-    signal,
-    owner,
-    onDiscard,
-  );
+  const make = (controller: StageController<T, B>) => new BatchStage(controller, collector, linger);
+  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
 }

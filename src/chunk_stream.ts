@@ -20,8 +20,7 @@ import {
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
-import { readableFrom } from "./core/stage/from.ts";
-import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 
 export { byteLength };
 export type { BatchStats, Source };
@@ -116,7 +115,7 @@ export interface ChunkStreamOptions<T> {
  * @typeParam T The type of the items.
  */
 export class ChunkStream<T> extends TransformBase<T, T[]> {
-  readonly #pair: Pair<T, T[], BatchStage<T, T[]>>;
+  readonly #controller: StageController<T, T[], BatchStage<T, T[]>>;
 
   /**
    * Makes a stream.
@@ -129,17 +128,17 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller, this);
+    this.#controller = controller.open(this);
   }
 
   /** The batches. */
   override get readable(): ReadableStream<T[]> {
-    return this.#pair.readable;
+    return this.#controller.readable;
   }
 
   /** Takes the items. */
   override get writable(): WritableStream<T> {
-    return this.#pair.writable;
+    return this.#controller.writable;
   }
 
   /**
@@ -159,7 +158,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * ```
    */
   get stats(): BatchStats {
-    return this.#pair.stage.stats;
+    return this.#controller.stage.stats;
   }
 
   /**
@@ -179,7 +178,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * ```
    */
   flush(): void {
-    this.#pair.stage.flush();
+    this.#controller.stage.flush();
   }
 
   /**
@@ -213,7 +212,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
     source: Source<T>,
     options: number | ChunkStreamOptions<T>,
   ): ReadableStream<T[]> {
-    return readableFrom("ChunkStream", source, open(options));
+    return open(options).from(source);
   }
 }
 
@@ -227,14 +226,11 @@ function open<T>(
   const values = readOptions<ChunkStreamOptions<T>>("ChunkStream", given, OPTIONS);
   const owner = titleOf("ChunkStream", values.name);
   const maxWeight = check(owner, "maxBytes", values.maxBytes!, LIMIT_OR_NONE);
-  const { maxItems = Infinity, oversize, linger = Infinity, onDiscard, signal } = values;
+  const { maxItems = Infinity, oversize, linger = Infinity } = values;
   const { byteLength: weigh = (item: T) => measure(owner, item) } = values;
   const limits = { maxItems, maxWeight, weigh, oversize };
   const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
-  return new StageController(
-    (controller) => new BatchStage(controller, collector, linger),
-    signal,
-    owner,
-    onDiscard,
-  );
+  const make = (controller: StageController<T, T[]>) =>
+    new BatchStage(controller, collector, linger);
+  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
 }

@@ -10,8 +10,7 @@ import { titleOf } from "./core/shared/describe.ts";
 import { check, LIMIT, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { FixedChunkStage, type FixedChunkStats } from "./core/stage/fixed_chunk_stage.ts";
-import { readableFrom } from "./core/stage/from.ts";
-import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { StageController, TransformBase } from "./core/stage/stage.ts";
 
 export type { FixedChunkStats, Source };
 
@@ -55,7 +54,11 @@ export interface FixedChunkStreamOptions {
  */
 export class FixedChunkStream
   extends TransformBase<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>> {
-  readonly #pair: Pair<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>, FixedChunkStage>;
+  readonly #controller: StageController<
+    ArrayBuffer | ArrayBufferView,
+    Uint8Array<ArrayBuffer>,
+    FixedChunkStage
+  >;
 
   /**
    * Makes a stream.
@@ -68,17 +71,17 @@ export class FixedChunkStream
     const controller = open(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller, this);
+    this.#controller = controller.open(this);
   }
 
   /** The pieces. */
   override get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#pair.readable;
+    return this.#controller.readable;
   }
 
   /** Takes buffers, and views of them. Anything else, or one that is detached, is a `TypeError`. */
   override get writable(): WritableStream<ArrayBuffer | ArrayBufferView> {
-    return this.#pair.writable;
+    return this.#controller.writable;
   }
 
   /**
@@ -98,7 +101,7 @@ export class FixedChunkStream
    * ```
    */
   get stats(): FixedChunkStats {
-    return this.#pair.stage.stats;
+    return this.#controller.stage.stats;
   }
 
   /**
@@ -130,7 +133,7 @@ export class FixedChunkStream
     source: Source<ArrayBuffer | ArrayBufferView>,
     options: number | FixedChunkStreamOptions,
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return readableFrom("FixedChunkStream", source, open(options));
+    return open(options).from(source);
   }
 }
 
@@ -139,8 +142,11 @@ function open(
 ): StageController<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>, FixedChunkStage> {
   const given = typeof options === "number" ? { size: options } : options;
   const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", given, OPTIONS);
-  const { size, signal, name } = values;
-  const owner = titleOf("FixedChunkStream", name);
-  check(owner, "size", size!, LIMIT);
-  return new StageController((controller) => new FixedChunkStage(controller, size!), signal, owner);
+  const owner = titleOf("FixedChunkStream", values.name);
+  const size = check(owner, "size", values.size!, LIMIT);
+  return new StageController(
+    (controller) => new FixedChunkStage(controller, size),
+    owner,
+    values.signal,
+  );
 }

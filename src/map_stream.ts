@@ -20,9 +20,8 @@ import {
   SIGNAL,
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
-import { readableFrom } from "./core/stage/from.ts";
-import { MapStage, type MapStats } from "./core/stage/map_stage.ts";
-import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
+import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
 import { RATE } from "./core/work/start_limit.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
@@ -257,25 +256,25 @@ export const MapStream: {
     options?: MapStreamOptions<T>,
   ): ReadableStream<Awaited<H>>;
 } = class<T, R> extends TransformBase<T, R> {
-  readonly #pair: Pair<T, R, MapStage<T, R>>;
+  readonly #controller: StageController<T, R, MapStage<T, R>>;
 
   constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
     const controller = open(fn, options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller, this);
+    this.#controller = controller.open(this);
   }
 
   override get readable(): ReadableStream<R> {
-    return this.#pair.readable;
+    return this.#controller.readable;
   }
 
   override get writable(): WritableStream<T> {
-    return this.#pair.writable;
+    return this.#controller.writable;
   }
 
   get stats(): MapStats {
-    return this.#pair.stage.stats;
+    return this.#controller.stage.stats;
   }
 
   static from<T, R>(
@@ -283,7 +282,7 @@ export const MapStream: {
     fn: MapFunction<T, R>,
     options?: MapStreamOptions<T>,
   ): ReadableStream<R> {
-    return readableFrom("MapStream", source, open(fn, options));
+    return open(fn, options).from(source);
   }
 } as never;
 
@@ -294,23 +293,16 @@ function open<T, R>(
   check("MapStream", "fn", fn, FUNCTION);
   const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
   const owner = titleOf("MapStream", values.name);
-  const {
-    concurrency = 1,
-    capacity = concurrency,
-    key,
-    ordered = !key,
-    timeout = Infinity,
-    overrun = "release",
-    rate,
-  } = values;
+  const { concurrency = 1, capacity = concurrency } = values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
-  const { onError, onDiscard, signal } = values;
-  const complete = { owner, concurrency, capacity, ordered, key, timeout, overrun, rate, onError };
+  const defaults = { owner, concurrency, capacity, ordered: !values.key, timeout: Infinity };
+  // Nothing there is undefined.
+  const complete = { ...defaults, ...values } as MapOptions<T>;
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
-    signal,
     owner,
-    onDiscard,
+    values.signal,
+    discarding(values.onDiscard),
   );
 }

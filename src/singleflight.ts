@@ -6,22 +6,20 @@
  * @module
  */
 
-import { Call, type FlightResult } from "./core/flight/call.ts";
+import type {
+  FlightCallOptions,
+  FlightFunction,
+  FlightResult,
+  FlightStats,
+  SingleflightOptions,
+} from "./core/flight/flight_options.ts";
+import { Flights } from "./core/flight/flights.ts";
 import type { HandlerContext } from "./core/shared/call_context.ts";
 import { describe, titleOf } from "./core/shared/describe.ts";
-import {
-  check,
-  DURATION,
-  FUNCTION,
-  NAME,
-  readOptions,
-  readSignal,
-  type Rule,
-  show,
-} from "./core/shared/options.ts";
-import { isThenable, markHandled, whenSettled } from "./core/shared/promises.ts";
+import { check, DURATION, FUNCTION, NAME, readOptions, type Rule } from "./core/shared/options.ts";
 
-export type { FlightResult, HandlerContext };
+export type * from "./core/flight/flight_options.ts";
+export type { HandlerContext };
 
 const CACHE: Rule = [
   "object",
@@ -31,75 +29,12 @@ const CACHE: Rule = [
 ];
 const OPTIONS = { clone: FUNCTION, cache: CACHE, forgetAfter: DURATION, name: NAME };
 
-/**
- * Where a {@linkcode Singleflight} keeps values: a `Map`, or any cache with these four methods. It
- * answers at once: one that answers with a promise, such as a Redis client, is a `TypeError`. Look it
- * up inside the function, where one look-up serves all who ask meanwhile.
- */
-export interface FlightCache<K, V> {
-  /** The value of a key, if it is still good: what this returns is believed. */
-  get(key: K): V | undefined;
-  /** Keeps a value. */
-  set(key: K, value: V): unknown;
-  /** Whether there is a value. */
-  has(key: K): boolean;
-  /** Drops a value. */
-  delete(key: K): unknown;
-  /** Drops all. Without it, {@linkcode Singleflight.clear} leaves the cache as it is. */
-  clear?(): unknown;
-}
-
-/** Options of {@linkcode Singleflight}. */
-export interface SingleflightOptions<K, V> {
-  /**
-   * Gives each further caller a copy of its own, such as `(response) => response.clone()`. With a
-   * cache the first caller has a copy too.
-   */
-  clone?: ((value: V) => V) | undefined;
-  /**
-   * Keeps values, never errors, and answers from them. How long, and how many, is the cache's
-   * business. Without it, nothing is kept once a call has settled.
-   */
-  cache?: FlightCache<K, V> | undefined;
-  /**
-   * How long after its start a call may be joined, in milliseconds: more than 0 and at most
-   * 2147483647, or `Infinity`. After that the next caller starts another; those who wait keep theirs.
-   * It has no timer: tests that fake timers must fake `performance.now` too.
-   *
-   * @default {Infinity}
-   */
-  forgetAfter?: number | undefined;
-  /** What it is called in messages and by `console.log`, such as `Singleflight "mails"`. */
-  name?: string | undefined;
-}
-
-/** Options of one call: any object with a `signal`, such as a handler's context. */
-export interface FlightCallOptions {
-  /** Rejects this caller at once with its reason when it aborts. The others are not touched. */
-  signal?: AbortSignal | undefined;
-}
-
-/** What a {@linkcode Singleflight} has done: each call that was answered is one of the last three. */
-export interface FlightStats {
-  /** Functions that have not settled, those of forgotten and of deserted flights too. */
-  readonly running: number;
-  /** Functions that have started. */
-  readonly executions: number;
-  /** Callers that joined the execution of another. */
-  readonly shared: number;
-  /** Callers that the cache has answered. */
-  readonly hits: number;
-}
-
 /** Options of {@linkcode Singleflight.wrap}. */
 export interface WrapOptions<A extends unknown[], K, V, This = unknown>
   extends SingleflightOptions<K, V> {
   /** The key of a call: calls with equal keys share one execution. */
   key: (this: This, ...args: A) => K;
 }
-
-/** What a {@linkcode Singleflight} executes. Its signal aborts when the last caller has left. */
-export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
 
 /**
  * Concurrent calls with one key share one execution.
@@ -167,14 +102,7 @@ export type FlightFunction<V> = (context: HandlerContext) => V | PromiseLike<V>;
  * @typeParam V The type of the values.
  */
 export class Singleflight<K = string, V = unknown> {
-  /** The oldest first. */
-  readonly #calls = new Map<K, Call<K, V>>();
-  readonly #clone: ((value: V) => V) | undefined;
-  readonly #cache: FlightCache<K, V> | undefined;
-  readonly #forgetAfter: number;
-  readonly #owner: string;
-  readonly #stats = { running: 0, executions: 0, shared: 0, hits: 0 };
-  readonly #onDeserted = (call: Call<K, V>): void => this.#drop(call);
+  readonly #flights: Flights<K, V>;
 
   /**
    * Makes an empty group.
@@ -185,11 +113,9 @@ export class Singleflight<K = string, V = unknown> {
    */
   constructor(options?: SingleflightOptions<K, V>) {
     const values = readOptions<SingleflightOptions<K, V>>("Singleflight", options, OPTIONS);
-    this.#owner = titleOf("Singleflight", values.name);
-    describe(this, this.#owner);
-    this.#clone = values.clone;
-    this.#cache = values.cache;
-    this.#forgetAfter = values.forgetAfter ?? Infinity;
+    const title = titleOf("Singleflight", values.name);
+    describe(this, title);
+    this.#flights = new Flights(title, values);
   }
 
   /**
@@ -214,7 +140,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   do(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<V> {
-    return this.#call(key, fn, options, false) as Promise<V>;
+    return this.#flights.call(key, fn, options, false) as Promise<V>;
   }
 
   /**
@@ -236,7 +162,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   doShared(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<FlightResult<V>> {
-    return this.#call(key, fn, options, true) as Promise<FlightResult<V>>;
+    return this.#flights.call(key, fn, options, true) as Promise<FlightResult<V>>;
   }
 
   /**
@@ -260,11 +186,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   forget(key: K): boolean {
-    const call = this.#joinable(key);
-    if (call) this.#drop(call);
-    const cached = this.#atOnce(this.#cache?.has(key)) ?? false;
-    if (cached) this.#cache!.delete(key);
-    return call !== undefined || cached;
+    return this.#flights.forget(key);
   }
 
   /**
@@ -282,8 +204,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   clear(): void {
-    this.#calls.clear();
-    this.#cache?.clear?.();
+    this.#flights.clear();
   }
 
   /**
@@ -305,7 +226,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   has(key: K): boolean {
-    return this.#joinable(key) !== undefined;
+    return this.#flights.live().has(key);
   }
 
   /**
@@ -324,8 +245,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   get size(): number {
-    this.#sweep();
-    return this.#calls.size;
+    return this.#flights.live().size;
   }
 
   /**
@@ -344,7 +264,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   get stats(): FlightStats {
-    return { ...this.#stats };
+    return this.#flights.stats;
   }
 
   /**
@@ -398,129 +318,11 @@ export class Singleflight<K = string, V = unknown> {
     check(owner, "fn", fn, FUNCTION);
     const rules = { key: FUNCTION, ...OPTIONS };
     const { key, ...rest } = readOptions<WrapOptions<A, K, V, This>>(owner, options, rules);
-    const keyOf = check(owner, "key", key!, FUNCTION);
+    check(owner, "key", key, FUNCTION);
     const flight = new Singleflight<K, V>(rest);
     const wrapped = async function (this: This, ...args: A): Promise<V> {
-      return await flight.do(keyOf.apply(this, args), () => fn.apply(this, args));
+      return await flight.do(key!.apply(this, args), () => fn.apply(this, args));
     };
     return Object.assign(wrapped, { flight });
-  }
-
-  #call(
-    key: K,
-    fn: FlightFunction<V>,
-    options: FlightCallOptions | undefined,
-    detailed: boolean,
-  ): Promise<V | FlightResult<V>> {
-    try {
-      const signal = readSignal(this.#owner, options);
-      if (signal?.aborted) throw signal.reason;
-      if (typeof fn !== "function") check(this.#owner, "fn", fn, FUNCTION);
-      if (this.#cache) {
-        // `get` comes first: between the two a value may expire.
-        const kept = this.#atOnce(this.#cache.get(key));
-        if (kept !== undefined || this.#atOnce(this.#cache.has(key))) {
-          this.#stats.hits++;
-          const clone = this.#clone;
-          const value = clone ? clone(kept as V) : kept as V;
-          return Promise.resolve(detailed ? { value, shared: true } : value);
-        }
-        // The cache is anybody's code.
-        if (signal?.aborted) throw signal.reason;
-      }
-      const joined = this.#joinable(key);
-      if (joined && !joined.outcome) {
-        throw new Error(`${this.#owner}: the function for key ${show(key)} waits for itself`);
-      }
-      const call = joined ?? new Call<K, V>(key, this.#onDeserted);
-      const alone = detailed || signal !== undefined || this.#clone !== undefined;
-      const caller = alone ? call.joinAlone(signal, detailed) : call.join();
-      // Before the function runs: it may have its own caller leave.
-      const promise = caller?.result?.promise;
-      if (joined) this.#stats.shared++;
-      else this.#start(call, fn);
-      caller?.follow(call.returned);
-      return promise ?? call.outcome!;
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #start(call: Call<K, V>, fn: FlightFunction<V>): void {
-    this.#stats.executions++;
-    this.#stats.running++;
-    this.#calls.set(call.key, call);
-    if (this.#forgetAfter < Infinity) call.startedAt = performance.now();
-    let land: () => V;
-    try {
-      const returned = fn(call.context);
-      if (isThenable(returned)) {
-        // The first reaction to it: what callers fetch is there when theirs come.
-        call.returned = Promise.resolve(returned);
-        call.outcome = whenSettled(
-          call.returned,
-          (value) => this.#land(call, value),
-          (error) => this.#crash(call, error),
-        );
-        return;
-      }
-      land = () => this.#land(call, returned);
-    } catch (error) {
-      land = () => this.#crash(call, error);
-    }
-    call.outcome = new Promise((resolve) => resolve(land()));
-  }
-
-  #land(call: Call<K, V>, value: V): V {
-    this.#stats.running--;
-    const current = this.#current(call);
-    this.#drop(call);
-    try {
-      if (current) this.#atOnce(this.#cache?.set(call.key, value));
-    } catch (error) {
-      return call.fail(error);
-    }
-    call.succeed(value, this.#clone, this.#cache === undefined);
-    return value;
-  }
-
-  #crash(call: Call<K, V>, error: unknown): V {
-    this.#stats.running--;
-    this.#drop(call);
-    return call.fail(error);
-  }
-
-  /** The call in flight that a caller of this key would join. */
-  #joinable(key: K): Call<K, V> | undefined {
-    this.#sweep();
-    return this.#calls.get(key);
-  }
-
-  /** Forgets the calls whose time is over. Not by a timer: it is looked at when somebody asks. */
-  #sweep(): void {
-    if (this.#forgetAfter === Infinity) return;
-    for (const [key, { outcome, startedAt }] of this.#calls) {
-      // It is still in its synchronous part, and calls itself, or others.
-      if (!outcome) continue;
-      if (performance.now() - startedAt < this.#forgetAfter) break;
-      this.#calls.delete(key);
-    }
-  }
-
-  #current(call: Call<K, V>): boolean {
-    return this.#joinable(call.key) === call;
-  }
-
-  /** Frees the key, unless it belongs to a newer one. */
-  #drop(call: Call<K, V>): void {
-    if (this.#current(call)) this.#calls.delete(call.key);
-  }
-
-  /** What the cache answers: a promise would be taken for a value that is there. */
-  #atOnce<T>(answer: T): T {
-    if (!isThenable(answer)) return answer;
-    markHandled(Promise.resolve(answer));
-    const rule = "answer at once, not with a promise: look it up inside the function";
-    throw new TypeError(`${this.#owner}: option "cache" must ${rule}`);
   }
 }

@@ -17,10 +17,14 @@ import {
   SIGNAL,
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
-import { readableFrom } from "./core/stage/from.ts";
-import { openPair, type Pair, StageController, TransformBase } from "./core/stage/stage.ts";
+import { StageController, TransformBase } from "./core/stage/stage.ts";
 import { ThrottleStage } from "./core/stage/throttle_stage.ts";
-import { type ThrottleEdge, Throttler, type ThrottleStats } from "./core/stage/throttler.ts";
+import {
+  type ThrottleEdge,
+  Throttler,
+  type ThrottleRule,
+  type ThrottleStats,
+} from "./core/stage/throttler.ts";
 
 export type { Source, ThrottleEdge, ThrottleStats };
 
@@ -124,31 +128,20 @@ export function throttle<A extends unknown[]>(
 ): Throttled<A> {
   const owner = "throttle";
   check(owner, "fn", fn, FUNCTION);
-  const { interval, edge } = complete(owner, readOptions<ThrottleOptions>(owner, options, OPTIONS));
-  let accepted = 0;
-  let done = 0;
-  let discarded = 0;
-  const throttler = new Throttler<A>(interval, edge, (args) => {
-    done++;
+  const values = readOptions<ThrottleOptions>(owner, options, OPTIONS);
+  const throttler = new Throttler<A>(complete(owner, values), (args) => {
+    throttler.done++;
     fn(...args);
   });
-  const throttled = (...args: A): boolean => {
-    accepted++;
-    return throttler.trigger(args);
-  };
+  const throttled = (...args: A): boolean => throttler.trigger(args);
   return Object.defineProperty(
     Object.assign(throttled, {
-      cancel: () => void (discarded += throttler.cancel()),
+      cancel: () => throttler.cancel(),
       flush: () => throttler.flush(),
       [Symbol.dispose]: () => throttler.flush(),
     }),
     "stats",
-    {
-      get: (): ThrottleStats => {
-        const { waiting, dropped } = throttler;
-        return { accepted, waiting, done, dropped, discarded };
-      },
-    },
+    { get: () => throttler.stats },
   ) as unknown as Throttled<A>;
 }
 
@@ -190,7 +183,7 @@ export function throttle<A extends unknown[]>(
  * @typeParam T The type of the items.
  */
 export class ThrottleStream<T> extends TransformBase<T, T> {
-  readonly #pair: Pair<T, T, ThrottleStage<T>>;
+  readonly #controller: StageController<T, T, ThrottleStage<T>>;
 
   /**
    * Makes a stream.
@@ -203,17 +196,17 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
     const controller = open<T>(options);
     super();
     super.readable.getReader(); // A transfer would move that side: locked, it is refused.
-    this.#pair = openPair(controller, this);
+    this.#controller = controller.open(this);
   }
 
   /** What passes. */
   override get readable(): ReadableStream<T> {
-    return this.#pair.readable;
+    return this.#controller.readable;
   }
 
   /** Takes the items. */
   override get writable(): WritableStream<T> {
-    return this.#pair.writable;
+    return this.#controller.writable;
   }
 
   /**
@@ -233,7 +226,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * ```
    */
   get stats(): ThrottleStats {
-    return this.#pair.stage.stats;
+    return this.#controller.stage.stats;
   }
 
   /**
@@ -252,7 +245,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * ```
    */
   flush(): void {
-    this.#pair.stage.flush();
+    this.#controller.stage.flush();
   }
 
   /**
@@ -283,7 +276,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * ```
    */
   static from<T>(source: Source<T>, options: ThrottleStreamOptions): ReadableStream<T> {
-    return readableFrom("ThrottleStream", source, open<T>(options));
+    return open<T>(options).from(source);
   }
 }
 
@@ -291,17 +284,12 @@ function open<T>(options: ThrottleStreamOptions): StageController<T, T, Throttle
   const rules = { ...OPTIONS, signal: SIGNAL, name: NAME };
   const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
   const owner = titleOf("ThrottleStream", values.name);
-  const { interval, edge } = complete(owner, values);
-  return new StageController(
-    (controller) => new ThrottleStage<T>(controller, interval, edge),
-    values.signal,
-    owner,
-  );
+  const rule = complete(owner, values);
+  const make = (controller: StageController<T, T>) => new ThrottleStage<T>(controller, rule);
+  return new StageController(make, owner, values.signal);
 }
 
-function complete(
-  owner: string,
-  { interval, edge = "leading" }: Partial<ThrottleOptions>,
-): { interval: number; edge: ThrottleEdge } {
-  return { interval: check(owner, "interval", interval!, DURATION), edge };
+function complete(owner: string, values: Partial<ThrottleOptions>): ThrottleRule {
+  check(owner, "interval", values.interval!, DURATION);
+  return values as ThrottleRule;
 }

@@ -4,6 +4,8 @@ import { assertEquals } from "@std/assert";
 import { BatchStream } from "../mod.ts";
 import { ArrayCollector } from "./support/batching.ts";
 import { turn } from "./support/gate.ts";
+import { rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
 const acts = ["flush", "read"] as const;
@@ -61,3 +63,40 @@ for (const act of acts) {
     );
   }
 }
+
+/** Aborts its stream when it is asked for the first time whether an item fits, which does not. */
+class Aborting extends ArrayCollector {
+  readonly #abort: () => void;
+
+  constructor(abort: () => void) {
+    super(2);
+    this.#abort = abort;
+  }
+
+  fits(): boolean {
+    this.#abort();
+    return false;
+  }
+}
+
+test("BatchStream does not hang where its collector aborts it, and the item does not fit [4.13] [4.7] [4.11]", async () => {
+  const told: unknown[] = [];
+  const stream: BatchStream<number, unknown[]> = new BatchStream<number, unknown[]>({
+    collector: () =>
+      new Aborting(() => {
+        if (stream.stats.accepted === 1) aborted ??= writer.abort("own");
+      }),
+    onDiscard: (items, reason) => void told.push(items, reason),
+  });
+  let aborted: Promise<void> | undefined;
+  const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
+  const ended = [writer.closed, reader.closed].map(rejection);
+  const writes = [1, 2].map((item) => writer.write(item));
+  await writes[0];
+  assertEquals(await rejection(writes[1]!), "own");
+  await aborted;
+  assertEquals(await Promise.all(ended), ["own", "own"]);
+  assertEquals(told, [[1], "own"]);
+  const { accepted, discarded } = stream.stats;
+  assertEquals([accepted, discarded], [1, 1]);
+});

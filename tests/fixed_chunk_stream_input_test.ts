@@ -15,6 +15,9 @@ function open(size: number, signal?: AbortSignal) {
   return { writer, reader };
 }
 
+const NO_BYTES =
+  "FixedChunkStream: a chunk must be an ArrayBuffer or a view of one, and not detached";
+
 const bytes = (...values: number[]) => Uint8Array.from(values);
 const cut = (chunks: Iterable<Chunk>, size: number) =>
   collect(streamOf(chunks).pipeThrough(new FixedChunkStream({ size })));
@@ -104,8 +107,7 @@ test("FixedChunkStream fails by a TypeError when a chunk is not bytes [4.X4] [7.
     await writer.write(bytes(1));
     const error = await reasonOf(writer.write(chunk as Chunk)) as TypeError;
     assert(error instanceof TypeError);
-    const rule = "a chunk must be an ArrayBuffer or a view of one";
-    assertEquals(error.message, `FixedChunkStream: ${rule}; got ${shown}`);
+    assertEquals(error.message, `${NO_BYTES}; got ${shown}`);
     assertStrictEquals(await reasonOf(reader.read()), error);
     assertStrictEquals(await reasonOf(writer.closed), error);
   }
@@ -123,7 +125,7 @@ test("FixedChunkStream fails by a TypeError when a chunk is detached [4.X4] [F-0
     const { writer, reader } = open(4);
     const error = await reasonOf(writer.write(detached(chunk))) as TypeError;
     assert(error instanceof TypeError);
-    assertEquals(error.message, "FixedChunkStream: a chunk must not be detached");
+    assertEquals(error.message, `${NO_BYTES}; got an object`);
     assertStrictEquals(await reasonOf(reader.read()), error);
   }
 });
@@ -137,7 +139,7 @@ test("FixedChunkStream loses no bytes in silence when a chunk is detached while 
   assertEquals([...(await reader.read()).value!], [1, 2]);
   const error = await reasonOf(reader.read()) as TypeError;
   assert(error instanceof TypeError);
-  assertEquals(error.message, "FixedChunkStream: a chunk must not be detached");
+  assertEquals(error.message, `${NO_BYTES}; got an object`);
   assertEquals(await write, error);
 });
 

@@ -37,7 +37,7 @@ const all: Record<string, {
   FixedChunkStream: {
     make: (options) => new FixedChunkStream({ size: 9, ...options }),
     fails: write,
-    says: "a chunk must be an ArrayBuffer or a view of one; got 5",
+    says: "a chunk must be an ArrayBuffer or a view of one, and not detached; got 5",
   },
   MapStream: {
     make: (options) => new MapStream(() => new Promise(() => {}), { timeout: 9, ...options }),

@@ -364,7 +364,7 @@ const SETUP: Setup = {
 };
 
 function every(name: string, setup: Partial<Setup>): Exploration {
-  const { ahead, keyed, timed } = setup;
+  const { keyed, timed } = setup;
   const plan: Plan = { key: 0, ends: "by hand" };
   const end = (nth: number, fails: boolean): Settle => ({ do: "settle", which: [{ nth, fails }] });
   return exploration<Setup, TransformStep<Plan> | Settle | Advance>({
@@ -381,8 +381,7 @@ function every(name: string, setup: Partial<Setup>): Exploration {
       "fails 1": end(1, true),
       ...(timed && pass(TIMEOUT / 2, TIMEOUT)),
     },
-    // In the turn of an abort a call that has waited may still start.
-    apart: keyed || ahead ? /^close|abort/ : /^close/,
+    apart: /^close/,
   });
 }
 

@@ -257,8 +257,24 @@ test("Singleflight.do() takes a caller's leaving for too late when clone or the 
   assertEquals(await Promise.all(calls), Array(2).fill({ text: "one" }));
 });
 
+test("Singleflight.do() takes a caller's leaving for too late when the cache aborts its signal as it keeps the value [6.3]", async () => {
+  const leaver = new AbortController();
+  const cache = new Map<string, number>();
+  cache.set = (key, value) => {
+    leaver.abort();
+    return Map.prototype.set.call(cache, key, value) as typeof cache;
+  };
+  const flights = new Singleflight<string, number>({ cache });
+  const inner: AbortSignal[] = [];
+  const call = flights.do("k", ({ signal }) => {
+    inner.push(signal);
+    return Promise.resolve(1);
+  }, { signal: leaver.signal });
+  assertEquals([await call, cache.get("k"), inner[0]!.aborted], [1, 1, false]);
+});
+
 const RULE = 'Singleflight: option "cache" must answer at once, not with a promise: ' +
-  "look it up inside the function";
+  "look it up inside the function; got an object";
 
 /** A cache of which one method answers with a promise, as a client of a server does. */
 function remote(method: "get" | "has" | "set", answer: PromiseLike<unknown>): Map<string, number> {
@@ -291,6 +307,27 @@ test("Singleflight.forget() throws a TypeError when the cache answers with a pro
   const flights = new Singleflight<string, number>({ cache });
   assertEquals(assertThrows(() => flights.forget("k"), TypeError).message, RULE);
   await undefined;
+});
+
+test("Singleflight.forget() has freed the key when the cache throws, or answers with a promise [6.4] [6.11]", async () => {
+  const broken = new Map<string, number>();
+  const error = new Error("has");
+  for (const cache of [remote("has", Promise.resolve(false)), broken]) {
+    const flights = new Singleflight<string, number>({ cache });
+    const { has } = cache;
+    cache.has = () => false;
+    const { promise, resolve } = gate<number>();
+    const call = flights.do("k", () => promise);
+    cache.has = cache === broken
+      ? () => {
+        throw error;
+      }
+      : has;
+    assertThrows(() => flights.forget("k"), cache === broken ? Error : TypeError);
+    assertEquals([flights.has("k"), flights.size], [false, 0]);
+    resolve(1);
+    assertEquals([await call, cache.get("k")], [1, undefined]);
+  }
 });
 
 test("Singleflight.do() leaves nothing unhandled when what the cache answers with rejects [6.11] [6.8]", async () => {

@@ -243,3 +243,67 @@ test("Singleflight.do() has a reaction of its own for each caller that does not 
     Promise.prototype.then = then;
   }
 });
+
+const VALUE = { id: 1 };
+const ERROR = new Error("down");
+
+/** What the reactions to `promise` that `make` brings about do, when they are let go. */
+function held(promise: unknown, make: () => void): ((end: "resolve" | "reject") => void)[] {
+  const reactions: ((end: "resolve" | "reject") => void)[] = [];
+  const { then } = Promise.prototype;
+  Promise.prototype.then = function (fulfilled, rejected): Promise<never> {
+    if (this !== promise) return then.call(this, fulfilled, rejected) as Promise<never>;
+    return new Promise((resolve, reject) =>
+      reactions.push((end) => {
+        try {
+          resolve((end === "resolve" ? fulfilled!(VALUE) : rejected!(ERROR)) as never);
+        } catch (error) {
+          reject(error);
+        }
+      })
+    );
+  };
+  try {
+    make();
+  } finally {
+    Promise.prototype.then = then;
+  }
+  return reactions;
+}
+
+test("Singleflight.do() settles callers each in its own reaction, whichever comes first, as in the requests of a Worker [6.12] [6.6]", async () => {
+  for (const order of [[0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+    for (const end of ["resolve", "reject"] as const) {
+      for (const copying of [false, true]) {
+        let copies = 0;
+        const clone = copying ? (value: typeof VALUE) => (copies++, { ...value }) : undefined;
+        const flights = new Singleflight<string, typeof VALUE>({ clone });
+        const { promise } = gate<typeof VALUE>();
+        const { signal } = new AbortController();
+        const heard: unknown[] = [];
+        const reactions = held(promise, () => {
+          const fn = () => promise;
+          const calls = [
+            flights.do("k", fn),
+            flights.doShared("k", fn),
+            flights.do("k", fn, { signal }),
+          ];
+          for (const [place, call] of calls.entries()) {
+            call.then((given) => heard.push([place, given]), (error) => heard.push([place, error]));
+          }
+        });
+        assertEquals(reactions.length, 3);
+        const given = [VALUE, { value: VALUE, shared: true }, VALUE];
+        const all = order.map((place) => [place, end === "resolve" ? given[place] : ERROR]);
+        for (const [count, place] of order.entries()) {
+          reactions[place]!(end);
+          await turn();
+          assertEquals(heard, all.slice(0, count + 1));
+          // The first has landed it, for all of them.
+          const made = copying && end === "resolve" ? 2 : 0;
+          assertEquals([copies, flights.size, flights.stats.running], [made, 0, 0]);
+        }
+      }
+    }
+  }
+});

@@ -173,6 +173,19 @@ test("Singleflight.size counts no flight whose time is over, however many there 
     await Promise.all(calls);
   }));
 
+test("Singleflight.forget() finds nothing to forget where a flight's time is over [6.4]", () =>
+  withClock(async (clock) => {
+    const flights = new Singleflight<string, number>({ forgetAfter: 100 });
+    const { promise, resolve } = gate<number>();
+    const calls = [1, 2].map((n) => flights.do(`k${n}`, () => promise));
+    clock.block(99);
+    assert(flights.forget("k1"));
+    clock.block(1);
+    assert(!flights.forget("k2"));
+    resolve(1);
+    await Promise.all(calls);
+  }));
+
 test("Singleflight.do() rejects when its function calls its own key, however long it was about it [6.5] [6.4] [F-39]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { BatchStream, ChunkStream, FixedChunkStream, MapStream, ThrottleStream } from "../mod.ts";
 import { turn } from "./support/gate.ts";
+import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 interface Pair {
@@ -73,3 +74,45 @@ test("BatchStream and MapStream tell onDiscard of what is written and aborted in
   }
   assertEquals(told, [["held", "aborted"], ["held", "aborted"]]);
 });
+
+/** Streams whose second write, or whose close, waits until something is asked for. */
+const waiting: Record<string, (signal: AbortSignal) => Pair> = {
+  BatchStream: (signal) => new BatchStream({ maxItems: 1, signal }),
+  ChunkStream: (signal) => new ChunkStream({ maxBytes: 1, signal }),
+  FixedChunkStream: (signal) => new FixedChunkStream({ size: 1, signal }),
+  MapStream: (signal) => new MapStream(() => new Promise(() => {}), { signal }),
+  ThrottleStream: (signal) => new ThrottleStream({ interval: Number.MIN_VALUE, signal }),
+};
+
+/** The reasons that both sides, and the write or close that waits, are told. */
+async function reasons(
+  make: (signal: AbortSignal) => Pair,
+  last: "write" | "close",
+  ends: readonly string[],
+): Promise<unknown[]> {
+  const own = new AbortController();
+  const { readable, writable } = make(own.signal);
+  const [writer, reader] = [writable.getWriter(), readable.getReader()];
+  writer.ready.catch(() => {});
+  await writer.write(new Uint8Array([7]));
+  const told = [
+    last === "write" ? writer.write(new Uint8Array([7])) : writer.close(),
+    ...[writer.closed, reader.closed],
+  ].map(rejection);
+  await turn();
+  for (const end of ends) {
+    if (end === "abort") writer.abort(end).catch(() => {});
+    else own.abort(end);
+  }
+  return await Promise.all(told);
+}
+
+for (const [name, make] of Object.entries(waiting)) {
+  test(`${name} tells both sides one reason where abort() and its signal come in one turn [4.7] [4.X5] [4.M7] [4.T5]`, async () => {
+    for (const ends of [["abort", "signal"], ["signal", "abort"]]) {
+      const told = Array<unknown>(3).fill(ends[0]);
+      assertEquals(await reasons(make, "write", ends), told);
+      if (name === "MapStream") assertEquals(await reasons(make, "close", ends), told);
+    }
+  });
+}

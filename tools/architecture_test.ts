@@ -19,7 +19,18 @@ const FLOORS: Record<string, number> = { shared: 0, batch: 1, flight: 1, work: 2
 
 /** All that the library uses of the platform: it connects to nothing and evaluates nothing. */
 const GLOBALS = [
-  ...["Array", "ArrayBuffer", "Error", "Infinity", "JSON", "Map", "Math", "Number", "Object"],
+  ...[
+    "Array",
+    "ArrayBuffer",
+    "DataView",
+    "Error",
+    "Infinity",
+    "JSON",
+    "Map",
+    "Math",
+    "Number",
+    "Object",
+  ],
   ...["Promise", "RangeError", "Reflect", "Set", "String", "Symbol", "TypeError", "Uint8Array"],
   ...["WeakMap"],
   ...["AbortController", "DOMException", "ReadableStream", "TransformStream", "WritableStream"],

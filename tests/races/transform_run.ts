@@ -50,14 +50,17 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected closing: "no" | "pending" | "fulfilled" | "rejected" = "no";
   /** Ended early, and why. */
   protected over: { readonly reason: unknown } | undefined;
-  /** Of several reasons in one turn each side is told one. */
+  /** Of several reasons in one turn everybody is told the same. */
   readonly #reasons: unknown[] = [];
+  #told: { readonly reason: unknown } | undefined;
   #endedBefore = false;
   /** The source has failed: when all that it gave has been handed over, that is the end. */
   protected failing: { readonly reason: unknown } | undefined;
   /** The consumer was told that there is no more. */
   protected readableEnded = false;
   #made = 0;
+  /** Something was written during a close: Deno errors the writer with a `TypeError` of its own. */
+  #stray = false;
 
   constructor(clock: Clock) {
     super(clock);
@@ -66,7 +69,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   protected open(pair: { readable: ReadableStream<unknown>; writable: WritableStream<C> }): void {
     this.#writer = pair.writable.getWriter();
     this.#read(pair.readable);
-    this.#writer.closed.catch(() => {});
+    this.#writer.closed.catch((error) => {
+      this.must(this.#stray || this.isReason(error), "the writer is told another reason");
+    });
     this.#writer.ready.catch(() => {});
   }
 
@@ -157,7 +162,9 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
 
   /** Whether this is why it has ended. */
   protected isReason(error: unknown): boolean {
-    return this.over?.reason === error || this.#reasons.includes(error);
+    if (this.over?.reason !== error && !this.#reasons.includes(error)) return false;
+    this.#told ??= { reason: error };
+    return this.#told.reason === error;
   }
 
   get #failed(): { readonly reason: unknown } | undefined {
@@ -177,6 +184,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     }
     const item = this.make(this.#made, from);
     if (this.closed || this.over) {
+      this.#stray = true;
       // Node 22 throws an assertion of its own while a close is under way.
       const written = async () => await this.#writer!.write(this.chunk(item));
       written().then(() => this.must(false, "written after the end"), () => {});

@@ -103,7 +103,7 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
 
   /** The batch has lingered long enough. */
   lingered(): void {
-    this.due = true;
+    this.makeDue();
     this.#onDue();
   }
 
@@ -114,19 +114,17 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     return batch;
   }
 
-  /** Forgets the batch and stops its clock; returns how many items that were. */
-  reset(): number {
-    const { held } = this;
+  /** Forgets the batch and stops its clock. */
+  reset(): void {
     this.held = 0;
     this.due = false;
     this.#clock.remove(this);
-    return held;
   }
 
   /** As `reset`, for good: lets go of the collector, which still holds the items. */
-  end(): number {
+  end(): void {
     this.#collector = EMPTY;
-    return this.reset();
+    this.reset();
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */

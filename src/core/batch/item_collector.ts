@@ -72,57 +72,29 @@ export function completeLimits<T, B>(
     rule,
     () => Math.min(maxItems, maxWeight) < Infinity,
   ]);
-  const collect = (): Collector<T, T[]> =>
-    weigh
-      ? new WeighingCollector({ owner, names, maxItems, maxWeight, weigh, oversize })
-      : new CountingCollector(maxItems);
-  return { maxItems, collect: collect as () => Collector<T, unknown> as never };
+  const limits = { owner, names, maxItems, maxWeight, weigh, oversize };
+  const collect = (): Collector<T, unknown> => new ItemCollector(limits);
+  return { maxItems, collect: collect as never };
 }
 
-/** The limits of a {@linkcode WeighingCollector}, checked. */
+/** The limits of an {@linkcode ItemCollector}, checked. */
 interface ItemLimits<T> {
   readonly owner: string;
   readonly names: LimitNames;
   readonly maxItems: number;
   readonly maxWeight: number;
-  readonly weigh: (item: T) => number;
+  readonly weigh: ((item: T) => number) | undefined;
   readonly oversize: "alone" | "error";
 }
 
-/** Items in an array, up to a count. */
-class CountingCollector<T> implements Collector<T, T[]> {
-  readonly #maxItems: number;
-  #items: T[] = [];
-  /** A field, because it is read more often than it changes. */
-  full = false;
-
-  constructor(maxItems: number) {
-    this.#maxItems = maxItems;
-  }
-
-  get size(): number {
-    return this.#items.length;
-  }
-
-  add(item: T): void {
-    this.full = this.#items.push(item) >= this.#maxItems;
-  }
-
-  take(): T[] {
-    const items = this.#items;
-    this.#items = [];
-    this.full = false;
-    return items;
-  }
-}
-
-/** Items in an array, up to a count and a weight. Apart, because a weight makes each item dearer. */
-class WeighingCollector<T> implements Collector<T, T[]> {
+/** Items in an array, up to a count and a weight. */
+class ItemCollector<T> implements Collector<T, T[]> {
   readonly #limits: ItemLimits<T>;
   #items: T[] = [];
   #weight = 0;
   /** Of the item that `fits` was asked about last. */
   #next = 0;
+  /** A field, because it is read more often than it changes. */
   full = false;
 
   constructor(limits: ItemLimits<T>) {
@@ -135,6 +107,7 @@ class WeighingCollector<T> implements Collector<T, T[]> {
 
   fits(item: T): boolean {
     const { owner, names, maxWeight, weigh, oversize } = this.#limits;
+    if (!weigh) return true;
     const weight = weigh(item);
     // No call for each item.
     if (!isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);

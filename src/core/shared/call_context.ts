@@ -21,13 +21,12 @@ export class CallContext implements SinkContext {
   attempt = 1;
   waited: number | undefined;
   #controller: AbortController | undefined;
-  #aborted = false;
-  #reason: unknown;
+  #aborted: { readonly reason: unknown } | undefined;
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#aborted) this.#controller.abort(this.#reason);
+      if (this.#aborted) this.#controller.abort(this.#aborted.reason);
     }
     return this.#controller.signal;
   }
@@ -39,8 +38,7 @@ export class CallContext implements SinkContext {
 
   /** Static, so that a handler is not handed the means to abort. */
   static abort(context: CallContext, reason: unknown): void {
-    context.#aborted = true;
-    context.#reason = reason;
+    context.#aborted = { reason };
     context.#controller?.abort(reason);
   }
 }

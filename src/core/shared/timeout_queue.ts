@@ -1,4 +1,8 @@
-import { type DeadlineHost, DeadlineTimer } from "./deadline_timer.ts";
+/**
+ * Setting and clearing a timer costs more than handling a hundred items, and a quick producer brings
+ * the next deadline within a few microtasks: the timer waits that long for it.
+ */
+const IDLE_TICKS = 8;
 
 /** What can time out: a link of a ring that is in order. Alone it is a ring of its own. */
 export class TimeoutEntry {
@@ -10,27 +14,32 @@ export class TimeoutEntry {
 
 /**
  * One timer over many entries that all have the same time: the order of their starts is the order of
- * their deadlines.
+ * their deadlines. It lives only while there are some.
  */
-export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
+export class TimeoutQueue<E extends TimeoutEntry> {
   readonly duration: number;
   readonly #onTimeout: (entry: E) => void;
-  readonly #timer: DeadlineTimer = new DeadlineTimer(this);
   #ring = new TimeoutEntry();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The deadline that the timer is set for. */
+  #setFor = Infinity;
+  /** The deadline of the last timer that fired. */
+  #fired = 0;
+  /** How many microtasks the timer still waits for a deadline. */
+  #ticks = 0;
 
   constructor(duration: number, onTimeout: (entry: E) => void) {
     this.duration = duration;
     this.#onTimeout = onTimeout;
   }
 
-  get deadline(): number {
-    const { after } = this.#ring;
-    return after === this.#ring ? Infinity : after.deadline;
-  }
-
-  /** The time, for `add`. */
+  /**
+   * The time, for `add`: `performance.now()`, or the deadline of the last timer that fired, if that is
+   * later: a test may have faked the timers and not the clock, and real ones fire up to a millisecond
+   * early.
+   */
   get now(): number {
-    return this.#timer.now;
+    return Math.max(performance.now(), this.#fired);
   }
 
   /** `start` is when its time began, by `now`. */
@@ -43,7 +52,7 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
     entry.before = before;
     entry.after = after;
     before.after = after.before = entry;
-    if (before === this.#ring) this.#timer.update();
+    if (before === this.#ring) this.#update();
   }
 
   /** Does nothing for an entry that is not in the ring. */
@@ -52,22 +61,68 @@ export class TimeoutQueue<E extends TimeoutEntry> implements DeadlineHost {
     entry.after.before = entry.before;
     entry.before = entry.after = entry;
     // While others are left the timer may fire early: it only looks again.
-    if (this.#ring.after === this.#ring) this.#timer.update();
+    if (this.#deadline === Infinity) this.#update();
   }
 
   /** Lets go of the timer, and of all entries. */
   clear(): void {
-    this.#timer.clear();
+    this.#clearTimer();
     // Those that are in the old one may still leave it.
     this.#ring = new TimeoutEntry();
   }
 
-  onDeadline(now: number): void {
+  /** The first. */
+  get #deadline(): number {
+    const { after } = this.#ring;
+    return after === this.#ring ? Infinity : after.deadline;
+  }
+
+  /** The first deadline may have changed. */
+  #update(): void {
+    const deadline = this.#deadline;
+    // It need not move when that one goes: firing early only looks again.
+    if (deadline < this.#setFor) {
+      this.#clearTimer();
+      this.#setFor = deadline;
+      const delay = Math.max(Math.ceil(deadline - this.now), 0);
+      // Rounding must not make it longer than platforms can wait.
+      this.#timer = setTimeout(this.#fire, Math.min(delay, Math.ceil(this.duration)));
+    }
+    // Asked again: Deno runs microtasks within the first call of a timer function.
+    if (this.#idle && !this.#ticks) {
+      this.#ticks = IDLE_TICKS;
+      queueMicrotask(this.#tick);
+    }
+  }
+
+  #clearTimer(): void {
+    // No timer does no harm; only the types of Workers refuse it.
+    clearTimeout(this.#timer!);
+    this.#setFor = Infinity;
+  }
+
+  /** Whether the timer is set, and there is no deadline. */
+  get #idle(): boolean {
+    return this.#setFor < Infinity && this.#deadline === Infinity;
+  }
+
+  readonly #tick = (): void => {
+    if (!this.#idle) this.#ticks = 0;
+    else if (--this.#ticks) queueMicrotask(this.#tick);
+    else this.#clearTimer();
+  };
+
+  readonly #fire = (): void => {
+    this.#fired = this.#setFor;
+    this.#setFor = Infinity;
+    const { now } = this;
     // Timers count whole milliseconds: what belongs to this one goes with it.
-    while (this.deadline < now + 1) {
+    const until = this.#deadline <= now ? now + 1 : 0;
+    while (this.#deadline < until) {
       const first = this.#ring.after as E;
       this.remove(first);
       this.#onTimeout(first);
     }
-  }
+    this.#update();
+  };
 }

@@ -1,5 +1,4 @@
 import { BatchBuffer, type Collector, type LingerClock } from "../batch/batch_buffer.ts";
-import { type DeadlineHost, DeadlineTimer } from "../shared/deadline_timer.ts";
 import type { Stage, StageController } from "./stage.ts";
 
 /** What `stats` shows of a batching stream: every accepted item is in exactly one of the next three. */
@@ -16,14 +15,26 @@ export interface BatchStats {
   readonly batches: number;
 }
 
+/**
+ * Setting and clearing a timer costs more than handling a hundred items, and a quick producer opens the
+ * next batch within a few microtasks: the timer waits that long for it.
+ */
+const IDLE_TICKS = 8;
+
 /** Gathers items into batches, hands one over when the consumer asks, and holds one at the most. */
-export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
+export class BatchStage<T, B> implements Stage<T>, LingerClock {
   readonly duration: number;
   readonly #controller: StageController<T, B>;
   readonly #buffer: BatchBuffer<T, B>;
-  readonly #timer: DeadlineTimer = new DeadlineTimer(this);
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the open batch is due; `Infinity` while its clock does not run. */
-  deadline: number = Infinity;
+  #deadline = Infinity;
+  /** The deadline that the timer is set for, and that of the last one that fired. */
+  #setFor = Infinity;
+  #fired = 0;
+  /** How many microtasks the timer still waits for a batch. */
+  #ticks = 0;
+  #accepted = 0;
   #done = 0;
   #discarded = 0;
   #batches = 0;
@@ -35,31 +46,29 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
   constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
     this.duration = linger;
     this.#controller = controller;
-    if (controller.onDiscard) this.#items = [];
-    this.#buffer = new BatchBuffer(collector, this, () => controller.advance());
+    if (controller.discard) this.#items = [];
+    this.#buffer = new BatchBuffer(collector, this, controller.advance);
   }
 
   get stats(): BatchStats {
-    const waiting = this.#buffer.held;
-    const [done, discarded, batches] = [this.#done, this.#discarded, this.#batches];
-    return { accepted: waiting + done + discarded, waiting, done, discarded, batches };
+    const [accepted, done, discarded] = [this.#accepted, this.#done, this.#discarded];
+    const waiting = accepted - done - discarded;
+    return { accepted, waiting, done, discarded, batches: this.#batches };
   }
 
   /** What is held is due now. */
   flush(): void {
-    if (this.#buffer.held === 0) return;
-    this.#buffer.makeDue();
-    this.#controller.advance();
+    if (this.#buffer.held > 0) this.#buffer.lingered();
   }
 
   get full(): boolean {
     return this.#buffer.full && !this.#buffer.empty;
   }
 
-  write(item: T): boolean {
+  write(item: T, again: boolean): boolean {
     const controller = this.#controller;
     const buffer = this.#buffer;
-    if (!controller.pendingWrite && buffer.goesBefore(buffer.fits(item))) {
+    if (!again && buffer.goesBefore(buffer.fits(item))) {
       // The collector is user code, and may have cancelled the stream.
       if (controller.errored) return false;
       buffer.makeDue();
@@ -73,54 +82,87 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
       buffer.reset();
       return false;
     }
+    this.#accepted++;
     this.#items?.push(item);
-    if (buffer.full) {
-      buffer.makeDue();
-      controller.advance();
-    }
+    if (buffer.full) buffer.lingered();
     return true;
   }
 
   pull(): void {
     if (this.#taking) return;
-    const { pullRequested, closeRequested } = this.#controller;
+    const controller = this.#controller;
     if (this.#buffer.held > 0) {
-      if (pullRequested && this.#buffer.due) this.#handOver();
-    } else if (closeRequested) this.#finish();
+      if (controller.pullRequested && this.#buffer.due) this.#handOver();
+    } else if (controller.closeRequested) controller.finish();
   }
 
   close(): boolean {
     this.#buffer.makeDue();
+    this.#clear();
     return true;
   }
 
   abort(reason: unknown): void {
-    this.#discarded += this.#buffer.end();
-    this.#timer.clear();
+    this.#buffer.end();
+    this.#clear();
+    this.#discarded = this.#accepted - this.#done;
     const items = this.#items;
     this.#items = undefined;
-    this.#controller.discard(items, reason);
+    if (items) this.#controller.discard!(items, reason);
   }
 
-  // For the batch, and for the timer.
+  // For the batch: one timer, for whichever is open.
 
+  /**
+   * `performance.now()`, or the deadline of the last timer that fired, if that is later: a test may
+   * have faked the timers and not the clock, and real ones fire up to a millisecond early.
+   */
   get now(): number {
-    return this.#timer.now;
+    return Math.max(performance.now(), this.#fired);
   }
 
   add(_batch: unknown, openedAt: number): void {
-    this.deadline = openedAt + this.duration;
-    this.#timer.update();
+    this.#deadline = openedAt + this.duration;
+    this.#update();
   }
 
   remove(): void {
-    this.deadline = Infinity;
-    this.#timer.update();
+    this.#deadline = Infinity;
+    this.#update();
   }
 
-  onDeadline(): void {
-    this.deadline = Infinity;
-    this.#buffer.lingered();
+  #update(): void {
+    // One that is set for an earlier batch fires early, and looks again.
+    if (this.#deadline < this.#setFor) {
+      this.#setFor = this.#deadline;
+      // Rounding must not make it longer than platforms can wait.
+      const delay = Math.ceil(Math.min(this.#deadline - this.now, this.duration));
+      this.#timer = setTimeout(this.#fire, Math.max(delay, 0));
+    }
+    // Asked again: some run microtasks within the first call of a timer function.
+    if (this.#setFor < this.#deadline && !this.#ticks) {
+      this.#ticks = IDLE_TICKS;
+      queueMicrotask(this.#tick);
+    }
+  }
+
+  readonly #fire = (): void => {
+    this.#fired = this.#setFor;
+    this.#setFor = Infinity;
+    if (this.#deadline <= this.now) this.#buffer.lingered();
+    this.#update();
+  };
+
+  readonly #tick = (): void => {
+    if (this.#deadline < Infinity) this.#ticks = 0;
+    else if (--this.#ticks) queueMicrotask(this.#tick);
+    else this.#clear();
+  };
+
+  #clear(): void {
+    // No timer does no harm; only the types of Workers refuse it.
+    clearTimeout(this.#timer!);
+    this.#setFor = Infinity;
   }
 
   #handOver(): void {
@@ -142,12 +184,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock, DeadlineHost {
     this.#done += held;
     this.#items &&= [];
     if (!empty) controller.enqueue(batch as B);
-    if (controller.closeRequested) this.#finish();
+    if (controller.closeRequested) controller.finish();
     else controller.ready();
-  }
-
-  #finish(): void {
-    this.#timer.clear();
-    this.#controller.finish();
   }
 }

@@ -44,9 +44,9 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
     return this.#filled === this.#size;
   }
 
-  write(chunk: ArrayBuffer | ArrayBufferView): boolean {
-    // Of a chunk that was pending all has been copied.
-    if (this.#controller.pendingWrite) return true;
+  write(chunk: ArrayBuffer | ArrayBufferView, again: boolean): boolean {
+    // All of it has been copied.
+    if (again) return true;
     const bytes = bytesOf(this.#controller.owner, chunk);
     if (bytes.length > 0) this.#rest = bytes;
     this.#cut();
@@ -67,7 +67,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 
   abort(): void {
-    this.#discarded = this.#filled;
+    this.#discarded += this.#filled;
     this.#filled = 0;
     this.#piece = this.#rest = undefined;
   }
@@ -82,7 +82,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
       const rest = this.#rest;
       if (!rest) return;
       // It may have been detached, or cut short, since its write began to wait.
-      if (rest.length === 0) throw detached(this.#controller.owner);
+      if (rest.length === 0) throw noBytes(this.#controller.owner, rest);
       this.#piece ??= new Uint8Array(this.#size);
       const part = rest.subarray(0, this.#size - this.#filled);
       this.#piece.set(part, this.#filled);
@@ -102,27 +102,22 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
 }
 
 /** A view of the very bytes, whatever they come as. */
-function bytesOf(owner: string, chunk: unknown): Bytes {
-  const view = ArrayBuffer.isView(chunk) ? chunk : undefined;
-  const buffer = view ? view.buffer : chunk;
-  if (!isBuffer(buffer)) {
-    const rule = "a chunk must be an ArrayBuffer or a view of one";
-    throw new TypeError(`${owner}: ${rule}; got ${show(chunk)}`);
-  }
+function bytesOf(owner: string, chunk: ArrayBuffer | ArrayBufferView): Bytes {
   try {
-    // Throws if the buffer is detached; so does a DataView that is asked for its offset.
-    return new Uint8Array(buffer, view?.byteOffset ?? 0, (view ?? buffer).byteLength);
+    // By what it is and not by its class: a buffer may be shared, or of another realm. Throws if it is
+    // none, or is detached.
+    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(chunk)
+      ? chunk
+      : new DataView(chunk);
+    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   } catch {
-    throw detached(owner);
+    throw noBytes(owner, chunk);
   }
 }
 
-function detached(owner: string): TypeError {
-  return new TypeError(`${owner}: a chunk must not be detached`);
-}
-
-/** By its tag and not by its class: buffers of another realm, and shared ones, are buffers too. */
-function isBuffer(value: unknown): value is ArrayBuffer {
-  const tag = Object.prototype.toString.call(value);
-  return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]";
+function noBytes(owner: string, chunk: unknown): TypeError {
+  return new TypeError(
+    `${owner}: a chunk must be an ArrayBuffer or a view of one, and not detached; ` +
+      `got ${show(chunk)}`,
+  );
 }

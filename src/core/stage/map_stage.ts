@@ -30,11 +30,11 @@ export interface MapOptions<T> {
   concurrency: number;
   capacity: number;
   timeout: number;
-  overrun: "release" | "hold";
-  rate: StartLimit | undefined;
+  overrun?: "release" | "hold";
+  rate?: StartLimit | undefined;
   ordered: boolean;
-  key: ((item: T) => unknown) | undefined;
-  onError: ((error: unknown, item: T) => unknown) | undefined;
+  key?: ((item: T) => unknown) | undefined;
+  onError?: ((error: unknown, item: T) => unknown) | undefined;
 }
 
 /** A place in the order of results. Not the call itself, which may stand in the pool's queue as well. */
@@ -66,6 +66,8 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   readonly #counts = {
     ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, overrunning: 0 },
   };
+  /** Those whose turn came while the stream was aborting. */
+  readonly #unstarted: MapCall<T, R>[] = [];
   /** Of the item that is being written. */
   #key: unknown;
 
@@ -88,9 +90,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     return this.#open >= this.#options.capacity;
   }
 
-  write(item: T): boolean {
+  write(item: T, again: boolean): boolean {
     const { key, ordered } = this.#options;
-    if (!this.#controller.pendingWrite) this.#key = key?.(item);
+    if (!again) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
     const result: Result<R> = {
       next: undefined,
@@ -119,7 +121,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
       if (!next.failed) controller.enqueue(next.value as R);
       if (!controller.closeRequested) controller.ready();
     }
-    if (controller.closeRequested && this.#open === 0) controller.finish();
+    if (!controller.closeRequested) return;
+    if (this.#settled) controller.ready();
+    if (this.#open === 0) controller.finish();
   }
 
   /** When every call has settled, so that a late failure still reaches the writer. */
@@ -130,11 +134,11 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   abort(reason: unknown): void {
     this.#key = undefined;
     this.#results.removeAll();
-    const items = this.#pool.stop().map(({ item }) => item);
+    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ item }) => item);
     this.#counts.waiting -= items.length;
     this.#counts.discarded += items.length;
     this.#pool.abort(reason);
-    this.#controller.discard(items, reason);
+    this.#controller.discard?.(items, reason);
   }
 
   // For the pool.
@@ -147,6 +151,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    if (this.#controller.errored) this.#unstarted.push(...this.#pool.stop());
     const { result } = call;
     result.failed = failed;
     if (!failed) result.value = outcome as R;
@@ -161,7 +166,6 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     result.settled = true;
     // In the order of settlement nothing stands before one that has no value.
     if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
-    if (this.#settled && this.#controller.closeRequested) this.#controller.ready();
   }
 
   onOverrun(by: 1 | -1): void {
@@ -169,7 +173,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   }
 
   onIdle(): void {
-    if (!this.#controller.errored) this.#controller.advance();
+    this.#controller.advance();
   }
 
   get #settled(): boolean {

@@ -1,6 +1,7 @@
 import { describe } from "../shared/describe.ts";
-import { Deferred, reportUncaught } from "../shared/promises.ts";
+import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
+import { Pump, type PumpHost, type Source } from "../shared/source.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -10,11 +11,11 @@ export interface Stage<T> {
   /** Whether nothing more can be taken before something has been handed over. */
   readonly full: boolean;
   /**
-   * Takes `item`; or returns false, and is given it again, with `pendingWrite` set, when it has called
-   * `ready`. Then it has room. Where it throws, or user code in it ends the stream before the item is
-   * taken, it has not taken it.
+   * Takes `item`; or returns false, and is given it `again` when it has called `ready`. Then it has
+   * room. Where it throws, or user code in it ends the stream before the item is taken, it has not
+   * taken it.
    */
-  write(item: T): boolean;
+  write(item: T, again: boolean): boolean;
   /** Hands over what it can: the consumer asks, or nothing more comes. May throw. */
   pull(): void;
   /** Nothing more comes. Returns whether the writable side closes now; else `ready` closes it. */
@@ -23,126 +24,164 @@ export interface Stage<T> {
   abort(reason: unknown): void;
 }
 
-/** Who is told of items that are given up, and why they are. */
-export type OnDiscard<T> = (items: T[], reason: unknown) => unknown;
+/** Tells of items that are given up, and why they are. */
+export type Discard<T> = (items: T[], reason: unknown) => void;
+
+/** Tells `onDiscard`, if there is one. */
+export function discarding<T>(
+  onDiscard: ((items: T[], reason: unknown) => unknown) | undefined,
+): Discard<T> | undefined {
+  return onDiscard && ((items, reason) => {
+    try {
+      if (items.length > 0) onDiscard(items, reason);
+    } catch (thrown) {
+      reportUncaught(thrown);
+    }
+  });
+}
 
 /**
  * Drives a stage between its two sides: one write or close is pending at a time, chunks go out on
- * demand, and both sides end at once. It is the underlying source of the readable side: `start`,
- * `pull` and `cancel` are the standard's.
- *
- * - `open`: items are written.
- * - `closing`: the rest goes out, on demand.
- * - `closed`, `errored`: nothing goes in or out.
+ * demand, and both sides end at once. It is the underlying source of the readable side and the
+ * underlying sink of the writable one: `start`, `pull`, `cancel`, `write`, `close` and `abort` are the
+ * standard's.
  */
-export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abortable {
-  /** Of an underlying source: not what every object may inherit. */
-  readonly type: undefined;
+export class StageController<T, R, S extends Stage<T> = Stage<T>>
+  implements Abortable, PumpHost<T> {
+  /** Of both: not what every object may inherit. */
+  readonly type!: never;
   readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
-  /** Who is told of items that are given up. */
-  readonly onDiscard: OnDiscard<T> | undefined;
+  readonly discard: Discard<T> | undefined;
+  readable!: ReadableStream<R>;
+  writable!: WritableStream<T>;
   /** Of the readable side. */
-  #controller!: ReadableStreamDefaultController<R>;
-  /** Tells whoever writes that this has failed. */
-  onError!: (reason: unknown) => void;
+  #consumer!: ReadableStreamDefaultController<R>;
+  /** Who writes: the writable side, or what reads a source. */
+  #producer!: Abortable;
+  /** Of `from`. */
+  #pump: Pump<T> | undefined;
+  #begun = false;
 
-  #state: "open" | "closing" | "closed" | "errored" = "open";
+  /** Nothing more is written: the rest goes out, on demand. */
+  closeRequested = false;
+  /** All has gone out. */
+  #closed = false;
+  /**
+   * It has ended early, or is about to: when the producer aborts, the stream says so only when the write
+   * in flight is over. Nothing more is taken, begun or handed over, whatever comes.
+   */
+  errored = false;
   #storedError: unknown;
   /** What comes after the rest, instead of the end. */
   #failure: { readonly error: unknown } | undefined;
-  /** The producer has called `abort`. */
-  #aborting = false;
   /** The consumer asks for a chunk, and has not been given one. */
   pullRequested = false;
-  /** The write, or the close, that waits for `ready`. */
-  #pending: Deferred<void> | undefined;
-  /** The item of that write. */
-  #item: { readonly item: T } | undefined;
-  /** Whether the item of a `write` has been offered before: nothing else is written meanwhile. */
-  pendingWrite = false;
+  /** Settles the write, or the close, that waits for `ready`. */
+  #pending: (() => void) | undefined;
 
   constructor(
     make: (controller: StageController<T, R>) => S,
-    signal: AbortSignal | undefined,
     owner: string,
-    onDiscard?: OnDiscard<T>,
+    signal: AbortSignal | undefined,
+    discard?: Discard<T> | undefined,
   ) {
     this.owner = owner;
     this.#signal = signal;
-    this.onDiscard = onDiscard;
+    this.discard = discard;
     this.stage = make(this as never);
   }
 
-  // For the two sides.
-
-  start(controller: ReadableStreamDefaultController<R>): void {
-    this.#controller = controller;
-    onAbort(this.#signal, this);
+  /** Makes the two sides that a transform gives, and has it shown without them. */
+  open(transform: { readonly stats: object }): this {
+    describe(transform, this.owner);
+    // Else the platform would read what every object may inherit.
+    const size = undefined as never;
+    this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
+    this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    return this;
   }
 
-  /** Takes the item now, or returns when it will have been taken. Throws where it cannot be. */
+  /** Makes a readable side of what comes of a source; it is read on demand only. */
+  from(source: Source<T>): ReadableStream<R> {
+    this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
+    return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
+  }
+
+  // For the sides.
+
+  start(side: ReadableStreamDefaultController<R> | WritableStreamDefaultController): void {
+    if ("enqueue" in side) {
+      this.#consumer = side;
+      onAbort(this.#signal, this);
+    } else {
+      const { signal } = this.#producer = side as SinkController;
+      signal.addEventListener("abort", () => this.#onAbort(signal.reason));
+    }
+  }
+
+  /** Takes the item now, or returns when it will have been taken, or cannot be. */
   write(item: T): Promise<void> | undefined {
-    if (this.#take(item)) return;
-    this.#rethrow();
-    this.#item = { item };
-    return this.#whenReady();
+    if (!this.#take(item, false)) return this.#wait(() => this.#take(item, true));
   }
 
   /** Settles when there is room, if there is none. */
   room(): Promise<void> | undefined {
-    return this.stage.full && !this.errored ? this.#whenReady() : undefined;
+    if (this.stage.full) return this.#wait();
   }
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
     this.pullRequested = true;
     queueMicrotask(this.advance);
+    if (!this.#pump || this.#begun) return;
+    this.#begun = true;
+    // What was read before the source failed goes out before its error.
+    markHandled(this.#pump.run().then(() => this.close(), (error) => this.close({ error })));
   }
 
-  cancel(reason: unknown): void {
+  cancel(reason: unknown): Promise<void> | undefined {
+    const cancelled = this.#pump?.cancel(reason);
     this.error(reason);
+    return cancelled;
   }
 
   /** Nothing more comes: the rest goes out, and then the end, or the failure. */
   close(failure?: { readonly error: unknown }): Promise<void> | undefined {
-    if (this.#state !== "open") return;
-    this.#state = "closing";
+    if (this.errored) return;
+    this.closeRequested = true;
     this.#failure = failure;
     const closed = this.stage.close();
     this.advance();
-    this.#rethrow();
-    return closed ? undefined : this.#whenReady();
+    if (!closed || this.errored) return this.#wait();
   }
 
-  /**
-   * The producer aborts. The write or close that is pending would hold that up: the stream calls
-   * `abort` of its sink only after it.
-   */
-  onAbort(reason: unknown): void {
-    // Not at once: Node 22 does not bear it that the writable is errored inside its own abort.
-    if (this.#state === "closing" && this.#pending) queueMicrotask(() => this.error(reason));
-    else {
-      // The abort comes when the write in flight is over; until then nothing goes out.
-      this.#aborting = this.#state === "open";
-      this.#rejectPending(reason);
-    }
+  /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
+  #onAbort(reason: unknown): void {
+    const { closeRequested } = this;
+    // All that was written is on its way: the writable side closes just now.
+    if (this.errored || (closeRequested && !this.#pending)) return;
+    this.#refuse(reason);
+    // After a close it does not. Not at once: Node 22 does not bear it inside its own abort.
+    if (closeRequested) queueMicrotask(() => this.abort(reason));
+  }
+
+  /** The end of both sides. Its reason is that of before, but for an abort without one. */
+  abort(reason: unknown): void {
+    this.#refuse(reason);
+    offAbort(this.#signal, this);
+    this.#consumer.error(reason);
+    this.#producer.error(reason);
+    // User code from here on: all that it can see is as it will be.
+    this.stage.abort(reason);
   }
 
   // For the stage.
 
-  get closeRequested(): boolean {
-    return this.#state === "closing";
-  }
-
-  get errored(): boolean {
-    return this.#state === "errored";
-  }
-
   /** Something has changed: the stage hands over what it can. */
   readonly advance = (): void => {
-    if (this.#aborting) return;
+    if (this.errored) return;
     try {
       this.stage.pull();
     } catch (error) {
@@ -153,74 +192,52 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
     this.pullRequested = false;
-    this.#controller.enqueue(chunk);
+    this.#consumer.enqueue(chunk);
   }
 
-  /** There is room: what is pending goes in. */
+  /** There is room: what is pending goes in. Or it never will be. */
   ready(): void {
-    const pending = this.#pending;
-    const item = this.#item;
-    this.#pending = this.#item = undefined;
-    this.pendingWrite = item !== undefined;
-    const taken = !item || this.#take(item.item);
-    this.pendingWrite = false;
-    if (taken) pending?.resolve();
-    else pending!.reject(this.#storedError);
-  }
-
-  /** Tells of items that are given up. */
-  discard(items: T[] | undefined, reason: unknown): void {
-    const { onDiscard } = this;
-    try {
-      if (items?.length) onDiscard?.(items, reason);
-    } catch (thrown) {
-      reportUncaught(thrown);
-    }
+    const settle = this.#pending;
+    this.#pending = undefined;
+    settle?.();
   }
 
   /** All has been handed over. */
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
-    this.#state = "closed";
+    this.#closed = true;
     offAbort(this.#signal, this);
-    this.#controller.close();
+    this.#consumer.close();
   }
 
   /** Ends both sides with the very reason. The first one counts. */
   error(reason: unknown): void {
-    if (this.#state === "closed" || this.errored) return;
-    this.#state = "errored";
+    if (!this.errored && !this.#closed) this.abort(reason);
+  }
+
+  /** From here on nothing is taken: what is pending is told. */
+  #refuse(reason: unknown): void {
+    this.errored = true;
     this.#storedError = reason;
-    offAbort(this.#signal, this);
-    this.#rejectPending(reason);
-    this.#controller.error(reason);
-    this.onError(reason);
-    // User code from here on: all that it can see is as it will be.
-    this.stage.abort(reason);
+    this.ready();
   }
 
   /** Whether the stage has taken the item: then it is accepted, even if user code has ended the stream. */
-  #take(item: T): boolean {
+  #take(item: T, again: boolean): boolean {
     try {
-      return this.stage.write(item);
+      return this.stage.write(item, again);
     } catch (error) {
       this.error(error);
       return false;
     }
   }
 
-  #rejectPending(reason: unknown): void {
-    this.#item = undefined;
-    this.#pending?.reject(reason);
-    this.#pending = undefined;
-  }
-
-  #rethrow(): void {
-    if (this.errored) throw this.#storedError;
-  }
-
-  #whenReady(): Promise<void> {
-    return (this.#pending ??= new Deferred()).promise;
+  /** Settles when `ready` is called; rejects at an end that comes before, or has come. */
+  #wait(retry: () => boolean = () => true): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending = () => !this.errored && retry() ? resolve() : reject(this.#storedError);
+      if (this.errored) this.ready();
+    });
   }
 }
 
@@ -228,34 +245,3 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>> implements Abo
 // used. A constant, since a bundler keeps a class that extends a global.
 export const /** @internal */ TransformBase: typeof TransformStream =
   /* @__PURE__ */ (() => TransformStream)();
-
-/** A stage between its two sides. */
-export interface Pair<T, R, S> {
-  readonly stage: S;
-  readonly readable: ReadableStream<R>;
-  readonly writable: WritableStream<T>;
-}
-
-/** Makes the two sides that a transform gives, and has it shown without them. */
-export function openPair<T, R, S extends Stage<T>>(
-  controller: StageController<T, R, S>,
-  transform: { readonly stats: object },
-): Pair<T, R, S> {
-  describe(transform, controller.owner);
-  // Else the platform would read what every object may inherit.
-  const size = undefined as never;
-  const writable = new WritableStream<T>({
-    start(writer) {
-      controller.onError = (reason) => writer.error(reason);
-      const { signal } = writer as SinkController;
-      signal.addEventListener("abort", () => controller.onAbort(signal.reason));
-    },
-    write: (item) => controller.write(item),
-    close: () => controller.close(),
-    // The signal's reason will not do: without one it is an `AbortError`.
-    abort: (reason) => controller.error(reason),
-    type: undefined as never,
-  }, { highWaterMark: 1, size });
-  const readable = new ReadableStream<R>(controller, { highWaterMark: 0, size });
-  return { stage: controller.stage, readable, writable };
-}

@@ -1,45 +1,44 @@
 import type { Stage, StageController } from "./stage.ts";
-import { type ThrottleEdge, Throttler, type ThrottleStats } from "./throttler.ts";
+import { Throttler, type ThrottleRule, type ThrottleStats } from "./throttler.ts";
 
 /** A throttle between two sides: what passes is held until the consumer asks for it. */
 export class ThrottleStage<T> implements Stage<T> {
   readonly #controller: StageController<T, T>;
   readonly #throttler: Throttler<T>;
-  readonly #leading: boolean;
   /** What has passed and is not asked for yet. */
   #passed: { readonly item: T } | undefined;
-  #done = 0;
-  #replaced = 0;
-  #discarded = 0;
 
-  constructor(controller: StageController<T, T>, interval: number, edge: ThrottleEdge) {
+  constructor(controller: StageController<T, T>, rule: ThrottleRule) {
     this.#controller = controller;
-    this.#leading = edge === "leading";
-    this.#throttler = new Throttler(interval, edge, (item) => this.#hold(item));
+    this.#throttler = new Throttler(rule, (item) => {
+      if (this.#passed) this.#throttler.dropped++;
+      this.#passed = { item };
+      controller.advance();
+    });
   }
 
   get stats(): ThrottleStats {
-    const waiting = this.#throttler.waiting + (this.#passed ? 1 : 0);
-    const dropped = this.#throttler.dropped + this.#replaced;
-    const [done, discarded] = [this.#done, this.#discarded];
-    return { accepted: waiting + done + dropped + discarded, waiting, done, dropped, discarded };
+    return this.#throttler.stats;
   }
 
   flush(): void {
     this.#throttler.flush();
   }
 
+  /** At the leading edge what has passed is kept. At the trailing edge the latest is what counts. */
+  get #keeping(): boolean {
+    return !this.#throttler.trailing && this.#passed !== undefined;
+  }
+
   get full(): boolean {
-    return this.#leading && this.#passed !== undefined && this.#throttler.quiet;
+    return this.#keeping && this.#throttler.quiet;
   }
 
   write(item: T): boolean {
-    // At the leading edge what has passed is kept, so the next that would pass waits outside. At
-    // the trailing edge the latest is what counts.
+    // The next that would pass waits outside.
     if (this.full) return false;
     // Without another look at the clock: the interval may close just now.
-    if (this.#leading && this.#passed) this.#throttler.dropped++;
-    else this.#throttler.trigger(item);
+    this.#throttler.trigger(item, this.#keeping);
     return true;
   }
 
@@ -48,7 +47,7 @@ export class ThrottleStage<T> implements Stage<T> {
     if (controller.pullRequested && this.#passed) {
       const { item } = this.#passed;
       this.#passed = undefined;
-      this.#done++;
+      this.#throttler.done++;
       controller.enqueue(item);
       controller.ready();
     }
@@ -61,13 +60,7 @@ export class ThrottleStage<T> implements Stage<T> {
   }
 
   abort(): void {
-    this.#discarded += this.#throttler.cancel() + (this.#passed ? 1 : 0);
+    this.#throttler.cancel();
     this.#passed = undefined;
-  }
-
-  #hold(item: T): void {
-    if (this.#passed) this.#replaced++;
-    this.#passed = { item };
-    this.#controller.advance();
   }
 }

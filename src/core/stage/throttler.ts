@@ -15,10 +15,18 @@ export interface ThrottleStats {
   readonly discarded: number;
 }
 
+/** Which triggers pass, and how long after one the next may. Checked already. */
+export interface ThrottleRule {
+  readonly interval: number;
+  readonly edge?: ThrottleEdge | undefined;
+}
+
 /** Decides which item passes, and when. One timer at most, and only while an item waits for it. */
 export class Throttler<T> {
   readonly #interval: number;
-  readonly #edge: ThrottleEdge;
+  readonly #leading: boolean;
+  /** Whether the latest passes at the end of an interval. */
+  readonly trailing: boolean;
   readonly #pass: (item: T) => void;
   /** When the interval that an item opened is over. */
   #until = -Infinity;
@@ -26,16 +34,23 @@ export class Throttler<T> {
   #told = 0;
   #pending: { readonly item: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #accepted = 0;
+  #discarded = 0;
+  // What passes, and what is left out after that, is counted by who takes it.
+  done = 0;
   dropped = 0;
 
-  constructor(interval: number, edge: ThrottleEdge, pass: (item: T) => void) {
+  constructor({ interval, edge = "leading" }: ThrottleRule, pass: (item: T) => void) {
     this.#interval = interval;
-    this.#edge = edge;
+    this.#leading = edge !== "trailing";
+    this.trailing = edge !== "leading";
     this.#pass = pass;
   }
 
-  get waiting(): number {
-    return this.#pending ? 1 : 0;
+  get stats(): ThrottleStats {
+    const [accepted, discarded] = [this.#accepted, this.#discarded];
+    const { done, dropped } = this;
+    return { accepted, waiting: accepted - done - dropped - discarded, done, dropped, discarded };
   }
 
   /** The clock, or what a timer has told: a test may have faked the timers and not the clock. */
@@ -45,17 +60,18 @@ export class Throttler<T> {
 
   /** Whether an item would pass at once. */
   get quiet(): boolean {
-    return this.#edge !== "trailing" && !this.#pending && this.#now >= this.#until;
+    return this.#leading && !this.#pending && this.#now >= this.#until;
   }
 
-  /** Takes an item; returns whether it has passed. */
-  trigger(item: T): boolean {
-    if (this.quiet) {
-      this.#until = this.#now + this.#interval;
+  /** Takes an item; returns whether it has passed. None does while whoever takes it is `busy`. */
+  trigger(item: T, busy = false): boolean {
+    this.#accepted++;
+    if (!busy && this.quiet) {
+      this.#open();
       this.#pass(item);
       return true;
     }
-    if (this.#edge === "leading") {
+    if (!this.trailing) {
       this.dropped++;
       return false;
     }
@@ -64,7 +80,13 @@ export class Throttler<T> {
     const over = pending && this.#now >= this.#until;
     if (over) this.#end();
     if (this.#pending) this.dropped++;
-    else this.#open();
+    else {
+      if (!this.#leading) this.#open();
+      // The interval may have closed since, and Node warns of a delay below 0; and rounding must not
+      // make it longer than platforms can wait.
+      const delay = Math.ceil(Math.min(this.#until - this.#now, this.#interval));
+      if (delay < Infinity) this.#wait(Math.max(delay, 0), 1);
+    }
     this.#pending = { item };
     if (over) this.#pass(pending.item);
     return false;
@@ -78,41 +100,36 @@ export class Throttler<T> {
     this.#pass(pending.item);
   }
 
-  /** Gives up what waits; returns how many items that is. */
-  cancel(): number {
-    const { waiting } = this;
-    // No timer does no harm; only the types of Workers refuse it.
-    clearTimeout(this.#timer!);
-    this.#pending = this.#timer = undefined;
-    return waiting;
+  /** Gives up what waits, and what has passed and was not taken. */
+  cancel(): void {
+    this.#clear();
+    this.#discarded = this.#accepted - this.done - this.dropped;
+  }
+
+  /** An interval opens. */
+  #open(): void {
+    this.#until = this.#now + this.#interval;
   }
 
   /** The interval is over, and what waited is to pass. */
   #end(): void {
-    this.cancel();
-    if (this.#edge === "both") this.#until = this.#now + this.#interval;
+    this.#clear();
+    if (this.#leading) this.#open();
   }
 
-  /** The first that waits: for the end of the interval that is open, or of one that opens here. */
-  #open(): void {
-    if (this.#edge === "trailing") this.#until = this.#now + this.#interval;
-    if (this.#until === Infinity) return;
-    const delay = Math.ceil(this.#until - this.#now);
-    // It may have closed since `trigger` looked, and Node warns of a delay below 0; and rounding must
-    // not make it longer than platforms can wait.
-    const most = Math.ceil(this.#interval);
-    this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), most));
+  #clear(): void {
+    // No timer does no harm; only the types of Workers refuse it.
+    clearTimeout(this.#timer!);
+    this.#pending = undefined;
   }
 
-  /** Platforms fire up to a millisecond early: then for one more. What is earlier is no real timer. */
-  #fire(): void {
-    const early = this.#until - performance.now();
-    if (early > 0 && early <= 1) this.#timer = setTimeout(() => this.#tell(), 1);
-    else this.#tell();
-  }
-
-  #tell(): void {
-    this.#told = this.#until;
-    this.flush();
+  /** Platforms fire up to a millisecond `early`: then for one more. What is earlier is no real timer. */
+  #wait(delay: number, early: number): void {
+    this.#timer = setTimeout(() => {
+      const left = this.#until - performance.now();
+      if (left > 0 && left <= early) return this.#wait(1, 0);
+      this.#told = this.#until;
+      this.flush();
+    }, delay);
   }
 }

@@ -35,7 +35,7 @@ export interface PoolOptions {
   readonly concurrency: number;
   readonly timeout: number;
   /** `"hold"`: a slot, and a key, are not free before the handler has settled. */
-  readonly overrun: "release" | "hold";
+  readonly overrun?: "release" | "hold" | undefined;
   /** Whether there are keys. */
   readonly key?: unknown;
   readonly rate?: StartLimit | undefined;

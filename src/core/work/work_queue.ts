@@ -4,7 +4,7 @@ import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/pro
 import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { hasStack } from "../shared/stack.ts";
-import { openSource, Pump, type Source } from "../shared/source.ts";
+import { Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import type { Caller, CallerHost } from "./caller.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
@@ -51,7 +51,7 @@ export class WorkQueue<T, P>
   readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
   /** The `consume` calls that are under way. */
-  readonly #consumers = new Set<Consumer<T>>();
+  readonly #consumers = new Set<Consumer>();
   readonly #failures: Failures<T, P>;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
@@ -168,34 +168,44 @@ export class WorkQueue<T, P>
 
   async consume(source: Source<T>, signal?: AbortSignal): Promise<void> {
     this.check(false);
-    const reader = openSource(`${this.#options.owner}.consume`, source);
     const own = new Group();
-    const pump = new Pump(
-      reader,
-      (item) => this.push(item, false, undefined, own) || undefined,
-      (item, reason) => {
+    const pump = new Pump(`${this.#options.owner}.consume`, source, {
+      write: (item) => this.push(item, false, undefined, own) || undefined,
+      discard: (items, reason) => {
         // Or a hook has thrown, which this call is told.
         if (this.#state === "open" && !signal?.aborted) return;
         this.counts.lose();
-        this.#discard([item], reason);
+        this.#discard(items, reason);
       },
-    );
-    const consumer = { pump, own };
+    });
+    const stopped = new Deferred<never>();
+    const stop = (reason: unknown): void => {
+      pump.error(reason);
+      stopped.reject(reason);
+    };
+    const consumer = { own, stop };
     this.#consumers.add(consumer);
-    const stop = { error: (reason: unknown) => this.#stop(consumer, reason) };
+    const leaver = {
+      error: (reason: unknown): void => {
+        stop(reason);
+        this.#unblock(own, reason);
+      },
+    };
     // To open a source is user code, too: the sink may be at its end by now.
-    if (this.#state !== "open") pump.error(this.#refusal());
-    onAbort(signal, stop);
-    // However it ends, its items come first; only a failure of the sink does not wait for them.
-    await pump.run().finally(() => {
-      offAbort(signal, stop);
-      return this.flush(own);
-    }).finally(() => this.#consumers.delete(consumer));
+    if (this.#state !== "open") stop(this.#refusal());
+    onAbort(signal, leaver);
+    // A read may never come back. However it ends, its items come first; only a failure of the sink does
+    // not wait for them.
+    await Promise.race([stopped.promise, pump.run()])
+      .finally(() => {
+        offAbort(signal, leaver);
+        return this.flush(own);
+      })
+      .finally(() => this.#consumers.delete(consumer));
   }
 
-  /** Reads no more of a source. What it has brought in stays; what waits for room does not. */
-  #stop({ pump, own }: Consumer<T>, reason: unknown): void {
-    pump.error(reason);
+  /** What a `consume` call has brought in stays, but for what waits for room. */
+  #unblock(own: Group, reason: unknown): void {
     for (let waiter = this.#waiters.head; waiter; waiter = waiter.next as Waiter<T> | undefined) {
       if (waiter.own !== own) continue;
       this.#remove(waiter);
@@ -495,7 +505,7 @@ export class WorkQueue<T, P>
   }
 
   #stopPumps(reason: unknown): void {
-    for (const { pump } of this.#consumers) pump.error(reason);
+    for (const { stop } of this.#consumers) stop(reason);
   }
 
   #refusal(): unknown {
@@ -505,10 +515,10 @@ export class WorkQueue<T, P>
   }
 }
 
-/** A `consume` call that is under way, and what it has brought in. */
-interface Consumer<T> {
-  readonly pump: Pump<T>;
+/** A `consume` call that is under way: what it has brought in, and how it is stopped. */
+interface Consumer {
   readonly own: Group;
+  readonly stop: (reason: unknown) => void;
 }
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
