@@ -297,8 +297,8 @@ function open<T, R>(
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
   const defaults = { owner, concurrency, capacity, ordered: !values.key, timeout: Infinity };
-  // Nothing there is undefined.
-  const complete = { ...defaults, ...values } as MapOptions<T>;
+  // Nothing there is undefined, or inherited.
+  const complete = { __proto__: null, ...defaults, ...values } as MapOptions<T>;
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     owner,

@@ -191,3 +191,20 @@ test("MapStream hears the first settlement of a thenable, and never at once [4.M
   });
   assertEquals(lost, []);
 });
+
+test("MapStream calls no key and no onError that every object inherits [7.8] [F-06]", async () => {
+  const prototype = Object.prototype as Record<string, unknown>;
+  const called: string[] = [];
+  for (const name of ["key", "onError", "onDiscard"]) {
+    Object.defineProperty(prototype, name, { value: () => called.push(name), configurable: true });
+  }
+  try {
+    const failed = new Error("failed");
+    const fail = () => Promise.reject(failed);
+    const mapped = MapStream.from([1, 2], fail).getReader().read();
+    assertStrictEquals(await mapped.then(() => undefined, (error) => error), failed);
+  } finally {
+    for (const name of ["key", "onError", "onDiscard"]) delete prototype[name];
+  }
+  assertEquals(called, []);
+});
