@@ -112,7 +112,10 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * @default {Infinity}
    */
   maxWeight?: number | undefined;
-  /** What an item weighs: a finite number of at least 0. A throw goes to the caller, and nothing is accepted. */
+  /**
+   * What an item weighs: a finite number of at least 0. Needs `maxWeight` or `capacityWeight`. A throw goes
+   * to the caller, and nothing is accepted.
+   */
   weigh?: ((item: T) => number) | undefined;
   /**
    * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or the caller
@@ -281,7 +284,16 @@ function open<T, B>(
   const owner = titleOf("Aggregator", values.name);
   const complete = completeOptions(owner, handler, values);
   const { linger = 1000, collector, weigh, key, onError, onDiscard, retry } = values;
-  const { maxItems, collect } = completeLimits(owner, values);
+  // Where its queue asks what an item weighs, it tells the batch.
+  const weighed = complete.weigh && { weight: 0 };
+  const told = weighed ? () => weighed.weight : weigh;
+  const own = values.maxWeight === undefined && values.capacityWeight !== undefined
+    ? undefined
+    : told;
+  const { maxItems, collect } = completeLimits(
+    owner,
+    own === weigh ? values : { ...values, weigh: own },
+  );
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
   const counted = maxItems < Infinity;
   const batch = counted ? maxItems : 1000;
@@ -296,7 +308,8 @@ function open<T, B>(
     linger,
     keyed: !!key,
     plain: !collector,
-    asking: !!(collector ?? weigh),
+    asking: !!(collector ?? own),
+    weighed,
     keeping: !!(onError ?? onDiscard ?? retry),
   };
   return new WorkQueue<T, B>(complete, (queue) => new BatchTable(queue, gather));

@@ -7,7 +7,7 @@
  */
 
 import { titleOf } from "./core/shared/describe.ts";
-import { LIMIT_OR_ZERO, readOptions } from "./core/shared/options.ts";
+import { LIMIT_OR_ZERO, needs, readOptions } from "./core/shared/options.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
 import {
@@ -58,6 +58,11 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
    * is no such time.
    */
   retry?: ((error: unknown, attempt: number, item: T) => number | undefined) | undefined;
+  /**
+   * What an item weighs: a finite number of at least 0. Needs `capacityWeight`. A throw goes to the caller,
+   * and nothing is accepted.
+   */
+  weigh?: ((item: T) => number) | undefined;
   /**
    * The most items that wait for a worker: an integer of at least 0, or `Infinity`. With 0 an item is
    * accepted only if its handler starts at once. With `Infinity` the producer is the only bound: for a
@@ -168,5 +173,7 @@ function open<T>(
 ): WorkQueue<T, T> {
   const rules = { ...SINK, capacity: LIMIT_OR_ZERO };
   const values = readOptions<FanoutOptions<T>>("Fanout", options, rules);
-  return new WorkQueue(completeOptions(titleOf("Fanout", values.name), handler, values));
+  const owner = titleOf("Fanout", values.name);
+  needs(owner, values, "weigh", "capacityWeight");
+  return new WorkQueue(completeOptions(owner, handler, values));
 }

@@ -79,6 +79,21 @@ export interface SinkOptions<T> {
    */
   maxWait?: number | undefined;
   /**
+   * The most items that wait for one key: an integer of at least 1, or `Infinity`. Needs `key`. `tryPush`
+   * refuses that key only, and a `push` of it waits without holding up the others: **a key that is slow
+   * does not fill the queue for everybody**. At it the open batch of an `Aggregator` is due.
+   *
+   * @default {Infinity}
+   */
+  keyCapacity?: number | undefined;
+  /**
+   * The most that all that waits may weigh, beside their count: a number of more than 0. Needs `weigh`: the
+   * bytes of the items, say. An item that alone is heavier is a `RangeError` of its caller.
+   *
+   * @default {Infinity}
+   */
+  capacityWeight?: number | undefined;
+  /**
    * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
    * several sinks and streams, which take turns. What may not start yet waits.
    */

@@ -57,6 +57,13 @@ export const LINGER: Rule = [
   (value: number) => value === 0 || isDuration(value),
 ];
 
+/** What may weigh nothing, and is no limit where it is `Infinity`. */
+export const POSITIVE: Rule = ["number", "be more than 0", (value: number) => value > 0];
+
+const isWeight = (value: unknown): boolean =>
+  typeof value === "number" && value >= 0 && value < Infinity;
+const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
+
 /** Whether a slot is free at a timeout. */
 export const OVERRUN: Rule = [
   "string",
@@ -128,6 +135,36 @@ export function readOptions<T extends object>(
     if (value !== undefined) values[name] = check(owner, name, value, rules[name]);
   }
   return values;
+}
+
+/** What a function says that an item weighs. */
+export function weightOf<T>(
+  owner: string,
+  option: string,
+  weigh: (item: T) => number,
+  item: T,
+): number {
+  const weight = weigh(item);
+  // No call for each item.
+  return isWeight(weight) ? weight : check(owner, option, weight, WEIGHT);
+}
+
+/** Throws where an item is heavier than a limit. */
+export function overweight(owner: string, weight: number, option: string, limit: number): never {
+  const rule = `is over option "${option}" of ${limit}`;
+  throw new RangeError(`${owner}: an item of weight ${weight} ${rule}`);
+}
+
+/** Throws where an option is given without another. */
+export function needs<T>(
+  owner: string,
+  values: T,
+  option: keyof T & string,
+  other: keyof T & string,
+): void {
+  if (values[option] !== undefined && values[other] === undefined) {
+    throw new TypeError(`${owner}: option "${option}" needs option "${other}"`);
+  }
 }
 
 /** The signal among the options of a call: any object may be those, such as a handler's context. */

@@ -4,6 +4,7 @@ import { settleBatch, settleEntries } from "./batch_results.ts";
 import type { Counts, Group } from "./counts.ts";
 import type { Failure, Result, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
+import type { Room } from "./room.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
 export interface BatchOptions<T, B> {
@@ -16,6 +17,8 @@ export interface BatchOptions<T, B> {
   plain: boolean;
   /** Whether it takes code of the user's to know if an item fits. */
   asking: boolean;
+  /** Is told what the next item weighs, if its queue knows. */
+  weighed: { weight: number } | undefined;
   /** Whether the items are kept beside it, because somebody is to be told what has become of them. */
   keeping: boolean;
 }
@@ -24,10 +27,7 @@ export interface BatchOptions<T, B> {
 export interface BatchHost<T, B> {
   readonly counts: Counts;
   readonly pool: Pool<WorkJob<T, B>>;
-  /** The most items that may wait now. A collector that is at work may come back here: less then. */
-  limit: number;
-  /** Whether an item of this key can be accepted now. */
-  hasRoom(key: unknown): boolean;
+  readonly room: Room<T>;
   /** Throws if nothing can be accepted any more, also while `closing`. */
   check(closing: boolean): void;
   /** A collector has thrown: everything ends. `heard`: the caller is told. */
@@ -53,6 +53,9 @@ interface PendingBatch<T, B> {
   order: number;
   /** Its place in the pool's queue, since it is due. */
   ticket: WorkJob<T, B> | undefined;
+  /** What its items weigh in the queue, where that is bounded. */
+  weight: number;
+  weights: number[] | undefined;
   /** For those that were submitted. */
   results: Result[] | undefined;
   /** If they cannot be had from the batch. */
@@ -95,10 +98,14 @@ export class BatchTable<T, B> {
     snapshot: Runner | undefined,
     result: Result | undefined,
     own: Group | undefined,
+    weight: number,
     epoch?: number,
   ): boolean {
     const host = this.#host;
-    const { asking } = this.#options;
+    const { room } = host;
+    const { asking, weighed } = this.#options;
+    const waited = epoch !== undefined;
+    if (weighed) weighed.weight = weight;
     // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
     const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
     const { buffer } = batch;
@@ -109,13 +116,13 @@ export class BatchTable<T, B> {
         const goes = buffer.goesBefore(fits);
         // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.check(true);
-        if (!host.hasRoom(key)) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, epoch);
+        if (!room.fits(weight) || !(waited || room.keyFits(key))) return false;
+        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
         if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
-        host.limit--;
+        room.limit--;
         buffer.add(item);
-        host.limit++;
+        room.limit++;
         host.check(true);
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = buffer.held === 1 && this.#open.get(key);
@@ -140,6 +147,9 @@ export class BatchTable<T, B> {
       this.#open.set(key, batch);
     }
     host.counts.accept();
+    room.enter(key, weight, waited);
+    batch.weight += weight;
+    if (weighed) (batch.weights ??= []).push(weight);
     if (batch.epoch !== epoch) host.counts.join(epoch, batch.epoch);
     if (own) (batch.owns ??= [])[buffer.held - 1] = own;
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
@@ -147,10 +157,16 @@ export class BatchTable<T, B> {
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
+      else if (!room.keyFits(key) && !buffer.due) {
+        // No more of this key will come.
+        buffer.makeDue();
+        this.#queue(batch);
+        closed = true;
+      }
     } catch (error) {
       host.error(error);
     }
-    if (closed || !host.hasRoom(key)) host.proceed();
+    if (closed || room.full) host.proceed();
     return true;
   }
 
@@ -166,15 +182,15 @@ export class BatchTable<T, B> {
    * more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    const { pool, limit } = this.#host;
+    const { pool, room } = this.#host;
     // A collector is at work: what it does to this sink comes before that.
-    if (limit === 0) return false;
+    if (room.limit === 0) return false;
     if (all && this.#open.size > 0) {
       this.closeAll();
       pool.fill();
       return true;
     }
-    if (!pool.idle || this.#host.hasRoom(undefined)) return false;
+    if (!pool.idle || !room.full) return false;
     // It passes over fewer than there are workers: one of each key that runs.
     let batch = this.#oldest;
     while (batch && !pool.canStart(batch.key)) batch = batch.after;
@@ -204,7 +220,7 @@ export class BatchTable<T, B> {
 
   /** Leaves to a job what goes again of it. What a collector has made goes as it was. */
   shrink(job: WorkJob<T, B>): void {
-    const { items = [], results, owns, again } = job;
+    const { items = [], results, owns, weights, again } = job;
     if (!this.plain) return;
     const places = [...again!];
     job.count = places.length;
@@ -212,6 +228,8 @@ export class BatchTable<T, B> {
     job.payload = job.items.slice() as B;
     job.results = results && pick(results, places);
     job.owns = owns && pick(owns, places);
+    job.weights = weights && pick(weights, places);
+    job.weight = job.weights?.reduce((sum, weight) => sum + weight, 0) ?? 0;
   }
 
   /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
@@ -254,6 +272,8 @@ export class BatchTable<T, B> {
       epoch: 0,
       order: 0,
       ticket: undefined,
+      weight: 0,
+      weights: undefined,
       results: undefined,
       items: undefined,
     };
@@ -277,6 +297,7 @@ export class BatchTable<T, B> {
         snapshot: undefined,
         results: undefined,
         epoch: 0,
+        weight: 0,
         count: 0,
         items: [],
         order,
@@ -297,17 +318,18 @@ export class BatchTable<T, B> {
   #close(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): boolean {
     const { buffer } = batch;
     const host = this.#host;
-    const { limit } = host;
+    const { room } = host;
+    const { limit } = room;
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || buffer.held === 0) return false;
     // A throw of the collector ends the sink: there is nothing to put back.
     batch.taking = true;
-    host.limit = 0;
+    room.limit = 0;
     const { empty } = buffer;
     const ticket = running ?? batch.ticket;
     const job = this.#job(batch, !empty);
     batch.taking = false;
-    host.limit = limit;
+    room.limit = limit;
     host.check(true);
     this.#leave(batch);
     const { counts, pool } = host;
@@ -340,7 +362,8 @@ export class BatchTable<T, B> {
    * own is asked nothing. Throws what the collector throws, and keeps everything then.
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, epoch, owns, order, items = [] } = batch;
+    const { buffer, key, snapshot, results, epoch, owns, order, weight, weights, items = [] } =
+      batch;
     const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
@@ -349,7 +372,9 @@ export class BatchTable<T, B> {
       batch.snapshot =
       batch.ticket =
       batch.owns =
+      batch.weights =
         undefined;
+    batch.weight = 0;
     return {
       next: undefined,
       before: undefined,
@@ -359,6 +384,8 @@ export class BatchTable<T, B> {
       results,
       epoch,
       owns,
+      weight,
+      weights,
       count,
       // What a handler does to its batch is not known here.
       items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,

@@ -35,6 +35,9 @@ export interface WorkJob<T, P> extends Keyed, Counted {
   results?: Result[] | undefined;
   /** Those of a batch, as far as they are known; without it the payload is the item. */
   items?: readonly T[];
+  /** What it weighs in the queue, and its items at their places, where that is bounded. */
+  weight: number;
+  weights?: readonly number[] | undefined;
   returned?: T[] | undefined;
 }
 
@@ -42,7 +45,10 @@ export interface WorkJob<T, P> extends Keyed, Counted {
 export interface Waiter<T> extends Linked {
   readonly item: T;
   readonly key: unknown;
+  readonly weight: number;
   readonly snapshot: Runner | undefined;
+  /** It stands among those for whose key there is room. */
+  queued: boolean;
   /** Of an item that was submitted. */
   readonly result: Result | undefined;
   /** That, or what is resolved once the item is accepted. */

@@ -6,7 +6,9 @@ import {
   FUNCTION,
   LIMIT_OR_NONE,
   NAME,
+  needs,
   OVERRUN,
+  POSITIVE,
   type Rules,
   SIGNAL,
 } from "../shared/options.ts";
@@ -18,8 +20,12 @@ export interface WorkOptions<T, P> {
   owner: string;
   handler: (payload: P, context: SinkContext) => unknown;
   concurrency: number;
-  /** The most items that wait. */
+  /** The most items that wait: of all, of each key, and by weight. */
   capacity: number;
+  keyCapacity: number;
+  capacityWeight: number;
+  /** What an item weighs, where that is bounded. */
+  weigh?: ((item: T) => number) | undefined;
   timeout: number;
   overrun: "release" | "hold";
   key?: ((item: T) => unknown) | undefined;
@@ -41,6 +47,9 @@ type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   concurrency: COUNT,
   capacity: LIMIT_OR_NONE,
+  keyCapacity: LIMIT_OR_NONE,
+  capacityWeight: POSITIVE,
+  weigh: FUNCTION,
   key: FUNCTION,
   rate: RATE,
   maxWait: DURATION,
@@ -61,7 +70,10 @@ export function completeOptions<T, P>(
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
+  needs(owner, raw, "keyCapacity", "key");
+  needs(owner, raw, "capacityWeight", "weigh");
   const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
+  const { keyCapacity = Infinity, capacityWeight = Infinity, weigh } = raw;
   const { key, rate, maxWait, snapshot, onError, onDiscard, retry, signal } = raw;
   // Of one shape, whatever is given: it is read for each item.
   return {
@@ -69,6 +81,9 @@ export function completeOptions<T, P>(
     handler,
     concurrency,
     capacity,
+    keyCapacity,
+    capacityWeight,
+    weigh: capacityWeight < Infinity ? weigh : undefined,
     timeout,
     overrun,
     key,

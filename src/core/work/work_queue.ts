@@ -1,8 +1,8 @@
 import { CallContext, type SinkContext } from "../shared/call_context.ts";
-import { FifoQueue } from "../shared/fifo_queue.ts";
 import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
 import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
+import { overweight, weightOf } from "../shared/options.ts";
 import { hasStack } from "../shared/stack.ts";
 import { Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
@@ -11,6 +11,7 @@ import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
 import type { Result, Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
+import { Room } from "./room.ts";
 import type { WorkOptions } from "./work_options.ts";
 
 /**
@@ -29,8 +30,7 @@ export class WorkQueue<T, P>
   readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts;
-  /** The most items that may wait now. */
-  limit: number;
+  readonly room: Room<T>;
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
@@ -47,8 +47,6 @@ export class WorkQueue<T, P>
   /** Of the stream. */
   #controller!: SinkController;
 
-  /** Those who wait for room, in the order in which they came: nobody overtakes. */
-  readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer>();
@@ -56,8 +54,8 @@ export class WorkQueue<T, P>
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
-    this.limit = options.capacity;
     this.counts = new Counts(options.overrun === "hold");
+    this.room = new Room(this.counts, options);
     this.pool = new Pool(this, options);
     this.#failures = new Failures(this, options);
     this.#batches = batches?.(this);
@@ -118,16 +116,20 @@ export class WorkQueue<T, P>
     written: boolean,
     told: Result | undefined,
   ): Promise<void> | false | undefined {
-    const { key, snapshot } = this.#options;
+    const { key, weigh, maxWait, snapshot } = this.#options;
+    // What has waited too long makes room.
+    if (maxWait !== undefined && this.pool.shed()) this.proceed();
     this.check(written);
     const itemKey = key?.(item);
+    const weight = weigh ? this.#weigh(item) : 0;
     // No snapshot is taken for an item that is refused.
-    const refused = now && !!snapshot && !this.#mayEnter(itemKey);
+    const refused = now && !!snapshot && !this.#mayEnter(itemKey, weight);
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
-    if (key ?? snapshot) this.check(written);
+    if (key ?? weigh ?? snapshot) this.check(written);
     if (
-      !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, own)
+      !refused && this.#mayEnter(itemKey, weight) &&
+      this.#admit(item, itemKey, runner, result, own, weight)
     ) {
       return;
     }
@@ -135,23 +137,26 @@ export class WorkQueue<T, P>
       this.counts.refused++;
       return false;
     }
-    this.counts.blocked++;
     told ??= new Deferred<unknown>();
     const waiter: Waiter<T> = {
       next: undefined,
       before: undefined,
       item,
       key: itemKey,
+      weight,
       snapshot: runner,
+      queued: false,
       result,
       told,
       epoch: this.counts.enter(own),
       own,
       written,
     };
-    this.#waiters.push(waiter);
+    this.room.wait(waiter);
     told.enter?.(waiter);
-    this.pool.awaitRate();
+    // One that is heavier than what is left makes the oldest batch due.
+    if (weigh) this.proceed();
+    else this.pool.awaitRate();
     return told.promise as Promise<void>;
   }
 
@@ -206,7 +211,7 @@ export class WorkQueue<T, P>
 
   /** What a `consume` call has brought in stays, but for what waits for room. */
   #unblock(own: Group, reason: unknown): void {
-    for (let waiter = this.#waiters.head; waiter; waiter = waiter.next as Waiter<T> | undefined) {
+    for (const waiter of this.room) {
       if (waiter.own !== own) continue;
       this.#remove(waiter);
       return waiter.told.reject(reason);
@@ -267,11 +272,10 @@ export class WorkQueue<T, P>
     this.counts.discard();
     if (
       this.counts.rejectFlushes(error) || heard || aborted || this.#consumers.size ||
-      this.#waiters.head || this.locked()
+      this.counts.blocked || this.locked()
     ) this.#hear();
     for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
-    for (const { told } of this.#waiters.removeAll()) told.reject(error);
-    this.counts.blocked = 0;
+    for (const { told } of this.room.removeAll()) told.reject(error);
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#closed.reject(error);
@@ -287,10 +291,6 @@ export class WorkQueue<T, P>
   }
 
   // For the batches, as `BatchHost` says.
-
-  hasRoom(key: unknown): boolean {
-    return this.counts.waiting < this.limit || (!this.#batches && this.pool.canStart(key));
-  }
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
@@ -313,6 +313,7 @@ export class WorkQueue<T, P>
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
     this.counts.start(job);
+    this.room.leave(job.key, job.weight, job.count ?? 1);
     if (job.items) this.counts.batches!++;
     job.result?.run?.(context);
     const outcome = job.snapshot
@@ -345,6 +346,7 @@ export class WorkQueue<T, P>
   /** What has failed of a job goes again, unless all has come to an end meanwhile. */
   #retry(job: WorkJob<T, P>): void {
     this.#batches?.shrink(job);
+    this.room.enterAgain(job.key, job.weight, job.count ?? 1);
     job.retries = (job.retries ?? 0) + 1;
     job.again = job.failures = job.returned = undefined;
     const { failure } = this;
@@ -366,9 +368,15 @@ export class WorkQueue<T, P>
     const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
     const { results = [job.result] } = job;
     const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
-    this.counts.drop(job);
+    this.#drop(job);
     reject(job, error);
     this.#discard(untold, error);
+  }
+
+  /** What waits is given up. */
+  #drop(job: WorkJob<T, P>): void {
+    this.counts.drop(job);
+    this.room.leave(job.key, job.weight, job.count ?? 1);
   }
 
   onOverrun(by: 1 | -1): void {
@@ -378,7 +386,7 @@ export class WorkQueue<T, P>
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
   onIdle(): void {
     // The usual case, for each item.
-    if (this.#state === "open" && !this.#waiters.head && !this.#batches?.size) return;
+    if (this.#state === "open" && !this.room.head && !this.#batches?.size) return;
     // What is started here may settle at once, and come by here again.
     if (this.#moving) return;
     this.#moving = true;
@@ -393,16 +401,27 @@ export class WorkQueue<T, P>
 
   /** Nothing more comes. */
   get #ending(): boolean {
-    return this.#state === "draining" && !this.#waiters.head;
+    return this.#state === "draining" && this.counts.blocked === 0;
   }
 
   /** Nobody overtakes those who wait for room. */
-  #mayEnter(key: unknown): boolean {
-    if (this.#waiters.head) return false;
-    if (this.hasRoom(key)) return true;
-    // What has waited too long goes first.
-    this.pool.shed();
-    return this.hasRoom(key);
+  #mayEnter(key: unknown, weight: number): boolean {
+    const { room } = this;
+    return !room.head && room.keyFits(key) && (room.fits(weight) || this.#starts(key));
+  }
+
+  /** Whether an item of this key need not wait at all. */
+  #starts(key: unknown): boolean {
+    return !this.#batches && this.pool.canStart(key);
+  }
+
+  /** What an item weighs in the queue. */
+  #weigh(item: T): number {
+    const { owner, weigh, capacityWeight } = this.#options;
+    const weight = weightOf(owner, "weigh", weigh!, item);
+    return weight <= capacityWeight
+      ? weight
+      : overweight(owner, weight, "capacityWeight", capacityWeight);
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -412,11 +431,13 @@ export class WorkQueue<T, P>
     snapshot: Runner | undefined,
     result: Result | undefined,
     own: Group | undefined,
+    weight: number,
     epoch?: number,
   ): boolean {
     const { counts, pool } = this;
-    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, epoch);
+    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, weight, epoch);
     counts.accept();
+    this.room.enter(key, weight, epoch !== undefined);
     epoch ??= counts.enter(own);
     const job: WorkJob<T, P> = {
       next: undefined,
@@ -425,6 +446,7 @@ export class WorkQueue<T, P>
       key,
       snapshot,
       result,
+      weight,
       epoch,
       own,
     };
@@ -436,20 +458,19 @@ export class WorkQueue<T, P>
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admitWaiter(): boolean {
-    const waiter = this.#waiters.head;
-    if (!waiter || !this.hasRoom(waiter.key)) {
-      if (waiter) this.pool.awaitRate();
+    const { room } = this;
+    const { head } = room;
+    if (!head || !(room.fits(head.weight) || this.#starts(head.key))) {
+      if (head) this.pool.awaitRate();
       return false;
     }
-    this.#waiters.shift();
-    this.counts.blocked--;
-    const { item, key, snapshot, result, told, written, epoch, own } = waiter;
+    const waiter = room.shift();
+    const { item, key, snapshot, result, told, written, weight, epoch, own } = waiter;
     told.enter?.(undefined);
     try {
-      if (!this.#admit(item, key, snapshot, result, own, epoch)) {
+      if (!this.#admit(item, key, snapshot, result, own, weight, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
-        this.#waiters.unshift(waiter);
-        this.counts.blocked++;
+        room.unshift(waiter);
         told.enter?.(waiter);
         return true;
       }
@@ -457,6 +478,7 @@ export class WorkQueue<T, P>
     } catch (error) {
       told.reject(error);
       this.counts.leave(epoch, 1, own);
+      room.turnAway(waiter);
       if (written) this.error(error, true);
     }
     this.#passed(epoch);
@@ -465,7 +487,7 @@ export class WorkQueue<T, P>
 
   /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
   #passed(epoch: number): void {
-    const { epoch: next } = this.#waiters.head ?? this.counts;
+    const { epoch: next } = this.room.head ?? this.counts;
     if (next === epoch) return;
     this.#batches?.closeAll((batch) => batch.epoch === epoch);
     this.pool.fill();
@@ -479,13 +501,12 @@ export class WorkQueue<T, P>
 
   #remove(entry: Waiter<T> | WorkJob<T, P>): void {
     if ("told" in entry) {
-      this.#waiters.remove(entry);
-      this.counts.blocked--;
+      this.room.remove(entry);
       this.counts.leave(entry.epoch, 1, entry.own);
       this.#passed(entry.epoch);
     } else {
       this.pool.remove(entry);
-      this.counts.drop(entry);
+      this.#drop(entry);
     }
     this.proceed();
   }
