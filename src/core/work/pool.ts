@@ -41,7 +41,6 @@ export class Pool<J extends Keyed> {
   readonly #host: PoolHost<J>;
   /** The most that run. What runs beyond a lower one goes on. */
   concurrency: number;
-  readonly #hold: boolean;
   readonly #keyed: KeyedQueue<J> | undefined;
   readonly #queue: FifoQueue<J> | KeyedQueue<J>;
   #timeouts: TimeoutQueue<Worker<J>> | undefined;
@@ -58,14 +57,14 @@ export class Pool<J extends Keyed> {
   ) {
     this.#host = host;
     this.concurrency = concurrency;
-    this.#hold = overrun === "hold";
     if (key) this.#keyed = new KeyedQueue();
     this.#queue = this.#keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
     this.#timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
       // Its handler may still be at it, so the worker is not used again.
-      worker.dismissed = worker.overrunning = true;
+      worker.dismissed = true;
+      worker.holds = overrun === "hold";
       this.#workers.delete(worker);
       host.onOverrun(1);
       CallContext.abort(worker.context, reason);
@@ -179,30 +178,30 @@ export class Pool<J extends Keyed> {
   }
 
   #release(worker: Worker<J>, job: J): void {
-    if (this.#hold && worker.overrunning) worker.held = job;
-    else this.#vacate(worker, job);
+    if (worker.holds) worker.held = job;
+    else {
+      this.#running--;
+      if (!worker.dismissed) {
+        worker.next = this.#free;
+        this.#free = worker;
+      }
+      this.#keyed?.release(job);
+    }
     this.#host.onRelease(job);
     // Where a handler settles at once, the loop that started it goes on.
     if (this.#depth === 0) this.proceed();
   }
 
-  #vacate(worker: Worker<J>, job: J): void {
-    this.#running--;
-    if (!worker.dismissed) {
-      worker.next = this.#free;
-      this.#free = worker;
-    }
-    this.#keyed?.release(job);
-  }
-
   /** A handler whose time was up has settled. */
   #end(worker: Worker<J>): void {
     const { held } = worker;
-    worker.overrunning = false;
+    worker.holds = false;
     worker.held = undefined;
-    if (held) this.#vacate(worker, held);
     this.#host.onOverrun(-1);
-    if (held) this.fill();
+    if (!held) return;
+    this.#running--;
+    this.#keyed?.release(held);
+    this.fill();
   }
 }
 
@@ -216,8 +215,8 @@ class Worker<J extends Keyed> extends TimeoutEntry {
   job: J | undefined;
   context: CallContext = new CallContext();
   dismissed = false;
-  /** Its handler runs on after its time was up. */
-  overrunning = false;
+  /** Its handler runs on after its time was up, and keeps the slot. */
+  holds = false;
   /** The job that keeps its slot meanwhile, when all else of it is over. */
   held: J | undefined;
   readonly fulfilled: (outcome: unknown) => void;
