@@ -48,7 +48,6 @@ export class Pool<J extends Keyed> {
   readonly #host: PoolHost<J>;
   /** The most that run. What runs beyond a lower one goes on. */
   concurrency: number;
-  readonly #hold: boolean;
   readonly #rate: StartLimit | undefined;
   #waits: WaitClock<J> | undefined;
   readonly #keyed: KeyedQueue<J> | undefined;
@@ -70,7 +69,6 @@ export class Pool<J extends Keyed> {
   ) {
     this.#host = host;
     this.concurrency = concurrency;
-    this.#hold = overrun === "hold";
     this.#rate = rate;
     if (maxWait !== undefined) this.#waits = new WaitClock(maxWait);
     if (key) this.#keyed = new KeyedQueue();
@@ -79,7 +77,8 @@ export class Pool<J extends Keyed> {
     this.#timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
       // Its handler may still be at it, so the worker is not used again.
-      worker.dismissed = worker.overrunning = true;
+      worker.dismissed = true;
+      worker.holds = overrun === "hold";
       this.#workers.delete(worker);
       host.onOverrun(1);
       CallContext.abort(worker.context, reason);
@@ -233,7 +232,7 @@ export class Pool<J extends Keyed> {
   }
 
   #release(worker: Worker<J>, job: J): void {
-    const held = this.#hold && worker.overrunning;
+    const held = worker.holds;
     if (!held) this.#vacate(worker, job);
     this.#host.onRelease(job);
     if (held) {
@@ -257,11 +256,11 @@ export class Pool<J extends Keyed> {
   /** A handler whose time was up has settled. */
   #end(worker: Worker<J>): void {
     const { held } = worker;
-    worker.overrunning = false;
+    worker.holds = false;
     worker.held = undefined;
-    if (held) this.#vacate(worker, held);
     this.#host.onOverrun(-1);
     if (!held) return;
+    this.#vacate(worker, held);
     if (this.#delayed.has(held)) this.#delay(held);
     this.fill();
   }
@@ -291,8 +290,8 @@ class Worker<J extends Keyed> extends TimeoutEntry {
   job: J | undefined;
   context: CallContext = new CallContext();
   dismissed = false;
-  /** Its handler runs on after its time was up. */
-  overrunning = false;
+  /** Its handler runs on after its time was up, and keeps the slot. */
+  holds = false;
   /** The job that keeps its slot meanwhile, when all else of it is over. */
   held: J | undefined;
   readonly fulfilled: (outcome: unknown) => void;
