@@ -4,10 +4,11 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { ApiError, apiSink } from "../examples/recipes/api_client.ts";
 import { crawl } from "../examples/recipes/crawler.ts";
 import { shedLoad } from "../examples/recipes/load_shedding.ts";
-import { Fanout, RateLimit } from "../mod.ts";
+import { drain } from "../examples/recipes/shutdown.ts";
+import { Aggregator, Fanout, RateLimit } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate, microtasks, settled, turn } from "./support/gate.ts";
-import { Hand, rejection } from "./support/hand.ts";
+import { Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 function request(path: string, signal?: AbortSignal): Request {
@@ -292,4 +293,118 @@ test("recipe crawler: its signal ends it, and the visits that run", async () => 
     signal: controller.signal,
   });
   assertStrictEquals(await rejection(early), reason);
+});
+
+/** Sinks that end by a signal, and what they have told of. */
+function program() {
+  const [intake, end] = [new AbortController(), new AbortController()];
+  const told: unknown[] = [];
+  const options = {
+    signal: end.signal,
+    onDiscard: (items: number[], reason: unknown) =>
+      void told.push(...items, (reason as DOMException).name),
+    onError: (error: unknown, item: unknown) => void told.push(item, error),
+  };
+  const pipe = (source: ReadableStream<number>, sink: WritableStream<number>) =>
+    source.pipeTo(sink, { signal: intake.signal, preventClose: true, preventAbort: true }).catch(
+      () => {},
+    );
+  return { intake, end, told, options, pipe };
+}
+
+/** A source without end, which notes what it was asked for, and how it was cancelled. */
+function endless(cancel: () => Promise<void> = () => Promise.resolve()) {
+  const seen = { read: 0, cancelled: false };
+  const source = new ReadableStream<number>({
+    async pull(controller) {
+      await turn();
+      controller.enqueue(++seen.read);
+    },
+    cancel() {
+      seen.cancelled = true;
+      return cancel();
+    },
+  }, { highWaterMark: 0 });
+  return { seen, source };
+}
+
+test("recipe shutdown: what a pipe has brought into one sink, and that into the next, is done", async () => {
+  const { intake, end, told, options, pipe } = program();
+  const written: number[] = [];
+  const rows = new Aggregator<number>(async (batch) => {
+    await turn();
+    written.push(...batch);
+  }, options);
+  const jobs = new Fanout(async (n: number) => {
+    await turn();
+    await rows.push(n);
+  }, { ...options, concurrency: 2, capacity: 3 });
+  const { source, seen } = endless();
+  const pipes = [pipe(source, jobs)];
+  while (jobs.stats.done < 5) await turn();
+  assertEquals(await drain({ intake, pipes, sinks: [jobs, rows], end }, 60_000), 0);
+  assert(seen.cancelled && written.length >= 5);
+  assertEquals(written.sort((a, b) => a - b), written.map((_, i) => i + 1));
+  assertEquals([written.length, rows.stats.done, told], [jobs.stats.accepted, written.length, []]);
+});
+
+test("recipe shutdown: when time is over it aborts, and tells of all that was not done", () =>
+  withClock(async (clock) => {
+    const { intake, end, told, options } = program();
+    const hand = new Hand<number>();
+    const sink = new Fanout(hand.handler, { ...options, concurrency: 2 });
+    const failure = new Error("failed");
+    for (const n of [1, 2, 3, 4]) sink.tryPush(n);
+    const ended = drain({ intake, pipes: [], sinks: [sink], end }, 1000);
+    hand.call(1).reject(failure);
+    await clock.tick(999);
+    assertEquals(told, [1, failure]);
+    await clock.tick(1);
+    assertEquals(told, [1, failure, 4, "TimeoutError"]);
+    // Of those that run one heeds its signal, and one has done it after all.
+    const { signal, reject } = hand.call(2);
+    assert(signal.aborted);
+    reject(signal.reason);
+    hand.call(3).resolve(undefined);
+    assertEquals(await ended, 3);
+    assertEquals(told, [1, failure, 4, "TimeoutError", 2, "TimeoutError"]);
+    assertEquals(clock.pending, 0);
+  }));
+
+test("recipe shutdown: a pipe that waits for room, and a source that cannot be cancelled, end in time too", () =>
+  withClock(async (clock) => {
+    const { intake, end, told, options, pipe } = program();
+    const sink = new Fanout<number>(() => new Promise(() => {}), { ...options, capacity: 1 });
+    const { source } = endless(() => new Promise(() => {}));
+    const pipes = [pipe(source, sink)];
+    while (sink.stats.blocked === 0) await turn();
+    const ended = drain({ intake, pipes, sinks: [sink], end }, 1000, 100);
+    await clock.tick(1000);
+    assertEquals(told, [2, "TimeoutError"]);
+    // The third was never accepted; the first runs on for good.
+    await clock.tick(100);
+    assertEquals(await ended, 2);
+    assertEquals(sink.stats.running, 1);
+  }));
+
+test("recipe shutdown: what was lost before it began is not counted again", async () => {
+  const { intake, end, told, options } = program();
+  const failure = new Error("failed");
+  const sink = new Fanout<number>(() => Promise.reject(failure), options);
+  await sink.consume([1, 2], { signal: intake.signal });
+  assertEquals(told, [1, failure, 2, failure]);
+  assertEquals(await drain({ intake, pipes: [], sinks: [sink], end }, 60_000), 0);
+  await sink.closed;
+});
+
+test("recipe shutdown: a sink that has failed keeps no other from its end", async () => {
+  const { intake, end, options } = program();
+  const failed = heard(new Fanout<number>(() => Promise.reject(new Error("failed"))));
+  failed.tryPush(1);
+  await turn();
+  const written: number[] = [];
+  const rows = new Aggregator<number>((batch) => void written.push(...batch), options);
+  rows.tryPush(2);
+  assertEquals(await drain({ intake, pipes: [], sinks: [failed, rows], end }, 60_000), 0);
+  assertEquals(written, [2]);
 });
