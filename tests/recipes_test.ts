@@ -8,7 +8,7 @@ import { type MultipartUpload, upload } from "../examples/recipes/multipart.ts";
 import { coalesced } from "../examples/recipes/responses.ts";
 import { callersContext } from "../examples/recipes/tracing.ts";
 import { TtlCache } from "../examples/recipes/ttl_cache.ts";
-import { Aggregator, Fanout, Singleflight } from "../mod.ts";
+import { Aggregator, backoff, Fanout, Singleflight } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate, microtasks, settled, streamOf, turn } from "./support/gate.ts";
 import { heard } from "./support/hand.ts";
@@ -64,6 +64,30 @@ test("recipe dead letters: where no letter can be kept, the sink fails too", asy
   const error = await assertRejects(() => fanout.close());
   assertStrictEquals(error, lost);
 });
+
+test("recipe dead letters: with a retry only what that gives up is kept, once", () =>
+  withClock(async (clock) => {
+    const kept: DeadLetter<number>[] = [];
+    const letters = new Aggregator<DeadLetter<number>>((batch) => void kept.push(...batch));
+    const calls: number[] = [];
+    const error = new Error("odd");
+    const fanout = withDeadLetters(
+      (n: number, { attempt }) => {
+        calls.push(n);
+        if (n === 1 || attempt < 3) throw error;
+      },
+      letters,
+      { retry: backoff({ attempts: 4, jitter: false }) },
+    );
+    const consumed = fanout.consume([1, 2]);
+    await clock.tick(100 + 200 + 400);
+    await consumed;
+    await fanout.close();
+    await letters.close();
+    assertEquals(calls, [1, 2, 1, 2, 1, 2, 1]);
+    assertEquals(kept, [{ item: 1, reason: error }]);
+    assertEquals([fanout.stats.done, fanout.stats.failed], [1, 1]);
+  }));
 
 test("recipe data loader: what is asked for in one go is one look-up, each key once", async () => {
   const queries: number[][] = [];
