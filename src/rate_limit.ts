@@ -8,7 +8,7 @@
 
 import { describe, titleOf } from "./core/shared/describe.ts";
 import { check, DURATION, LIMIT, NAME, PAUSE, readOptions } from "./core/shared/options.ts";
-import type { Starter, StartLimit } from "./core/work/start_limit.ts";
+import type { Starter } from "./core/work/start_limit.ts";
 
 /** Options of {@linkcode RateLimit}. */
 export interface RateLimitOptions {
@@ -60,7 +60,7 @@ export interface RateLimitStats {
  * await Promise.all([reads.abort(), writes.abort()]);
  * ```
  */
-export class RateLimit implements StartLimit {
+export class RateLimit {
   readonly #owner: string;
   readonly #limit: number;
   readonly #interval: number;
@@ -78,6 +78,8 @@ export class RateLimit implements StartLimit {
   #told = 0;
 
   /**
+   * Makes a limit.
+   *
    * @param options How many, in how long.
    * @throws {TypeError} If an option is missing, unknown or of the wrong kind.
    * @throws {RangeError} If an option is out of range.
