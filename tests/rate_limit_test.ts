@@ -205,7 +205,12 @@ timed("RateLimit has no timer when nobody waits [8.4] [F-09]", async (clock) => 
   fanout.tryPush(1);
   rate.pause(500);
   assertEquals(clock.pending, 0);
-  fanout.tryPush(2);
+  const controller = new AbortController();
+  const left = rejection(fanout.submit(2, controller));
+  assertEquals(clock.pending, 1);
+  controller.abort("left");
+  assertEquals([await left, clock.pending], ["left", 0]);
+  fanout.tryPush(3);
   assertEquals(clock.pending, 1);
   await fanout.abort();
   assertEquals(clock.pending, 0);

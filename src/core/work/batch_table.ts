@@ -157,7 +157,7 @@ export class BatchTable<T, B> {
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
-      else if (!room.keyFits(key) && !buffer.due) {
+      else if (!room.keyFits(key) && !batch.ticket) {
         // No more of this key will come.
         buffer.makeDue();
         this.#queue(batch);

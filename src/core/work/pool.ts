@@ -131,6 +131,7 @@ export class Pool<J extends Keyed> {
       this.#again.remove(job);
       this.#keyed?.release(job);
     } else this.#queue.remove(job);
+    if (!(this.#again.head ?? this.#queue.head)) this.#rate?.leave(this);
   }
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
