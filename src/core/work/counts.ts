@@ -1,6 +1,6 @@
 import { Deferred, resolved } from "../shared/promises.ts";
 
-/** What `stats` shows of a sink: every accepted item is in exactly one of the other five. */
+/** What `stats` shows of a sink: every accepted item is in exactly one of the next five. */
 export interface SinkStats {
   /** Items that the sink has taken responsibility for. */
   readonly accepted: number;
