@@ -127,6 +127,36 @@ test("Aggregator.flush() by key waits for those who wait for room at the time [5
   await sink.abort();
 });
 
+for (const waiting of [[9], [9, 10]]) {
+  test(`Aggregator.flush() waits for the ${waiting.length} who waited for room at the time when weigh lets a later item into their batch [5.30] [5.8]`, async () => {
+    const hand = new Hand<number[]>();
+    const last = waiting.at(-1)!;
+    const sink: Aggregator<number> = new Aggregator<number>(hand.handler, {
+      ...{ maxItems: 4, capacity: 4, maxWeight: 9, linger: Infinity },
+      weigh(n) {
+        // Nobody waits outside while this is asked of the last, so it comes in before that.
+        if (n === last) assertEquals(sink.tryPush(11), true);
+        return 1;
+      },
+    });
+    for (const n of ids(1, 8)) sink.tryPush(n);
+    const pushed = waiting.map((n) => sink.push(n));
+    const flushed = sink.flush();
+    hand.calls[0]!.resolve([]);
+    await Promise.all(pushed);
+    hand.calls[1]!.resolve([]);
+    assertEquals(await settled(flushed), "pending");
+    // Their batch was closed when the last of them had come in.
+    const batch = [...waiting.slice(0, -1), 11, last];
+    assertEquals(hand.started, [ids(1, 4), ids(5, 8), batch]);
+    const second = sink.flush();
+    assertEquals(await settled(second), "pending");
+    hand.calls[2]!.resolve([]);
+    await Promise.all([flushed, second]);
+    assertEquals([sink.stats.done, sink.stats.waiting], [8 + batch.length, 0]);
+  });
+}
+
 test("Aggregator.flush() does not wait for one whom weigh turns away [5.30] [5.27]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator<number>(hand.handler, {

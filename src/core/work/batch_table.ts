@@ -47,8 +47,9 @@ interface PendingBatch<T, B> {
   taking: boolean;
   /** Of the items that a `consume()` has brought. */
   owns: Group[] | undefined;
-  /** These are of the item that opened it: the last is its place in the order of acceptance. */
+  /** Of its items the earliest. */
   epoch: number;
+  /** These are of the item that opened it: the last is its place in the order of acceptance. */
   snapshot: Runner | undefined;
   order: number;
   /** Its place in the pool's queue, since it is due. */
@@ -150,7 +151,12 @@ export class BatchTable<T, B> {
     room.enter(key, weight, waited);
     batch.weight += weight;
     if (weighed) (batch.weights ??= []).push(weight);
-    if (batch.epoch !== epoch) host.counts.join(epoch, batch.epoch);
+    // All settle with the earliest. One may have been overtaken while its weight was asked for.
+    if (batch.epoch < epoch) host.counts.join(epoch, batch.epoch, 1);
+    else if (batch.epoch > epoch) {
+      host.counts.join(batch.epoch, epoch, buffer.held - 1);
+      batch.epoch = epoch;
+    }
     if (own) (batch.owns ??= [])[buffer.held - 1] = own;
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);

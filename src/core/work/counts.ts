@@ -117,10 +117,10 @@ export class Counts implements SinkStats {
     own?.leave();
   }
 
-  /** An item of this epoch settles with those of an earlier one: it is in their batch. */
-  join(epoch: number, earlier: number): void {
-    this.#release(earlier, -1);
-    this.#release(epoch, 1);
+  /** So many items of this epoch settle with those of an earlier one: they are in one batch. */
+  join(epoch: number, earlier: number, count: number): void {
+    this.#release(earlier, -count);
+    this.#release(epoch, count);
   }
 
   #release(epoch: number, count: number): void {
