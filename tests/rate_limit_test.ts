@@ -271,3 +271,14 @@ test("RateLimit refuses what is no limit, and a pause that is no time [8.3] [7] 
     assertThrows(() => new Fanout(() => {}, { rate: wrong as never }), TypeError, message);
   }
 });
+
+timed("RateLimit waits for one millisecond more where a timer is early [8.1]", async (clock) => {
+  const rate = new RateLimit({ limit: 1, interval: 10.0005 });
+  const starts: number[] = [];
+  const fanout = new Fanout(() => void starts.push(clock.now), { rate });
+  for (const n of [1, 2]) fanout.tryPush(n);
+  await clock.tick(10);
+  assertEquals(starts, [0]);
+  await clock.tick(1);
+  assertEquals(starts, [0, 11]);
+});

@@ -382,3 +382,59 @@ test("Fanout.flush() does not wait for one who has left, and resolves by that [5
   hand.calls[1]?.resolve(0);
   await fanout.close();
 });
+
+timed(
+  "Fanout.submit() leaves when its next attempt is due and no worker is free [5.42] [5.40]",
+  async (clock) => {
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, { key: (n) => n % 2, retry: () => 10, maxWait: 1000 });
+    const { signal, leave } = leaver();
+    const result = rejection(fanout.submit(1, { signal }));
+    for (const n of [2, 3]) assert(fanout.tryPush(n));
+    hand.calls[0]!.reject("busy");
+    await clock.tick(10);
+    assertEquals(hand.started, [1, 2]);
+    leave();
+    assertStrictEquals(await result, REASON);
+    hand.calls[1]!.resolve(0);
+    await microtasks();
+    assertEquals(hand.started, [1, 2, 3]);
+    hand.calls[2]!.resolve(0);
+    await fanout.close();
+    assertEquals(fanout.stats, counts({ accepted: 3, done: 2, discarded: 1, retried: 1 }));
+  },
+);
+
+timed(
+  "Fanout.submit() leaves before its next attempt, also where it is measured how long it waits [5.42] [5.44]",
+  async (clock) => {
+    const fanout = new Fanout(() => Promise.reject("busy"), { retry: () => 10, maxWait: 5 });
+    const { signal, leave } = leaver();
+    const result = rejection(fanout.submit(1, { signal }));
+    await microtasks();
+    leave();
+    assertEquals([await result, clock.pending], [REASON, 0]);
+    await fanout.close();
+  },
+);
+
+test("Fanout.consume() takes its item out from among others that wait for room [5.43]", async () => {
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, { capacity: 1 });
+  for (const n of [1, 2]) assert(fanout.tryPush(n));
+  const pushed = fanout.push(3);
+  const { signal, leave } = leaver();
+  const consumed = rejection(fanout.consume([4, 5], { signal }));
+  const last = fanout.push(6);
+  assertEquals(fanout.stats.blocked, 3);
+  leave();
+  assertStrictEquals(await consumed, REASON);
+  assertEquals(fanout.stats.blocked, 2);
+  for (let n = 0; n < 4; n++) {
+    hand.calls[n]!.resolve(0);
+    await microtasks();
+  }
+  await Promise.all([pushed, last]);
+  assertEquals(hand.started, [1, 2, 3, 6]);
+  await fanout.close();
+});

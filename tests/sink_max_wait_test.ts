@@ -208,3 +208,35 @@ timed(
     await fanout.close();
   },
 );
+
+timed(
+  "Aggregator sheds nothing of a batch that its collector has swallowed [5.44] [4.2]",
+  async (clock) => {
+    const hand = new Hand<number[]>();
+    const held: number[] = [];
+    const collector = () => ({
+      get size() {
+        return held.length;
+      },
+      get full() {
+        return held.length > 0;
+      },
+      add: (n: number) => void (n > 0 && held.push(n)),
+      take: () => held.splice(0),
+    });
+    const sink = new Aggregator(hand.handler, { collector, linger: 5, maxWait: 10, capacity: 9 });
+    for (const n of [1, -1]) assert(sink.tryPush(n));
+    await clock.tick(5);
+    // It is due, and is flushed before its turn: there is nothing to hand over.
+    const flushed = sink.flush();
+    await clock.tick(20);
+    assert(sink.tryPush(2));
+    assertEquals(sink.stats.discarded, 0);
+    hand.calls[0]!.resolve(0);
+    await flushed;
+    await microtasks();
+    hand.calls[1]!.resolve(0);
+    await sink.close();
+    assertEquals([hand.started, sink.stats.done], [[[1], [2]], 3]);
+  },
+);
