@@ -208,6 +208,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (!job.over) runs += job.items.length;
     }
     this.countSlots();
+    this.countAgain();
     if (this.resting) this.idled++;
     this.must(!this.first || this.stats.blocked === 0, "blocked after the end");
     this.must(running === runs, "running");
@@ -223,7 +224,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
     const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
     this.must(told, "onError is not told");
-    if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
+    if (this.clock.pending > this.timers() + this.agains.size) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);
   }
@@ -235,6 +236,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (this.concurrency === 0) this.#widen(1);
       for (const job of this.jobs) job.settle?.("done");
       await this.quiet();
+      if (this.agains.size > 0) await this.clock.tick(this.setup.retry!);
     }
     const { pending } = this.#promises;
     if (pending.length > 0) this.must(false, `never settled: ${pending}`);

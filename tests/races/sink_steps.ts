@@ -14,6 +14,8 @@ export interface SinkSetup {
   /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
   readonly front: "plain" | "snapshot" | "writer" | "pipe" | "consume";
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
+  /** How long what has failed waits until it goes again; where it is absent nothing does. */
+  readonly retry?: number | undefined;
 }
 
 /**
@@ -53,7 +55,7 @@ export interface Item {
   readonly submitted: boolean;
   /** By the clock of the first look at it. */
   acceptedAt?: number;
-  job?: Job;
+  job?: Job | undefined;
   end?: "done" | "failed" | "discarded";
   /** By the stream. */
   written?: boolean;
@@ -61,6 +63,18 @@ export interface Item {
   refused?: { readonly error: unknown };
   /** What `submit` was told. */
   told?: Verdict;
+  /** It has run, and goes again: with these. */
+  again?: Again;
+}
+
+/** Items that go to the handler again. */
+export interface Again {
+  readonly items: readonly Item[];
+  /** How often they have run. */
+  readonly attempts: number;
+  /** When their time began, and when it is over; unknown while their handler runs on. */
+  since?: number;
+  due: number;
 }
 
 /** What becomes of an item. */
@@ -75,6 +89,11 @@ export interface Job {
   readonly key: unknown;
   readonly startedAt: number;
   readonly signal: AbortSignal | undefined;
+  /** How often these items have run, this time included. */
+  readonly attempt: number;
+  /** What `retry` is to be asked, and of which items. */
+  asked?: Map<unknown, Item[]> | undefined;
+  again?: Again | undefined;
   over: boolean;
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";

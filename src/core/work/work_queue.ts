@@ -289,7 +289,9 @@ export class WorkQueue<T, P>
   // For the batches, as `BatchHost` says.
 
   hasRoom(key: unknown): boolean {
-    return this.counts.waiting < this.limit || (!this.#batches && this.pool.canStart(key));
+    const more = this.limit - this.counts.waiting;
+    // What a retry has sent back may be beyond it: a free slot lets nothing in then.
+    return more > 0 || (more === 0 && !this.#batches && this.pool.canStart(key));
   }
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
