@@ -11,6 +11,7 @@ import {
   concurrency,
   ends,
   items,
+  leaves,
   orders,
   pass,
   type SinkEvents,
@@ -79,6 +80,8 @@ class AggregatorRun extends SinkRun<Setup> {
     this.#capacity = setup.maxItems + setup.spare;
   }
 
+  protected readonly alone = false;
+
   protected hasRoom(): boolean {
     return this.stats.waiting < this.#capacity;
   }
@@ -99,7 +102,7 @@ class AggregatorRun extends SinkRun<Setup> {
     if (failed) return { failed, value };
     const results = value as unknown[];
     // Only what was submitted, and is waited for, needs a result.
-    const asked = items[place]!.submitted && !this.first;
+    const asked = !this.first && items.some(({ submitted, left }) => submitted && !left);
     if (results.length < items.length) return { failed: asked, value: MISSING };
     const own = results[place];
     return { failed: own instanceof Error, value: own };
@@ -254,7 +257,7 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare, retry } = fixed;
+  const { linger, spare, retry, leaves = false } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -265,7 +268,7 @@ function aggregator(
       concurrency: fc.integer({ min: 1, max: 3 }),
       maxItems: fc.integer({ min: 1, max: 4 }),
       spare: spare === undefined ? fc.nat(4) : fc.nat(spare),
-      keyed: timed || again ? fc.boolean() : fc.constant(keyed),
+      keyed: timed || again || leaves ? fc.boolean() : fc.constant(keyed),
       timed: again ? fc.boolean() : fc.constant(timed),
       holds: timed || again ? fc.boolean() : fc.constant(false),
       weighed: fc.constant(weighed),
@@ -274,11 +277,16 @@ function aggregator(
       front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
       ...(again && { retry: fc.constantFrom(0, 3) }),
-    }, { noNullPrototype: true }),
+      ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
+    }, { noNullPrototype: true }).filter(({ retry, onError }) =>
+      // The time of those that go again would begin when it is over that the others have failed.
+      !leaves || retry === undefined || onError === "absent" || onError === "sync"
+    ),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "done", "fails", "gives up"],
       advances: [1, 2, 3, 4, 5],
+      leaves,
       ...manners,
     }),
     late: [2, 4, 10],
@@ -307,9 +315,21 @@ export const races: readonly Race[] = suite([
     ends: ["done", "fails", "one", "count", "gives up"],
     orders: ["end"],
   }),
+  aggregator("aggregator-leave", "Aggregator whose callers leave [5.40] [5.42]", { leaves: true }, {
+    ways: ["push", "submit", "submit", "trySubmit"],
+    ends: ["done", "fails", "one", "count", "gives up"],
+    advances: [1, 2, 3],
+  }),
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
+  }),
+  aggregator("aggregator-consume-leave", "Aggregator.consume() with a signal [5.42] [5.43]", {
+    front: CONSUME,
+    leaves: true,
+  }, {
+    ways: ["push", "submit", "write", "write", "write"],
+    orders: ["end", "break", "stop", "stop"],
   }),
 ]);
 
@@ -433,10 +453,28 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(3),
     ...orders("flush", "close", "abort"),
   }),
+  every("aggregator-leave", { leaves: true, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...leaves,
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-leave-retry", { leaves: true, concurrency: 1, retry: 3 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one"),
+    ...leaves,
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
   every("aggregator-consume", { front: "consume", concurrency: 1 }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...pass(4),
     ...orders("end", "break", "flush", "close", "abort"),
+  }),
+  every("aggregator-consume-leave", { front: CONSUME, leaves: true, concurrency: 1 }, {
+    ...items(["tryPush", "write"]),
+    ...ends("done"),
+    ...orders("stop", "end", "flush", "abort"),
   }),
 ]);

@@ -11,6 +11,7 @@ import {
   concurrency,
   ends,
   items,
+  leaves,
   orders,
   pass,
   type SinkEvents,
@@ -47,6 +48,8 @@ class FanoutRun extends SinkRun<Setup> {
       });
     });
   }
+
+  protected readonly alone = true;
 
   protected hasRoom(item: Item): boolean {
     const { waiting } = this.stats;
@@ -145,7 +148,7 @@ function fanout(
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false, retry } = fixed;
+  const { front, keyed = false, timed = false, retry, leaves = false } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -155,17 +158,19 @@ function fanout(
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
       capacity: fc.integer({ min: 0, max: 5 }),
-      keyed: timed || again ? fc.boolean() : fc.constant(keyed),
+      keyed: timed || again || leaves ? fc.boolean() : fc.constant(keyed),
       timed: again ? fc.boolean() : fc.constant(timed),
       holds: timed || again ? fc.boolean() : fc.constant(false),
       front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
       ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
       advances: timed || again ? [1, 4, 5, 9, 10] : [1],
+      leaves,
       ...manners,
     }),
     late: timed || again ? [4, 9, 10, 25] : [],
@@ -181,12 +186,24 @@ export const races: readonly Race[] = suite([
   fanout("fanout-retry", "Fanout with a retry [5.7] [5.37] [5.40]", { retry: 0 }, {
     orders: ["end"],
   }),
+  fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
+    ways: ["push", "submit", "submit", "trySubmit"],
+
+    advances: [1, 2, 3],
+  }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
   }),
   fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
+  }),
+  fanout("fanout-consume-leave", "Fanout.consume() with a signal [5.42] [5.43]", {
+    front: CONSUME,
+    leaves: true,
+  }, {
+    ways: ["push", "submit", "write", "write", "write"],
+    orders: ["end", "break", "stop", "stop"],
   }),
 ]);
 
@@ -289,9 +306,34 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(3, TIMEOUT),
     ...orders("close", "abort"),
   }),
+  every("fanout-leave", { leaves: true, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...leaves,
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-leave-keyed", { leaves: true, keyed: true, onError: "sync" }, {
+    ...items(["submit"], true),
+    ...ends("done", "fails"),
+    ...leaves,
+    ...orders("close", "abort"),
+  }),
+  every("fanout-leave-retry", { leaves: true, retry: 3, capacity: 0, concurrency: 1 }, {
+    ...items(["submit"]),
+    "submit leaves": comes("submit", { act: "leave" }),
+    ...ends("done", "fails"),
+    ...leaves,
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
   every("fanout-consume", { front: "consume" }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...orders("end", "break", "flush", "close", "abort"),
+  }),
+  every("fanout-consume-leave", { front: CONSUME, leaves: true, concurrency: 1 }, {
+    ...items(["push", "write"]),
+    ...ends("done"),
+    ...orders("stop", "end", "flush", "abort"),
   }),
 ]);

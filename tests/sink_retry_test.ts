@@ -529,6 +529,27 @@ timed(
   },
 );
 
+timed(
+  "Aggregator counts once who has left a batch of which the others go again [5.40] [5.42]",
+  async (clock) => {
+    const hand = new Hand<number[]>();
+    const aggregator = new Aggregator(hand.handler, { maxItems: 2, retry: () => 10 });
+    const caller = new AbortController();
+    const result = rejection(aggregator.submit(1, caller));
+    aggregator.tryPush(2);
+    caller.abort("left");
+    hand.calls[0]!.reject("left");
+    await clock.tick(10);
+    hand.calls[1]!.resolve([]);
+    await aggregator.close();
+    assertEquals(await result, "left");
+    assertEquals(accounts(aggregator as never), {
+      ...NONE,
+      ...{ accepted: 2, done: 1, discarded: 1, retried: 1 },
+    });
+  },
+);
+
 test("backoff() waits longer each time, up to its longest, and gives up [5.41]", () => {
   const delays = (options?: Parameters<typeof backoff>[0], count = 6) => {
     const retry = backoff({ jitter: false, ...options });

@@ -27,6 +27,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** What goes again, in the order of its failures. */
   protected readonly agains: Set<Again> = new Set();
   #retried = 0;
+  /** Why they were told to stop who consume. */
+  protected readonly stopped: Set<unknown> = new Set();
   /** The time at the last quiet moment. */
   #quietAt = 0;
   /** How many were told that there is no room. */
@@ -76,7 +78,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
-    const { keyed, timed } = this.setup;
+    const { keyed, timed, leaves } = this.setup;
     const key = keyed ? items[0]?.plan.key : undefined;
     const busy = this.jobs.filter((job) => this.keeps(job, false));
     this.must(busy.length < this.concurrency, "too many run");
@@ -92,7 +94,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (!again) this.checkStart(items);
 
     const { ends, act } = items[0]!.plan;
-    const signal = timed || act !== "nothing" ? context.signal : undefined;
+    const signal = timed || leaves || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
     if (signal) {
       const others = this.jobs.every((job) => job.signal !== signal);
@@ -115,7 +117,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     job.settle = (end) => {
       job.settle = undefined;
       const { failed, value } = end === "gives up"
-        ? { failed: true, value: this.first ? this.first.error : this.mistake("gives up") }
+        ? { failed: true, value: this.#reasonOf(job) }
         : this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
@@ -127,10 +129,17 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return promise;
   }
 
+  /** Why it gives up: because of the end, or of its caller, or by itself. */
+  #reasonOf({ items }: Job): unknown {
+    const left = items.find(({ left }) => left)?.left;
+    return this.first ? this.first.error : left ? left.reason : this.mistake("gives up");
+  }
+
   /** Its own timeout, unless it is the end of the sink. */
   #aborted(job: Job): void {
     const { reason } = job.signal!;
-    if (job.over || this.first?.error === reason) return;
+    const left = job.items.some(({ left }) => left?.reason === reason);
+    if (job.over || left || this.first?.error === reason) return;
     this.must(this.clock.now - job.startedAt >= TIMEOUT, "a wrong timeout");
     this.must((reason as Error).name === "TimeoutError", "not a timeout");
     job.overruns = true;
@@ -142,7 +151,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (!job.overruns) return this.#over(job, outcome);
     job.overruns = false;
     if (job.again && this.setup.holds) this.#wait(job.again);
-    this.#rest();
+    this.rest();
   }
 
   /** Whether its time is over, and was at a quiet moment. */
@@ -186,8 +195,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return attempt < ATTEMPTS ? this.setup.retry : undefined;
   }
 
-  #rest(): void {
-    const { waiting } = this.stats;
+  /** So many of those that wait are about to be taken out. */
+  protected rest(leaving = 0): void {
+    const waiting = this.stats.waiting - leaving;
     if (this.jobs.every(({ over }) => over) && waiting + this.agains.size === 0 && !this.#held) {
       this.idled++;
     }
@@ -236,26 +246,35 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const [place, item] of job.items.entries()) {
       const verdict = this.verdict(job, place, outcome);
       const { failed, value } = verdict;
-      if (failed && !this.first && retry !== undefined) {
+      const { left } = item;
+      if (failed && !this.first && !left && retry !== undefined) {
         asked.set(value, [...asked.get(value) ?? [], item]);
         if (job.attempt < ATTEMPTS) {
           again.push(item);
           continue;
         }
       }
+      // As its caller has told it to, when he left.
+      if (failed && left?.reason === value) {
+        item.end = "discarded";
+        continue;
+      }
       const echo = failed && value === this.first?.error;
       item.end = echo ? "discarded" : failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
       if (echo) (job.given ??= []).push(item);
       // At the end those who submitted were told of that.
-      else if (failed && (!item.submitted || this.first)) {
+      else if (failed && (!item.submitted || left || this.first)) {
         untold.set(value, [...untold.get(value) ?? [], item]);
       }
     }
     if (again.length > 0) this.#fail(job, again);
-    this.#rest();
-    const [error] = untold.keys();
-    if (untold.size > 0 && this.setup.onError === "absent") this.first ??= { error };
+    this.rest();
+    if (this.setup.onError !== "absent") return;
+    // Of who has left nobody need hear.
+    for (const [error, items] of untold) {
+      if (items.some(({ left }) => !left)) this.first ??= { error };
+    }
   }
 
   /** What has failed of the job waits again. */
@@ -274,10 +293,11 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   failed(error: unknown, items: readonly Item[]): unknown {
     this.look();
     const job = items[0]?.job;
-    const untold = job?.untold?.get(error);
+    const known = error instanceof TypeError ? MISSING : error;
+    const untold = job?.untold?.get(known);
     const same = untold?.length === items.length && items.every((item, n) => item === untold[n]);
     this.must(same, "a wrong onError");
-    job?.untold?.delete(error);
+    job?.untold?.delete(known);
     const own = this.mistake("onError");
     const { onError } = this.setup;
     if (onError === "throws") {
@@ -335,7 +355,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** A source has given it, and it could not be brought in at an end. */
   #lose(item: Item, reason: unknown): void {
     // Of an end that comes after a close in the same turn, or of the close.
-    const refusal = this.first?.error === reason || (this.closing && reason instanceof TypeError);
+    const refusal = this.first?.error === reason || this.stopped.has(reason) ||
+      (this.closing && reason instanceof TypeError);
     this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
     const place = this.offers.indexOf(item);
     if (place >= 0) this.offers.splice(place, 1);

@@ -16,6 +16,8 @@ export interface SinkSetup {
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
   /** How long what has failed waits until it goes again; where it is absent nothing does. */
   readonly retry?: number | undefined;
+  /** Each call has a signal, by which it may leave. */
+  readonly leaves?: boolean;
 }
 
 /**
@@ -30,7 +32,16 @@ export interface Plan {
   readonly weight: number;
   readonly ends: "by hand" | "at once" | "throws";
   /** Done to its own sink when it starts. */
-  readonly act: "nothing" | "tryPush" | "push" | "submit" | "flush" | "close" | "abort" | Slots;
+  readonly act:
+    | "nothing"
+    | "tryPush"
+    | "push"
+    | "submit"
+    | "flush"
+    | "close"
+    | "abort"
+    | "leave"
+    | Slots;
 }
 
 /** What a handler does to the number of its like: none more start, or one more may. */
@@ -39,14 +50,18 @@ type Slots = "pause" | "widen";
 /** Ways in. */
 export type Way = "tryPush" | "trySubmit" | "push" | "submit" | "write";
 
-/** Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed. */
-export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break";
+/**
+ * Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed, `stop` is
+ * of who consumes it.
+ */
+export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break" | "stop";
 
 /** One thing that is done to the sink. */
 export type SinkStep =
   | { readonly do: Way; readonly plans: readonly Plan[] }
   | { readonly do: "settle"; readonly which: readonly { nth: number; end: End }[] }
   | { readonly do: "concurrency"; readonly to: number }
+  | { readonly do: "leave"; readonly nth: number }
   | { readonly do: Order };
 
 /** An item, from its offer to its end. */
@@ -63,6 +78,9 @@ export interface Item {
   refused?: { readonly error: unknown };
   /** What `submit` was told. */
   told?: Verdict;
+  /** By which its caller may leave, once the call has returned; and it has. */
+  caller?: AbortController;
+  left?: { readonly reason: unknown };
   /** It has run, and goes again: with these. */
   again?: Again;
 }
@@ -116,11 +134,12 @@ export interface Manners {
   readonly ends: readonly End[];
   readonly advances: readonly number[];
   readonly orders?: readonly Order[];
+  readonly leaves?: boolean;
 }
 
 /** The steps of a sink. */
 export function sinkSteps(
-  { ways, ends, advances, orders = [] }: Manners,
+  { ways, ends, advances, orders = [], leaves = false }: Manners,
 ): fc.Arbitrary<SinkStep | Advance> {
   const plan = fc.record({
     key: fc.nat(2),
@@ -133,6 +152,7 @@ export function sinkSteps(
       often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
       often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
       often(1, fc.constantFrom("pause" as const, "widen" as const)),
+      ...(leaves ? [often(2, fc.constant("leave" as const))] : []),
     ),
   }, { noNullPrototype: true });
   const plans = fc.array(plan, { minLength: 1, maxLength: 3, size: "max" });
@@ -150,5 +170,6 @@ export function sinkSteps(
     often(3, simply("flush", "idle", ...orders)),
     often(2, fc.nat(4).map((to) => ({ do: "concurrency" as const, to }))),
     often(1, simply("close", "abort", "signal")),
+    ...(leaves ? [often(5, fc.nat(4).map((nth) => ({ do: "leave" as const, nth })))] : []),
   );
 }

@@ -348,7 +348,7 @@ export class WorkQueue<T, P>
   #retry(job: WorkJob<T, P>): void {
     this.#batches?.shrink(job);
     job.retries = (job.retries ?? 0) + 1;
-    job.again = job.failures = job.returned = undefined;
+    job.again = job.failures = job.returned = job.abandoned = undefined;
     const { failure } = this;
     if (!failure) return job.result?.enter?.(job);
     job.delay = undefined;
@@ -525,12 +525,15 @@ interface Consumer {
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
 function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
+  const { result, results = [result] } = job;
   let told = false;
-  for (const result of job.results?.values() ?? [job.result]) {
-    result?.reject(error);
-    if (result && !result.left) told = true;
-  }
-  // What its handler does after that is told to others.
-  job.result = job.results = undefined;
+  results.forEach((each, place) => {
+    if (!each || each.left) return;
+    told = true;
+    each.reject(error);
+    // What its handler does after that is told to others.
+    delete results[place];
+  });
+  if (!result?.left) job.result = undefined;
   return told;
 }
