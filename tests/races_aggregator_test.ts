@@ -1,7 +1,7 @@
 /** `Aggregator`: no batch is early, late, empty or too large, and every item has one end. */
 
 import fc from "fast-check";
-import { Aggregator, type HandlerContext } from "../mod.ts";
+import { Aggregator, type SinkContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
@@ -11,6 +11,7 @@ import {
   concurrency,
   ends,
   items,
+  leaves,
   orders,
   pass,
   type SinkEvents,
@@ -53,7 +54,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const handed: Handed[] = [];
     super(setup, clock, (run, options) => {
       const { maxItems, spare, weighed, picky, linger, onError } = setup;
-      const handler = (items: Item[], context: HandlerContext) => {
+      const handler = (items: Item[], context: SinkContext) => {
         handed.push({ items, copy: [...items] });
         return run.handle(items, context);
       };
@@ -69,11 +70,17 @@ class AggregatorRun extends SinkRun<Setup> {
         linger,
         ...(weighed && { maxWeight: MAX_WEIGHT, weigh }),
         onError: onError === "absent" ? undefined : failed,
+        ...(setup.retry !== undefined && {
+          retry: (error: unknown, attempt: number, items: Item[]) =>
+            run.again(error, attempt, items),
+        }),
       });
     });
     this.#handed = handed;
     this.#capacity = setup.maxItems + setup.spare;
   }
+
+  protected readonly alone = false;
 
   protected hasRoom(): boolean {
     return this.stats.waiting < this.#capacity;
@@ -95,7 +102,7 @@ class AggregatorRun extends SinkRun<Setup> {
     if (failed) return { failed, value };
     const results = value as unknown[];
     // Only what was submitted, and is waited for, needs a result.
-    const asked = items[place]!.submitted && !this.first;
+    const asked = !this.first && items.some(({ submitted, left }) => submitted && !left);
     if (results.length < items.length) return { failed: asked, value: MISSING };
     const own = results[place];
     return { failed: own instanceof Error, value: own };
@@ -129,22 +136,26 @@ class AggregatorRun extends SinkRun<Setup> {
     this.must(items.length <= this.setup.maxItems, "too many in a batch");
     this.must(items.length === 1 || this.#weight(items) <= MAX_WEIGHT, "too heavy");
     const next = this.offers.find((item) =>
-      !item.job && !item.end && !items.includes(item) && this.#keyOf(item) === key
+      !item.job && !item.end && !item.again && !items.includes(item) && this.#keyOf(item) === key
     );
     const crowded = this.stats.waiting + items.length >= this.#capacity;
     this.#comeIn();
     const inTime = this.#isFull(items, next) || this.#isDue(items);
     this.must(inTime || this.closing || crowded, "too early");
     for (const due of this.#due) {
-      const older = !due.job && this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
-      const busy = this.jobs.some((job) => this.keeps(job) && job.key === this.#keyOf(due));
+      const older = !due.job && !due.again &&
+        this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
+      const busy = this.jobs.some((job) => this.keeps(job) && job.key === this.#keyOf(due)) ||
+        this.delayedKeys().has(this.#keyOf(due));
       this.must(!older || busy, "an older batch was passed over");
     }
   }
 
   override look(entering?: number): void {
     super.look(entering);
-    this.must(this.stats.waiting <= this.#capacity, "too many wait");
+    const { retry, maxItems } = this.setup;
+    const more = retry === undefined ? 0 : this.ever * maxItems;
+    this.must(this.stats.waiting <= this.#capacity + more, "too many wait");
   }
 
   /** No idle worker while a batch may start, nobody kept out while there is room. */
@@ -169,6 +180,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const ending = this.closing && !outside && this.coming === 0;
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
+      if (this.delayedKeys().has(key)) continue;
       const startable = ending || waiting >= this.#capacity || this.#isFull(items, undefined) ||
         this.#isDue(items);
       this.must(!startable, "a worker is idle");
@@ -199,7 +211,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const { accepted } = this.stats;
     for (let place = 0; place < accepted; place++) {
       const item = this.offers[place]!;
-      if (item.job || item.end) continue;
+      if (item.job || item.end || item.again) continue;
       const key = this.#keyOf(item);
       const before = byKey.get(key);
       if (before) before.push(item);
@@ -235,6 +247,9 @@ const RULES =
   "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.36] [5.38] [5.39] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
+const FRONTS = ["plain", "snapshot", "writer"] as const;
+const CONSUME = "consume" as const;
+
 function aggregator(
   name: string,
   promise: string,
@@ -242,7 +257,8 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare } = fixed;
+  const { linger, spare, retry, leaves = false } = fixed;
+  const again = retry !== undefined;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -252,21 +268,25 @@ function aggregator(
       concurrency: fc.integer({ min: 1, max: 3 }),
       maxItems: fc.integer({ min: 1, max: 4 }),
       spare: spare === undefined ? fc.nat(4) : fc.nat(spare),
-      keyed: timed ? fc.boolean() : fc.constant(keyed),
-      timed: fc.constant(timed),
-      holds: timed ? fc.boolean() : fc.constant(false),
+      keyed: timed || again || leaves ? fc.boolean() : fc.constant(keyed),
+      timed: again ? fc.boolean() : fc.constant(timed),
+      holds: timed || again ? fc.boolean() : fc.constant(false),
       weighed: fc.constant(weighed),
       picky: fc.constant(picky),
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
-      front: front
-        ? fc.constant(front)
-        : fc.constantFrom("plain" as const, "snapshot" as const, "writer" as const),
+      front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
-    }, { noNullPrototype: true }),
+      ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
+    }, { noNullPrototype: true }).filter(({ retry, onError }) =>
+      // The time of those that go again would begin when it is over that the others have failed.
+      !leaves || retry === undefined || onError === "absent" || onError === "sync"
+    ),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "done", "fails", "gives up"],
       advances: [1, 2, 3, 4, 5],
+      leaves,
       ...manners,
     }),
     late: [2, 4, 10],
@@ -291,9 +311,25 @@ export const races: readonly Race[] = suite([
     ways: ["submit", "submit", "submit", "push"],
     ends: ["done", "done", "fails", "one", "count", "gives up"],
   }),
+  aggregator("aggregator-retry", "Aggregator with a retry [5.7] [5.37] [5.40]", { retry: 0 }, {
+    ends: ["done", "fails", "one", "count", "gives up"],
+    orders: ["end"],
+  }),
+  aggregator("aggregator-leave", "Aggregator whose callers leave [5.40] [5.42]", { leaves: true }, {
+    ways: ["push", "submit", "submit", "trySubmit"],
+    ends: ["done", "fails", "one", "count", "gives up"],
+    advances: [1, 2, 3],
+  }),
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
+  }),
+  aggregator("aggregator-consume-leave", "Aggregator.consume() with a signal [5.42] [5.43]", {
+    front: CONSUME,
+    leaves: true,
+  }, {
+    ways: ["push", "submit", "write", "write", "write"],
+    orders: ["end", "break", "stop", "stop"],
   }),
 ]);
 
@@ -405,10 +441,40 @@ export const explorations: readonly Exploration[] = explored([
     ...concurrency(0, 1, 3),
     ...orders("flush", "close", "abort"),
   }),
+  every("aggregator-retry", { retry: 3, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one"),
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-retry-keyed", { retry: 3, keyed: true, maxItems: 1 }, {
+    ...items(["push"], true),
+    ...ends("done", "fails"),
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-leave", { leaves: true, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...leaves,
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-leave-retry", { leaves: true, concurrency: 1, retry: 3 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one"),
+    ...leaves,
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
   every("aggregator-consume", { front: "consume", concurrency: 1 }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...pass(4),
     ...orders("end", "break", "flush", "close", "abort"),
+  }),
+  every("aggregator-consume-leave", { front: CONSUME, leaves: true, concurrency: 1 }, {
+    ...items(["tryPush", "write"]),
+    ...ends("done"),
+    ...orders("stop", "end", "flush", "abort"),
   }),
 ]);

@@ -1,7 +1,7 @@
 /** `Fanout`: bounded, in order, one at a time for each key, and every item has one end. */
 
 import fc from "fast-check";
-import { Fanout, type HandlerContext } from "../mod.ts";
+import { Fanout, type SinkContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
@@ -11,6 +11,7 @@ import {
   concurrency,
   ends,
   items,
+  leaves,
   orders,
   pass,
   type SinkEvents,
@@ -33,16 +34,27 @@ interface Setup extends SinkSetup {
 class FanoutRun extends SinkRun<Setup> {
   constructor(setup: Setup, clock: Clock) {
     super(setup, clock, (run, options) => {
-      const handler = (item: Item, context: HandlerContext) => run.handle([item], context);
+      const handler = (item: Item, context: SinkContext) => run.handle([item], context);
       const { capacity, onError } = setup;
       const failed = (error: unknown, item: Item) => run.failed(error, [item]);
       const hook = onError === "absent" ? undefined : failed;
-      return new Fanout<Item>(handler, { ...options, capacity, onError: hook });
+      return new Fanout<Item>(handler, {
+        ...options,
+        capacity,
+        onError: hook,
+        ...(setup.retry !== undefined && {
+          retry: (error: unknown, attempt: number, item: Item) => run.again(error, attempt, [item]),
+        }),
+      });
     });
   }
 
+  protected readonly alone = true;
+
   protected hasRoom(item: Item): boolean {
-    return this.stats.waiting < this.setup.capacity || this.#isStartable(item);
+    const { waiting } = this.stats;
+    const { capacity } = this.setup;
+    return waiting < capacity || (waiting === capacity && this.#isStartable(item));
   }
 
   protected outcome([item]: readonly Item[], end: string): Verdict {
@@ -67,7 +79,7 @@ class FanoutRun extends SinkRun<Setup> {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job && !older.end) {
+      if (!older.job && !older.end && !older.again) {
         this.must(busy.has(older.plan.key), "an older item was passed over");
       }
     }
@@ -75,7 +87,7 @@ class FanoutRun extends SinkRun<Setup> {
 
   /** The keys of which a handler runs. */
   get #busy(): Set<number> {
-    const busy = new Set<number>();
+    const busy = this.delayedKeys() as Set<number>;
     if (!this.setup.keyed) return busy;
     for (const job of this.jobs) if (this.keeps(job)) busy.add(job.items[0]!.plan.key);
     return busy;
@@ -83,7 +95,9 @@ class FanoutRun extends SinkRun<Setup> {
 
   override look(entering?: number): void {
     super.look(entering);
-    this.must(this.stats.waiting <= this.setup.capacity, "too many wait");
+    const { capacity, retry } = this.setup;
+    const more = retry === undefined ? 0 : this.ever;
+    this.must(this.stats.waiting <= capacity + more, "too many wait");
   }
 
   protected checkProgress(): void {
@@ -91,7 +105,10 @@ class FanoutRun extends SinkRun<Setup> {
     const { capacity, timed } = this.setup;
     this.#checkStarted();
     const outside = this.offers[accepted];
-    if (outside) this.must(waiting >= capacity && !this.#isStartable(outside), "kept out");
+    if (outside) {
+      const startable = waiting === capacity && this.#isStartable(outside);
+      this.must(waiting >= capacity && !startable, "kept out");
+    }
     for (const { over, startedAt } of this.jobs) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
@@ -100,7 +117,8 @@ class FanoutRun extends SinkRun<Setup> {
   #checkStarted(): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
       this.must(
-        item.job !== undefined || item.end !== undefined || !this.#isStartable(item),
+        item.job !== undefined || item.end !== undefined || item.again !== undefined ||
+          !this.#isStartable(item),
         "a worker is idle",
       );
     }
@@ -121,13 +139,17 @@ const RULES =
   "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.33] [5.36] [5.38] [5.39] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
+const FRONTS = ["plain", "snapshot", "writer"] as const;
+const CONSUME = "consume" as const;
+
 function fanout(
   name: string,
   promise: string,
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false } = fixed;
+  const { front, keyed = false, timed = false, retry, leaves = false } = fixed;
+  const again = retry !== undefined;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -136,19 +158,22 @@ function fanout(
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
       capacity: fc.integer({ min: 0, max: 5 }),
-      keyed: timed ? fc.boolean() : fc.constant(keyed),
-      timed: fc.constant(timed),
-      holds: timed ? fc.boolean() : fc.constant(false),
-      front: front ? fc.constant(front) : fc.constantFrom("plain", "snapshot", "writer"),
+      keyed: timed || again || leaves ? fc.boolean() : fc.constant(keyed),
+      timed: again ? fc.boolean() : fc.constant(timed),
+      holds: timed || again ? fc.boolean() : fc.constant(false),
+      front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
+      ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
-      advances: timed ? [1, 4, 5, 9, 10] : [1],
+      advances: timed || again ? [1, 4, 5, 9, 10] : [1],
+      leaves,
       ...manners,
     }),
-    late: timed ? [4, 9, 10, 25] : [],
+    late: timed || again ? [4, 9, 10, 25] : [],
     start: (setup, clock) => new FanoutRun(setup, clock),
   });
 }
@@ -158,12 +183,27 @@ export const races: readonly Race[] = suite([
   fanout("fanout", "Fanout", {}),
   fanout("fanout-keyed", "Fanout by key", { keyed: true }),
   fanout("fanout-timeout", "Fanout with a timeout [5.7] [5.37]", { timed: true }),
+  fanout("fanout-retry", "Fanout with a retry [5.7] [5.37] [5.40]", { retry: 0 }, {
+    orders: ["end"],
+  }),
+  fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
+    ways: ["push", "submit", "submit", "trySubmit"],
+
+    advances: [1, 2, 3],
+  }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
   }),
   fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
+  }),
+  fanout("fanout-consume-leave", "Fanout.consume() with a signal [5.42] [5.43]", {
+    front: CONSUME,
+    leaves: true,
+  }, {
+    ways: ["push", "submit", "write", "write", "write"],
+    orders: ["end", "break", "stop", "stop"],
   }),
 ]);
 
@@ -247,9 +287,53 @@ export const explorations: readonly Exploration[] = explored([
     ...concurrency(0, 1, 3),
     ...orders("flush", "close", "abort"),
   }),
+  every("fanout-retry", { retry: 0, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...pass(1),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-retry-keyed", { retry: 3, keyed: true }, {
+    ...items(["push"], true),
+    "push a throws": comes("push", { key: 0, ends: "throws" }),
+    ...ends("done", "fails"),
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
+  every("fanout-retry-hold", { retry: 3, timed: true, holds: true, keyed: true }, {
+    ...items(["push"], true),
+    ...ends("done"),
+    ...pass(3, TIMEOUT),
+    ...orders("close", "abort"),
+  }),
+  every("fanout-leave", { leaves: true, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...leaves,
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-leave-keyed", { leaves: true, keyed: true, onError: "sync" }, {
+    ...items(["submit"], true),
+    ...ends("done", "fails"),
+    ...leaves,
+    ...orders("close", "abort"),
+  }),
+  every("fanout-leave-retry", { leaves: true, retry: 3, capacity: 0, concurrency: 1 }, {
+    ...items(["submit"]),
+    "submit leaves": comes("submit", { act: "leave" }),
+    ...ends("done", "fails"),
+    ...leaves,
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
   every("fanout-consume", { front: "consume" }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...orders("end", "break", "flush", "close", "abort"),
+  }),
+  every("fanout-consume-leave", { front: CONSUME, leaves: true, concurrency: 1 }, {
+    ...items(["push", "write"]),
+    ...ends("done"),
+    ...orders("stop", "end", "flush", "abort"),
   }),
 ]);

@@ -193,6 +193,24 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(told, ["real"]);
   });
 
+  test(`${name} tells nobody of the echo of a caller who has left, also after its end [5.42] [5.21]`, async () => {
+    const hand = new Hand<number>();
+    const told: unknown[] = [];
+    const sink = make(hand.handler, {
+      concurrency: 2,
+      onError: (error: unknown) => told.push(error),
+      onDiscard: (items, reason) => told.push([items, reason]),
+    });
+    const { signal, leave } = leaver();
+    const results = [1, 2].map((n) => rejection(sink.submit(n, n === 1 ? { signal } : {})));
+    leave();
+    await sink.abort("end");
+    assertEquals(await Promise.all(results), [REASON, "end"]);
+    for (const { reject } of hand.calls) reject(REASON);
+    await sink.idle();
+    assertEquals([told, sink.stats.failed, sink.stats.discarded], [[REASON], 1, 1]);
+  });
+
   timed(`${name} asks no retry for an item whose caller has left [5.42] [5.40]`, async (clock) => {
     const hand = new Hand<number>();
     const asked: unknown[] = [];
@@ -334,6 +352,21 @@ test("Aggregator.submit() that leaves its batch does so alone: the others stay, 
   assertEquals(await results[1], "b");
   assertEquals(sink.stats, tally({ accepted: 2, done: 2, batches: 1 }));
   await sink.close();
+});
+
+test("Aggregator asks no result for a caller who has left [5.42] [5.18]", async () => {
+  for (const outcome of [undefined, []]) {
+    const hand = new Hand<number[]>();
+    const sink = heard(new Aggregator(hand.handler, { maxItems: 2 }));
+    const { signal, leave } = leaver();
+    const result = rejection(sink.submit(1, { signal }));
+    sink.tryPush(2);
+    leave();
+    hand.calls[0]!.resolve(outcome as never);
+    assertStrictEquals(await result, REASON);
+    await sink.close();
+    assertEquals(sink.stats, tally({ accepted: 2, done: 2, batches: 1 }));
+  }
 });
 
 test("Fanout.trySubmit() with a signal leaves as submit() does [5.42] [5.38]", async () => {

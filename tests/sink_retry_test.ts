@@ -496,6 +496,60 @@ timed(
   },
 );
 
+timed(
+  "Fanout lets nothing in while more waits than may, not even to a free slot [5.40] [5.1]",
+  async (clock) => {
+    const fanout = new Fanout(failing(1), { concurrency: 2, capacity: 1, retry: () => 10 });
+    assertEquals([1, 2, 3].map((n) => fanout.tryPush(n)), [true, true, false]);
+    const pushed = fanout.push(3);
+    await clock.tick(9);
+    assertEquals([fanout.stats.waiting, fanout.stats.blocked], [2, 1]);
+    await clock.tick(1);
+    await pushed;
+    assertEquals([fanout.stats.done, fanout.stats.retried], [2, 3]);
+    await clock.tick(10);
+    await fanout.close();
+    assertEquals(fanout.stats.done, 3);
+  },
+);
+
+timed(
+  "Aggregator looks at no count when only pushed items go again [5.40] [5.18]",
+  async (clock) => {
+    let calls = 0;
+    const aggregator = new Aggregator((items: number[]) => {
+      return ++calls === 1 ? [items[0]!, new Error("busy")] : [];
+    }, { maxItems: 2, retry: () => 10 });
+    const result = aggregator.submit(1);
+    aggregator.tryPush(2);
+    assertEquals(await result, 1);
+    await clock.tick(10);
+    assertEquals([calls, aggregator.stats.done, aggregator.stats.retried], [2, 2, 1]);
+    await aggregator.close();
+  },
+);
+
+timed(
+  "Aggregator counts once who has left a batch of which the others go again [5.40] [5.42]",
+  async (clock) => {
+    const hand = new Hand<number[]>();
+    const aggregator = new Aggregator(hand.handler, { maxItems: 2, retry: () => 10 });
+    const caller = new AbortController();
+    const result = rejection(aggregator.submit(1, caller));
+    aggregator.tryPush(2);
+    caller.abort("left");
+    hand.calls[0]!.reject("left");
+    await clock.tick(10);
+    hand.calls[1]!.resolve([]);
+    await aggregator.close();
+    assertEquals(await result, "left");
+    assertEquals(accounts(aggregator as never), {
+      ...NONE,
+      ...{ accepted: 2, done: 1, discarded: 1, retried: 1 },
+    });
+  },
+);
+
 test("backoff() waits longer each time, up to its longest, and gives up [5.41]", () => {
   const delays = (options?: Parameters<typeof backoff>[0], count = 6) => {
     const retry = backoff({ jitter: false, ...options });

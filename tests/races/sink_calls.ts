@@ -1,13 +1,17 @@
 /** What a sink calls, and what it may not do then: its handler, `onError`, `onDiscard`. */
 
-import type { HandlerContext, SinkStats } from "../../mod.ts";
+import type { SinkContext, SinkStats } from "../../mod.ts";
 import { gate } from "../support/gate.ts";
 import type { Clock } from "../support/clock.ts";
 import { Run } from "./race.ts";
-import type { End, Item, Job, Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
+import { type Again, type End, type Item, type Job, MISSING } from "./sink_steps.ts";
+import type { Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
 
 /** How long a handler may take, where that is limited. */
 export const TIMEOUT = 10;
+
+/** How often a `retry` lets an item run. */
+const ATTEMPTS = 3;
 
 /** The inside of a sink. */
 export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
@@ -18,6 +22,15 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** How many handlers may start beside each other now, and how many may run. */
   protected concurrency: number;
   #most: number;
+  /** The most that it ever was. */
+  protected ever: number;
+  /** What goes again, in the order of its failures. */
+  protected readonly agains: Set<Again> = new Set();
+  #retried = 0;
+  /** Why they were told to stop who consume. */
+  protected readonly stopped: Set<unknown> = new Set();
+  /** The time at the last quiet moment. */
+  #quietAt = 0;
   /** How many were told that there is no room. */
   protected refused = 0;
   /** How often nothing was waiting and nothing running. */
@@ -30,7 +43,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   constructor(setup: S, clock: Clock) {
     super(clock);
     this.setup = setup;
-    this.concurrency = this.#most = setup.concurrency;
+    this.concurrency = this.#most = this.ever = setup.concurrency;
   }
 
   abstract closing: boolean;
@@ -60,29 +73,36 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   /** The handler. */
-  handle(items: readonly Item[], context: HandlerContext): unknown {
+  handle(items: readonly Item[], context: SinkContext): unknown {
     this.look();
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
-    const { keyed, timed } = this.setup;
+    const { keyed, timed, leaves } = this.setup;
     const key = keyed ? items[0]?.plan.key : undefined;
     const busy = this.jobs.filter((job) => this.keeps(job, false));
     this.must(busy.length < this.concurrency, "too many run");
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
+    const [{ again }] = items as [Item];
+    if (again) this.#goAgain(again, items);
+    else this.must(![...this.agains].some((each) => this.isReady(each)), "before what goes again");
+    this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
+    const attempt = (again?.attempts ?? 0) + 1;
+    this.must(context.attempt === attempt, "a wrong attempt");
     // One of this key starts: `onError` of the one before it is over.
     if (keyed) { for (const job of this.jobs) if (job.key === key) job.held = "no"; }
-    this.checkStart(items);
+    if (!again) this.checkStart(items);
 
     const { ends, act } = items[0]!.plan;
-    const signal = timed || act !== "nothing" ? context.signal : undefined;
+    const signal = timed || leaves || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
     if (signal) {
       const others = this.jobs.every((job) => job.signal !== signal);
       this.must(others && !signal.aborted, "a signal of another call");
     }
     const job: Job = {
-      ...{ items: [...items], key, startedAt, signal, over: false, held: "no", overruns: false },
+      ...{ items: [...items], key, startedAt, signal, attempt },
+      ...{ over: false, held: "no", overruns: false },
     };
     this.jobs.push(job);
     for (const item of items) item.job = job;
@@ -97,7 +117,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     job.settle = (end) => {
       job.settle = undefined;
       const { failed, value } = end === "gives up"
-        ? { failed: true, value: this.first ? this.first.error : this.mistake("gives up") }
+        ? { failed: true, value: this.#reasonOf(job) }
         : this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
@@ -109,10 +129,17 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return promise;
   }
 
+  /** Why it gives up: because of the end, or of its caller, or by itself. */
+  #reasonOf({ items }: Job): unknown {
+    const left = items.find(({ left }) => left)?.left;
+    return this.first ? this.first.error : left ? left.reason : this.mistake("gives up");
+  }
+
   /** Its own timeout, unless it is the end of the sink. */
   #aborted(job: Job): void {
     const { reason } = job.signal!;
-    if (job.over || this.first?.error === reason) return;
+    const left = job.items.some(({ left }) => left?.reason === reason);
+    if (job.over || left || this.first?.error === reason) return;
     this.must(this.clock.now - job.startedAt >= TIMEOUT, "a wrong timeout");
     this.must((reason as Error).name === "TimeoutError", "not a timeout");
     job.overruns = true;
@@ -123,11 +150,55 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   #settled(job: Job, outcome: Verdict): void {
     if (!job.overruns) return this.#over(job, outcome);
     job.overruns = false;
-    this.#rest();
+    if (job.again && this.setup.holds) this.#wait(job.again);
+    this.rest();
   }
 
-  #rest(): void {
-    if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0 && !this.#held) {
+  /** Whether its time is over, and was at a quiet moment. */
+  protected isReady({ since, due }: Again): boolean {
+    return since !== undefined && since < this.#quietAt && due <= this.#quietAt;
+  }
+
+  /** The keys of what goes again. */
+  protected delayedKeys(): Set<unknown> {
+    const keys = new Set<unknown>();
+    if (this.setup.keyed) { for (const { items } of this.agains) keys.add(items[0]!.plan.key); }
+    return keys;
+  }
+
+  /** The time until they go again begins. */
+  #wait(again: Again): void {
+    again.since = this.clock.now;
+    again.due = this.clock.now + this.setup.retry!;
+  }
+
+  #goAgain(again: Again, items: readonly Item[]): void {
+    const same = items.length === again.items.length;
+    this.must(same && items.every((item, n) => item === again.items[n]), "others go again");
+    this.must(this.clock.now >= again.due, "again too early");
+    for (const each of this.agains) {
+      this.must(!this.isReady(each) || each.due >= again.due, "what goes again was passed over");
+    }
+    this.agains.delete(again);
+  }
+
+  /** `retry`. */
+  again(error: unknown, attempt: number, items: readonly Item[]): number | undefined {
+    this.look();
+    const known = error instanceof TypeError ? MISSING : error;
+    const job = this.jobs.find(({ asked }) => asked?.get(known)?.includes(items[0]!));
+    const asked = job?.asked?.get(known);
+    const same = asked?.length === items.length && items.every((item, n) => item === asked[n]);
+    this.must(same, "a wrong retry");
+    this.must(job?.attempt === attempt, "retry is told a wrong attempt");
+    job?.asked?.delete(known);
+    return attempt < ATTEMPTS ? this.setup.retry : undefined;
+  }
+
+  /** So many of those that wait are about to be taken out. */
+  protected rest(leaving = 0): void {
+    const waiting = this.stats.waiting - leaving;
+    if (this.jobs.every(({ over }) => over) && waiting + this.agains.size === 0 && !this.#held) {
       this.idled++;
     }
   }
@@ -156,6 +227,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected setConcurrency(value: number): void {
     this.concurrency = value;
     this.#most = Math.max(this.#most, value);
+    this.ever = Math.max(this.ever, value);
   }
 
   /** At a quiet moment: no more run now than may, or than do. */
@@ -168,31 +240,64 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (job.over) return;
     job.over = true;
     const untold = job.untold = new Map<unknown, Item[]>();
+    const asked = job.asked = new Map<unknown, Item[]>();
+    const { retry } = this.setup;
+    const again: Item[] = [];
     for (const [place, item] of job.items.entries()) {
       const verdict = this.verdict(job, place, outcome);
       const { failed, value } = verdict;
+      const { left } = item;
+      if (failed && !this.first && !left && retry !== undefined) {
+        asked.set(value, [...asked.get(value) ?? [], item]);
+        if (job.attempt < ATTEMPTS) {
+          again.push(item);
+          continue;
+        }
+      }
+      // As its caller has told it to, when he left.
+      if (failed && left?.reason === value) {
+        item.end = "discarded";
+        continue;
+      }
       const echo = failed && value === this.first?.error;
       item.end = echo ? "discarded" : failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
       if (echo) (job.given ??= []).push(item);
       // At the end those who submitted were told of that.
-      else if (failed && (!item.submitted || this.first)) {
+      else if (failed && (!item.submitted || left || this.first)) {
         untold.set(value, [...untold.get(value) ?? [], item]);
       }
     }
-    this.#rest();
-    const [error] = untold.keys();
-    if (untold.size > 0 && this.setup.onError === "absent") this.first ??= { error };
+    if (again.length > 0) this.#fail(job, again);
+    this.rest();
+    if (this.setup.onError !== "absent") return;
+    // Of who has left nobody need hear.
+    for (const [error, items] of untold) {
+      if (items.some(({ left }) => !left)) this.first ??= { error };
+    }
+  }
+
+  /** What has failed of the job waits again. */
+  #fail(job: Job, items: readonly Item[]): void {
+    const again: Again = job.again = { items, attempts: job.attempt, due: Infinity };
+    if (!job.overruns || !this.setup.holds) this.#wait(again);
+    this.agains.add(again);
+    this.#retried += items.length;
+    for (const item of items) {
+      item.job = undefined;
+      item.again = again;
+    }
   }
 
   /** `onError`. */
   failed(error: unknown, items: readonly Item[]): unknown {
     this.look();
     const job = items[0]?.job;
-    const untold = job?.untold?.get(error);
+    const known = error instanceof TypeError ? MISSING : error;
+    const untold = job?.untold?.get(known);
     const same = untold?.length === items.length && items.every((item, n) => item === untold[n]);
     this.must(same, "a wrong onError");
-    job?.untold?.delete(error);
+    job?.untold?.delete(known);
     const own = this.mistake("onError");
     const { onError } = this.setup;
     if (onError === "throws") {
@@ -235,22 +340,40 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const item of items) {
       const key = this.setup.keyed ? item.plan.key : undefined;
       const before = byKey.get(key);
-      if (before) this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
+      // What has failed comes first, in the order of its failures.
+      if (item.again) this.must(!before || before.again !== undefined, "not in order");
+      else if (before && !before.again) {
+        this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
+      }
       byKey.set(key, item);
       item.end = "discarded";
     }
     this.#discarded += items.length;
+    this.agains.clear();
   }
 
   /** A source has given it, and it could not be brought in at an end. */
   #lose(item: Item, reason: unknown): void {
     // Of an end that comes after a close in the same turn, or of the close.
-    const refusal = this.first?.error === reason || (this.closing && reason instanceof TypeError);
+    const refusal = this.first?.error === reason || this.stopped.has(reason) ||
+      (this.closing && reason instanceof TypeError);
     this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
     const place = this.offers.indexOf(item);
     if (place >= 0) this.offers.splice(place, 1);
     this.offers.splice(this.stats.accepted - 1, 0, item);
     item.end = "discarded";
+  }
+
+  /** At a quiet moment: `retry` was asked, and what it says is done. */
+  protected countAgain(): void {
+    // A timer that was set since then may not have fired.
+    this.#quietAt = this.clock.now;
+    this.must(this.stats.retried === this.#retried, "retried");
+    this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
+    if (this.first) this.must(this.agains.size === 0, "something still goes again");
+    else if (this.#slots < this.concurrency) {
+      this.must(![...this.agains].some((each) => this.isReady(each)), "a worker is idle again");
+    }
   }
 
   /** What holds at every moment, also inside. So many items are on their way in. */

@@ -83,6 +83,7 @@ export class Promises {
 
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, covered, idled, state, value } = promised;
+    if (item?.left) return state === "rejected" && value === item.left.reason;
     if (item?.refused) return state === "rejected" && value === item.refused.error;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
@@ -109,8 +110,11 @@ export class Promises {
         return state === (told.failed ? "rejected" : "fulfilled") && same;
       }
       case "flush": {
-        for (const { end, refused } of covered!) {
-          if (!end && !refused) return state === (first ? "rejected" : "pending");
+        for (const item of covered!) {
+          const gone = item.left && !offers.includes(item);
+          if (!item.end && !item.refused && !gone) {
+            return state === (first ? "rejected" : "pending");
+          }
         }
         return first !== undefined || state === "fulfilled";
       }
@@ -137,15 +141,17 @@ export class Promises {
 
 function consumed({ source, state, value }: Promised, now: Moment): boolean {
   const { first } = now;
-  const { broken, ended, cancelled, given } = source!;
+  const { broken, ended, cancelled, left, given } = source!;
   const settled = [...given].every(({ end }) => end);
   if (state === "fulfilled") return ended && !broken && settled;
   // Where both ends fail in one go, either may be heard first.
   if (state === "rejected") {
     return first?.error === value ||
-      (settled || first !== undefined) && (broken?.error === value || isRefusal(value, now));
+      (settled || first !== undefined) &&
+        (broken?.error === value || isRefusal(value, now) ||
+          (left !== undefined && left.reason === value));
   }
-  return !first && !(settled && (ended || cancelled));
+  return !first && !(settled && (ended || cancelled || left));
 }
 
 /** Whether a sink in this state turns away with this. */

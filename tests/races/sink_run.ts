@@ -54,6 +54,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return this.#front.coming;
   }
 
+  /** Whether each item is handled alone: it goes where its caller does. */
+  protected abstract readonly alone: boolean;
   /** Whether an item would be accepted now. */
   protected abstract hasRoom(item: Item): boolean;
   /** What holds at a quiet moment while the sink goes on. */
@@ -75,12 +77,14 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     } else if ("plans" in step) {
       for (const plan of step.plans) this.#offer(step.do, plan);
     } else if (step.do === "concurrency") this.#widen(step.to);
+    else if (step.do === "leave") this.#leave(step.nth);
     else this.#order(step.do);
   }
 
   override can(step: SinkStep | Advance): boolean {
     if (step.do === "close") return !this.closing;
     if (step.do === "concurrency") return step.to !== this.concurrency;
+    if (step.do === "leave") return step.nth < this.#callers.length;
     if (step.do !== "settle") return super.can(step);
     const open = this.jobs.filter(({ settle }) => settle).length;
     return step.which.every(({ nth }) => nth < open);
@@ -97,7 +101,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (way === "tryPush" || way === "trySubmit") return this.#try(way, item);
     if (way === "write") {
       item.written = true;
-      const written = this.#front.write(item);
+      const written = this.#front.write(item, this.setup.leaves);
       if (!written) item.written = false;
       if (written?.kind === "write") this.#promises.add("write", this, written.call, { item });
       if (written?.kind === "consume") {
@@ -109,8 +113,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (this.setup.front === "plain") {
       if (!this.first && !this.closing) this.offers.push(item);
     } else this.#front.offering = item;
-    this.#promises.add(kind, this, () => this.sink[kind](item), { item });
+    const caller = this.setup.leaves ? new AbortController() : undefined;
+    this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item });
     this.#front.offering = undefined;
+    if (caller) item.caller = caller;
   }
 
   #try(way: "tryPush" | "trySubmit", item: Item): void {
@@ -121,12 +127,14 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     else this.offers.push(item);
     let accepted: boolean | undefined;
     try {
-      const given = this.sink[way](item);
+      const caller = this.setup.leaves ? new AbortController() : undefined;
+      const given = way === "tryPush" ? this.sink.tryPush(item) : this.sink.trySubmit(item, caller);
       accepted = given !== false && given !== undefined;
       if (!accepted) this.refused++;
       const told = given instanceof Promise && (!open || item.refused);
       if (accepted !== room && !told) this.must(false, `${way} gave ${given}, room was ${room}`);
       if (given instanceof Promise) this.#promises.add("submit", this, () => given, { item });
+      if (given instanceof Promise && caller) item.caller = caller;
     } catch (error) {
       const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
       const may = way === "tryPush" && told && (!open || item.refused !== undefined);
@@ -150,6 +158,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         return front.end();
       case "break":
         return front.break(this.mistake("source"));
+      case "stop":
+        return this.#stop(this.mistake(order));
       case "close":
         this.closing = true;
         return this.#promises.add(order, this, () => front.close());
@@ -181,6 +191,48 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return (run) => run();
   }
 
+  /** The items whose callers wait, and may leave. */
+  get #callers(): Item[] {
+    if (this.first) return [];
+    const { accepted } = this.stats;
+    return this.offers.filter(({ caller, submitted, left, end }, place) =>
+      caller && !left && !end && (submitted || place >= accepted)
+    );
+  }
+
+  #leave(nth: number): void {
+    const callers = this.#callers;
+    const item = callers[nth % callers.length];
+    if (!item) return;
+    const { reason } = item.left = { reason: this.mistake("leave") };
+    const place = this.offers.indexOf(item);
+    const { job, again } = item;
+    if (place >= this.stats.accepted) this.offers.splice(place, 1);
+    else if (!job && this.alone) {
+      item.end = "discarded";
+      if (again) this.agains.delete(again);
+      this.rest(1);
+    }
+    item.caller!.abort(reason);
+    if (job && this.alone && job.signal?.reason !== reason) {
+      this.must(false, "the handler is not told");
+    }
+  }
+
+  /** What has come in of a source stays, but for what waits for room. */
+  #stop(reason: unknown): void {
+    this.stopped.add(reason);
+    this.#front.stop(reason, (given) => {
+      if (this.first) return;
+      const outside = this.offers.findIndex((item, place) =>
+        place >= this.stats.accepted && given.has(item)
+      );
+      if (outside < 0) return;
+      this.offers[outside]!.left = { reason };
+      this.offers.splice(outside, 1);
+    });
+  }
+
   #widen(to: number): void {
     this.setConcurrency(to);
     this.sink.concurrency = to;
@@ -192,6 +244,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (act === "pause" || act === "widen") {
       return this.#widen(act === "pause" ? 0 : this.concurrency + 1);
     }
+    if (act === "leave") return this.#leave(0);
     if (act === "close" && this.#front.locked) return;
     if (act === "tryPush" || act === "push" || act === "submit") this.#offer(act, QUIET);
     else if (act !== "nothing") this.#order(act === "abort" && this.#front.locked ? "signal" : act);
@@ -208,6 +261,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (!job.over) runs += job.items.length;
     }
     this.countSlots();
+    this.countAgain();
     if (this.resting) this.idled++;
     this.must(!this.first || this.stats.blocked === 0, "blocked after the end");
     this.must(running === runs, "running");
@@ -216,14 +270,16 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (this.first) {
       this.must(waiting === 0, "something still waits");
       this.must(this.#listeners.live === 0, "a listener is left");
-      for (const { over, signal } of this.jobs) {
-        if (!over && signal) this.must(signal.reason === this.first.error, "a handler is not told");
+      for (const { items, over, signal } of this.jobs) {
+        if (over || !signal) continue;
+        const left = items.some(({ left }) => left?.reason === signal.reason);
+        this.must(left || signal.reason === this.first.error, "a handler is not told");
       }
     } else this.checkProgress();
     this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
     const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
     this.must(told, "onError is not told");
-    if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
+    if (this.clock.pending > this.timers() + this.agains.size) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);
   }
@@ -235,6 +291,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (this.concurrency === 0) this.#widen(1);
       for (const job of this.jobs) job.settle?.("done");
       await this.quiet();
+      if (this.agains.size > 0) await this.clock.tick(this.setup.retry!);
     }
     const { pending } = this.#promises;
     if (pending.length > 0) this.must(false, `never settled: ${pending}`);

@@ -14,6 +14,10 @@ export interface SinkSetup {
   /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
   readonly front: "plain" | "snapshot" | "writer" | "pipe" | "consume";
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
+  /** How long what has failed waits until it goes again; where it is absent nothing does. */
+  readonly retry?: number | undefined;
+  /** Each call has a signal, by which it may leave. */
+  readonly leaves?: boolean;
 }
 
 /**
@@ -28,7 +32,16 @@ export interface Plan {
   readonly weight: number;
   readonly ends: "by hand" | "at once" | "throws";
   /** Done to its own sink when it starts. */
-  readonly act: "nothing" | "tryPush" | "push" | "submit" | "flush" | "close" | "abort" | Slots;
+  readonly act:
+    | "nothing"
+    | "tryPush"
+    | "push"
+    | "submit"
+    | "flush"
+    | "close"
+    | "abort"
+    | "leave"
+    | Slots;
 }
 
 /** What a handler does to the number of its like: none more start, or one more may. */
@@ -37,14 +50,18 @@ type Slots = "pause" | "widen";
 /** Ways in. */
 export type Way = "tryPush" | "trySubmit" | "push" | "submit" | "write";
 
-/** Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed. */
-export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break";
+/**
+ * Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed, `stop` is
+ * of who consumes it.
+ */
+export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break" | "stop";
 
 /** One thing that is done to the sink. */
 export type SinkStep =
   | { readonly do: Way; readonly plans: readonly Plan[] }
   | { readonly do: "settle"; readonly which: readonly { nth: number; end: End }[] }
   | { readonly do: "concurrency"; readonly to: number }
+  | { readonly do: "leave"; readonly nth: number }
   | { readonly do: Order };
 
 /** An item, from its offer to its end. */
@@ -53,7 +70,7 @@ export interface Item {
   readonly submitted: boolean;
   /** By the clock of the first look at it. */
   acceptedAt?: number;
-  job?: Job;
+  job?: Job | undefined;
   end?: "done" | "failed" | "discarded";
   /** By the stream. */
   written?: boolean;
@@ -61,6 +78,21 @@ export interface Item {
   refused?: { readonly error: unknown };
   /** What `submit` was told. */
   told?: Verdict;
+  /** By which its caller may leave, once the call has returned; and it has. */
+  caller?: AbortController;
+  left?: { readonly reason: unknown };
+  /** It has run, and goes again: with these. */
+  again?: Again;
+}
+
+/** Items that go to the handler again. */
+export interface Again {
+  readonly items: readonly Item[];
+  /** How often they have run. */
+  readonly attempts: number;
+  /** When their time began, and when it is over; unknown while their handler runs on. */
+  since?: number;
+  due: number;
 }
 
 /** What becomes of an item. */
@@ -75,6 +107,11 @@ export interface Job {
   readonly key: unknown;
   readonly startedAt: number;
   readonly signal: AbortSignal | undefined;
+  /** How often these items have run, this time included. */
+  readonly attempt: number;
+  /** What `retry` is to be asked, and of which items. */
+  asked?: Map<unknown, Item[]> | undefined;
+  again?: Again | undefined;
   over: boolean;
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";
@@ -97,11 +134,12 @@ export interface Manners {
   readonly ends: readonly End[];
   readonly advances: readonly number[];
   readonly orders?: readonly Order[];
+  readonly leaves?: boolean;
 }
 
 /** The steps of a sink. */
 export function sinkSteps(
-  { ways, ends, advances, orders = [] }: Manners,
+  { ways, ends, advances, orders = [], leaves = false }: Manners,
 ): fc.Arbitrary<SinkStep | Advance> {
   const plan = fc.record({
     key: fc.nat(2),
@@ -114,6 +152,7 @@ export function sinkSteps(
       often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
       often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
       often(1, fc.constantFrom("pause" as const, "widen" as const)),
+      ...(leaves ? [often(2, fc.constant("leave" as const))] : []),
     ),
   }, { noNullPrototype: true });
   const plans = fc.array(plan, { minLength: 1, maxLength: 3, size: "max" });
@@ -131,5 +170,6 @@ export function sinkSteps(
     often(3, simply("flush", "idle", ...orders)),
     often(2, fc.nat(4).map((to) => ({ do: "concurrency" as const, to }))),
     often(1, simply("close", "abort", "signal")),
+    ...(leaves ? [often(5, fc.nat(4).map((nth) => ({ do: "leave" as const, nth })))] : []),
   );
 }

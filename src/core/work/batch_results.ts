@@ -1,6 +1,6 @@
 import { show } from "../shared/options.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import type { Failure, WorkJob } from "./job.ts";
+import type { Failure, Result, WorkJob } from "./job.ts";
 
 /** An entry whose item has failed. */
 class Wrong {
@@ -58,19 +58,20 @@ export function settleBatch(
 /** What became of each item; nothing where all are done and nobody waits for a result. */
 function entriesOf(
   owner: string,
-  { count, results }: WorkJob<unknown, unknown>,
+  { count, results = [] }: WorkJob<unknown, unknown>,
   failed: boolean,
   outcome: unknown,
 ): readonly unknown[] | undefined {
   if (failed) return Array(count!).fill(new Wrong(outcome));
   const listed = Array.isArray(outcome);
   if (listed && outcome.length === count) return outcome;
-  if (!results && !(listed && outcome.some(isError))) return;
+  const waits = (result: Result): boolean => !result.left;
+  if (!results.some(waits) && !(listed && outcome.some(isError))) return;
   const rule = `the handler must return an array with one entry for each of ${count} items`;
   const got = listed ? outcome.length : show(outcome);
   const wrong = new Wrong(new TypeError(`${owner}: ${rule}; got ${got}`));
   // Where nothing was listed, of those that were pushed nothing is asked.
-  return listed ? Array(count!).fill(wrong) : results!.map(() => wrong);
+  return listed ? Array(count!).fill(wrong) : results.map((result) => waits(result) && wrong);
 }
 
 function judge(entry: unknown): unknown {

@@ -232,7 +232,8 @@ export class BatchTable<T, B> {
     job.count = places.length;
     job.items = pick(items, places);
     job.payload = job.items.slice() as B;
-    job.results = results && pick(results, places);
+    const waited = pick(results ?? [], places);
+    job.results = waited.length > 0 ? waited : undefined;
     job.owns = owns && pick(owns, places);
     job.weights = weights && pick(weights, places);
     job.weight = job.weights?.reduce((sum, weight) => sum + weight, 0) ?? 0;

@@ -51,6 +51,11 @@ export class Room<T> {
     return this.#counts.waiting < this.limit && this.#weight + weight <= this.#capacityWeight;
   }
 
+  /** Whether more waits than may. */
+  get over(): boolean {
+    return this.#counts.waiting > this.limit || this.#weight > this.#capacityWeight;
+  }
+
   /** Whether one more of this key may, which overtakes nobody of it. */
   keyFits(key: unknown): boolean {
     const room = this.#bounded ? this.#keys.get(key) : undefined;

@@ -348,7 +348,11 @@ export class WorkQueue<T, P>
     this.#batches?.shrink(job);
     this.room.enterAgain(job.key, job.weight, job.count ?? 1);
     job.retries = (job.retries ?? 0) + 1;
-    job.again = job.failures = job.returned = undefined;
+    job.again =
+      job.failures =
+      job.returned =
+      job.abandoned =
+        undefined;
     const { failure } = this;
     if (!failure) return job.result?.enter?.(job);
     job.delay = undefined;
@@ -412,7 +416,8 @@ export class WorkQueue<T, P>
 
   /** Whether an item of this key need not wait at all. */
   #starts(key: unknown): boolean {
-    return !this.#batches && this.pool.canStart(key);
+    // What a retry has sent back may be over the bounds: a free slot lets nothing in then.
+    return !this.#batches && !this.room.over && this.pool.canStart(key);
   }
 
   /** What an item weighs in the queue. */
@@ -544,12 +549,15 @@ interface Consumer {
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
 function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
+  const { result, results = [result] } = job;
   let told = false;
-  for (const result of job.results?.values() ?? [job.result]) {
-    result?.reject(error);
-    if (result && !result.left) told = true;
-  }
-  // What its handler does after that is told to others.
-  job.result = job.results = undefined;
+  results.forEach((each, place) => {
+    if (!each || each.left) return;
+    told = true;
+    each.reject(error);
+    // What its handler does after that is told to others.
+    delete results[place];
+  });
+  if (!result?.left) job.result = undefined;
   return told;
 }
