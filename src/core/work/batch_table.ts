@@ -148,9 +148,11 @@ export class BatchTable<T, B> {
       this.#open.set(key, batch);
     }
     host.counts.accept();
-    room.enter(key, weight, waited);
-    batch.weight += weight;
-    if (weighed) (batch.weights ??= []).push(weight);
+    if (room.bounded) {
+      room.enter(key, weight, waited);
+      batch.weight += weight;
+      (batch.weights ??= []).push(weight);
+    }
     // All settle with the earliest. One may have been overtaken while its weight was asked for.
     if (batch.epoch < epoch) host.counts.join(epoch, batch.epoch, 1);
     else if (batch.epoch > epoch) {
@@ -163,7 +165,7 @@ export class BatchTable<T, B> {
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
-      else if (!room.keyFits(key) && !batch.ticket) {
+      else if (room.bounded && !room.keyFits(key) && !batch.ticket) {
         // No more of this key will come.
         buffer.makeDue();
         this.#queue(batch);

@@ -28,7 +28,7 @@ export class Room<T> {
   readonly #keyCapacity: number;
   readonly #capacityWeight: number;
   /** Whether there is more than `limit` to keep. */
-  readonly #bounded: boolean;
+  readonly bounded: boolean;
   #weight = 0;
   readonly #queue = new FifoQueue<Waiter<T>>();
   readonly #keys = new Map<unknown, KeyRoom<T>>();
@@ -38,7 +38,7 @@ export class Room<T> {
     this.limit = capacity;
     this.#keyCapacity = keyCapacity;
     this.#capacityWeight = capacityWeight;
-    this.#bounded = keyCapacity < Infinity || capacityWeight < Infinity;
+    this.bounded = keyCapacity < Infinity || capacityWeight < Infinity;
   }
 
   /** The first of those for whose key there is room. */
@@ -48,7 +48,8 @@ export class Room<T> {
 
   /** Whether one more item, so heavy, may wait. */
   fits(weight: number): boolean {
-    return this.#counts.waiting < this.limit && this.#weight + weight <= this.#capacityWeight;
+    return this.#counts.waiting < this.limit &&
+      (!this.bounded || this.#weight + weight <= this.#capacityWeight);
   }
 
   /** Whether more waits than may. */
@@ -58,33 +59,34 @@ export class Room<T> {
 
   /** Whether one more of this key may, which overtakes nobody of it. */
   keyFits(key: unknown): boolean {
-    const room = this.#bounded ? this.#keys.get(key) : undefined;
+    const room = this.bounded ? this.#keys.get(key) : undefined;
     return !room || (room.taken < this.#keyCapacity && !room.line.head);
   }
 
   /** Whether nothing more fits, or not the one who comes next. */
   get full(): boolean {
+    if (!this.bounded) return this.#counts.waiting >= this.limit;
     const { head } = this;
     return head ? !this.fits(head.weight) : !this.fits(0) || this.#weight >= this.#capacityWeight;
   }
 
   /** An item waits from now on, whose caller has waited for room or has not. */
   enter(key: unknown, weight: number, waited: boolean): void {
-    if (!this.#bounded) return;
+    if (!this.bounded) return;
     this.#weight += weight;
     if (!waited) this.#take(key, 1);
   }
 
   /** So many items that have run wait again. They are never refused. */
   enterAgain(key: unknown, weight: number, count: number): void {
-    if (!this.#bounded) return;
+    if (!this.bounded) return;
     this.#weight += weight;
     this.#take(key, count);
   }
 
   /** So many items wait no more. */
   leave(key: unknown, weight: number, count: number): void {
-    if (!this.#bounded) return;
+    if (!this.bounded) return;
     // Sums of fractions drift: where nothing waits nothing is left of that.
     this.#weight = this.#counts.waiting === 0 ? 0 : this.#weight - weight;
     this.#free(key, count);

@@ -313,7 +313,7 @@ export class WorkQueue<T, P>
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
     this.counts.start(job);
-    this.room.leave(job.key, job.weight, job.count ?? 1);
+    if (this.room.bounded) this.room.leave(job.key, job.weight, job.count ?? 1);
     if (job.items) this.counts.batches!++;
     job.result?.run?.(context);
     const outcome = job.snapshot
@@ -442,7 +442,7 @@ export class WorkQueue<T, P>
     const { counts, pool } = this;
     if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, weight, epoch);
     counts.accept();
-    this.room.enter(key, weight, epoch !== undefined);
+    if (this.room.bounded) this.room.enter(key, weight, epoch !== undefined);
     epoch ??= counts.enter(own);
     const job: WorkJob<T, P> = {
       next: undefined,
