@@ -200,7 +200,7 @@ export class RateLimit {
 }
 
 /** Whose turn it is when the one who had it has taken a start. */
-const NOBODY: Starter = { fill() {} };
+const NOBODY = {} as Starter;
 
 /** The longest delay that platforms keep. */
 const MAX_DELAY = 2147483647;

@@ -70,9 +70,8 @@ export class Room<T> {
     return head ? !this.fits(head.weight) : !this.fits(0) || this.#weight >= this.#capacityWeight;
   }
 
-  /** An item waits from now on, whose caller has waited for room or has not. */
+  /** Where it is bounded: an item waits from now on, whose caller has waited for room or has not. */
   enter(key: unknown, weight: number, waited: boolean): void {
-    if (!this.bounded) return;
     this.#weight += weight;
     if (!waited) this.#take(key, 1);
   }
