@@ -109,12 +109,14 @@ export class Pool<J extends Keyed> {
     this.#waits?.add(job);
   }
 
-  /** Gives up what has waited too long. */
-  shed(): void {
-    for (let job; (job = this.#waits?.late);) {
+  /** Gives up what has waited too long. Returns whether anything has. */
+  shed(): boolean {
+    let shed = false;
+    for (let job; (job = this.#waits?.late); shed = true) {
       this.remove(job);
       this.#host.onLate!(job);
     }
+    return shed;
   }
 
   /** Takes out a job that waits. */

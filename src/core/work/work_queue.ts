@@ -122,12 +122,13 @@ export class WorkQueue<T, P>
     this.check(written);
     const itemKey = key?.(item);
     // No snapshot is taken for an item that is refused.
-    const refused = now && !!snapshot && !this.#mayEnter(itemKey);
+    const refused = now && !!snapshot && !this.#mayEnter(itemKey, written);
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
     if (key ?? snapshot) this.check(written);
     if (
-      !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, own)
+      !refused && this.#mayEnter(itemKey, written) &&
+      this.#admit(item, itemKey, runner, result, own)
     ) {
       return;
     }
@@ -348,7 +349,11 @@ export class WorkQueue<T, P>
   #retry(job: WorkJob<T, P>): void {
     this.#batches?.shrink(job);
     job.retries = (job.retries ?? 0) + 1;
-    job.again = job.failures = job.returned = job.abandoned = undefined;
+    job.again =
+      job.failures =
+      job.returned =
+      job.abandoned =
+        undefined;
     const { failure } = this;
     if (!failure) return job.result?.enter?.(job);
     job.delay = undefined;
@@ -399,12 +404,17 @@ export class WorkQueue<T, P>
   }
 
   /** Nobody overtakes those who wait for room. */
-  #mayEnter(key: unknown): boolean {
-    if (this.#waiters.head) return false;
-    if (this.hasRoom(key)) return true;
-    // What has waited too long goes first.
-    this.pool.shed();
-    return this.hasRoom(key);
+  #mayEnter(key: unknown, written: boolean): boolean {
+    if (this.#hasRoomNow(key)) return true;
+    // What has waited too long goes first, and then they come in.
+    if (!this.pool.shed()) return false;
+    this.proceed();
+    this.check(written);
+    return this.#hasRoomNow(key);
+  }
+
+  #hasRoomNow(key: unknown): boolean {
+    return !this.#waiters.head && this.hasRoom(key);
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
