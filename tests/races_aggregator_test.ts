@@ -176,7 +176,7 @@ class AggregatorRun extends SinkRun<Setup> {
         this.#due.add(first!);
       }
     }
-    if (running.length >= this.concurrency) return;
+    if (running.length >= this.concurrency || !this.mayStart) return;
     const ending = this.closing && !outside && this.coming === 0;
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
@@ -248,6 +248,7 @@ const RULES =
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 const FRONTS = ["plain", "snapshot", "writer"] as const;
+const RATE = { limit: 1, interval: 3 };
 const CONSUME = "consume" as const;
 
 function aggregator(
@@ -257,7 +258,7 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare, retry, leaves = false } = fixed;
+  const { linger, spare, retry, leaves = false, rate } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -268,7 +269,7 @@ function aggregator(
       concurrency: fc.integer({ min: 1, max: 3 }),
       maxItems: fc.integer({ min: 1, max: 4 }),
       spare: spare === undefined ? fc.nat(4) : fc.nat(spare),
-      keyed: timed || again || leaves ? fc.boolean() : fc.constant(keyed),
+      keyed: timed || again || leaves || rate ? fc.boolean() : fc.constant(keyed),
       timed: again ? fc.boolean() : fc.constant(timed),
       holds: timed || again ? fc.boolean() : fc.constant(false),
       weighed: fc.constant(weighed),
@@ -277,6 +278,13 @@ function aggregator(
       front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
       ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(rate && {
+        rate: fc.record({
+          limit: fc.integer({ min: 1, max: 2 }),
+          interval: fc.constantFrom(3, 5),
+        }, { noNullPrototype: true }),
+        retry: fc.constantFrom(undefined, 3),
+      }),
       ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
     }, { noNullPrototype: true }).filter(({ retry, onError }) =>
       // The time of those that go again would begin when it is over that the others have failed.
@@ -315,6 +323,7 @@ export const races: readonly Race[] = suite([
     ends: ["done", "fails", "one", "count", "gives up"],
     orders: ["end"],
   }),
+  aggregator("aggregator-rate", "Aggregator with a rate [5.40] [8.1]", { rate: RATE }),
   aggregator("aggregator-leave", "Aggregator whose callers leave [5.40] [5.42]", { leaves: true }, {
     ways: ["push", "submit", "submit", "trySubmit"],
     ends: ["done", "fails", "one", "count", "gives up"],
@@ -465,6 +474,12 @@ export const explorations: readonly Exploration[] = explored([
     ...leaves,
     ...pass(3),
     ...orders("close", "abort"),
+  }),
+  every("aggregator-rate", { rate: RATE, onError: "sync" }, {
+    ...items(["tryPush", "push"]),
+    ...ends("done"),
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
   }),
   every("aggregator-consume", { front: "consume", concurrency: 1 }, {
     ...items(["push", "write"]),

@@ -52,7 +52,7 @@ class FanoutRun extends SinkRun<Setup> {
   protected readonly alone = true;
 
   protected hasRoom(item: Item): boolean {
-    const { waiting } = this.stats;
+    const waiting = this.inTime;
     const { capacity } = this.setup;
     return waiting < capacity || (waiting === capacity && this.#isStartable(item));
   }
@@ -72,14 +72,14 @@ class FanoutRun extends SinkRun<Setup> {
     super.do(step);
     // Not a moment later.
     const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
-    if (now && !this.first) this.#checkStarted();
+    if (now && !this.first) this.#checkStarted((item) => item.submitted && this.isLate(item));
   }
 
   protected checkStart([item]: readonly Item[]): void {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job && !older.end && !older.again) {
+      if (!older.job && !older.end && !older.again && !this.isLate(older)) {
         this.must(busy.has(older.plan.key), "an older item was passed over");
       }
     }
@@ -114,11 +114,12 @@ class FanoutRun extends SinkRun<Setup> {
     }
   }
 
-  #checkStarted(): void {
+  /** But for those who have waited too long: that they were told is not heard at once. */
+  #checkStarted(unheard: (item: Item) => boolean = () => false): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
       this.must(
         item.job !== undefined || item.end !== undefined || item.again !== undefined ||
-          !this.#isStartable(item),
+          unheard(item) || !this.#isStartable(item),
         "a worker is idle",
       );
     }
@@ -127,7 +128,8 @@ class FanoutRun extends SinkRun<Setup> {
   /** Whether a worker is free for it. */
   #isStartable({ plan }: Item): boolean {
     const held = this.jobs.filter((job) => job.over && job.held === "no" && this.keeps(job));
-    return this.stats.running + held.length < this.concurrency && !this.#busy.has(plan.key);
+    return this.stats.running + held.length < this.concurrency && !this.#busy.has(plan.key) &&
+      this.mayStart;
   }
 
   protected timers(): number {
@@ -140,6 +142,7 @@ const RULES =
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
 
 const FRONTS = ["plain", "snapshot", "writer"] as const;
+const RATE = { limit: 1, interval: 3 };
 const CONSUME = "consume" as const;
 
 function fanout(
@@ -148,7 +151,7 @@ function fanout(
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false, retry, leaves = false } = fixed;
+  const { front, keyed = false, timed = false, retry, leaves = false, maxWait, rate } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -158,22 +161,33 @@ function fanout(
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
       capacity: fc.integer({ min: 0, max: 5 }),
-      keyed: timed || again || leaves ? fc.boolean() : fc.constant(keyed),
+      keyed: timed || again || leaves || maxWait || rate ? fc.boolean() : fc.constant(keyed),
       timed: again ? fc.boolean() : fc.constant(timed),
       holds: timed || again ? fc.boolean() : fc.constant(false),
       front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
       ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(maxWait && {
+        maxWait: fc.constant(maxWait),
+        retry: fc.constantFrom(undefined, 3),
+      }),
+      ...(rate && {
+        rate: fc.record({
+          limit: fc.integer({ min: 1, max: 2 }),
+          interval: fc.constantFrom(3, 5),
+        }, { noNullPrototype: true }),
+        retry: fc.constantFrom(undefined, 3),
+      }),
       ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
-      advances: timed || again ? [1, 4, 5, 9, 10] : [1],
+      advances: timed || again || maxWait || rate ? [1, 4, 5, 9, 10] : [1],
       leaves,
       ...manners,
     }),
-    late: timed || again ? [4, 9, 10, 25] : [],
+    late: timed || again || maxWait ? [4, 9, 10, 25] : [],
     start: (setup, clock) => new FanoutRun(setup, clock),
   });
 }
@@ -186,6 +200,8 @@ export const races: readonly Race[] = suite([
   fanout("fanout-retry", "Fanout with a retry [5.7] [5.37] [5.40]", { retry: 0 }, {
     orders: ["end"],
   }),
+  fanout("fanout-max-wait", "Fanout with a maxWait [5.40] [5.44]", { maxWait: 5 }, { shy: true }),
+  fanout("fanout-rate", "Fanout with a rate [5.40] [8.1]", { rate: RATE }),
   fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
     ways: ["push", "submit", "submit", "trySubmit"],
 
@@ -325,6 +341,18 @@ export const explorations: readonly Exploration[] = explored([
     ...leaves,
     ...pass(3),
     ...orders("close", "abort"),
+  }),
+  every("fanout-max-wait", { maxWait: 5, concurrency: 1, onError: "sync" }, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done"),
+    ...pass(5, 1),
+    ...orders("flush", "abort"),
+  }),
+  every("fanout-rate", { rate: RATE, onError: "sync" }, {
+    ...items(["tryPush", "push"]),
+    ...ends("done"),
+    ...pass(3, 1),
+    ...orders("flush", "idle", "close", "abort"),
   }),
   every("fanout-consume", { front: "consume" }, {
     ...items(["push", "write"]),

@@ -8,6 +8,15 @@ import { counts, Hand, rejection } from "./support/hand.ts";
 import { sinks } from "./support/sinks.ts";
 import { timed } from "./support/timed.ts";
 
+function assertThrowsWith(call: () => unknown, reason: unknown): void {
+  try {
+    call();
+  } catch (error) {
+    return assertEquals(error, reason);
+  }
+  throw new Error("it did not throw");
+}
+
 const late = (error: unknown) => (error as DOMException).name === "TimeoutError";
 
 for (const [name, make] of Object.entries(sinks)) {
@@ -75,6 +84,36 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(hand.started, [1, 6]);
     hand.calls[1]!.resolve(0);
     await sink.close();
+  });
+
+  timed(
+    `${name} sheds what has waited too long, and lets in who waits for room, before it refuses [5.44] [5.38]`,
+    async (clock) => {
+      const hand = new Hand<number>();
+      const sink = make(hand.handler, { maxWait: 10, capacity: 2 } as never);
+      for (const n of [1, 2, 3]) assert(sink.tryPush(n));
+      const pushed = sink.push(4);
+      await clock.tick(11);
+      assert(sink.tryPush(5));
+      await pushed;
+      assertEquals(sink.tryPush(6), false);
+      const { waiting, discarded, blocked, refused } = sink.stats;
+      assertEquals([waiting, discarded, blocked, refused], [2, 2, 0, 1]);
+      await sink.abort();
+    },
+  );
+
+  timed(`${name} accepts nothing where onDiscard ends it before [5.44] [5.11]`, async (clock) => {
+    const ends = new AbortController();
+    const sink = make(() => new Promise(() => {}), {
+      ...{ maxWait: 10, capacity: 1, signal: ends.signal },
+      onDiscard: () => ends.abort("end"),
+    });
+    for (const n of [1, 2]) assert(sink.tryPush(n));
+    await clock.tick(11);
+    assertThrowsWith(() => sink.tryPush(3), "end");
+    assertEquals(sink.stats.waiting, 0);
+    assertEquals(await rejection(sink.closed), "end");
   });
 
   timed(`${name} sheds what waits behind a key that is stuck [5.44] [5.2]`, async (clock) => {

@@ -27,6 +27,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** What goes again, in the order of its failures. */
   protected readonly agains: Set<Again> = new Set();
   #retried = 0;
+  /** When handlers have started. */
+  readonly #starts: number[] = [];
   /** Why they were told to stop who consume. */
   protected readonly stopped: Set<unknown> = new Set();
   /** The time at the last quiet moment. */
@@ -78,6 +80,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
+    this.must(this.mayStart, "too many start");
+    this.#starts.push(this.clock.now);
     const { keyed, timed, leaves } = this.setup;
     const key = keyed ? items[0]?.plan.key : undefined;
     const busy = this.jobs.filter((job) => this.keeps(job, false));
@@ -85,8 +89,12 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
     const [{ again }] = items as [Item];
     if (again) this.#goAgain(again, items);
-    else this.must(![...this.agains].some((each) => this.isReady(each)), "before what goes again");
+    else this.must(!this.#inTime.some((each) => this.isReady(each)), "before what goes again");
     this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
+    this.must(!items.some((item) => this.isLate(item)), "starts too late");
+    const since = this.#waitsSince(items[0]!);
+    const waited = this.setup.maxWait === undefined ? undefined : this.clock.now - since!;
+    this.must(context.waited === waited, "waited otherwise");
     const attempt = (again?.attempts ?? 0) + 1;
     this.must(context.attempt === attempt, "a wrong attempt");
     // One of this key starts: `onError` of the one before it is over.
@@ -154,15 +162,28 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.rest();
   }
 
+  /** Whether the rate lets a handler start now. */
+  protected get mayStart(): boolean {
+    const { rate } = this.setup;
+    if (!rate) return true;
+    const last = this.#starts.at(-rate.limit);
+    return this.#starts.length < rate.limit || this.clock.now - last! >= rate.interval;
+  }
+
   /** Whether its time is over, and was at a quiet moment. */
   protected isReady({ since, due }: Again): boolean {
     return since !== undefined && since < this.#quietAt && due <= this.#quietAt;
   }
 
+  /** What goes again, and has not waited too long. */
+  get #inTime(): Again[] {
+    return [...this.agains].filter(({ items }) => !this.isLate(items[0]!));
+  }
+
   /** The keys of what goes again. */
   protected delayedKeys(): Set<unknown> {
     const keys = new Set<unknown>();
-    if (this.setup.keyed) { for (const { items } of this.agains) keys.add(items[0]!.plan.key); }
+    if (this.setup.keyed) { for (const { items } of this.#inTime) keys.add(items[0]!.plan.key); }
     return keys;
   }
 
@@ -176,7 +197,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const same = items.length === again.items.length;
     this.must(same && items.every((item, n) => item === again.items[n]), "others go again");
     this.must(this.clock.now >= again.due, "again too early");
-    for (const each of this.agains) {
+    for (const each of this.#inTime) {
       this.must(!this.isReady(each) || each.due >= again.due, "what goes again was passed over");
     }
     this.agains.delete(again);
@@ -197,8 +218,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   /** So many of those that wait are about to be taken out. */
   protected rest(leaving = 0): void {
-    const waiting = this.stats.waiting - leaving;
-    if (this.jobs.every(({ over }) => over) && waiting + this.agains.size === 0 && !this.#held) {
+    // What has waited too long goes when a handler is over.
+    const { maxWait } = this.setup;
+    const all = maxWait === undefined ? this.stats.waiting + this.agains.size : this.inTime;
+    if (this.jobs.every(({ over }) => over) && all - leaving === 0 && !this.#held) {
       this.idled++;
     }
   }
@@ -316,10 +339,43 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return promise;
   }
 
+  /** Since when it waits for this start, if it does. */
+  #waitsSince({ job, end, again, acceptedAt }: Item): number | undefined {
+    return job || end ? undefined : again ? again.readyAt : acceptedAt;
+  }
+
+  /** Whether it waits, and has waited too long. */
+  protected isLate(item: Item): boolean {
+    const { maxWait } = this.setup;
+    if (maxWait === undefined) return false;
+    return this.clock.now - (this.#waitsSince(item) ?? Infinity) > maxWait;
+  }
+
+  /** How many would wait if nothing had waited too long. */
+  protected get inTime(): number {
+    if (this.setup.maxWait === undefined) return this.stats.waiting;
+    const accepted = this.offers.slice(0, this.stats.accepted);
+    return accepted.filter((item) => !item.job && !item.end && !this.isLate(item)).length;
+  }
+
+  /** It has waited too long, and is told. */
+  protected shed(item: Item, error: unknown): void {
+    const right = isTimeout(error) && this.isLate(item);
+    this.must(right, "shed too early");
+    item.end = "discarded";
+    if (item.submitted) item.told = { failed: true, value: error };
+    if (item.again) this.agains.delete(item.again);
+    this.rest();
+  }
+
   protected discard(items: readonly Item[], reason: unknown): void {
     // One that was lost is counted, and was not offered.
     this.look(this.offers.includes(items[0]!) ? 0 : -1);
     const job = items[0]?.job;
+    if (isTimeout(reason) && reason !== this.first?.error) {
+      this.must(items.length === 1 && !items[0]!.submitted, "shed otherwise");
+      return this.shed(items[0]!, reason);
+    }
     if (job) {
       const { given } = job;
       const same = given?.length === items.length && items.every((item, n) => item === given[n]);
@@ -328,7 +384,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       return;
     }
     const accepted = this.offers.slice(0, this.stats.accepted);
-    const waiting = accepted.filter(({ job, end }) => !job && !end);
+    // Of one that was submitted, and has waited too long, only its caller hears.
+    const waiting = accepted.filter((item) =>
+      !item.job && !item.end && (!this.isLate(item) || items.includes(item))
+    );
     const [only] = items;
     const late = this.#discarded > 0 || !waiting.includes(only!);
     if (items.length === 1 && late) return this.#lose(only!, reason);
@@ -371,7 +430,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(this.stats.retried === this.#retried, "retried");
     this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
     if (this.first) this.must(this.agains.size === 0, "something still goes again");
-    else if (this.#slots < this.concurrency) {
+    else if (this.#slots < this.concurrency && this.mayStart) {
       this.must(![...this.agains].some((each) => this.isReady(each)), "a worker is idle again");
     }
   }
@@ -384,7 +443,12 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(sum === accepted, "not conserved");
     this.must(refused === this.refused, "refused");
     const outside = this.offers.length - accepted - entering;
-    this.must(this.first !== undefined || blocked === outside, "blocked");
+    // Before an item comes in what has waited too long goes.
+    const right = blocked === outside || (this.setup.maxWait !== undefined && blocked < outside);
+    this.must(this.first !== undefined || right, "blocked");
+    for (const again of this.agains) {
+      if (again.due <= this.clock.now) again.readyAt ??= this.clock.now;
+    }
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
     for (let place = accepted - 1; place >= 0; place--) {
@@ -393,4 +457,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       item.acceptedAt = this.clock.now;
     }
   }
+}
+
+/** What a timeout gives, or a wait that was too long. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }

@@ -15,6 +15,8 @@ export interface About {
   /** What had come to the sink when it was flushed. */
   readonly covered?: readonly Item[];
   readonly source?: HandSource<Item> | undefined;
+  /** Hears at once of a rejection. */
+  readonly rejected?: ((error: unknown) => void) | undefined;
 }
 
 interface Promised extends About {
@@ -69,6 +71,7 @@ export class Promises {
     }, (error) => {
       entry.state = "rejected";
       entry.value = error;
+      about.rejected?.(error);
     });
   }
 

@@ -1,10 +1,10 @@
 /** What every sink must do, whatever is done to it, in whatever order. */
 
-import type { Runner, Sink, SinkOptions } from "../../mod.ts";
+import { RateLimit, type Runner, type Sink, type SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
 import type { Advance } from "./race.ts";
-import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
+import { isTimeout, SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
 import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
 import type { Item, Order, Plan, SinkSetup, SinkStep, Way } from "./sink_steps.ts";
@@ -15,7 +15,15 @@ const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 /** What the runs of both sinks give theirs. */
 export type Common = Pick<
   SinkOptions<Item>,
-  "concurrency" | "signal" | "timeout" | "overrun" | "onDiscard" | "key" | "snapshot"
+  | "concurrency"
+  | "signal"
+  | "timeout"
+  | "overrun"
+  | "maxWait"
+  | "rate"
+  | "onDiscard"
+  | "key"
+  | "snapshot"
 >;
 
 /** A sink, and what has become of its items. */
@@ -34,6 +42,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       signal: this.#own.signal,
       timeout: setup.timed ? TIMEOUT : Infinity,
       overrun: setup.holds ? "hold" : "release",
+      maxWait: setup.maxWait,
+      rate: setup.rate && new RateLimit(setup.rate),
       onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
@@ -75,6 +85,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       const open = this.jobs.filter(({ settle }) => settle);
       for (const { nth, end } of step.which) open[nth % open.length]?.settle?.(end);
     } else if ("plans" in step) {
+      if (this.inTime < this.stats.waiting) this.rest();
       for (const plan of step.plans) this.#offer(step.do, plan);
     } else if (step.do === "concurrency") this.#widen(step.to);
     else if (step.do === "leave") this.#leave(step.nth);
@@ -114,26 +125,46 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (!this.first && !this.closing) this.offers.push(item);
     } else this.#front.offering = item;
     const caller = this.setup.leaves ? new AbortController() : undefined;
-    this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item });
+    const rejected = (error: unknown) => this.#rejected(item, error);
+    this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item, rejected });
     this.#front.offering = undefined;
     if (caller) item.caller = caller;
   }
 
+  /** What was submitted, and has waited too long, is heard of so. */
+  #rejected(item: Item, error: unknown): void {
+    const { submitted, job, end, left } = item;
+    const waited = this.offers.includes(item) && !job && !end && !left;
+    if (submitted && waited && isTimeout(error) && error !== this.first?.error) {
+      this.shed(item, error);
+    }
+  }
+
   #try(way: "tryPush" | "trySubmit", item: Item): void {
     const open = !this.first && !this.closing;
-    const room = this.offers.length === this.stats.accepted && this.hasRoom(item);
+    const outside = this.offers.length > this.stats.accepted;
+    const late = this.inTime < this.stats.waiting;
+    const room = !outside && this.hasRoom(item);
     const known = this.setup.front !== "plain";
     if (known) this.#front.offering = item;
     else this.offers.push(item);
     let accepted: boolean | undefined;
+    const rejected = (error: unknown) => this.#rejected(item, error);
     try {
       const caller = this.setup.leaves ? new AbortController() : undefined;
       const given = way === "tryPush" ? this.sink.tryPush(item) : this.sink.trySubmit(item, caller);
       accepted = given !== false && given !== undefined;
       if (!accepted) this.refused++;
       const told = given instanceof Promise && (!open || item.refused);
-      if (accepted !== room && !told) this.must(false, `${way} gave ${given}, room was ${room}`);
-      if (given instanceof Promise) this.#promises.add("submit", this, () => given, { item });
+      // Those who wait for room come in before it, for what has waited too long.
+      const may = outside && late;
+      if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before what is late");
+      if (accepted !== room && !told && !may) {
+        this.must(false, `${way} gave ${given}, room was ${room}`);
+      }
+      if (given instanceof Promise) {
+        this.#promises.add("submit", this, () => given, { item, rejected });
+      }
       if (given instanceof Promise && caller) item.caller = caller;
     } catch (error) {
       const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
@@ -141,8 +172,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       this.must(may, `${way} threw`);
     }
     this.#front.offering = undefined;
-    const outside = !known && !item.refused && !(accepted && open);
-    if (outside) this.offers.splice(this.offers.indexOf(item), 1);
+    const mine = !known && !item.refused && !(accepted && open);
+    if (mine) this.offers.splice(this.offers.indexOf(item), 1);
   }
 
   #order(order: Order): void {
@@ -234,6 +265,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   }
 
   #widen(to: number): void {
+    if (this.inTime < this.stats.waiting) this.rest();
     this.setConcurrency(to);
     this.sink.concurrency = to;
     // A handler that it has started may have set another one.
@@ -263,7 +295,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.countSlots();
     this.countAgain();
     if (this.resting) this.idled++;
-    this.must(!this.first || this.stats.blocked === 0, "blocked after the end");
+    const outside = this.first ? 0 : this.offers.length - this.stats.accepted;
+    this.must(this.stats.blocked === outside, "blocked at a quiet moment");
     this.must(running === runs, "running");
     this.must(done === ends.done && failed === ends.failed, "done or failed");
     this.must(discarded === ends.discarded, "discarded");
@@ -279,7 +312,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
     const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
     this.must(told, "onError is not told");
-    if (this.clock.pending > this.timers() + this.agains.size) this.must(false, "a timer too many");
+    if (
+      this.clock.pending >
+        this.timers() + this.agains.size + (this.setup.rate && !this.first ? 1 : 0)
+    ) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);
   }
@@ -291,7 +327,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (this.concurrency === 0) this.#widen(1);
       for (const job of this.jobs) job.settle?.("done");
       await this.quiet();
-      if (this.agains.size > 0) await this.clock.tick(this.setup.retry!);
+      const { rate } = this.setup;
+      if (rate) await this.clock.tick(rate.interval, () => this.look());
+      if (this.agains.size > 0) await this.clock.tick(this.setup.retry!, () => this.look());
     }
     const { pending } = this.#promises;
     if (pending.length > 0) this.must(false, `never settled: ${pending}`);

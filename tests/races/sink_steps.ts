@@ -16,6 +16,10 @@ export interface SinkSetup {
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
   /** How long what has failed waits until it goes again; where it is absent nothing does. */
   readonly retry?: number | undefined;
+  /** How long an item may wait for its handler; where it is absent any time. */
+  readonly maxWait?: number | undefined;
+  /** So many start in so many milliseconds. */
+  readonly rate?: { readonly limit: number; readonly interval: number };
   /** Each call has a signal, by which it may leave. */
   readonly leaves?: boolean;
 }
@@ -93,6 +97,8 @@ export interface Again {
   /** When their time began, and when it is over; unknown while their handler runs on. */
   since?: number;
   due: number;
+  /** When it was seen to be over. */
+  readyAt?: number;
 }
 
 /** What becomes of an item. */
@@ -135,11 +141,13 @@ export interface Manners {
   readonly advances: readonly number[];
   readonly orders?: readonly Order[];
   readonly leaves?: boolean;
+  /** Handlers bring and end nothing: it could be while another item is about to come in. */
+  readonly shy?: boolean;
 }
 
 /** The steps of a sink. */
 export function sinkSteps(
-  { ways, ends, advances, orders = [], leaves = false }: Manners,
+  { ways, ends, advances, orders = [], leaves = false, shy = false }: Manners,
 ): fc.Arbitrary<SinkStep | Advance> {
   const plan = fc.record({
     key: fc.nat(2),
@@ -149,8 +157,10 @@ export function sinkSteps(
     ),
     act: fc.oneof(
       often(12, fc.constant("nothing" as const)),
-      often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
-      often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
+      ...(shy ? [] : [
+        often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
+        often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
+      ]),
       often(1, fc.constantFrom("pause" as const, "widen" as const)),
       ...(leaves ? [often(2, fc.constant("leave" as const))] : []),
     ),

@@ -108,7 +108,7 @@ export class Pool<J extends Keyed> {
     this.#waits?.add(job);
   }
 
-  /** Gives up what has waited too long. Returns whether there was any. */
+  /** Gives up what has waited too long. Returns whether anything has. */
   shed(): boolean {
     let shed = false;
     for (let job; (job = this.#waits?.late); shed = true) {

@@ -116,19 +116,17 @@ export class WorkQueue<T, P>
     written: boolean,
     told: Result | undefined,
   ): Promise<void> | false | undefined {
-    const { key, weigh, maxWait, snapshot } = this.#options;
-    // What has waited too long makes room.
-    if (maxWait !== undefined && this.pool.shed()) this.proceed();
+    const { key, weigh, snapshot } = this.#options;
     this.check(written);
     const itemKey = key?.(item);
     const weight = weigh ? this.#weigh(item) : 0;
     // No snapshot is taken for an item that is refused.
-    const refused = now && !!snapshot && !this.#mayEnter(itemKey, weight);
+    const refused = now && !!snapshot && !this.#mayEnter(itemKey, weight, written);
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
     if (key ?? weigh ?? snapshot) this.check(written);
     if (
-      !refused && this.#mayEnter(itemKey, weight) &&
+      !refused && this.#mayEnter(itemKey, weight, written) &&
       this.#admit(item, itemKey, runner, result, own, weight)
     ) {
       return;
@@ -409,7 +407,16 @@ export class WorkQueue<T, P>
   }
 
   /** Nobody overtakes those who wait for room. */
-  #mayEnter(key: unknown, weight: number): boolean {
+  #mayEnter(key: unknown, weight: number, written: boolean): boolean {
+    if (this.#fits(key, weight)) return true;
+    // What has waited too long goes first, and then they come in.
+    if (!this.pool.shed()) return false;
+    this.proceed();
+    this.check(written);
+    return this.#fits(key, weight);
+  }
+
+  #fits(key: unknown, weight: number): boolean {
     const { room } = this;
     return !room.head && room.keyFits(key) && (room.fits(weight) || this.#starts(key));
   }
