@@ -103,6 +103,11 @@ export class Pool<J extends Keyed> {
     if (this.idle && this.#rate && !this.#rate.ready(this)) this.#rate.wait(this);
   }
 
+  /** It does not wait for that any more. */
+  forgo(): void {
+    this.#rate?.leave(this);
+  }
+
   /** Queues the job until `fill` runs. */
   add(job: J): void {
     this.#queue.push(job);
@@ -160,7 +165,7 @@ export class Pool<J extends Keyed> {
   stop(): J[] {
     this.#timeouts?.clear();
     this.#timeouts = this.#waits = undefined;
-    this.#rate?.leave(this);
+    this.forgo();
     for (const timer of this.#delayed.values()) clearTimeout(timer!);
     const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.#queue.removeAll()];
     this.#delayed.clear();
