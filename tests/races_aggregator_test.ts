@@ -123,6 +123,8 @@ class AggregatorRun extends SinkRun<Setup> {
     this.#flushes = this.#flushes.filter((covered) => {
       if (covered.some(isOutside)) return true;
       for (const item of covered) {
+        // One that its consumer has left behind is counted later.
+        if (item.left) continue;
         this.#flushed = Math.max(this.#flushed, this.offers.indexOf(item) + 1);
       }
       return false;

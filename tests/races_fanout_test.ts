@@ -54,7 +54,16 @@ class FanoutRun extends SinkRun<Setup> {
   protected hasRoom(item: Item): boolean {
     const waiting = this.inTime;
     const { capacity } = this.setup;
-    return waiting < capacity || (waiting === capacity && this.#isStartable(item));
+    return waiting < capacity ||
+      (waiting === capacity && this.#isStartable(item) && !this.awaitsRate &&
+        !this.#isBehind(item));
+  }
+
+  /** Whether another of its key waits, which is about to start. */
+  #isBehind({ plan }: Item): boolean {
+    const accepted = this.offers.slice(0, this.stats.accepted);
+    return this.setup.keyed &&
+      accepted.some((other) => !other.job && !other.end && other.plan.key === plan.key);
   }
 
   protected outcome([item]: readonly Item[], end: string): Verdict {
@@ -72,7 +81,9 @@ class FanoutRun extends SinkRun<Setup> {
     super.do(step);
     // Not a moment later.
     const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
-    if (now && !this.first) this.#checkStarted((item) => item.submitted && this.isLate(item));
+    if (now && !this.first && !this.awaitsRate) {
+      this.#checkStarted((item) => item.submitted && this.isLate(item));
+    }
   }
 
   protected checkStart([item]: readonly Item[]): void {
@@ -177,6 +188,7 @@ function fanout(
           interval: fc.constantFrom(3, 5),
         }, { noNullPrototype: true }),
         retry: fc.constantFrom(undefined, 3),
+        leaves: fc.boolean(),
       }),
       ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
     }, { noNullPrototype: true }),
@@ -184,10 +196,10 @@ function fanout(
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
       advances: timed || again || maxWait || rate ? [1, 4, 5, 9, 10] : [1],
-      leaves,
+      leaves: leaves || rate !== undefined,
       ...manners,
     }),
-    late: timed || again || maxWait ? [4, 9, 10, 25] : [],
+    late: timed || again || maxWait || rate ? [4, 9, 10, 25] : [],
     start: (setup, clock) => new FanoutRun(setup, clock),
   });
 }
@@ -201,7 +213,7 @@ export const races: readonly Race[] = suite([
     orders: ["end"],
   }),
   fanout("fanout-max-wait", "Fanout with a maxWait [5.40] [5.44]", { maxWait: 5 }, { shy: true }),
-  fanout("fanout-rate", "Fanout with a rate [5.40] [8.1]", { rate: RATE }),
+  fanout("fanout-rate", "Fanout with a rate [5.40] [5.42] [8.1]", { rate: RATE }),
   fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
     ways: ["push", "submit", "submit", "trySubmit"],
 
@@ -353,6 +365,13 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done"),
     ...pass(3, 1),
     ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("fanout-rate-leave", { rate: RATE, leaves: true, capacity: 0 }, {
+    ...items(["submit"]),
+    ...ends("done"),
+    ...leaves,
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
   }),
   every("fanout-consume", { front: "consume" }, {
     ...items(["push", "write"]),

@@ -252,6 +252,27 @@ timed("RateLimit takes an interval of Infinity: so many, and no more [8.1]", asy
   assertEquals((await closed as Error).name, "TimeoutError");
 });
 
+timed("RateLimit has no timer for who has left, or was shed [8.4] [5.42] [5.44]", async (clock) => {
+  const rate = new RateLimit({ limit: 1, interval: 1000 });
+  for (const capacity of [0, 1]) {
+    const fanout = new Fanout((n: number) => n, { concurrency: 2, capacity, rate });
+    fanout.tryPush(1);
+    const caller = new AbortController();
+    const result = fanout.submit(2, caller).catch((reason) => reason);
+    assertEquals([clock.pending, rate.stats.waiting], [1, 1]);
+    caller.abort("left");
+    assertEquals([clock.pending, rate.stats.waiting, await result], [0, 0, "left"]);
+    await fanout.close();
+    await clock.tick(1000);
+  }
+  const fanout = new Fanout((n: number) => n, { capacity: 1, maxWait: 10, rate });
+  for (const n of [1, 2]) fanout.tryPush(n);
+  await clock.tick(11);
+  fanout.concurrency = 2;
+  assertEquals([clock.pending, fanout.stats.discarded, rate.stats.waiting], [0, 1, 0]);
+  await fanout.close();
+});
+
 test("RateLimit refuses what is no limit, and a pause that is no time [8.3] [7] [F-01] [F-03]", () => {
   assertThrows(() => new RateLimit({ limit: 1 } as never), TypeError, 'option "interval" must');
   assertThrows(() => new RateLimit({ interval: 1 } as never), TypeError, 'option "limit" must');

@@ -451,7 +451,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
-    for (let place = accepted - 1; place >= 0; place--) {
+    // One that was lost is not among them yet.
+    for (let place = accepted - 1 + Math.min(entering, 0); place >= 0; place--) {
       const item = this.offers[place];
       if (!item || item.acceptedAt !== undefined) break;
       item.acceptedAt = this.clock.now;

@@ -33,17 +33,19 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   readonly #promises = new Promises();
   readonly #front: SinkFront;
   protected readonly sink: Sink<Item>;
+  readonly #rate: RateLimit | undefined;
   closing = false;
 
   constructor(setup: S, clock: Clock, make: (run: SinkRun<S>, options: Common) => Sink<Item>) {
     super(setup, clock);
+    if (setup.rate) this.#rate = new RateLimit(setup.rate);
     this.sink = make(this, {
       concurrency: setup.concurrency,
       signal: this.#own.signal,
       timeout: setup.timed ? TIMEOUT : Infinity,
       overrun: setup.holds ? "hold" : "release",
       maxWait: setup.maxWait,
-      rate: setup.rate && new RateLimit(setup.rate),
+      rate: this.#rate,
       onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
@@ -58,6 +60,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
 
   get stats(): Sink<Item>["stats"] {
     return this.sink.stats;
+  }
+
+  /** Whether a timer is to tell it when it may start. */
+  protected get awaitsRate(): boolean {
+    return this.#rate !== undefined && this.#rate.stats.waiting > 0;
   }
 
   get coming(): number {

@@ -102,6 +102,11 @@ export class Pool<J extends Keyed> {
     if (this.idle && this.#rate && !this.#rate.ready(this)) this.#rate.wait(this);
   }
 
+  /** It does not wait for that any more. */
+  forgo(): void {
+    this.#rate?.leave(this);
+  }
+
   /** Queues the job until `fill` runs. */
   add(job: J): void {
     this.#queue.push(job);
@@ -131,7 +136,6 @@ export class Pool<J extends Keyed> {
       this.#again.remove(job);
       this.#keyed?.release(job);
     } else this.#queue.remove(job);
-    if (!(this.#again.head ?? this.#queue.head)) this.#rate?.leave(this);
   }
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
@@ -160,7 +164,7 @@ export class Pool<J extends Keyed> {
   stop(): J[] {
     this.#timeouts?.clear();
     this.#timeouts = this.#waits = undefined;
-    this.#rate?.leave(this);
+    this.forgo();
     for (const timer of this.#delayed.values()) clearTimeout(timer!);
     const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.#queue.removeAll()];
     this.#delayed.clear();

@@ -371,6 +371,7 @@ export class WorkQueue<T, P>
     const { results = [job.result] } = job;
     const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
     this.#drop(job);
+    this.#forgo();
     reject(job, error);
     this.#discard(untold, error);
   }
@@ -520,7 +521,13 @@ export class WorkQueue<T, P>
       this.pool.remove(entry);
       this.#drop(entry);
     }
+    this.#forgo();
     this.proceed();
+  }
+
+  /** Where nothing is left that could start, a rate need not tell when it may. */
+  #forgo(): void {
+    if (this.counts.waiting + this.counts.blocked === 0) this.pool.forgo();
   }
 
   #discard(items: T[], reason: unknown): void {
