@@ -175,7 +175,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (given instanceof Promise && caller) item.caller = caller;
     } catch (error) {
       const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
-      const may = way === "tryPush" && told && (!open || item.refused !== undefined);
+      // One of those who come in before it may end the sink.
+      const ended = outside && late && this.first !== undefined;
+      const may = way === "tryPush" && told && (!open || item.refused !== undefined || ended);
       this.must(may, `${way} threw`);
     }
     this.#front.offering = undefined;
