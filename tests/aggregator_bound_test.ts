@@ -230,28 +230,30 @@ test("Aggregator with a capacity of Infinity always has room [5.33]", async () =
   await sink.abort();
 });
 
-test("Aggregator.push() that waits for room stays the first when weigh has used its room up [5.8] [5.1]", async () => {
-  const hand = new Hand<number[]>();
-  let pushes = true;
-  const sink = new Aggregator(hand.handler, {
-    ...{ maxItems: 1, capacity: 1, maxWeight: 9, linger: Infinity },
-    weigh(n: number) {
-      if (n === 3 && pushes) {
-        pushes = false;
-        assertEquals(sink.tryPush(9), true);
-      }
-      return 1;
-    },
+for (const options of [undefined, new AbortController()]) {
+  test(`Aggregator.push() that waits for room ${options ? "with a signal " : ""}stays the first when weigh has used its room up [5.8] [5.1]`, async () => {
+    const hand = new Hand<number[]>();
+    let pushes = true;
+    const sink = new Aggregator(hand.handler, {
+      ...{ maxItems: 1, capacity: 1, maxWeight: 9, linger: Infinity },
+      weigh(n: number) {
+        if (n === 3 && pushes) {
+          pushes = false;
+          assertEquals(sink.tryPush(9), true);
+        }
+        return 1;
+      },
+    });
+    for (const n of [1, 2]) sink.tryPush(n);
+    // Asked when it comes in, and not before.
+    const pushed = sink.push(3, options);
+    assertEquals(sink.stats.blocked, 1);
+    for (let n = 0; n < 4; n++) {
+      hand.calls[n]!.resolve(0);
+      await turn();
+    }
+    await pushed;
+    await sink.close();
+    assertEquals(hand.started, [[1], [2], [9], [3]]);
   });
-  for (const n of [1, 2]) sink.tryPush(n);
-  // Asked when it comes in, and not before.
-  const pushed = sink.push(3);
-  assertEquals(sink.stats.blocked, 1);
-  for (let n = 0; n < 4; n++) {
-    hand.calls[n]!.resolve(0);
-    await turn();
-  }
-  await pushed;
-  await sink.close();
-  assertEquals(hand.started, [[1], [2], [9], [3]]);
-});
+}
