@@ -9,6 +9,8 @@
  * - {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
  * - {@linkcode Fanout}: N workers on a bounded queue.
  * - {@linkcode Aggregator}: batches and N workers in one.
+ * - {@linkcode backoff}: when a sink tries again what has failed.
+ * - {@linkcode RateLimit}: so many starts in an interval, for several of them together.
  * - {@linkcode Singleflight}: concurrent calls with one key share one execution.
  *
  * Runs in Deno, Bun, Node, edge runtimes and browsers, and depends on nothing.
@@ -33,10 +35,12 @@
  */
 
 export * from "./src/aggregator.ts";
+export * from "./src/backoff.ts";
 export * from "./src/batch_stream.ts";
 export * from "./src/chunk_stream.ts";
 export * from "./src/fanout.ts";
 export * from "./src/fixed_chunk_stream.ts";
 export * from "./src/map_stream.ts";
+export * from "./src/rate_limit.ts";
 export * from "./src/singleflight.ts";
 export * from "./src/throttle_stream.ts";

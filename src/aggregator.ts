@@ -17,13 +17,24 @@ import {
   type HandlerContext,
   type Runner,
   Sink,
+  type SinkCallOptions,
+  type SinkContext,
   type SinkOptions,
   type SinkStats,
   type Source,
 } from "./sink.ts";
 
 export { Sink };
-export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source };
+export type {
+  Collector,
+  HandlerContext,
+  Runner,
+  SinkCallOptions,
+  SinkContext,
+  SinkOptions,
+  SinkStats,
+  Source,
+};
 
 /**
  * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. To throw or reject fails
@@ -37,7 +48,7 @@ export type { Collector, HandlerContext, Runner, SinkOptions, SinkStats, Source 
  * an `Error`; else it is not looked at, nor are the promises in it. What is no array gives no results: a
  * `submit` rejects with a `TypeError`, and pushed items are done.
  */
-export type AggregatorHandler<B, H = unknown> = (batch: B, context: HandlerContext) => H;
+export type AggregatorHandler<B, H = unknown> = (batch: B, context: SinkContext) => H;
 
 /**
  * An `Error` is a failure, and no result.
@@ -68,10 +79,27 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * Is told of each failure, once for each distinct error of a batch, with the items that no `submit`
    * waits for, in order and as they came, and with the batch that the handler was given, as it has
    * left it; the sink goes on. It may be asynchronous: the slot is kept until it has settled. A throw
-   * in it errors the sink; so does a push in it that is refused, as every push is after `close()`:
-   * retry in the handler. Without it, the first such failure errors the sink.
+   * in it errors the sink; so does a push in it that is refused, as every push is after `close()`: to
+   * try again use `retry`. Without it, the first such failure errors the sink.
    */
   onError?: ((error: unknown, items: T[], batch: B) => unknown) | undefined;
+  /**
+   * Asked when items of a batch have failed, once for each distinct error: in how many milliseconds what has failed goes to the handler again, 0 to
+   * 2147483647, or `undefined` to give up, which is told as it is without a `retry`. {@linkcode backoff}
+   * makes one. `attempt` is how often the handler was called, from 1.
+   *
+   * They are still accepted meanwhile, and counts as waiting: **the slot is free**, the key stays taken, so
+   * that order holds, and a `submit` goes on waiting. They go before what comes later, and is never refused,
+   * so that `waiting` may be over `capacity`, and nothing new enters then. `close` and `flush` wait for
+   * it; an end of the sink discards it. `timeout` is for each attempt.
+   *
+   * Only the items that have failed go again, as a batch of their own. What a collector has made goes
+   * as it was, and only where all of it has failed.
+   *
+   * It is not asked after an end of the sink. A throw in it errors the sink, and so does a result that
+   * is no such time.
+   */
+  retry?: ((error: unknown, attempt: number, items: T[]) => number | undefined) | undefined;
   /**
    * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
    *
@@ -84,7 +112,10 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * @default {Infinity}
    */
   maxWeight?: number | undefined;
-  /** What an item weighs: a finite number of at least 0. A throw goes to the caller, and nothing is accepted. */
+  /**
+   * What an item weighs: a finite number of at least 0. Needs `maxWeight` or `capacityWeight`. A throw goes
+   * to the caller, and nothing is accepted.
+   */
   weigh?: ((item: T) => number) | undefined;
   /**
    * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or the caller
@@ -114,7 +145,8 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
    * may fill it.
    *
-   * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite
+   * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite, and the
+   * `concurrency` of the construction
    */
   capacity?: number | undefined;
 }
@@ -251,8 +283,17 @@ function open<T, B>(
   const values = readOptions<AggregatorOptions<T, B>>("Aggregator", options, rules);
   const owner = titleOf("Aggregator", values.name);
   const complete = completeOptions(owner, handler, values);
-  const { linger = 1000, collector, weigh, key, onError, onDiscard } = values;
-  const { maxItems, collect } = completeLimits(owner, values);
+  const { linger = 1000, collector, weigh, key, onError, onDiscard, retry } = values;
+  // Where its queue asks what an item weighs, it tells the batch.
+  const weighed = complete.weigh && { weight: 0 };
+  const told = weighed ? () => weighed.weight : weigh;
+  const own = values.maxWeight === undefined && values.capacityWeight !== undefined
+    ? undefined
+    : told;
+  const { maxItems, collect } = completeLimits(
+    owner,
+    own === weigh ? values : { ...values, weigh: own },
+  );
   // A batch that knows no count is full some time all the same: when it has filled the capacity.
   const counted = maxItems < Infinity;
   const batch = counted ? maxItems : 1000;
@@ -267,8 +308,9 @@ function open<T, B>(
     linger,
     keyed: !!key,
     plain: !collector,
-    asking: !!(collector ?? weigh),
-    keeping: !!(onError ?? onDiscard),
+    asking: !!(collector ?? own),
+    weighed,
+    keeping: !!(onError ?? onDiscard ?? retry),
   };
   return new WorkQueue<T, B>(complete, (queue) => new BatchTable(queue, gather));
 }

@@ -7,33 +7,62 @@
  */
 
 import { titleOf } from "./core/shared/describe.ts";
-import { LIMIT_OR_ZERO, readOptions } from "./core/shared/options.ts";
+import { LIMIT_OR_ZERO, needs, readOptions } from "./core/shared/options.ts";
 import { completeOptions, SINK } from "./core/work/work_options.ts";
 import { WorkQueue } from "./core/work/work_queue.ts";
 import {
   type HandlerContext,
   type Runner,
   Sink,
+  type SinkCallOptions,
+  type SinkContext,
   type SinkOptions,
   type SinkStats,
   type Source,
 } from "./sink.ts";
 
 export { Sink };
-export type { HandlerContext, Runner, SinkOptions, SinkStats, Source };
+export type {
+  HandlerContext,
+  Runner,
+  SinkCallOptions,
+  SinkContext,
+  SinkOptions,
+  SinkStats,
+  Source,
+};
 
 /** What a {@linkcode Fanout} does with an item. It may be asynchronous; what it returns goes to `submit`. */
-export type FanoutHandler<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
+export type FanoutHandler<T, R> = (item: T, context: SinkContext) => R | PromiseLike<R>;
 
 /** Options of {@linkcode Fanout}. */
 export interface FanoutOptions<T> extends SinkOptions<T> {
   /**
    * Is told of each failure that no `submit` waits for, and of its item; the sink goes on. It may be
    * asynchronous: the slot is kept until it has settled. A throw in it errors the sink; so does a push
-   * in it that is refused, as every push is after `close()`: retry in the handler. Without it, the
+   * in it that is refused, as every push is after `close()`: to try again use `retry`. Without it, the
    * first such failure errors the sink.
    */
   onError?: ((error: unknown, item: T) => unknown) | undefined;
+  /**
+   * Asked when a handler has failed: in how many milliseconds its item goes to the handler again, 0 to
+   * 2147483647, or `undefined` to give up, which is told as it is without a `retry`. {@linkcode backoff}
+   * makes one. `attempt` is how often the handler was called, from 1.
+   *
+   * The item is still accepted meanwhile, and counts as waiting: **the slot is free**, the key stays taken, so
+   * that order holds, and a `submit` goes on waiting. It goes before what comes later, and is never refused,
+   * so that `waiting` may be over `capacity`, and nothing new enters then. `close` and `flush` wait for
+   * it; an end of the sink discards it. `timeout` is for each attempt.
+   *
+   * It is not asked after an end of the sink. A throw in it errors the sink, and so does a result that
+   * is no such time.
+   */
+  retry?: ((error: unknown, attempt: number, item: T) => number | undefined) | undefined;
+  /**
+   * What an item weighs: a finite number of at least 0. Needs `capacityWeight`. A throw goes to the caller,
+   * and nothing is accepted.
+   */
+  weigh?: ((item: T) => number) | undefined;
   /**
    * The most items that wait for a worker: an integer of at least 0, or `Infinity`. With 0 an item is
    * accepted only if its handler starts at once. With `Infinity` the producer is the only bound: for a
@@ -72,7 +101,7 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  * `capacity / concurrency` handler times, so keep it small where a late answer is a wrong one; where
  * there is a `key`, allow for the busiest one.
  *
- * A retry is composed: `new Fanout((job) => retry(() => send(job)))` with `@std/async`.
+ * What fails for a while is tried again by `retry: backoff()`, with its slot free meanwhile.
  *
  * It is Kratos' `fanout` as a stream; `tryPush` is its `Do`.
  *
@@ -129,7 +158,7 @@ export const Fanout: {
    * @param options The bounds, and who is told what.
    */
   new <T, H>(
-    handler: (item: T, context: HandlerContext) => H,
+    handler: (item: T, context: SinkContext) => H,
     options?: FanoutOptions<T>,
   ): Fanout<T, Awaited<H>>;
 } = class<T> extends Sink<T> {
@@ -144,5 +173,7 @@ function open<T>(
 ): WorkQueue<T, T> {
   const rules = { ...SINK, capacity: LIMIT_OR_ZERO };
   const values = readOptions<FanoutOptions<T>>("Fanout", options, rules);
-  return new WorkQueue(completeOptions(titleOf("Fanout", values.name), handler, values));
+  const owner = titleOf("Fanout", values.name);
+  needs(owner, values, "weigh", "capacityWeight");
+  return new WorkQueue(completeOptions(owner, handler, values));
 }

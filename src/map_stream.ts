@@ -15,12 +15,15 @@ import {
   FUNCTION,
   LIMIT,
   NAME,
+  OVERRUN,
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
 import type { Source } from "./core/shared/source.ts";
 import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
+import { RATE } from "./core/work/start_limit.ts";
+import type { RateLimit } from "./rate_limit.ts";
 
 export type { HandlerContext, MapStats, Source };
 
@@ -30,6 +33,8 @@ const OPTIONS = {
   ordered: FLAG,
   key: FUNCTION,
   timeout: DURATION,
+  overrun: OVERRUN,
+  rate: RATE,
   onError: FUNCTION,
   onDiscard: FUNCTION,
   signal: SIGNAL,
@@ -45,7 +50,8 @@ export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | Promis
 /** Options of {@linkcode MapStream}. */
 export interface MapStreamOptions<T> {
   /**
-   * The most calls that run at once: an integer of at least 1.
+   * The most calls that run at once: an integer of at least 1. By default only calls that have not timed
+   * out count: one that runs on after its `timeout` counts with `overrun: "hold"` only.
    *
    * @default {1}
    */
@@ -76,6 +82,21 @@ export interface MapStreamOptions<T> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
+  /**
+   * When the place, and the key, of a call that runs on after its `timeout` are free: with `"release"` at
+   * the timeout, with `"hold"` when the call has settled. Take `"hold"` where `concurrency`, or the order
+   * of a key, must be true of the other side; a call that never settles keeps its place then. Either way
+   * the call has failed at the timeout, the end of the stream does not wait for it, and
+   * `stats.overrunning` shows how many run on.
+   *
+   * @default {"release"}
+   */
+  overrun?: "release" | "hold" | undefined;
+  /**
+   * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
+   * several streams and sinks, which take turns. What may not start yet waits.
+   */
+  rate?: RateLimit | undefined;
   /**
    * Called with the error and the item of each call that fails: the stream skips the item and goes
    * on. If it returns a promise, the slot of the call is free when that has settled. What it throws

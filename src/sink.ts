@@ -4,26 +4,36 @@
  * @module
  */
 
-import type { HandlerContext } from "./core/shared/call_context.ts";
+import type { HandlerContext, SinkContext } from "./core/shared/call_context.ts";
 import { describe } from "./core/shared/describe.ts";
 import { after } from "./core/shared/late.ts";
-import { check, DURATION, readSignal } from "./core/shared/options.ts";
+import { check, COUNT, DURATION, readSignal } from "./core/shared/options.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import { offAbort, onAbort } from "./core/shared/signals.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
+import { Caller } from "./core/work/caller.ts";
 import type { Runner } from "./core/work/job.ts";
 import type { WorkQueue } from "./core/work/work_queue.ts";
+import type { RateLimit } from "./rate_limit.ts";
 
-export type { HandlerContext, Runner, SinkStats, Source };
+export type { HandlerContext, Runner, SinkContext, SinkStats, Source };
 
 // A constant, since a bundler keeps a class that extends a global.
 const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
 
+/** Options of a call. Any object may be those, such as the context of a handler. */
+export interface SinkCallOptions {
+  /** Ends the call with its reason when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Options that every sink has. */
 export interface SinkOptions<T> {
   /**
-   * The most handlers that run at once: an integer of at least 1.
+   * The most handlers that run at once: an integer of at least 0. With 0 nothing starts until
+   * {@linkcode Sink.concurrency} is raised. By default only handlers that have not timed out count: one
+   * that runs on after its `timeout` counts with `overrun: "hold"` only.
    *
    * @default {1}
    */
@@ -36,7 +46,7 @@ export interface SinkOptions<T> {
   /**
    * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
    * One that has not settled by then has failed with a `TimeoutError`, its signal is aborted and its
-   * slot is free, as after any failure; what it does later is ignored.
+   * slot is free, as after any failure; what it does later is ignored. `overrun` may keep the slot.
    *
    * `onError` may take as long again. One that has not settled by then errors the sink with a
    * `TimeoutError` whose `cause` is the failure that it was told of.
@@ -44,6 +54,50 @@ export interface SinkOptions<T> {
    * @default {Infinity}
    */
   timeout?: number | undefined;
+  /**
+   * When the slot, and the key, of a handler that runs on after its `timeout` are free: with `"release"`
+   * at the timeout, with `"hold"` when the handler has settled, and with it the promises in what it
+   * returns to an `Aggregator`. Take `"hold"` where `concurrency`, or the order of a key, must be true of
+   * the other side: of the connections that are open. A handler that never settles keeps its slot then:
+   * have it heed `context.signal`.
+   *
+   * Either way the item has failed at the timeout, and is told and counted then, and `stats.overrunning`
+   * shows how many handlers run on. `close` and `flush` don't wait for them; `idle` does with `"hold"`.
+   *
+   * @default {"release"}
+   */
+  overrun?: "release" | "hold" | undefined;
+  /**
+   * How long an item may wait for its handler, in milliseconds: more than 0 and at most 2147483647, or
+   * `Infinity`. One that has waited longer is discarded with a `TimeoutError`, which its `submit` is
+   * told, or else `onDiscard`: when its turn comes, and before anything is refused for want of room. So
+   * **overload sheds the oldest**, whose callers have given up, and not the newest. Of an `Aggregator` it
+   * is the batch, from the moment when it is due. Time starts anew with each attempt of a `retry`.
+   *
+   * Where it is given, `context.waited` says how long; `Infinity` measures and sheds nothing. It has no
+   * timer.
+   */
+  maxWait?: number | undefined;
+  /**
+   * The most items that wait for one key: an integer of at least 1, or `Infinity`. Needs `key`. `tryPush`
+   * refuses that key only, and a `push` of it waits without holding up the others: **a key that is slow
+   * does not fill the queue for everybody**. At it the open batch of an `Aggregator` is due.
+   *
+   * @default {Infinity}
+   */
+  keyCapacity?: number | undefined;
+  /**
+   * The most that all that waits may weigh, beside their count: a number of more than 0. Needs `weigh`: the
+   * bytes of the items, say. An item that alone is heavier is a `RangeError` of its caller.
+   *
+   * @default {Infinity}
+   */
+  capacityWeight?: number | undefined;
+  /**
+   * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
+   * several sinks and streams, which take turns. What may not start yet waits.
+   */
+  rate?: RateLimit | undefined;
   /**
    * Is given the accepted items that an abort or a failure of the sink found waiting, with its reason:
    * in order, and in an `Aggregator` with a `key` in the order of each key.
@@ -107,13 +161,49 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * const fanout = new Fanout((word: string) => word.length);
    * fanout.tryPush("weir");
-   * assertEquals(fanout.stats, {
-   *   accepted: 1, waiting: 0, running: 0, done: 1, failed: 0, discarded: 0,
-   * });
+   * const { accepted, waiting, running, done, failed, discarded } = fanout.stats;
+   * assertEquals([accepted, done], [1, 1]);
+   * assertEquals(accepted, waiting + running + done + failed + discarded);
    * ```
    */
   get stats(): SinkStats {
     return this.#queue.stats;
+  }
+
+  /**
+   * The most handlers that run at once. You may set it at any time, also in a handler: a higher value
+   * starts what waits at once; with a lower one what runs goes on, and nothing starts until fewer run.
+   *
+   * **0 pauses** the sink: nothing starts, and items are accepted while there is room. A `linger` keeps
+   * its clock, and a batch that is due grows until it is full. `flush`, `idle`, `consume` and `close` wait
+   * until you raise it: bound a close with its `timeout`. After the end of the sink it has no effect.
+   *
+   * The default `capacity` of an `Aggregator` stays what it was at its construction.
+   *
+   * @throws {TypeError} If it is set to what is no number.
+   * @throws {RangeError} If it is set to what is no integer of at least 0.
+   *
+   * @example Pause until the other side is there
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sent: string[] = [];
+   * const mails = new Fanout((to: string) => void sent.push(to), { concurrency: 0 });
+   * mails.tryPush("ada@example.org");
+   * assertEquals(sent, []);
+   * mails.concurrency = 8;
+   * assertEquals(sent, ["ada@example.org"]);
+   * ```
+   */
+  get concurrency(): number {
+    return this.#queue.pool.concurrency;
+  }
+
+  set concurrency(value: number) {
+    const queue = this.#queue;
+    queue.pool.concurrency = check(queue.owner, "concurrency", value, COUNT);
+    queue.proceed();
   }
 
   /**
@@ -173,8 +263,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * A handler that awaits room in its own full sink may wait for itself; `timeout` ends that.
    *
    * @param item The item.
+   * @param options A `signal` that ends the waiting for room. It has no say afterwards.
    * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the sink's error once it has one, and with what `key`, `snapshot`,
+   * with a `TypeError`, with the reason of the `signal`, with the sink's error once it has one, and with what `key`, `snapshot`,
    * `weigh` or `fits` throws; the item was not accepted then.
    *
    * @example
@@ -189,18 +280,61 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(seen, [1, 2, 3]);
    * ```
    */
-  push(item: T): Promise<void> {
+  push(item: T, options?: SinkCallOptions): Promise<void> {
+    const queue = this.#queue;
     try {
-      return this.#queue.push(item, false) || resolved();
+      const signal = readSignal(`${queue.owner}.push`, options);
+      signal?.throwIfAborted();
+      const caller = signal && new Caller(queue, signal);
+      const pushed = queue.push(item, false, undefined, undefined, false, caller);
+      if (!pushed) return resolved();
+      caller?.listen();
+      return pushed;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /**
-   * Gives the sink an item, waits for room, and then for the handler's result.
+   * Gives the sink an item, now or never, and waits for the handler's result: load shedding in one line.
+   * {@linkcode Sink.submit} waits for room instead, {@linkcode Sink.tryPush} for no result.
    *
    * @param item The item.
+   * @param options A `signal` by which the caller leaves, as of {@linkcode Sink.submit}.
+   * @returns `undefined` when the sink is full: nothing is left behind, and `stats.refused` counts it. Else
+   * a promise that resolves and rejects as that of `submit` does, also after `close()`, when it rejects
+   * with a `TypeError`. It is yours: its rejection is unhandled if you don't take it.
+   *
+   * @example A server that says no at once when it has too much to do
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pages = new Fanout((path: string) => Promise.resolve(`<h1>${path}</h1>`), {
+   *   concurrency: 1,
+   *   capacity: 0,
+   * });
+   * const serve = async (path: string) => {
+   *   const page = pages.trySubmit(path);
+   *   return page ? new Response(await page) : new Response("Busy", { status: 503 });
+   * };
+   * const responses = await Promise.all(["/", "/about"].map(serve));
+   * assertEquals(responses.map(({ status }) => status), [200, 503]);
+   * ```
+   */
+  trySubmit(item: T, options?: SinkCallOptions): Promise<R> | undefined {
+    return this.#submit("trySubmit", item, true, options);
+  }
+
+  /**
+   * Gives the sink an item, waits for room, and then for the handler's result.
+   *
+   * **A caller may leave** by its `signal`, at any time, and is told at once. An item that still waits is
+   * taken out of the queue. Where a `Fanout` runs the handler, its `context.signal` aborts. In the batch
+   * of an `Aggregator` the caller leaves, and his item stays.
+   *
+   * @param item The item.
+   * @param options A `signal` by which the caller leaves.
    * @returns Resolves with the result for this item. Rejects with the very error of the handler,
    * which then reaches neither `onError` nor the sink, unless it failed pushed items of the batch, too;
    * with a `TypeError` where the handler of an `Aggregator` gives no array, or one of a wrong count; and
@@ -215,14 +349,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(await Promise.all(["a", "bb"].map((word) => lengths.submit(word))), [1, 2]);
    * ```
    */
-  submit(item: T): Promise<R> {
-    const result = new Deferred<unknown>();
-    try {
-      this.#queue.push(item, false, result);
-    } catch (error) {
-      result.reject(error);
-    }
-    return result.promise as Promise<R>;
+  submit(item: T, options?: SinkCallOptions): Promise<R> {
+    return this.#submit("submit", item, false, options)!;
   }
 
   /**
@@ -236,8 +364,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * of them when the source is over.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
+   * @param options A `signal` that ends the reading. What was accepted stays.
    * @returns Resolves when all of it has settled. Rejects with the sink's error, at once; and when its
-   * items have settled, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
+   * items have settled, with the reason of the `signal`, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
    * throws, or with a `TypeError` at `close()`. All but the second cancel the source. An item that was
    * read and could not be brought in at an end of the sink goes to `onDiscard`.
    *
@@ -252,8 +381,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(sum, 6);
    * ```
    */
-  consume(source: Source<T>): Promise<void> {
-    return this.#queue.consume(source);
+  async consume(source: Source<T>, options?: SinkCallOptions): Promise<void> {
+    await this.#queue.consume(source, readSignal(`${this.#queue.owner}.consume`, options));
   }
 
   /**
@@ -281,8 +410,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits until no accepted item is waiting or running. It never rejects: after an abort it is the
-   * way to wait for handlers that are still at it, however long: an abort ends the timeouts too.
+   * Waits until no accepted item is waiting or running, and with `overrun: "hold"` until no handler runs
+   * on after its timeout. It never rejects: after an abort it is the way to wait for handlers that are
+   * still at it, however long: an abort ends the timeouts too.
    *
    * @returns Resolves at the first such moment.
    *
@@ -429,5 +559,24 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     // It rejects where a writer has called it, too.
     if (!this.locked) markHandled(this.close());
     return this.#queue.whenClosed();
+  }
+
+  #submit(
+    name: string,
+    item: T,
+    now: boolean,
+    options: SinkCallOptions | undefined,
+  ): Promise<R> | undefined {
+    const queue = this.#queue;
+    try {
+      const signal = readSignal(`${queue.owner}.${name}`, options);
+      signal?.throwIfAborted();
+      const result = signal ? new Caller(queue, signal) : new Deferred<unknown>();
+      if (queue.push(item, now, result) === false) return;
+      if (signal) (result as Caller).listen();
+      return result.promise as Promise<R>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }

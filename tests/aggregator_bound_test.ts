@@ -200,7 +200,7 @@ timed("Aggregator slows a writer and a pipe down: no more is read than fits [5.1
   }, { highWaterMark: 0 });
   const piped = source.pipeTo(sink);
   for (let i = 0; i < 30; i++) await turn();
-  assertEquals(sink.stats, tally({ accepted: 5, waiting: 3, running: 2, batches: 1 }));
+  assertEquals(sink.stats, tally({ accepted: 5, waiting: 3, running: 2, batches: 1, blocked: 1 }));
   assert(pulled >= 5 && pulled <= 7, String(pulled));
   hand.calls[0]!.reject("end");
   await piped.catch(() => {});
@@ -229,3 +229,31 @@ test("Aggregator with a capacity of Infinity always has room [5.33]", async () =
   assertEquals(sink.stats, tally({ accepted: 5000, waiting: 4998, running: 2, batches: 1 }));
   await sink.abort();
 });
+
+for (const options of [undefined, new AbortController()]) {
+  test(`Aggregator.push() that waits for room ${options ? "with a signal " : ""}stays the first when weigh has used its room up [5.8] [5.1]`, async () => {
+    const hand = new Hand<number[]>();
+    let pushes = true;
+    const sink = new Aggregator(hand.handler, {
+      ...{ maxItems: 1, capacity: 1, maxWeight: 9, linger: Infinity },
+      weigh(n: number) {
+        if (n === 3 && pushes) {
+          pushes = false;
+          assertEquals(sink.tryPush(9), true);
+        }
+        return 1;
+      },
+    });
+    for (const n of [1, 2]) sink.tryPush(n);
+    // Asked when it comes in, and not before.
+    const pushed = sink.push(3, options);
+    assertEquals(sink.stats.blocked, 1);
+    for (let n = 0; n < 4; n++) {
+      hand.calls[n]!.resolve(0);
+      await turn();
+    }
+    await pushed;
+    await sink.close();
+    assertEquals(hand.started, [[1], [2], [9], [3]]);
+  });
+}

@@ -125,7 +125,7 @@ test("Aggregator has no room for what a collector tries to push in take, and it 
   for (const n of [1, 2]) sink.tryPush(n);
   assertEquals(took[0], false);
   await took[1];
-  assertEquals(sink.stats, tally({ accepted: 3, waiting: 1, done: 2, batches: 1 }));
+  assertEquals(sink.stats, tally({ accepted: 3, waiting: 1, done: 2, batches: 1, refused: 1 }));
   await sink.close();
   assertEquals(sums, [3, 60]);
 });

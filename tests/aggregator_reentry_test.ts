@@ -123,7 +123,11 @@ for (const hook of hooks) {
         ...hooked(hook, fill),
       });
       const given = sink[front](1);
-      assertEquals(sink.stats, tally({ accepted: 5, waiting: 3, running: 2, batches: 1 }));
+      const [refused, blocked] = front === "tryPush" ? [2, 0] : [1, 1];
+      assertEquals(
+        sink.stats,
+        tally({ accepted: 5, waiting: 3, running: 2, batches: 1, refused, blocked }),
+      );
       if (front === "tryPush") assertEquals(given, false);
       else assertEquals(await settled(given as Promise<unknown>), "pending");
       await sink.abort("over").catch(() => {});

@@ -65,7 +65,10 @@ test("Aggregator.push() resolves when the item is accepted, not when its batch i
   hand.calls[0]!.resolve(0);
   await fifth;
   assertEquals(hand.started, [[1, 2], [3, 4]]);
-  assertEquals(sink.stats, tally({ accepted: 5, waiting: 1, running: 2, done: 2, batches: 2 }));
+  assertEquals(
+    sink.stats,
+    tally({ accepted: 5, waiting: 1, running: 2, done: 2, batches: 2, refused: 1 }),
+  );
 });
 
 test("Aggregator carries undefined, null, 0, false and NaN as items and results [7] [F-12]", async () => {

@@ -131,7 +131,7 @@ timed(
     await flushed;
     assertEquals(((await submitted) as Error).name, "TimeoutError");
     assertEquals(failed.length, 2);
-    assertEquals(sink.stats, tally({ accepted: 5, failed: 5, batches: 3 }));
+    assertEquals(sink.stats, tally({ accepted: 5, failed: 5, batches: 3, overrunning: 2 }));
   },
 );
 

@@ -15,7 +15,7 @@ test("Kratos fanout: the queue is full at exactly workers + buffer [5.1]", () =>
     assertEquals(fanout.tryPush(-1), false);
     assertEquals(
       fanout.stats,
-      counts({ accepted, waiting: capacity, running: concurrency }),
+      counts({ accepted, waiting: capacity, running: concurrency, refused: 2 }),
     );
   }
 });
@@ -53,7 +53,7 @@ test("Fanout accepts for a free worker what the queue has no room for [5.1]", ()
   assertEquals(fanout.tryPush("a3"), false);
   assertEquals(fanout.tryPush("b1"), true);
   assertEquals(fanout.tryPush("c1"), false);
-  assertEquals(fanout.stats, counts({ accepted: 3, waiting: 1, running: 2 }));
+  assertEquals(fanout.stats, counts({ accepted: 3, waiting: 1, running: 2, refused: 2 }));
 });
 
 test("Fanout holds one bound over pipeTo, tryPush, push, submit and consume at once [5.1]", async () => {
@@ -103,7 +103,7 @@ test("Fanout slows a pipe down: no more is read than fits [5.1]", async () => {
   }, { highWaterMark: 0 });
   const piped = source.pipeTo(fanout);
   for (let i = 0; i < 30; i++) await turn();
-  assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2 }));
+  assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2, blocked: 1 }));
   // One write waits for room, and a pipe may hold what it has read ahead.
   assert(pulled >= 5 && pulled <= 7, String(pulled));
   const before = pulled;
@@ -144,11 +144,14 @@ test("Fanout.push() lets a million calls wait their turn, unawaited [F-37]", asy
     if (n % 100_000 === 0) return turn();
   }, { concurrency: 1, capacity: 10 });
   for (let n = 0; n < count; n++) fanout.push(n);
-  assertEquals(fanout.stats, counts({ accepted: 11, waiting: 10, running: 1 }));
+  assertEquals(
+    fanout.stats,
+    counts({ accepted: 11, waiting: 10, running: 1, blocked: count - 11 }),
+  );
   assertEquals(fanout.tryPush(-1), false);
   await fanout.close();
   assertEquals([next, inOrder], [count, true]);
-  assertEquals(fanout.stats, counts({ accepted: count, done: count }));
+  assertEquals(fanout.stats, counts({ accepted: count, done: count, refused: 1 }));
 });
 
 test("Fanout.tryPush() stays bounded over a million calls [F-37]", () => {
@@ -156,7 +159,7 @@ test("Fanout.tryPush() stays bounded over a million calls [F-37]", () => {
   let accepted = 0;
   for (let n = 0; n < 1e6; n++) if (fanout.tryPush(n)) accepted++;
   assertEquals(accepted, 12);
-  assertEquals(fanout.stats, counts({ accepted: 12, waiting: 10, running: 2 }));
+  assertEquals(fanout.stats, counts({ accepted: 12, waiting: 10, running: 2, refused: 1e6 - 12 }));
 });
 
 test("Fanout drains a long queue of synchronous handlers without growing the stack [5.1]", async () => {
@@ -187,7 +190,7 @@ test("Fanout with a capacity of 0 accepts only what starts at once [5.33] [5.1]"
   const writer = fanout.getWriter();
   const written = writer.write("e1");
   assertEquals([await settled(pushed), await settled(written)], ["pending", "pending"]);
-  assertEquals(fanout.stats, counts({ accepted: 2, running: 2 }));
+  assertEquals(fanout.stats, counts({ accepted: 2, running: 2, refused: 2, blocked: 2 }));
   const consumed = fanout.consume(["f1", "g1"]);
   for (const item of ["a1", "b1", "d1", "e1", "f1", "g1"]) {
     await turn();
@@ -196,7 +199,7 @@ test("Fanout with a capacity of 0 accepts only what starts at once [5.33] [5.1]"
   }
   await Promise.all([pushed, written, consumed]);
   await writer.close();
-  assertEquals(fanout.stats, counts({ accepted: 6, done: 6 }));
+  assertEquals(fanout.stats, counts({ accepted: 6, done: 6, refused: 2 }));
 });
 
 test("Fanout with a capacity of Infinity always has room, for a handler that pushes to its own sink [5.33]", async () => {

@@ -97,7 +97,7 @@ test("Fanout.consume() takes no more than there is room for [5.1]", async () => 
     });
     const consumed = rejection(fanout.consume(probe[kind]()));
     for (let i = 0; i < 20; i++) await turn();
-    assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2 }), kind);
+    assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2, blocked: 1 }), kind);
     // One waits for room.
     assertEquals(probe.taken, 6, kind);
     await fanout.abort("over");

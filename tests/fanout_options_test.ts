@@ -20,11 +20,10 @@ const hostile = {
 };
 const kinds = [null, "5", 5n, true, Symbol("s"), {}, [], () => 5, hostile, "x".repeat(100)];
 
-const limits = { concurrency: "of at least 1", capacity: "of at least 0, or Infinity" };
+const limits = { concurrency: "of at least 0", capacity: "of at least 0, or Infinity" };
 for (const [option, rule] of Object.entries(limits)) {
   test(`Fanout refuses a wrong ${option} and starts nothing [7] [F-01]`, () => {
-    const zero = option === "concurrency" ? [0] : [];
-    for (const value of [NaN, -1, ...zero, 1.5, -Infinity, 2 ** 53]) {
+    for (const value of [NaN, -1, 1.5, -Infinity, 2 ** 53]) {
       const error = assertThrows(() => make({ [option]: value }), RangeError);
       assertEquals(
         error.message,

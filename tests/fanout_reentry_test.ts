@@ -98,7 +98,12 @@ for (const front of ["tryPush", "push", "submit"] as const) {
         ...(hook === "key" ? { key: () => fill() } : { snapshot: () => (fill(), (run) => run()) }),
       });
       const given = fanout[front](1);
-      assertEquals(fanout.stats, counts({ accepted: 3, waiting: 2, running: 1 }), hook);
+      const [refused, blocked] = front === "tryPush" ? [2, 0] : [1, 1];
+      assertEquals(
+        fanout.stats,
+        counts({ accepted: 3, waiting: 2, running: 1, refused, blocked }),
+        hook,
+      );
       if (front === "tryPush") assertEquals(given, false);
       else assertEquals(await settled(given as Promise<unknown>), "pending");
       await fanout.abort("over").catch(() => {});
@@ -244,7 +249,7 @@ test("Fanout whose only handler awaits room in its own full sink is ended by tim
     fanout.tryPush(1);
     fanout.tryPush(2);
     await clock.tick(9);
-    assertEquals(fanout.stats, counts({ accepted: 2, waiting: 1, running: 1 }));
+    assertEquals(fanout.stats, counts({ accepted: 2, waiting: 1, running: 1, blocked: 1 }));
     await clock.tick(1);
     await fanout.close();
     assertEquals(seen, ["TimeoutError", 1]);

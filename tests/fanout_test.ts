@@ -62,7 +62,7 @@ test("Fanout.push() resolves when the item is accepted, not when it is handled [
   await fanout.push(2);
   const third = fanout.push(3);
   assertEquals(await settled(third), "pending");
-  assertEquals(fanout.stats, counts({ accepted: 2, waiting: 1, running: 1 }));
+  assertEquals(fanout.stats, counts({ accepted: 2, waiting: 1, running: 1, blocked: 1 }));
   hand.call(1).resolve(0);
   await third;
   assertEquals(fanout.stats, counts({ accepted: 3, waiting: 1, running: 1, done: 1 }));

@@ -21,7 +21,7 @@ timed("Fanout fails a handler that has not settled in time [5.7] [F-16]", async 
   assertEquals(error.message, "Fanout: the handler has not settled within 100 ms");
   assertStrictEquals(hand.call(1).signal.reason, error);
   assertEquals(hand.call(2).signal.aborted, false);
-  assertEquals(fanout.stats, counts({ accepted: 2, running: 1, failed: 1 }));
+  assertEquals(fanout.stats, counts({ accepted: 2, running: 1, failed: 1, overrunning: 1 }));
   hand.call(2).resolve(0);
   await fanout.close();
 });
@@ -50,14 +50,14 @@ timed("Fanout tells onError of a timeout, and keeps its workers [5.7] [5.3]", as
   for (let n = 0; n < 6; n++) fanout.tryPush(n);
   await clock.tick(30);
   assertEquals(seen, [0, 1, 2, 3, 4, 5].map((n) => ["TimeoutError", n]));
-  assertEquals(fanout.stats, counts({ accepted: 6, failed: 6 }));
+  assertEquals(fanout.stats, counts({ accepted: 6, failed: 6, overrunning: 6 }));
   for (let n = 6; n < 12; n++) fanout.tryPush(n);
   assertEquals(fanout.stats.running, 2);
   for (let n = 6; n < 12; n++) {
     hand.call(n).resolve(0);
     await turn();
   }
-  assertEquals(fanout.stats, counts({ accepted: 12, done: 6, failed: 6 }));
+  assertEquals(fanout.stats, counts({ accepted: 12, done: 6, failed: 6, overrunning: 6 }));
 });
 
 timed("Fanout is errored by a timeout that nobody is told of [5.7] [5.3]", async (clock) => {
@@ -69,7 +69,10 @@ timed("Fanout is errored by a timeout that nobody is told of [5.7] [5.3]", async
   const error = await closed;
   assertEquals((error as Error).name, "TimeoutError");
   assertStrictEquals(hand.call(2).signal.reason, error);
-  assertEquals(fanout.stats, counts({ accepted: 3, running: 1, failed: 1, discarded: 1 }));
+  assertEquals(
+    fanout.stats,
+    counts({ accepted: 3, running: 1, failed: 1, discarded: 1, overrunning: 1 }),
+  );
 });
 
 timed("Fanout ignores what a handler does after its timeout [5.7] [F-17]", async (clock) => {
@@ -104,7 +107,7 @@ timed(
     assertEquals(((await results[0]!) as Error).name, "TimeoutError");
     assertEquals(await results[1], "own");
     assertEquals(contexts[1]!.signal.reason, "own");
-    assertEquals(fanout.stats, counts({ accepted: 2, running: 1, failed: 1 }));
+    assertEquals(fanout.stats, counts({ accepted: 2, running: 1, failed: 1, overrunning: 1 }));
   },
 );
 

@@ -4,7 +4,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { MapStream, type MapStreamOptions } from "../mod.ts";
 import { reasonOf } from "./support/batching.ts";
 import { collect, counted, gate, settled, streamOf, turn } from "./support/gate.ts";
-import { assertConserved, counts, Hand } from "./support/hand.ts";
+import { assertConserved, Hand, mapped } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -32,7 +32,7 @@ test("MapStream goes on behind a slow call when its capacity allows it [4.M11]",
   }
   // Two run, three results wait, and nothing more is taken.
   assertEquals(hand.started, [1, 2, 3, 4, 5]);
-  assertEquals(stream.stats, counts({ accepted: 5, running: 2, done: 3 }));
+  assertEquals(stream.stats, mapped({ accepted: 5, running: 2, done: 3 }));
   assertEquals(await settled(writes[5]!), "pending");
   const reads = [1, 2, 3].map(() => value(reader.read()));
   hand.call(1).resolve(1);
@@ -52,7 +52,7 @@ test("MapStream reads ahead for the keys that are free when its capacity allows 
   const writes = [1, 11, 21, 2, 3, 4].map((n) => writer.write(n));
   assertEquals(await settled(writes[5]!), "pending");
   assertEquals(hand.started, [1, 2, 3]);
-  assertEquals(stream.stats, counts({ accepted: 5, waiting: 2, running: 3 }));
+  assertEquals(stream.stats, mapped({ accepted: 5, waiting: 2, running: 3 }));
   await reader.cancel();
   await Promise.allSettled(writes);
 });
@@ -109,7 +109,7 @@ for (const how of ["throws", "rejects"] as const) {
         });
         assertEquals(lost, []);
         assertEquals(told, [0, 2, 4].map((n) => [error, n]));
-        assertEquals(stream.stats, counts({ accepted: 5, done: 2, failed: 3 }));
+        assertEquals(stream.stats, mapped({ accepted: 5, done: 2, failed: 3 }));
         assertEquals(await collect(MapStream.from([0, 1, 2, 3, 4], fn, options)), [1, 3]);
       }
     }
@@ -131,7 +131,7 @@ test("MapStream keeps the place of an item that is skipped until its turn, and n
     await writer.close();
     assertEquals(await value(reader.read()), "c");
     assertEquals((await reader.read()).done, true);
-    assertEquals(stream.stats, counts({ accepted: 3, done: 2, failed: 1 }));
+    assertEquals(stream.stats, mapped({ accepted: 3, done: 2, failed: 1 }));
   }
 });
 
@@ -144,7 +144,7 @@ test("MapStream makes room for an item that is skipped though nobody asks [4.M12
   })();
   for (let n = 0; n < 100; n++) await writer.write(n);
   await writer.close();
-  assertEquals(stream.stats, counts({ accepted: 100, failed: 100 }));
+  assertEquals(stream.stats, mapped({ accepted: 100, failed: 100 }));
   assertEquals((await stream.readable.getReader().read()).done, true);
 });
 
@@ -159,7 +159,7 @@ test("MapStream awaits onError, and keeps the slot and the key of the call meanw
   hand.call(1).reject("failed");
   await turn();
   assertEquals(hand.started, [1]);
-  assertEquals(stream.stats, counts({ accepted: 2, waiting: 1, running: 1 }));
+  assertEquals(stream.stats, mapped({ accepted: 2, waiting: 1, running: 1 }));
   const closing = writer.close();
   handled.resolve();
   await turn();
@@ -167,7 +167,7 @@ test("MapStream awaits onError, and keeps the slot and the key of the call meanw
   assertEquals(await settled(closing), "pending");
   hand.call(2).resolve("b");
   await closing;
-  assertEquals(stream.stats, counts({ accepted: 2, done: 1, failed: 1 }));
+  assertEquals(stream.stats, mapped({ accepted: 2, done: 1, failed: 1 }));
   await reader.cancel();
 });
 
@@ -191,7 +191,7 @@ for (const how of ["throws", "rejects"] as const) {
       assertStrictEquals(hand.call(2).signal.reason, thrown);
     });
     assertEquals(lost, []);
-    assertEquals(stream.stats, counts({ accepted: 2, running: 1, failed: 1 }));
+    assertEquals(stream.stats, mapped({ accepted: 2, running: 1, failed: 1 }));
   });
 }
 
@@ -211,7 +211,7 @@ timed(
     hand.call(1).resolve("late");
     hand.call(2).resolve("b");
     assertEquals(await value(reader.read()), "b");
-    assertEquals(stream.stats, counts({ accepted: 2, done: 1, failed: 1 }));
+    assertEquals(stream.stats, mapped({ accepted: 2, done: 1, failed: 1 }));
   },
 );
 
@@ -242,11 +242,11 @@ for (const [event, end] of Object.entries(ends)) {
     assertEquals(await waits, "the end");
     const failed = event === "a call fails" ? 1 : 0;
     const ended = { accepted: 5, discarded: 3, failed };
-    assertEquals(stream.stats, counts({ ...ended, running: 2 - failed }));
+    assertEquals(stream.stats, mapped({ ...ended, running: 2 - failed }));
     hand.call(2).resolve("late");
     if (!failed) hand.call(1).reject("late");
     await turn();
-    assertEquals(stream.stats, counts({ ...ended, done: 1, failed: 1 }));
+    assertEquals(stream.stats, mapped({ ...ended, done: 1, failed: 1 }));
     assertEquals(told.length, 1);
   });
 }
@@ -295,14 +295,14 @@ test("MapStream.stats adds up at every moment, also where user code looks [4.M13
   await waits;
   look();
   assertEquals(seen, [
-    counts({}),
-    counts({}),
-    counts({ accepted: 1, running: 1 }),
-    counts({ accepted: 1, done: 1 }),
-    counts({ accepted: 1, done: 1 }),
-    counts({ accepted: 2, running: 1, done: 1 }),
-    counts({ accepted: 2, running: 1, done: 1 }),
-    counts({ accepted: 2, done: 1, failed: 1 }),
+    mapped({}),
+    mapped({}),
+    mapped({ accepted: 1, running: 1 }),
+    mapped({ accepted: 1, done: 1 }),
+    mapped({ accepted: 1, done: 1 }),
+    mapped({ accepted: 2, running: 1, done: 1 }),
+    mapped({ accepted: 2, running: 1, done: 1 }),
+    mapped({ accepted: 2, done: 1, failed: 1 }),
   ]);
 });
 

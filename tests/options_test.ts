@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as library from "../mod.ts";
-import { Fanout, MapStream, Singleflight, throttle } from "../mod.ts";
+import { Fanout, MapStream, RateLimit, Singleflight, throttle } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
@@ -58,6 +58,11 @@ const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
 /** What each kind of option must be, and the values that are wrong. */
 const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
   "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
+  "limit or 0": {
+    rule: "an integer of at least 0",
+    types: notNumbers,
+    ranges: [...never.filter((value) => value !== 0), Infinity],
+  },
   "limit or Infinity": { rule: `${LIMIT}, or Infinity`, types: notNumbers, ranges: never },
   "weight": { rule: "more than 0", types: notNumbers, ranges: [-1, -Infinity, 0, NaN] },
   "limit, 0 or Infinity": {
@@ -70,6 +75,18 @@ const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: un
   "function": { rule: "a function", types: notFunctions, ranges: [] },
   "flag": { rule: "a boolean", types: notFlags, ranges: [] },
   "word": { rule: '"alone" or "error"', types: notStrings, ranges: ["", "Alone", LONG] },
+  "overrun": {
+    rule: '"release" or "hold"',
+    types: notStrings,
+    ranges: ["", "Hold", LONG],
+  },
+  "pause": {
+    rule: "at least 0 and at most 2147483647 milliseconds",
+    types: notNumbers,
+    ranges: [...late, Infinity],
+  },
+  "factor": { rule: "at least 1", types: notNumbers, ranges: [-1, 0, 0.9, NaN] },
+  "rate": { rule: "a RateLimit", types: notStrings.filter(tame), ranges: [] },
   "edge": {
     rule: '"leading" or "trailing" or "both"',
     types: notStrings,
@@ -126,6 +143,11 @@ for (const front of fronts) {
     withClock(async (clock) => {
       const edges: Record<Kind, unknown[]> = {
         "limit": [1, Number.MAX_SAFE_INTEGER],
+        "limit or 0": [0, -0, 1, Number.MAX_SAFE_INTEGER],
+        "overrun": ["release", "hold"],
+        "pause": [0, -0, 1.5, 2147483647],
+        "factor": [1, 1.5, Number.MAX_VALUE, Infinity],
+        "rate": [new RateLimit({ limit: 1, interval: 1 })],
         "limit or Infinity": [1, Number.MAX_SAFE_INTEGER],
         "weight": [Number.MIN_VALUE, 0.1, 1.5, Number.MAX_VALUE, Infinity],
         "limit, 0 or Infinity": [0, -0, 1, Number.MAX_SAFE_INTEGER, Infinity],
@@ -163,7 +185,7 @@ test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [
     [
       fanout!,
       { concurrency: NaN },
-      'Fanout: option "concurrency" must be an integer of at least 1; got NaN',
+      'Fanout: option "concurrency" must be an integer of at least 0; got NaN',
     ],
     [
       batch!,

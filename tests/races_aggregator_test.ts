@@ -1,12 +1,21 @@
 /** `Aggregator`: no batch is early, late, empty or too large, and every item has one end. */
 
 import fc from "fast-check";
-import { Aggregator, type HandlerContext } from "../mod.ts";
+import { Aggregator, type SinkContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
-import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
+import {
+  comes,
+  concurrency,
+  ends,
+  items,
+  leaves,
+  orders,
+  pass,
+  type SinkEvents,
+} from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import { type Item, type Job, MISSING, type SinkSetup } from "./races/sink_steps.ts";
 import { type End, type Manners, sinkSteps, type Verdict } from "./races/sink_steps.ts";
@@ -45,7 +54,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const handed: Handed[] = [];
     super(setup, clock, (run, options) => {
       const { maxItems, spare, weighed, picky, linger, onError } = setup;
-      const handler = (items: Item[], context: HandlerContext) => {
+      const handler = (items: Item[], context: SinkContext) => {
         handed.push({ items, copy: [...items] });
         return run.handle(items, context);
       };
@@ -61,11 +70,17 @@ class AggregatorRun extends SinkRun<Setup> {
         linger,
         ...(weighed && { maxWeight: MAX_WEIGHT, weigh }),
         onError: onError === "absent" ? undefined : failed,
+        ...(setup.retry !== undefined && {
+          retry: (error: unknown, attempt: number, items: Item[]) =>
+            run.again(error, attempt, items),
+        }),
       });
     });
     this.#handed = handed;
     this.#capacity = setup.maxItems + setup.spare;
   }
+
+  protected readonly alone = false;
 
   protected hasRoom(): boolean {
     return this.stats.waiting < this.#capacity;
@@ -87,7 +102,7 @@ class AggregatorRun extends SinkRun<Setup> {
     if (failed) return { failed, value };
     const results = value as unknown[];
     // Only what was submitted, and is waited for, needs a result.
-    const asked = items[place]!.submitted && !this.first;
+    const asked = !this.first && items.some(({ submitted, left }) => submitted && !left);
     if (results.length < items.length) return { failed: asked, value: MISSING };
     const own = results[place];
     return { failed: own instanceof Error, value: own };
@@ -108,6 +123,8 @@ class AggregatorRun extends SinkRun<Setup> {
     this.#flushes = this.#flushes.filter((covered) => {
       if (covered.some(isOutside)) return true;
       for (const item of covered) {
+        // One that its consumer has left behind is counted later.
+        if (item.left) continue;
         this.#flushed = Math.max(this.#flushed, this.offers.indexOf(item) + 1);
       }
       return false;
@@ -121,36 +138,38 @@ class AggregatorRun extends SinkRun<Setup> {
     this.must(items.length <= this.setup.maxItems, "too many in a batch");
     this.must(items.length === 1 || this.#weight(items) <= MAX_WEIGHT, "too heavy");
     const next = this.offers.find((item) =>
-      !item.job && !item.end && !items.includes(item) && this.#keyOf(item) === key
+      !item.job && !item.end && !item.again && !items.includes(item) && this.#keyOf(item) === key
     );
     const crowded = this.stats.waiting + items.length >= this.#capacity;
     this.#comeIn();
     const inTime = this.#isFull(items, next) || this.#isDue(items);
     this.must(inTime || this.closing || crowded, "too early");
     for (const due of this.#due) {
-      const older = !due.job && this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
-      const busy = this.jobs.some((job) =>
-        (!job.over || job.held !== "no") && job.key === this.#keyOf(due)
-      );
+      const older = !due.job && !due.again &&
+        this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
+      const busy = this.jobs.some((job) => this.keeps(job) && job.key === this.#keyOf(due)) ||
+        this.delayedKeys().has(this.#keyOf(due));
       this.must(!older || busy, "an older batch was passed over");
     }
   }
 
-  override look(): void {
-    super.look();
-    this.must(this.stats.waiting <= this.#capacity, "too many wait");
+  override look(entering?: number): void {
+    super.look(entering);
+    const { retry, maxItems } = this.setup;
+    const more = retry === undefined ? 0 : this.ever * maxItems;
+    this.must(this.stats.waiting <= this.#capacity + more, "too many wait");
   }
 
   /** No idle worker while a batch may start, nobody kept out while there is room. */
   protected checkProgress(): void {
     const { accepted, waiting } = this.stats;
-    const { concurrency, keyed, timed } = this.setup;
+    const { keyed, timed } = this.setup;
     const outside = this.offers.length > accepted;
     this.#comeIn();
     this.must(!outside || waiting >= this.#capacity, "kept out");
-    const running = this.jobs.filter(({ over }) => !over);
-    for (const { startedAt } of running) {
-      this.must(!timed || this.clock.now - startedAt < TIMEOUT, "runs on");
+    const running = this.jobs.filter((job) => this.keeps(job));
+    for (const { over, startedAt } of running) {
+      this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
     this.#due.clear();
     for (const items of this.#waiting().values()) {
@@ -159,10 +178,11 @@ class AggregatorRun extends SinkRun<Setup> {
         this.#due.add(first!);
       }
     }
-    if (running.length >= concurrency) return;
+    if (running.length >= this.concurrency || !this.mayStart) return;
     const ending = this.closing && !outside && this.coming === 0;
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
+      if (this.delayedKeys().has(key)) continue;
       const startable = ending || waiting >= this.#capacity || this.#isFull(items, undefined) ||
         this.#isDue(items);
       this.must(!startable, "a worker is idle");
@@ -193,7 +213,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const { accepted } = this.stats;
     for (let place = 0; place < accepted; place++) {
       const item = this.offers[place]!;
-      if (item.job || item.end) continue;
+      if (item.job || item.end || item.again) continue;
       const key = this.#keyOf(item);
       const before = byKey.get(key);
       if (before) before.push(item);
@@ -226,8 +246,12 @@ class AggregatorRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [7.3] [7.5]";
+  "[3] [4.1] [4.2] [4.4] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.36] [5.38] [5.39] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
+
+const FRONTS = ["plain", "snapshot", "writer"] as const;
+const RATE = { limit: 1, interval: 3 };
+const CONSUME = "consume" as const;
 
 function aggregator(
   name: string,
@@ -236,7 +260,8 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare } = fixed;
+  const { linger, spare, retry, leaves = false, rate } = fixed;
+  const again = retry !== undefined;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -246,20 +271,32 @@ function aggregator(
       concurrency: fc.integer({ min: 1, max: 3 }),
       maxItems: fc.integer({ min: 1, max: 4 }),
       spare: spare === undefined ? fc.nat(4) : fc.nat(spare),
-      keyed: fc.constant(keyed),
-      timed: fc.constant(timed),
+      keyed: timed || again || leaves || rate ? fc.boolean() : fc.constant(keyed),
+      timed: again ? fc.boolean() : fc.constant(timed),
+      holds: timed || again ? fc.boolean() : fc.constant(false),
       weighed: fc.constant(weighed),
       picky: fc.constant(picky),
       linger: linger === undefined ? fc.constantFrom(4, 4, 10, Infinity) : fc.constant(linger),
-      front: front
-        ? fc.constant(front)
-        : fc.constantFrom("plain" as const, "snapshot" as const, "writer" as const),
+      front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
-    }, { noNullPrototype: true }),
+      ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(rate && {
+        rate: fc.record({
+          limit: fc.integer({ min: 1, max: 2 }),
+          interval: fc.constantFrom(3, 5),
+        }, { noNullPrototype: true }),
+        retry: fc.constantFrom(undefined, 3),
+      }),
+      ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
+    }, { noNullPrototype: true }).filter(({ retry, onError }) =>
+      // The time of those that go again would begin when it is over that the others have failed.
+      !leaves || retry === undefined || onError === "absent" || onError === "sync"
+    ),
     steps: sinkSteps({
-      ways: ["tryPush", "push", "submit", "write"],
+      ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "done", "fails", "gives up"],
       advances: [1, 2, 3, 4, 5],
+      leaves,
       ...manners,
     }),
     late: [2, 4, 10],
@@ -277,16 +314,33 @@ export const races: readonly Race[] = suite([
   }),
   aggregator("aggregator-keyed", "Aggregator by key [5.28]", { keyed: true, spare: 1 }),
   aggregator("aggregator-adaptive", "Aggregator without a linger [4.6]", { linger: 0 }),
-  aggregator("aggregator-timeout", "Aggregator with a timeout [5.7]", { timed: true }, {
+  aggregator("aggregator-timeout", "Aggregator with a timeout [5.7] [5.37]", { timed: true }, {
     advances: [1, 4, 5, 6, 9, 10],
   }),
   aggregator("aggregator-submit", "Aggregator.submit() [5.10]", {}, {
     ways: ["submit", "submit", "submit", "push"],
     ends: ["done", "done", "fails", "one", "count", "gives up"],
   }),
+  aggregator("aggregator-retry", "Aggregator with a retry [5.7] [5.37] [5.40]", { retry: 0 }, {
+    ends: ["done", "fails", "one", "count", "gives up"],
+    orders: ["end"],
+  }),
+  aggregator("aggregator-rate", "Aggregator with a rate [5.40] [8.1]", { rate: RATE }),
+  aggregator("aggregator-leave", "Aggregator whose callers leave [5.40] [5.42]", { leaves: true }, {
+    ways: ["push", "submit", "submit", "trySubmit"],
+    ends: ["done", "fails", "one", "count", "gives up"],
+    advances: [1, 2, 3],
+  }),
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
+  }),
+  aggregator("aggregator-consume-leave", "Aggregator.consume() with a signal [5.42] [5.43]", {
+    front: CONSUME,
+    leaves: true,
+  }, {
+    ways: ["push", "submit", "write", "write", "write"],
+    orders: ["end", "break", "stop", "stop"],
   }),
 ]);
 
@@ -296,6 +350,7 @@ const SETUP: Setup = {
   spare: 0,
   keyed: false,
   timed: false,
+  holds: false,
   weighed: false,
   picky: false,
   linger: 4,
@@ -384,10 +439,59 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(4),
     ...orders("flush", "close", "abort"),
   }),
+  every("aggregator-overrun", { timed: true, holds: true, onError: "sync", concurrency: 1 }, {
+    ...items(["push", "trySubmit"]),
+    ...ends("done"),
+    ...pass(4, TIMEOUT),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("aggregator-concurrency", { onError: "sync" }, {
+    ...items(["trySubmit", "push"]),
+    ...ends("done"),
+    ...pass(4),
+    ...concurrency(0, 1, 3),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-retry", { retry: 3, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one"),
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-retry-keyed", { retry: 3, keyed: true, maxItems: 1 }, {
+    ...items(["push"], true),
+    ...ends("done", "fails"),
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-leave", { leaves: true, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...leaves,
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-leave-retry", { leaves: true, concurrency: 1, retry: 3 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "one"),
+    ...leaves,
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
+  every("aggregator-rate", { rate: RATE, onError: "sync" }, {
+    ...items(["tryPush", "push"]),
+    ...ends("done"),
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
+  }),
   every("aggregator-consume", { front: "consume", concurrency: 1 }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...pass(4),
     ...orders("end", "break", "flush", "close", "abort"),
+  }),
+  every("aggregator-consume-leave", { front: CONSUME, leaves: true, concurrency: 1 }, {
+    ...items(["tryPush", "write"]),
+    ...ends("done"),
+    ...orders("stop", "end", "flush", "abort"),
   }),
 ]);

@@ -1,12 +1,21 @@
 /** `Fanout`: bounded, in order, one at a time for each key, and every item has one end. */
 
 import fc from "fast-check";
-import { Fanout, type HandlerContext } from "../mod.ts";
+import { Fanout, type SinkContext } from "../mod.ts";
 import type { Clock } from "./support/clock.ts";
 import { type Exploration, exploration, explored } from "./races/explore.ts";
 import { type Race, race, suite } from "./races/race.ts";
 import { TIMEOUT } from "./races/sink_calls.ts";
-import { comes, ends, items, orders, pass, type SinkEvents } from "./races/sink_events.ts";
+import {
+  comes,
+  concurrency,
+  ends,
+  items,
+  leaves,
+  orders,
+  pass,
+  type SinkEvents,
+} from "./races/sink_events.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import {
   type Item,
@@ -25,19 +34,36 @@ interface Setup extends SinkSetup {
 class FanoutRun extends SinkRun<Setup> {
   constructor(setup: Setup, clock: Clock) {
     super(setup, clock, (run, options) => {
-      const handler = (item: Item, context: HandlerContext) => run.handle([item], context);
+      const handler = (item: Item, context: SinkContext) => run.handle([item], context);
       const { capacity, onError } = setup;
       const failed = (error: unknown, item: Item) => run.failed(error, [item]);
       const hook = onError === "absent" ? undefined : failed;
-      return new Fanout<Item>(handler, { ...options, capacity, onError: hook });
+      return new Fanout<Item>(handler, {
+        ...options,
+        capacity,
+        onError: hook,
+        ...(setup.retry !== undefined && {
+          retry: (error: unknown, attempt: number, item: Item) => run.again(error, attempt, [item]),
+        }),
+      });
     });
   }
 
+  protected readonly alone = true;
+
   protected hasRoom(item: Item): boolean {
-    const { waiting, running } = this.stats;
-    const { concurrency, capacity } = this.setup;
-    if (waiting < capacity) return true;
-    return running < concurrency && !this.#busy.has(item.plan.key);
+    const waiting = this.inTime;
+    const { capacity } = this.setup;
+    return waiting < capacity ||
+      (waiting === capacity && this.#isStartable(item) && !this.awaitsRate &&
+        !this.#isBehind(item));
+  }
+
+  /** Whether another of its key waits, which is about to start. */
+  #isBehind({ plan }: Item): boolean {
+    const accepted = this.offers.slice(0, this.stats.accepted);
+    return this.setup.keyed &&
+      accepted.some((other) => !other.job && !other.end && other.plan.key === plan.key);
   }
 
   protected outcome([item]: readonly Item[], end: string): Verdict {
@@ -54,14 +80,17 @@ class FanoutRun extends SinkRun<Setup> {
   override do(step: SinkStep): void {
     super.do(step);
     // Not a moment later.
-    if (step.do === "tryPush" && !this.first) this.#checkStarted();
+    const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
+    if (now && !this.first && !this.awaitsRate) {
+      this.#checkStarted((item) => item.submitted && this.isLate(item));
+    }
   }
 
   protected checkStart([item]: readonly Item[]): void {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job && !older.end) {
+      if (!older.job && !older.end && !older.again && !this.isLate(older)) {
         this.must(busy.has(older.plan.key), "an older item was passed over");
       }
     }
@@ -69,19 +98,17 @@ class FanoutRun extends SinkRun<Setup> {
 
   /** The keys of which a handler runs. */
   get #busy(): Set<number> {
-    const busy = new Set<number>();
+    const busy = this.delayedKeys() as Set<number>;
     if (!this.setup.keyed) return busy;
-    for (const { over, held, items } of this.jobs) {
-      if (!over || held !== "no") busy.add(items[0]!.plan.key);
-    }
+    for (const job of this.jobs) if (this.keeps(job)) busy.add(job.items[0]!.plan.key);
     return busy;
   }
 
-  override look(): void {
-    super.look();
-    const { waiting, running } = this.stats;
-    this.must(running <= this.setup.concurrency, "too many run");
-    this.must(waiting <= this.setup.capacity, "too many wait");
+  override look(entering?: number): void {
+    super.look(entering);
+    const { capacity, retry } = this.setup;
+    const more = retry === undefined ? 0 : this.ever;
+    this.must(this.stats.waiting <= capacity + more, "too many wait");
   }
 
   protected checkProgress(): void {
@@ -89,16 +116,21 @@ class FanoutRun extends SinkRun<Setup> {
     const { capacity, timed } = this.setup;
     this.#checkStarted();
     const outside = this.offers[accepted];
-    if (outside) this.must(waiting >= capacity && !this.#isStartable(outside), "kept out");
+    if (outside) {
+      const startable = waiting === capacity && this.#isStartable(outside);
+      this.must(waiting >= capacity && !startable, "kept out");
+    }
     for (const { over, startedAt } of this.jobs) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
   }
 
-  #checkStarted(): void {
+  /** But for those who have waited too long: that they were told is not heard at once. */
+  #checkStarted(unheard: (item: Item) => boolean = () => false): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
       this.must(
-        item.job !== undefined || item.end !== undefined || !this.#isStartable(item),
+        item.job !== undefined || item.end !== undefined || item.again !== undefined ||
+          unheard(item) || !this.#isStartable(item),
         "a worker is idle",
       );
     }
@@ -106,7 +138,9 @@ class FanoutRun extends SinkRun<Setup> {
 
   /** Whether a worker is free for it. */
   #isStartable({ plan }: Item): boolean {
-    return this.stats.running < this.setup.concurrency && !this.#busy.has(plan.key);
+    const held = this.jobs.filter((job) => job.over && job.held === "no" && this.keeps(job));
+    return this.stats.running + held.length < this.concurrency && !this.#busy.has(plan.key) &&
+      this.mayStart;
   }
 
   protected timers(): number {
@@ -115,8 +149,12 @@ class FanoutRun extends SinkRun<Setup> {
 }
 
 const RULES =
-  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.33] [7.3] [7.5]";
+  "[3] [5.0] [5.1] [5.2] [5.3] [5.5] [5.6] [5.8] [5.11] [5.13] [5.15] [5.19] [5.20] [5.21] [5.23] [5.30] [5.31] [5.33] [5.36] [5.38] [5.39] [7.3] [7.5]";
 const RULES_OF_CONSUME = RULES.replace("[5.15]", "[5.14] [5.15] [5.29]");
+
+const FRONTS = ["plain", "snapshot", "writer"] as const;
+const RATE = { limit: 1, interval: 3 };
+const CONSUME = "consume" as const;
 
 function fanout(
   name: string,
@@ -124,7 +162,8 @@ function fanout(
   fixed: Partial<Setup>,
   manners: Partial<Manners> = {},
 ): Race {
-  const { front, keyed = false, timed = false } = fixed;
+  const { front, keyed = false, timed = false, retry, leaves = false, maxWait, rate } = fixed;
+  const again = retry !== undefined;
   return race({
     name,
     promise: `${promise} keeps every promise in every schedule ${
@@ -133,18 +172,34 @@ function fanout(
     setups: fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
       capacity: fc.integer({ min: 0, max: 5 }),
-      keyed: fc.constant(keyed),
-      timed: fc.constant(timed),
-      front: front ? fc.constant(front) : fc.constantFrom("plain", "snapshot", "writer"),
+      keyed: timed || again || leaves || maxWait || rate ? fc.boolean() : fc.constant(keyed),
+      timed: again ? fc.boolean() : fc.constant(timed),
+      holds: timed || again ? fc.boolean() : fc.constant(false),
+      front: front ? fc.constant(front) : fc.constantFrom(...FRONTS, ...again ? [CONSUME] : []),
       onError: fc.constantFrom("absent", "sync", "async", "throws", "rejects"),
+      ...(again && { retry: fc.constantFrom(0, 3) }),
+      ...(maxWait && {
+        maxWait: fc.constant(maxWait),
+        retry: fc.constantFrom(undefined, 3),
+      }),
+      ...(rate && {
+        rate: fc.record({
+          limit: fc.integer({ min: 1, max: 2 }),
+          interval: fc.constantFrom(3, 5),
+        }, { noNullPrototype: true }),
+        retry: fc.constantFrom(undefined, 3),
+        leaves: fc.boolean(),
+      }),
+      ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
-      ways: ["tryPush", "push", "submit", "write"],
+      ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
-      advances: timed ? [1, 4, 5, 9, 10] : [1],
+      advances: timed || again || maxWait || rate ? [1, 4, 5, 9, 10] : [1],
+      leaves: leaves || rate !== undefined,
       ...manners,
     }),
-    late: timed ? [4, 9, 10, 25] : [],
+    late: timed || again || maxWait || rate ? [4, 9, 10, 25] : [],
     start: (setup, clock) => new FanoutRun(setup, clock),
   });
 }
@@ -153,13 +208,30 @@ function fanout(
 export const races: readonly Race[] = suite([
   fanout("fanout", "Fanout", {}),
   fanout("fanout-keyed", "Fanout by key", { keyed: true }),
-  fanout("fanout-timeout", "Fanout with a timeout [5.7]", { timed: true }),
+  fanout("fanout-timeout", "Fanout with a timeout [5.7] [5.37]", { timed: true }),
+  fanout("fanout-retry", "Fanout with a retry [5.7] [5.37] [5.40]", { retry: 0 }, {
+    orders: ["end"],
+  }),
+  fanout("fanout-max-wait", "Fanout with a maxWait [5.40] [5.44]", { maxWait: 5 }, { shy: true }),
+  fanout("fanout-rate", "Fanout with a rate [5.40] [5.42] [8.1]", { rate: RATE }),
+  fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
+    ways: ["push", "submit", "submit", "trySubmit"],
+
+    advances: [1, 2, 3],
+  }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
   }),
   fanout("fanout-pipe", "Fanout at the end of a pipe", { front: "pipe" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
+  }),
+  fanout("fanout-consume-leave", "Fanout.consume() with a signal [5.42] [5.43]", {
+    front: CONSUME,
+    leaves: true,
+  }, {
+    ways: ["push", "submit", "write", "write", "write"],
+    orders: ["end", "break", "stop", "stop"],
   }),
 ]);
 
@@ -168,6 +240,7 @@ const SETUP: Setup = {
   capacity: 1,
   keyed: false,
   timed: false,
+  holds: false,
   front: "plain",
   onError: "absent",
 };
@@ -223,9 +296,91 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(TIMEOUT / 2, TIMEOUT),
     ...orders("flush", "close", "abort"),
   }),
+  every("fanout-overrun", { timed: true, holds: true, onError: "sync", concurrency: 1 }, {
+    ...items(["push", "trySubmit"]),
+    ...ends("done", "fails"),
+    ...pass(TIMEOUT),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("fanout-overrun-keyed", { timed: true, holds: true, keyed: true, onError: "sync" }, {
+    ...items(["push"], true),
+    ...ends("done"),
+    ...pass(TIMEOUT),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-concurrency", { onError: "sync" }, {
+    ...items(["trySubmit", "push"]),
+    "push pauses": comes("push", { act: "pause" }),
+    ...ends("done"),
+    ...concurrency(0, 1, 3),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-retry", { retry: 0, concurrency: 1, onError: "sync" }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails"),
+    ...pass(1),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-retry-keyed", { retry: 3, keyed: true }, {
+    ...items(["push"], true),
+    "push a throws": comes("push", { key: 0, ends: "throws" }),
+    ...ends("done", "fails"),
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
+  every("fanout-retry-hold", { retry: 3, timed: true, holds: true, keyed: true }, {
+    ...items(["push"], true),
+    ...ends("done"),
+    ...pass(3, TIMEOUT),
+    ...orders("close", "abort"),
+  }),
+  every("fanout-leave", { leaves: true, concurrency: 1 }, {
+    ...items(["push", "submit"]),
+    ...ends("done", "fails", "gives up"),
+    ...leaves,
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-leave-keyed", { leaves: true, keyed: true, onError: "sync" }, {
+    ...items(["submit"], true),
+    ...ends("done", "fails"),
+    ...leaves,
+    ...orders("close", "abort"),
+  }),
+  every("fanout-leave-retry", { leaves: true, retry: 3, capacity: 0, concurrency: 1 }, {
+    ...items(["submit"]),
+    "submit leaves": comes("submit", { act: "leave" }),
+    ...ends("done", "fails"),
+    ...leaves,
+    ...pass(3),
+    ...orders("close", "abort"),
+  }),
+  every("fanout-max-wait", { maxWait: 5, concurrency: 1, onError: "sync" }, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done"),
+    ...pass(5, 1),
+    ...orders("flush", "abort"),
+  }),
+  every("fanout-rate", { rate: RATE, onError: "sync" }, {
+    ...items(["tryPush", "push"]),
+    ...ends("done"),
+    ...pass(3, 1),
+    ...orders("flush", "idle", "close", "abort"),
+  }),
+  every("fanout-rate-leave", { rate: RATE, leaves: true, capacity: 0 }, {
+    ...items(["submit"]),
+    ...ends("done"),
+    ...leaves,
+    ...pass(3),
+    ...orders("flush", "close", "abort"),
+  }),
   every("fanout-consume", { front: "consume" }, {
     ...items(["push", "write"]),
     ...ends("done", "fails"),
     ...orders("end", "break", "flush", "close", "abort"),
+  }),
+  every("fanout-consume-leave", { front: CONSUME, leaves: true, concurrency: 1 }, {
+    ...items(["push", "write"]),
+    ...ends("done"),
+    ...orders("stop", "end", "flush", "abort"),
   }),
 ]);

@@ -26,6 +26,8 @@ interface Setup {
   readonly ordered: boolean;
   readonly keyed: boolean;
   readonly timed: boolean;
+  /** A call that runs on after its time keeps its place. */
+  readonly holds: boolean;
 }
 
 interface Plan {
@@ -38,8 +40,10 @@ interface Item extends Numbered, Plan {
   call?: Gate<Item>;
   signal?: AbortSignal;
   startedAt?: number;
-  /** Its call has ended. */
+  /** Its call has ended, or its time is up. */
   over: boolean;
+  /** Its time is up, and its promise open. */
+  overruns: boolean;
   /** By failing, and this has been told. */
   failed: boolean;
   told: boolean;
@@ -66,10 +70,11 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   constructor(setup: Setup, clock: Clock) {
     super(clock);
     this.#setup = setup;
-    const { front, concurrency, ahead, ordered, keyed, skips, timed } = setup;
+    const { front, concurrency, ahead, ordered, keyed, skips, timed, holds } = setup;
     const { signal } = this;
     const options = {
       ...{ concurrency, ordered, signal, timeout: timed ? TIMEOUT : Infinity },
+      ...(holds && { overrun: "hold" as const }),
       ...(ahead > 0 && { capacity: concurrency + ahead }),
       ...(keyed && { key: (item: Item) => item.key }),
       ...(skips && { onError: (error: unknown, item: Item) => this.#tell(error, item) }),
@@ -84,7 +89,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   }
 
   protected make(id: number, plan: Plan): Item {
-    return { id, ...plan, over: false, failed: false, told: false };
+    return { id, ...plan, over: false, overruns: false, failed: false, told: false };
   }
 
   protected chunk(item: Item): Item {
@@ -93,11 +98,11 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
 
   #call(item: Item, context: HandlerContext): Item | Promise<Item> {
     const { concurrency, keyed, timed } = this.#setup;
-    const running = this.#running;
+    const busy = this.#busy;
     this.must(item.startedAt === undefined, "called twice");
     this.must(!this.over, "called after the end");
-    this.must(running.length < concurrency, "too many run");
-    this.must(!keyed || running.every(({ key }) => key !== item.key), "two of one key");
+    this.must(busy.length < concurrency, "too many run");
+    this.must(!keyed || busy.every(({ key }) => key !== item.key), "two of one key");
     item.startedAt = this.clock.now;
     if (item.ends === "at once") {
       this.#over(item);
@@ -119,13 +124,15 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   }
 
   #over(item: Item): void {
+    item.overruns = false;
     // What a call does after its timeout is ignored.
     if (item.over) return;
     item.over = true;
     this.#settled.push(item);
   }
 
-  #fail(item: Item, error: unknown): void {
+  #fail(item: Item, error: unknown, overruns = false): void {
+    item.overruns = overruns;
     if (item.over) return;
     if (!this.#setup.skips) this.end(error);
     item.over = item.failed = true;
@@ -151,22 +158,34 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     if (item.over || this.over) return;
     this.must(this.clock.now - item.startedAt! >= TIMEOUT, "a wrong timeout");
     this.must(reason.name === "TimeoutError", "not a timeout");
-    this.#fail(item, reason);
+    this.#fail(item, reason, true);
   }
 
   get #running(): Item[] {
     return this.written.filter(({ startedAt, over }) => startedAt !== undefined && !over);
   }
 
+  /** Those whose promise is open. */
+  get #open(): Item[] {
+    return this.written.filter(({ startedAt, over, overruns }) =>
+      startedAt !== undefined && (!over || overruns)
+    );
+  }
+
+  /** Those that have a place. */
+  get #busy(): Item[] {
+    return this.#setup.holds ? this.#open : this.#running;
+  }
+
   override can(step: Parameters<TransformRun<Plan, Item, Item, Settle>["can"]>[0]): boolean {
     if (step.do !== "settle") return super.can(step);
-    return step.which.every(({ nth }) => nth < this.#running.length);
+    return step.which.every(({ nth }) => nth < this.#open.length);
   }
 
   protected override doOther({ which }: Settle): void {
-    const running = this.#running;
+    const open = this.#open;
     for (const { nth, fails } of which) {
-      const item = running[nth % running.length];
+      const item = open[nth % open.length];
       if (fails) item?.call?.reject("failed");
       else item?.call?.resolve(item);
     }
@@ -209,10 +228,11 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
 
   #checkStats(failures: number): { readonly discarded?: number } {
     if (!this.#stream) return {};
-    const { accepted, waiting, running, done, failed, discarded } = this.#stream.stats;
+    const { accepted, waiting, running, done, failed, discarded, overrunning } = this.#stream.stats;
     this.must(accepted === waiting + running + done + failed + discarded, "not conserved");
     this.must(accepted === this.accepted, "accepted");
     this.must(waiting === (this.over ? 0 : this.#waiting.length), "waiting");
+    this.must(overrunning === this.#open.length - running, "overrunning");
     this.must(running === this.#running.length && failed === failures, "running or failed");
     this.must(this.over !== undefined || discarded === 0, "discarded for no reason");
     return { discarded };
@@ -235,14 +255,16 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     }
     this.must(this.clock.pending <= (timed && running.length > 0 ? 1 : 0), "a timer too many");
     if (this.closing !== "no" && this.writes === 0) {
-      this.must(this.closing === (running.length === 0 ? "fulfilled" : "pending"), "close");
+      const settled = running.length + this.#waiting.length === 0;
+      this.must(this.closing === (settled ? "fulfilled" : "pending"), "close");
     }
   }
 
   /** As many run as can, the oldest first; by key only the oldest that has not ended. */
   #checkStarted(): void {
     const { concurrency, keyed } = this.#setup;
-    const full = this.#running.length === concurrency;
+    const busy = this.#busy;
+    const full = busy.length === concurrency;
     const blocked = new Set<number>();
     let waits = false;
     for (const item of this.written.slice(0, this.accepted)) {
@@ -251,12 +273,12 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
       else this.must(started || full, "a call does not start");
       if (!keyed) this.must(!(started && waits), "a call starts too early");
       waits ||= !started;
-      if (!item.over) blocked.add(item.key);
+      if (!item.over || busy.includes(item)) blocked.add(item.key);
     }
   }
 
   protected override help(): void {
-    for (const item of this.#running) item.call?.resolve(item);
+    for (const item of this.#open) item.call?.resolve(item);
   }
 
   protected override checkEnd(): void {
@@ -281,6 +303,7 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
       ordered: ordered === undefined ? fc.boolean() : fc.constant(ordered),
       keyed: fc.constant(keyed),
       timed: timed ? fc.boolean() : fc.constant(false),
+      holds: timed ? fc.boolean() : fc.constant(false),
     }, { noNullPrototype: true }),
     steps: fc.oneof(
       ...transformSteps<Plan>(fc.record({
@@ -310,13 +333,20 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
 
 /** Of `MapStream`. */
 export const races: readonly Race[] = suite([
-  map("map-stream", "MapStream in order [4.M2] [4.M6]", { ordered: true, timed: true }, ["writer"]),
+  map("map-stream", "MapStream in order [4.M2] [4.M6] [4.M15]", { ordered: true, timed: true }, [
+    "writer",
+  ]),
   map("map-stream-unordered", "MapStream without order [4.M3]", { ordered: false }, ["writer"]),
-  map("map-stream-keyed", "MapStream by key [4.M2] [4.M3] [4.M4] [4.M9] [4.12]", { keyed: true }, [
+  map("map-stream-keyed", "MapStream by key [4.M2] [4.M3] [4.M4] [4.M6] [4.M9] [4.M15] [4.12]", {
+    keyed: true,
+    timed: true,
+  }, [
     "writer",
     "iterator",
   ]),
-  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9] [4.12]", { timed: true }, [
+  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9] [4.M15] [4.12]", {
+    timed: true,
+  }, [
     "stream",
     "iterator",
   ]),
@@ -330,6 +360,7 @@ const SETUP: Setup = {
   keyed: false,
   skips: false,
   timed: false,
+  holds: false,
 };
 
 function every(name: string, setup: Partial<Setup>): Exploration {
@@ -358,6 +389,7 @@ function every(name: string, setup: Partial<Setup>): Exploration {
 export const explorations: readonly Exploration[] = explored([
   every("map-stream", {}),
   every("map-stream-timeout", { timed: true }),
+  every("map-stream-overrun", { timed: true, holds: true, skips: true, concurrency: 1, ahead: 1 }),
   every("map-stream-unordered", { ordered: false }),
   every("map-stream-keyed", { keyed: true }),
   every("map-stream-ahead", { concurrency: 1, ahead: 1, skips: true }),

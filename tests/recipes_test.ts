@@ -6,91 +6,13 @@ import { DataLoader } from "../examples/recipes/data_loader.ts";
 import { type DeadLetter, withDeadLetters } from "../examples/recipes/dead_letters.ts";
 import { type MultipartUpload, upload } from "../examples/recipes/multipart.ts";
 import { coalesced } from "../examples/recipes/responses.ts";
-import { retrying } from "../examples/recipes/retry.ts";
 import { callersContext } from "../examples/recipes/tracing.ts";
 import { TtlCache } from "../examples/recipes/ttl_cache.ts";
-import { Aggregator, Fanout, Singleflight } from "../mod.ts";
+import { Aggregator, backoff, Fanout, Singleflight } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
-import { gate, settled, streamOf, turn } from "./support/gate.ts";
+import { gate, microtasks, settled, streamOf, turn } from "./support/gate.ts";
 import { heard } from "./support/hand.ts";
 import { test } from "./support/test.ts";
-
-const fast = { minTimeout: 1, maxTimeout: 10 };
-
-test("recipe retry: an item is tried again until it succeeds", async () => {
-  let attempts = 0;
-  await using fanout = new Fanout(
-    retrying(
-      (item: string) => {
-        if (++attempts < 3) throw new Error("busy");
-        return item.toUpperCase();
-      },
-      1000,
-      fast,
-    ),
-  );
-  assertEquals(await fanout.submit("a"), "A");
-  assertEquals(attempts, 3);
-});
-
-test(
-  "recipe retry: after the last attempt it has failed, with the error of that",
-  async () => {
-    let attempts = 0;
-    const failed: unknown[] = [];
-    await using fanout = new Fanout(
-      retrying(
-        () => {
-          throw new Error(`busy ${++attempts}`);
-        },
-        1000,
-        { ...fast, maxAttempts: 3 },
-      ),
-      { onError: (error, item) => failed.push(`${item}: ${(error as Error).cause}`) },
-    );
-    await fanout.push("a");
-    await fanout.idle();
-    assertEquals(failed, ["a: Error: busy 3"]);
-  },
-);
-
-test("recipe retry: an attempt that hangs is aborted, and the next one starts", async () => {
-  const attempts: AbortSignal[] = [];
-  await using fanout = new Fanout(
-    retrying(
-      (_item: string, { signal }) => {
-        attempts.push(signal);
-        return attempts.length < 2 ? new Promise<string>(() => {}) : Promise.resolve("done");
-      },
-      20,
-      fast,
-    ),
-  );
-  assertEquals(await fanout.submit("a"), "done");
-  assertEquals(attempts.length, 2);
-  assert(attempts[0]!.aborted);
-});
-
-test("recipe retry: the sink's timeout is the deadline of all attempts", async () => {
-  let attempts = 0;
-  await using fanout = new Fanout(
-    retrying(
-      () => {
-        attempts++;
-        throw new Error("busy");
-      },
-      1000,
-      { minTimeout: 20, maxTimeout: 20, jitter: 0, maxAttempts: 1000 },
-    ),
-    { timeout: 70 },
-  );
-  const error = await assertRejects(() => fanout.submit("a"), DOMException);
-  assertEquals(error.name, "TimeoutError");
-  const made = attempts;
-  assert(made >= 2, `${made}`);
-  await new Promise((resolve) => setTimeout(resolve, 60));
-  assertEquals(attempts, made);
-});
 
 test("recipe dead letters: what fails is kept with its reason, and the rest is handled", async () => {
   const kept: DeadLetter<number>[] = [];
@@ -143,6 +65,30 @@ test("recipe dead letters: where no letter can be kept, the sink fails too", asy
   assertStrictEquals(error, lost);
 });
 
+test("recipe dead letters: with a retry only what that gives up is kept, once", () =>
+  withClock(async (clock) => {
+    const kept: DeadLetter<number>[] = [];
+    const letters = new Aggregator<DeadLetter<number>>((batch) => void kept.push(...batch));
+    const calls: number[] = [];
+    const error = new Error("odd");
+    const fanout = withDeadLetters(
+      (n: number, { attempt }) => {
+        calls.push(n);
+        if (n === 1 || attempt < 3) throw error;
+      },
+      letters,
+      { retry: backoff({ attempts: 4, jitter: false }) },
+    );
+    const consumed = fanout.consume([1, 2]);
+    await clock.tick(100 + 200 + 400);
+    await consumed;
+    await fanout.close();
+    await letters.close();
+    assertEquals(calls, [1, 2, 1, 2, 1, 2, 1]);
+    assertEquals(kept, [{ item: 1, reason: error }]);
+    assertEquals([fanout.stats.done, fanout.stats.failed], [1, 1]);
+  }));
+
 test("recipe data loader: what is asked for in one go is one look-up, each key once", async () => {
   const queries: number[][] = [];
   const users = new DataLoader<number, string>((ids) => {
@@ -156,24 +102,45 @@ test("recipe data loader: what is asked for in one go is one look-up, each key o
   assertEquals(queries, [[3, 1, 2], [3]]);
 });
 
-test("recipe data loader: while the store is busy, the next look-up gathers", async () => {
-  const gates = [gate(), gate()];
-  const queries: number[][] = [];
-  const users = new DataLoader<number, number>(async (ids) => {
-    queries.push(ids);
-    await gates[queries.length - 1]!.promise;
-    return ids;
-  });
-  const asked: Promise<number>[] = [];
-  for (const id of [1, 2, 1, 3]) {
-    asked.push(users.load(id));
-    await turn();
-  }
-  assertEquals(queries, [[1]]);
-  for (const { resolve } of gates) resolve();
-  assertEquals(await Promise.all(asked), [1, 2, 1, 3]);
-  assertEquals(queries, [[1], [2, 3]]);
-});
+test("recipe data loader: while the store is busy, the next look-up gathers", () =>
+  withClock(async (clock) => {
+    const gates = [gate(), gate()];
+    const queries: number[][] = [];
+    const users = new DataLoader<number, number>(async (ids) => {
+      queries.push(ids);
+      await gates[queries.length - 1]!.promise;
+      return ids;
+    });
+    const asked: Promise<number>[] = [];
+    for (const id of [1, 2, 1, 3]) {
+      asked.push(users.load(id));
+      await clock.tick(1);
+    }
+    assertEquals(queries, [[1]]);
+    for (const { resolve } of gates) resolve();
+    assertEquals(await Promise.all(asked), [1, 2, 1, 3]);
+    assertEquals(queries, [[1], [2, 3]]);
+  }));
+
+test("recipe data loader: callers who await something before are in one look-up, each key once", () =>
+  withClock(async (clock) => {
+    const queries: number[][] = [];
+    const users = new DataLoader<number, number>((ids) => {
+      queries.push(ids);
+      return Promise.resolve(ids);
+    });
+    const asked = Array.from({ length: 20 }, async (_, i) => {
+      await microtasks(i % 5);
+      return await users.load(i % 10);
+    });
+    // So many turns as they need; the millisecond is not over.
+    for (let turns = 0; turns < 5; turns++) await turn();
+    assertEquals(queries, []);
+    await clock.tick(1);
+    assertEquals(await Promise.all(asked), Array.from(asked, (_, i) => i % 10));
+    assertEquals(queries.map((ids) => ids.sort()), [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]);
+    assertEquals(clock.pending, 0);
+  }));
 
 test("recipe data loader: a look-up has no more than its limit, and all are answered", async () => {
   const sizes: number[] = [];

@@ -126,7 +126,7 @@ const ways: Record<string, { files: number; prepare: () => () => unknown }> = {
     },
   },
   "Aggregator.tryPush() to its handler": {
-    files: 6,
+    files: 7,
     prepare: () => {
       const aggregator = new Aggregator(() => done, { maxItems: 2 });
       aggregator.tryPush(0);

@@ -10,8 +10,9 @@ import { Aggregator, Singleflight } from "../../mod.ts";
 export type LoadMany<K, V> = (keys: K[]) => Promise<Array<V | Error>>;
 
 /**
- * Gathers what is asked for in one go, or while the store is busy, into one look-up. Where your callers
- * `await` between what they ask for, say `linger: 1`, which gathers that too.
+ * Gathers what is asked for within a millisecond, or while the store is busy, into one look-up. The
+ * millisecond gathers what callers ask for who `await` something before: `linger: 0` gathers but one turn.
+ * Who asks for a key that is being looked up has that answer; nothing is kept after it.
  */
 export class DataLoader<K, V> {
   readonly #flights = new Singleflight<K, V>();
@@ -19,7 +20,7 @@ export class DataLoader<K, V> {
 
   /** At most `maxItems` keys in a look-up, and one look-up at a time. */
   constructor(loadMany: LoadMany<K, V>, maxItems = 100) {
-    this.#batches = new Aggregator(loadMany, { maxItems, linger: 0 });
+    this.#batches = new Aggregator(loadMany, { maxItems, linger: 1 });
   }
 
   /** The value for a key. */

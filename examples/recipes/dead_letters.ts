@@ -1,11 +1,13 @@
 /**
  * The need: an item that cannot be handled is kept, with the reason, and holds nobody up. What
- * failed comes by `onError`, what an abort has stopped by `onDiscard`.
+ * failed comes by `onError`, and with a `retry` only when that has given it up; what an abort has stopped
+ * comes by `onDiscard`.
  */
 
 // In a project of yours: from "@weir/streams".
 import {
   Aggregator,
+  backoff,
   Fanout,
   type FanoutHandler,
   type FanoutOptions,
@@ -41,10 +43,19 @@ if (import.meta.main) {
   const letters = new Aggregator<DeadLetter<string>>((batch) => {
     for (const { item, reason } of batch) console.log(`not sent to ${item}: ${reason}`);
   }, { maxItems: 100, linger: 1000 });
-  const mails = withDeadLetters((to: string) => {
-    if (!to.includes("@")) throw new Error("no address");
-    console.log(`sent to ${to}`);
-  }, letters);
+  const again = backoff({ attempts: 3 });
+  const mails = withDeadLetters(
+    (to: string, { attempt }) => {
+      if (!to.includes("@")) throw new TypeError("no address");
+      if (to.startsWith("ada") && attempt === 1) throw new Error("busy");
+      console.log(`sent to ${to}, attempt ${attempt}`);
+    },
+    letters,
+    {
+      // What cannot get better is not tried again.
+      retry: (error, attempt) => error instanceof TypeError ? undefined : again(error, attempt),
+    },
+  );
   await mails.consume(["ada@example.org", "nobody", "lin@example.org"]);
   await mails.close();
   await letters.close();

@@ -92,7 +92,8 @@ for (const [entry, { alone, root }] of sizes) {
     assertEquals(Object.keys(alone), ["esbuild", "rollup", "webpack"]);
     for (const [bundler, bytes] of Object.entries(alone)) {
       const line = `${bundler}: ${root[bundler]} B from the root, ${bytes} B by itself`;
-      assert(bytes > 1000 && root[bundler]! <= bytes * TOLERANCE, line);
+      // What webpack adds itself is a few bytes, whatever the size.
+      assert(bytes > 1000 && root[bundler]! <= Math.max(bytes * TOLERANCE, bytes + 64), line);
     }
   });
 }

@@ -58,8 +58,10 @@ export function results(): void {
   same<typeof given, Aggregator<number>>(true);
   const told: Aggregator<number, string> = new Aggregator((ids) => ids.map(String));
   const result: Promise<string> = told.submit(1);
+  const perhaps: Promise<string> | undefined = told.trySubmit(1);
+  told.concurrency = 0;
   const wider: Aggregator<number> = strings;
-  void [result, wider];
+  void [result, perhaps, wider];
 }
 
 /** With a collector the batch is what that takes. */

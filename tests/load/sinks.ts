@@ -74,6 +74,39 @@ export const sinks: readonly Case[] = [
     },
   },
   {
+    name: "Fanout.trySubmit, every other one refused",
+    perMillion: FEWER,
+    async run(load) {
+      const sink = new Fanout((n: number) => Promise.resolve(n), { capacity: 0 });
+      let pending: Promise<number> | undefined;
+      await load.each((n) => {
+        const result = sink.trySubmit(n);
+        if (!result) return pending;
+        pending = result;
+      });
+      await sink.close();
+      const { done, refused } = sink.stats;
+      return done + refused;
+    },
+  },
+  {
+    name: "Fanout.tryPush, every handler runs on",
+    perMillion: FEWER,
+    async run(load) {
+      let told = 0;
+      const onError = () => void told++;
+      const options = { timeout: 1, overrun: "hold" as const, onError, concurrency: 1000 };
+      const sink = new Fanout<number>((_, { signal }) =>
+        new Promise((settle) => {
+          signal.addEventListener("abort", () => setTimeout(settle));
+        }), options);
+      await load.each((n) => sink.push(n));
+      await sink.idle();
+      if (sink.stats.overrunning > 0) throw new Error(JSON.stringify(sink.stats));
+      return await close({ sink, load });
+    },
+  },
+  {
     name: "Fanout.consume, every handler fails",
     perMillion: FEWER,
     async run(load) {

@@ -22,6 +22,8 @@ export class HandSource<T> {
   broken: { readonly error: unknown } | undefined;
   /** Nobody will ask any more, and why where it was told. */
   cancelled: { readonly reason: unknown } | undefined;
+  /** Who reads it was told to stop. */
+  left: { readonly reason: unknown } | undefined;
 
   readonly #fed: T[] = [];
   readonly #told: Told<T>;
@@ -37,7 +39,7 @@ export class HandSource<T> {
 
   /** Whether it can be fed. */
   get open(): boolean {
-    return !this.#end && !this.cancelled;
+    return !this.#end && !this.cancelled && !this.left;
   }
 
   feed(item: T): void {

@@ -1,13 +1,17 @@
 /** What a sink calls, and what it may not do then: its handler, `onError`, `onDiscard`. */
 
-import type { HandlerContext, SinkStats } from "../../mod.ts";
+import type { SinkContext, SinkStats } from "../../mod.ts";
 import { gate } from "../support/gate.ts";
 import type { Clock } from "../support/clock.ts";
 import { Run } from "./race.ts";
-import type { End, Item, Job, Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
+import { type Again, type End, type Item, type Job, MISSING } from "./sink_steps.ts";
+import type { Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
 
 /** How long a handler may take, where that is limited. */
 export const TIMEOUT = 10;
+
+/** How often a `retry` lets an item run. */
+const ATTEMPTS = 3;
 
 /** The inside of a sink. */
 export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
@@ -15,6 +19,22 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** In the order of acceptance; the last of them may still wait for room. */
   readonly offers: Item[] = [];
   protected readonly jobs: Job[] = [];
+  /** How many handlers may start beside each other now, and how many may run. */
+  protected concurrency: number;
+  #most: number;
+  /** The most that it ever was. */
+  protected ever: number;
+  /** What goes again, in the order of its failures. */
+  protected readonly agains: Set<Again> = new Set();
+  #retried = 0;
+  /** When handlers have started. */
+  readonly #starts: number[] = [];
+  /** Why they were told to stop who consume. */
+  protected readonly stopped: Set<unknown> = new Set();
+  /** The time at the last quiet moment. */
+  #quietAt = 0;
+  /** How many were told that there is no room. */
+  protected refused = 0;
   /** How often nothing was waiting and nothing running. */
   idled = 0;
   /** The first error. */
@@ -25,6 +45,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   constructor(setup: S, clock: Clock) {
     super(clock);
     this.setup = setup;
+    this.concurrency = this.#most = this.ever = setup.concurrency;
   }
 
   abstract closing: boolean;
@@ -37,7 +58,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract checkStart(items: readonly Item[]): void;
   /** User code refuses to take an item in: returns what it throws. */
   refuse(item: Item): unknown {
-    this.look();
+    this.look(1);
     this.offers.splice(this.offers.indexOf(item), 1);
     const error = this.mistake("refusal");
     item.refused = { error };
@@ -54,28 +75,43 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   /** The handler. */
-  handle(items: readonly Item[], context: HandlerContext): unknown {
+  handle(items: readonly Item[], context: SinkContext): unknown {
     this.look();
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
-    const { keyed, timed, concurrency } = this.setup;
+    this.must(this.mayStart, "too many start");
+    this.#starts.push(this.clock.now);
+    const { keyed, timed, leaves } = this.setup;
     const key = keyed ? items[0]?.plan.key : undefined;
-    const busy = this.jobs.filter((job) => !job.over || job.held === "yes");
-    this.must(busy.length < concurrency, "too many run");
+    const busy = this.jobs.filter((job) => this.keeps(job, false));
+    this.must(busy.length < this.concurrency, "too many run");
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
+    const [{ again }] = items as [Item];
+    if (again) this.#goAgain(again, items);
+    else this.must(!this.#inTime.some((each) => this.isReady(each)), "before what goes again");
+    this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
+    this.must(!items.some((item) => this.isLate(item)), "starts too late");
+    const since = this.#waitsSince(items[0]!);
+    const waited = this.setup.maxWait === undefined ? undefined : this.clock.now - since!;
+    this.must(context.waited === waited, "waited otherwise");
+    const attempt = (again?.attempts ?? 0) + 1;
+    this.must(context.attempt === attempt, "a wrong attempt");
     // One of this key starts: `onError` of the one before it is over.
     if (keyed) { for (const job of this.jobs) if (job.key === key) job.held = "no"; }
-    this.checkStart(items);
+    if (!again) this.checkStart(items);
 
     const { ends, act } = items[0]!.plan;
-    const signal = timed || act !== "nothing" ? context.signal : undefined;
+    const signal = timed || leaves || act !== "nothing" ? context.signal : undefined;
     const startedAt = this.clock.now;
     if (signal) {
       const others = this.jobs.every((job) => job.signal !== signal);
       this.must(others && !signal.aborted, "a signal of another call");
     }
-    const job: Job = { items: [...items], key, startedAt, signal, over: false, held: "no" };
+    const job: Job = {
+      ...{ items: [...items], key, startedAt, signal, attempt },
+      ...{ over: false, held: "no", overruns: false },
+    };
     this.jobs.push(job);
     for (const item of items) item.job = job;
     this.act(act);
@@ -89,25 +125,137 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     job.settle = (end) => {
       job.settle = undefined;
       const { failed, value } = end === "gives up"
-        ? { failed: true, value: this.first ? this.first.error : this.mistake("gives up") }
+        ? { failed: true, value: this.#reasonOf(job) }
         : this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
     // Heard just before the sink hears it.
-    promise.then((value) => this.#over(job, { failed: false, value }), (value) => {
-      this.#over(job, { failed: true, value });
+    promise.then((value) => this.#settled(job, { failed: false, value }), (value) => {
+      this.#settled(job, { failed: true, value });
     });
     if (timed) signal!.addEventListener("abort", () => this.#aborted(job));
     return promise;
   }
 
+  /** Why it gives up: because of the end, or of its caller, or by itself. */
+  #reasonOf({ items }: Job): unknown {
+    const left = items.find(({ left }) => left)?.left;
+    return this.first ? this.first.error : left ? left.reason : this.mistake("gives up");
+  }
+
   /** Its own timeout, unless it is the end of the sink. */
   #aborted(job: Job): void {
     const { reason } = job.signal!;
-    if (job.over || this.first?.error === reason) return;
+    const left = job.items.some(({ left }) => left?.reason === reason);
+    if (job.over || left || this.first?.error === reason) return;
     this.must(this.clock.now - job.startedAt >= TIMEOUT, "a wrong timeout");
     this.must((reason as Error).name === "TimeoutError", "not a timeout");
+    job.overruns = true;
     this.#over(job, { failed: true, value: reason });
+  }
+
+  /** By itself, perhaps after its time was up. */
+  #settled(job: Job, outcome: Verdict): void {
+    if (!job.overruns) return this.#over(job, outcome);
+    job.overruns = false;
+    if (job.again && this.setup.holds) this.#wait(job.again);
+    this.rest();
+  }
+
+  /** Whether the rate lets a handler start now. */
+  protected get mayStart(): boolean {
+    const { rate } = this.setup;
+    if (!rate) return true;
+    const last = this.#starts.at(-rate.limit);
+    return this.#starts.length < rate.limit || this.clock.now - last! >= rate.interval;
+  }
+
+  /** Whether its time is over, and was at a quiet moment. */
+  protected isReady({ since, due }: Again): boolean {
+    return since !== undefined && since < this.#quietAt && due <= this.#quietAt;
+  }
+
+  /** What goes again, and has not waited too long. */
+  get #inTime(): Again[] {
+    return [...this.agains].filter(({ items }) => !this.isLate(items[0]!));
+  }
+
+  /** The keys of what goes again. */
+  protected delayedKeys(): Set<unknown> {
+    const keys = new Set<unknown>();
+    if (this.setup.keyed) { for (const { items } of this.#inTime) keys.add(items[0]!.plan.key); }
+    return keys;
+  }
+
+  /** The time until they go again begins. */
+  #wait(again: Again): void {
+    again.since = this.clock.now;
+    again.due = this.clock.now + this.setup.retry!;
+  }
+
+  #goAgain(again: Again, items: readonly Item[]): void {
+    const same = items.length === again.items.length;
+    this.must(same && items.every((item, n) => item === again.items[n]), "others go again");
+    this.must(this.clock.now >= again.due, "again too early");
+    for (const each of this.#inTime) {
+      this.must(!this.isReady(each) || each.due >= again.due, "what goes again was passed over");
+    }
+    this.agains.delete(again);
+  }
+
+  /** `retry`. */
+  again(error: unknown, attempt: number, items: readonly Item[]): number | undefined {
+    this.look();
+    const known = error instanceof TypeError ? MISSING : error;
+    const job = this.jobs.find(({ asked }) => asked?.get(known)?.includes(items[0]!));
+    const asked = job?.asked?.get(known);
+    const same = asked?.length === items.length && items.every((item, n) => item === asked[n]);
+    this.must(same, "a wrong retry");
+    this.must(job?.attempt === attempt, "retry is told a wrong attempt");
+    job?.asked?.delete(known);
+    return attempt < ATTEMPTS ? this.setup.retry : undefined;
+  }
+
+  /** So many of those that wait are about to be taken out. */
+  protected rest(leaving = 0): void {
+    // What has waited too long goes when a handler is over.
+    const { maxWait } = this.setup;
+    const all = maxWait === undefined ? this.stats.waiting + this.agains.size : this.inTime;
+    if (this.jobs.every(({ over }) => over) && all - leaving === 0 && !this.#held) {
+      this.idled++;
+    }
+  }
+
+  /** Whether the slot of a handler that runs on is kept. */
+  get #held(): boolean {
+    return this.setup.holds && this.jobs.some(({ overruns }) => overruns);
+  }
+
+  /** Whether no handler runs, and none is to. */
+  get resting(): boolean {
+    const { waiting, running } = this.stats;
+    return waiting + running === 0 && !this.#held;
+  }
+
+  /** Whether it has its slot and its key, or `perhaps` has. */
+  protected keeps({ over, held, overruns }: Job, perhaps = true): boolean {
+    return !over || held === "yes" || (perhaps && held === "perhaps") ||
+      (overruns && this.setup.holds);
+  }
+
+  get #slots(): number {
+    return this.jobs.filter((job) => this.keeps(job, false)).length;
+  }
+
+  protected setConcurrency(value: number): void {
+    this.concurrency = value;
+    this.#most = Math.max(this.#most, value);
+    this.ever = Math.max(this.ever, value);
+  }
+
+  /** At a quiet moment: no more run now than may, or than do. */
+  protected countSlots(): void {
+    this.#most = Math.max(this.concurrency, this.#slots);
   }
 
   /** The sink is about to hear of a handler's end. */
@@ -115,31 +263,64 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (job.over) return;
     job.over = true;
     const untold = job.untold = new Map<unknown, Item[]>();
+    const asked = job.asked = new Map<unknown, Item[]>();
+    const { retry } = this.setup;
+    const again: Item[] = [];
     for (const [place, item] of job.items.entries()) {
       const verdict = this.verdict(job, place, outcome);
       const { failed, value } = verdict;
+      const { left } = item;
+      if (failed && !this.first && !left && retry !== undefined) {
+        asked.set(value, [...asked.get(value) ?? [], item]);
+        if (job.attempt < ATTEMPTS) {
+          again.push(item);
+          continue;
+        }
+      }
+      // As its caller has told it to, when he left.
+      if (failed && left?.reason === value) {
+        item.end = "discarded";
+        continue;
+      }
       const echo = failed && value === this.first?.error;
       item.end = echo ? "discarded" : failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
       if (echo) (job.given ??= []).push(item);
       // At the end those who submitted were told of that.
-      else if (failed && (!item.submitted || this.first)) {
+      else if (failed && (!item.submitted || left || this.first)) {
         untold.set(value, [...untold.get(value) ?? [], item]);
       }
     }
-    if (this.jobs.every(({ over }) => over) && this.stats.waiting === 0) this.idled++;
-    const [error] = untold.keys();
-    if (untold.size > 0 && this.setup.onError === "absent") this.first ??= { error };
+    if (again.length > 0) this.#fail(job, again);
+    this.rest();
+    if (this.setup.onError !== "absent") return;
+    // Of who has left nobody need hear.
+    for (const [error, items] of untold) {
+      if (items.some(({ left }) => !left)) this.first ??= { error };
+    }
+  }
+
+  /** What has failed of the job waits again. */
+  #fail(job: Job, items: readonly Item[]): void {
+    const again: Again = job.again = { items, attempts: job.attempt, due: Infinity };
+    if (!job.overruns || !this.setup.holds) this.#wait(again);
+    this.agains.add(again);
+    this.#retried += items.length;
+    for (const item of items) {
+      item.job = undefined;
+      item.again = again;
+    }
   }
 
   /** `onError`. */
   failed(error: unknown, items: readonly Item[]): unknown {
     this.look();
     const job = items[0]?.job;
-    const untold = job?.untold?.get(error);
+    const known = error instanceof TypeError ? MISSING : error;
+    const untold = job?.untold?.get(known);
     const same = untold?.length === items.length && items.every((item, n) => item === untold[n]);
     this.must(same, "a wrong onError");
-    job?.untold?.delete(error);
+    job?.untold?.delete(known);
     const own = this.mistake("onError");
     const { onError } = this.setup;
     if (onError === "throws") {
@@ -158,9 +339,43 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return promise;
   }
 
+  /** Since when it waits for this start, if it does. */
+  #waitsSince({ job, end, again, acceptedAt }: Item): number | undefined {
+    return job || end ? undefined : again ? again.readyAt : acceptedAt;
+  }
+
+  /** Whether it waits, and has waited too long. */
+  protected isLate(item: Item): boolean {
+    const { maxWait } = this.setup;
+    if (maxWait === undefined) return false;
+    return this.clock.now - (this.#waitsSince(item) ?? Infinity) > maxWait;
+  }
+
+  /** How many would wait if nothing had waited too long. */
+  protected get inTime(): number {
+    if (this.setup.maxWait === undefined) return this.stats.waiting;
+    const accepted = this.offers.slice(0, this.stats.accepted);
+    return accepted.filter((item) => !item.job && !item.end && !this.isLate(item)).length;
+  }
+
+  /** It has waited too long, and is told. */
+  protected shed(item: Item, error: unknown): void {
+    const right = isTimeout(error) && this.isLate(item);
+    this.must(right, "shed too early");
+    item.end = "discarded";
+    if (item.submitted) item.told = { failed: true, value: error };
+    if (item.again) this.agains.delete(item.again);
+    this.rest();
+  }
+
   protected discard(items: readonly Item[], reason: unknown): void {
-    this.look();
+    // One that was lost is counted, and was not offered.
+    this.look(this.offers.includes(items[0]!) ? 0 : -1);
     const job = items[0]?.job;
+    if (isTimeout(reason) && reason !== this.first?.error) {
+      this.must(items.length === 1 && !items[0]!.submitted, "shed otherwise");
+      return this.shed(items[0]!, reason);
+    }
     if (job) {
       const { given } = job;
       const same = given?.length === items.length && items.every((item, n) => item === given[n]);
@@ -169,7 +384,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       return;
     }
     const accepted = this.offers.slice(0, this.stats.accepted);
-    const waiting = accepted.filter(({ job, end }) => !job && !end);
+    // Of one that was submitted, and has waited too long, only its caller hears.
+    const waiting = accepted.filter((item) =>
+      !item.job && !item.end && (!this.isLate(item) || items.includes(item))
+    );
     const [only] = items;
     const late = this.#discarded > 0 || !waiting.includes(only!);
     if (items.length === 1 && late) return this.#lose(only!, reason);
@@ -181,17 +399,23 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const item of items) {
       const key = this.setup.keyed ? item.plan.key : undefined;
       const before = byKey.get(key);
-      if (before) this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
+      // What has failed comes first, in the order of its failures.
+      if (item.again) this.must(!before || before.again !== undefined, "not in order");
+      else if (before && !before.again) {
+        this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
+      }
       byKey.set(key, item);
       item.end = "discarded";
     }
     this.#discarded += items.length;
+    this.agains.clear();
   }
 
   /** A source has given it, and it could not be brought in at an end. */
   #lose(item: Item, reason: unknown): void {
     // Of an end that comes after a close in the same turn, or of the close.
-    const refusal = this.first?.error === reason || (this.closing && reason instanceof TypeError);
+    const refusal = this.first?.error === reason || this.stopped.has(reason) ||
+      (this.closing && reason instanceof TypeError);
     this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
     const place = this.offers.indexOf(item);
     if (place >= 0) this.offers.splice(place, 1);
@@ -199,15 +423,44 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     item.end = "discarded";
   }
 
-  /** What holds at every moment, also inside. */
-  override look(): void {
+  /** At a quiet moment: `retry` was asked, and what it says is done. */
+  protected countAgain(): void {
+    // A timer that was set since then may not have fired.
+    this.#quietAt = this.clock.now;
+    this.must(this.stats.retried === this.#retried, "retried");
+    this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
+    if (this.first) this.must(this.agains.size === 0, "something still goes again");
+    else if (this.#slots < this.concurrency && this.mayStart) {
+      this.must(![...this.agains].some((each) => this.isReady(each)), "a worker is idle again");
+    }
+  }
+
+  /** What holds at every moment, also inside. So many items are on their way in. */
+  override look(entering = 0): void {
     const { accepted, waiting, running, done, failed, discarded } = this.stats;
+    const { refused, blocked, overrunning } = this.stats;
     const sum = waiting + running + done + failed + discarded;
     this.must(sum === accepted, "not conserved");
-    for (let place = accepted - 1; place >= 0; place--) {
+    this.must(refused === this.refused, "refused");
+    const outside = this.offers.length - accepted - entering;
+    // Before an item comes in what has waited too long goes.
+    const right = blocked === outside || (this.setup.maxWait !== undefined && blocked < outside);
+    this.must(this.first !== undefined || right, "blocked");
+    for (const again of this.agains) {
+      if (again.due <= this.clock.now) again.readyAt ??= this.clock.now;
+    }
+    this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
+    this.must(this.#slots <= this.#most, "too many slots");
+    // One that was lost is not among them yet.
+    for (let place = accepted - 1 + Math.min(entering, 0); place >= 0; place--) {
       const item = this.offers[place];
       if (!item || item.acceptedAt !== undefined) break;
       item.acceptedAt = this.clock.now;
     }
   }
+}
+
+/** What a timeout gives, or a wait that was too long. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }

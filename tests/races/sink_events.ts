@@ -36,6 +36,17 @@ export function orders(...orders: readonly Order[]): SinkEvents {
   return Object.fromEntries(orders.map((order) => [order, { do: order }]));
 }
 
+/** So many handlers may run from now on. */
+export function concurrency(...values: readonly number[]): SinkEvents {
+  return Object.fromEntries(values.map((to) => [`concurrency ${to}`, { do: "concurrency", to }]));
+}
+
+/** The first of those who may leave does, or the next. */
+export const leaves: SinkEvents = {
+  "leave 0": { do: "leave", nth: 0 },
+  "leave 1": { do: "leave", nth: 1 },
+};
+
 /** So many milliseconds pass. */
 export function pass(...times: readonly number[]): Readonly<Record<string, Advance>> {
   return Object.fromEntries(times.map((ms) => [`${ms} ms`, { do: "advance", ms }]));

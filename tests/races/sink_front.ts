@@ -26,6 +26,7 @@ export class SinkFront {
   readonly #onEnd: (given: ReadonlySet<Item>) => void;
   #writer: WritableStreamDefaultWriter<Item> | undefined;
   #source: HandSource<Item> | undefined;
+  #caller: AbortController | undefined;
   #sources = 0;
 
   /** `onEnd`: a source that is consumed gives no more. */
@@ -50,7 +51,7 @@ export class SinkFront {
 
   /** What was written and has not come to the sink. */
   get coming(): number {
-    return this.#source?.cancelled ? 0 : this.#written.length;
+    return this.#source?.cancelled || this.#source?.left ? 0 : this.#written.length;
   }
 
   /** The item that comes to the sink now. */
@@ -61,7 +62,7 @@ export class SinkFront {
   }
 
   /** Returns nothing where nobody writes. */
-  write(item: Item): Written | undefined {
+  write(item: Item, leaves = false): Written | undefined {
     const writer = this.#writer;
     if (writer) {
       this.#written.push(item);
@@ -75,7 +76,8 @@ export class SinkFront {
       source.feed(item);
     }
     if (!begins) return { kind: "fed" };
-    return { kind: "consume", call: () => this.#sink.consume(source.source), source };
+    const caller = this.#caller = leaves ? new AbortController() : undefined;
+    return { kind: "consume", call: () => this.#sink.consume(source.source, caller), source };
   }
 
   /** One source at a time, so that it is known whose items come. */
@@ -97,6 +99,16 @@ export class SinkFront {
   break(error: unknown): void {
     // A pipe would abort the sink when it has written all it had.
     if (this.#kind === "consume") this.#source?.fail(error);
+  }
+
+  /** Who consumes stops: `taken` is told of the items that were given, before the sink hears of it. */
+  stop(reason: unknown, taken: (given: ReadonlySet<Item>) => void): void {
+    const source = this.#source;
+    if (!this.#caller || !source || source.ended || source.cancelled || source.left) return;
+    source.left = { reason };
+    taken(source.given);
+    this.#onEnd(source.given);
+    this.#caller.abort(reason);
   }
 
   async close(): Promise<void> {

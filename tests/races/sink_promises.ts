@@ -15,6 +15,8 @@ export interface About {
   /** What had come to the sink when it was flushed. */
   readonly covered?: readonly Item[];
   readonly source?: HandSource<Item> | undefined;
+  /** Hears at once of a rejection. */
+  readonly rejected?: ((error: unknown) => void) | undefined;
 }
 
 interface Promised extends About {
@@ -31,6 +33,8 @@ export interface Moment {
   /** In the order of acceptance; the last of them may still wait for room. */
   readonly offers: readonly Item[];
   readonly idled: number;
+  /** Whether that is so now. */
+  readonly resting: boolean;
   /** Written, and not yet come to the sink. */
   readonly coming: number;
   readonly first: { readonly error: unknown } | undefined;
@@ -52,9 +56,13 @@ export class Promises {
     return this.#all.filter(({ state }) => state === "pending").map(({ kind }) => kind);
   }
 
-  add(kind: Kind, { stats, idled }: Moment, call: () => Promise<unknown>, about: About = {}): void {
-    const busy = stats.waiting + stats.running > 0;
-    const entry: Promised = { kind, idled: busy ? idled : -1, state: "pending", ...about };
+  add(
+    kind: Kind,
+    { resting, idled }: Moment,
+    call: () => Promise<unknown>,
+    about: About = {},
+  ): void {
+    const entry: Promised = { kind, idled: resting ? -1 : idled, state: "pending", ...about };
     this.#all.push(entry);
     call().then((value) => {
       entry.state = "fulfilled";
@@ -63,6 +71,7 @@ export class Promises {
     }, (error) => {
       entry.state = "rejected";
       entry.value = error;
+      about.rejected?.(error);
     });
   }
 
@@ -77,6 +86,7 @@ export class Promises {
 
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, covered, idled, state, value } = promised;
+    if (item?.left) return state === "rejected" && value === item.left.reason;
     if (item?.refused) return state === "rejected" && value === item.refused.error;
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
@@ -103,13 +113,16 @@ export class Promises {
         return state === (told.failed ? "rejected" : "fulfilled") && same;
       }
       case "flush": {
-        for (const { end, refused } of covered!) {
-          if (!end && !refused) return state === (first ? "rejected" : "pending");
+        for (const item of covered!) {
+          const gone = item.left && !offers.includes(item);
+          if (!item.end && !item.refused && !gone) {
+            return state === (first ? "rejected" : "pending");
+          }
         }
         return first !== undefined || state === "fulfilled";
       }
       case "idle":
-        if (waiting + running === 0) return state === "fulfilled";
+        if (now.resting) return state === "fulfilled";
         return state === "pending" || now.idled > idled;
       case "abort":
         return state === "fulfilled";
@@ -131,15 +144,17 @@ export class Promises {
 
 function consumed({ source, state, value }: Promised, now: Moment): boolean {
   const { first } = now;
-  const { broken, ended, cancelled, given } = source!;
+  const { broken, ended, cancelled, left, given } = source!;
   const settled = [...given].every(({ end }) => end);
   if (state === "fulfilled") return ended && !broken && settled;
   // Where both ends fail in one go, either may be heard first.
   if (state === "rejected") {
     return first?.error === value ||
-      (settled || first !== undefined) && (broken?.error === value || isRefusal(value, now));
+      (settled || first !== undefined) &&
+        (broken?.error === value || isRefusal(value, now) ||
+          (left !== undefined && left.reason === value));
   }
-  return !first && !(settled && (ended || cancelled));
+  return !first && !(settled && (ended || cancelled || left));
 }
 
 /** Whether a sink in this state turns away with this. */

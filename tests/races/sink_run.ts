@@ -1,10 +1,10 @@
 /** What every sink must do, whatever is done to it, in whatever order. */
 
-import type { Runner, Sink, SinkOptions } from "../../mod.ts";
+import { RateLimit, type Runner, type Sink, type SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
 import type { Advance } from "./race.ts";
-import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
+import { isTimeout, SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
 import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
 import type { Item, Order, Plan, SinkSetup, SinkStep, Way } from "./sink_steps.ts";
@@ -15,7 +15,15 @@ const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 /** What the runs of both sinks give theirs. */
 export type Common = Pick<
   SinkOptions<Item>,
-  "concurrency" | "signal" | "timeout" | "onDiscard" | "key" | "snapshot"
+  | "concurrency"
+  | "signal"
+  | "timeout"
+  | "overrun"
+  | "maxWait"
+  | "rate"
+  | "onDiscard"
+  | "key"
+  | "snapshot"
 >;
 
 /** A sink, and what has become of its items. */
@@ -25,14 +33,19 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   readonly #promises = new Promises();
   readonly #front: SinkFront;
   protected readonly sink: Sink<Item>;
+  readonly #rate: RateLimit | undefined;
   closing = false;
 
   constructor(setup: S, clock: Clock, make: (run: SinkRun<S>, options: Common) => Sink<Item>) {
     super(setup, clock);
+    if (setup.rate) this.#rate = new RateLimit(setup.rate);
     this.sink = make(this, {
       concurrency: setup.concurrency,
       signal: this.#own.signal,
       timeout: setup.timed ? TIMEOUT : Infinity,
+      overrun: setup.holds ? "hold" : "release",
+      maxWait: setup.maxWait,
+      rate: this.#rate,
       onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
@@ -49,10 +62,17 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return this.sink.stats;
   }
 
+  /** Whether a timer is to tell it when it may start. */
+  protected get awaitsRate(): boolean {
+    return this.#rate !== undefined && this.#rate.stats.waiting > 0;
+  }
+
   get coming(): number {
     return this.#front.coming;
   }
 
+  /** Whether each item is handled alone: it goes where its caller does. */
+  protected abstract readonly alone: boolean;
   /** Whether an item would be accepted now. */
   protected abstract hasRoom(item: Item): boolean;
   /** What holds at a quiet moment while the sink goes on. */
@@ -72,12 +92,17 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       const open = this.jobs.filter(({ settle }) => settle);
       for (const { nth, end } of step.which) open[nth % open.length]?.settle?.(end);
     } else if ("plans" in step) {
+      if (this.inTime < this.stats.waiting) this.rest();
       for (const plan of step.plans) this.#offer(step.do, plan);
-    } else this.#order(step.do);
+    } else if (step.do === "concurrency") this.#widen(step.to);
+    else if (step.do === "leave") this.#leave(step.nth);
+    else this.#order(step.do);
   }
 
   override can(step: SinkStep | Advance): boolean {
     if (step.do === "close") return !this.closing;
+    if (step.do === "concurrency") return step.to !== this.concurrency;
+    if (step.do === "leave") return step.nth < this.#callers.length;
     if (step.do !== "settle") return super.can(step);
     const open = this.jobs.filter(({ settle }) => settle).length;
     return step.which.every(({ nth }) => nth < open);
@@ -90,11 +115,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   }
 
   #offer(way: Way, plan: Plan): void {
-    const item: Item = { plan, submitted: way === "submit" };
-    if (way === "tryPush") return this.#tryPush(item);
+    const item: Item = { plan, submitted: way === "submit" || way === "trySubmit" };
+    if (way === "tryPush" || way === "trySubmit") return this.#try(way, item);
     if (way === "write") {
       item.written = true;
-      const written = this.#front.write(item);
+      const written = this.#front.write(item, this.setup.leaves);
       if (!written) item.written = false;
       if (written?.kind === "write") this.#promises.add("write", this, written.call, { item });
       if (written?.kind === "consume") {
@@ -106,26 +131,58 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (this.setup.front === "plain") {
       if (!this.first && !this.closing) this.offers.push(item);
     } else this.#front.offering = item;
-    this.#promises.add(kind, this, () => this.sink[kind](item), { item });
+    const caller = this.setup.leaves ? new AbortController() : undefined;
+    const rejected = (error: unknown) => this.#rejected(item, error);
+    this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item, rejected });
     this.#front.offering = undefined;
+    if (caller) item.caller = caller;
   }
 
-  #tryPush(item: Item): void {
+  /** What was submitted, and has waited too long, is heard of so. */
+  #rejected(item: Item, error: unknown): void {
+    const { submitted, job, end, left } = item;
+    const waited = this.offers.includes(item) && !job && !end && !left;
+    if (submitted && waited && isTimeout(error) && error !== this.first?.error) {
+      this.shed(item, error);
+    }
+  }
+
+  #try(way: "tryPush" | "trySubmit", item: Item): void {
     const open = !this.first && !this.closing;
-    const room = this.offers.length === this.stats.accepted && this.hasRoom(item);
+    const outside = this.offers.length > this.stats.accepted;
+    const late = this.inTime < this.stats.waiting;
+    const room = !outside && this.hasRoom(item);
     const known = this.setup.front !== "plain";
     if (known) this.#front.offering = item;
     else this.offers.push(item);
     let accepted: boolean | undefined;
+    const rejected = (error: unknown) => this.#rejected(item, error);
     try {
-      accepted = this.sink.tryPush(item);
-      if (accepted !== room) this.must(false, `tryPush gave ${accepted}, room was ${room}`);
+      const caller = this.setup.leaves ? new AbortController() : undefined;
+      const given = way === "tryPush" ? this.sink.tryPush(item) : this.sink.trySubmit(item, caller);
+      accepted = given !== false && given !== undefined;
+      if (!accepted) this.refused++;
+      const told = given instanceof Promise && (!open || item.refused);
+      // Those who wait for room come in before it, for what has waited too long.
+      const may = outside && late;
+      if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before what is late");
+      if (accepted !== room && !told && !may) {
+        this.must(false, `${way} gave ${given}, room was ${room}`);
+      }
+      if (given instanceof Promise) {
+        this.#promises.add("submit", this, () => given, { item, rejected });
+      }
+      if (given instanceof Promise && caller) item.caller = caller;
     } catch (error) {
       const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
-      this.must(told && (!open || item.refused !== undefined), "tryPush threw");
+      // One of those who come in before it may end the sink.
+      const ended = outside && late && this.first !== undefined;
+      const may = way === "tryPush" && told && (!open || item.refused !== undefined || ended);
+      this.must(may, `${way} threw`);
     }
     this.#front.offering = undefined;
-    if (!known && !accepted && !item.refused) this.offers.splice(this.offers.indexOf(item), 1);
+    const mine = !known && !item.refused && !(accepted && open);
+    if (mine) this.offers.splice(this.offers.indexOf(item), 1);
   }
 
   #order(order: Order): void {
@@ -141,6 +198,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         return front.end();
       case "break":
         return front.break(this.mistake("source"));
+      case "stop":
+        return this.#stop(this.mistake(order));
       case "close":
         this.closing = true;
         return this.#promises.add(order, this, () => front.close());
@@ -172,7 +231,61 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return (run) => run();
   }
 
+  /** The items whose callers wait, and may leave. */
+  get #callers(): Item[] {
+    if (this.first) return [];
+    const { accepted } = this.stats;
+    return this.offers.filter(({ caller, submitted, left, end }, place) =>
+      caller && !left && !end && (submitted || place >= accepted)
+    );
+  }
+
+  #leave(nth: number): void {
+    const callers = this.#callers;
+    const item = callers[nth % callers.length];
+    if (!item) return;
+    const { reason } = item.left = { reason: this.mistake("leave") };
+    const place = this.offers.indexOf(item);
+    const { job, again } = item;
+    if (place >= this.stats.accepted) this.offers.splice(place, 1);
+    else if (!job && this.alone) {
+      item.end = "discarded";
+      if (again) this.agains.delete(again);
+      this.rest(1);
+    }
+    item.caller!.abort(reason);
+    if (job && this.alone && job.signal?.reason !== reason) {
+      this.must(false, "the handler is not told");
+    }
+  }
+
+  /** What has come in of a source stays, but for what waits for room. */
+  #stop(reason: unknown): void {
+    this.stopped.add(reason);
+    this.#front.stop(reason, (given) => {
+      if (this.first) return;
+      const outside = this.offers.findIndex((item, place) =>
+        place >= this.stats.accepted && given.has(item)
+      );
+      if (outside < 0) return;
+      this.offers[outside]!.left = { reason };
+      this.offers.splice(outside, 1);
+    });
+  }
+
+  #widen(to: number): void {
+    if (this.inTime < this.stats.waiting) this.rest();
+    this.setConcurrency(to);
+    this.sink.concurrency = to;
+    // A handler that it has started may have set another one.
+    this.must(this.sink.concurrency === this.concurrency, "another concurrency");
+  }
+
   protected act(act: Plan["act"]): void {
+    if (act === "pause" || act === "widen") {
+      return this.#widen(act === "pause" ? 0 : this.concurrency + 1);
+    }
+    if (act === "leave") return this.#leave(0);
     if (act === "close" && this.#front.locked) return;
     if (act === "tryPush" || act === "push" || act === "submit") this.#offer(act, QUIET);
     else if (act !== "nothing") this.#order(act === "abort" && this.#front.locked ? "signal" : act);
@@ -188,21 +301,30 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       job.held = "no";
       if (!job.over) runs += job.items.length;
     }
-    if (waiting + running === 0) this.idled++;
+    this.countSlots();
+    this.countAgain();
+    if (this.resting) this.idled++;
+    const outside = this.first ? 0 : this.offers.length - this.stats.accepted;
+    this.must(this.stats.blocked === outside, "blocked at a quiet moment");
     this.must(running === runs, "running");
     this.must(done === ends.done && failed === ends.failed, "done or failed");
     this.must(discarded === ends.discarded, "discarded");
     if (this.first) {
       this.must(waiting === 0, "something still waits");
       this.must(this.#listeners.live === 0, "a listener is left");
-      for (const { over, signal } of this.jobs) {
-        if (!over && signal) this.must(signal.reason === this.first.error, "a handler is not told");
+      for (const { items, over, signal } of this.jobs) {
+        if (over || !signal) continue;
+        const left = items.some(({ left }) => left?.reason === signal.reason);
+        this.must(left || signal.reason === this.first.error, "a handler is not told");
       }
     } else this.checkProgress();
     this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
     const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
     this.must(told, "onError is not told");
-    if (this.clock.pending > this.timers()) this.must(false, "a timer too many");
+    if (
+      this.clock.pending >
+        this.timers() + this.agains.size + (this.setup.rate && !this.first ? 1 : 0)
+    ) this.must(false, "a timer too many");
     const complaint = this.#promises.complaint(this);
     if (complaint) this.must(false, complaint);
   }
@@ -211,8 +333,12 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (!this.#promises.closed) this.#order("close");
     await this.quiet();
     for (let turns = 0; turns < PATIENCE && this.#unfinished; turns++) {
+      if (this.concurrency === 0) this.#widen(1);
       for (const job of this.jobs) job.settle?.("done");
       await this.quiet();
+      const { rate } = this.setup;
+      if (rate) await this.clock.tick(rate.interval, () => this.look());
+      if (this.agains.size > 0) await this.clock.tick(this.setup.retry!, () => this.look());
     }
     const { pending } = this.#promises;
     if (pending.length > 0) this.must(false, `never settled: ${pending}`);

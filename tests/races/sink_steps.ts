@@ -9,9 +9,19 @@ export interface SinkSetup {
   readonly concurrency: number;
   readonly keyed: boolean;
   readonly timed: boolean;
+  /** A handler that runs on after its time keeps its slot. */
+  readonly holds: boolean;
   /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
   readonly front: "plain" | "snapshot" | "writer" | "pipe" | "consume";
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
+  /** How long what has failed waits until it goes again; where it is absent nothing does. */
+  readonly retry?: number | undefined;
+  /** How long an item may wait for its handler; where it is absent any time. */
+  readonly maxWait?: number | undefined;
+  /** So many start in so many milliseconds. */
+  readonly rate?: { readonly limit: number; readonly interval: number };
+  /** Each call has a signal, by which it may leave. */
+  readonly leaves?: boolean;
 }
 
 /**
@@ -26,19 +36,36 @@ export interface Plan {
   readonly weight: number;
   readonly ends: "by hand" | "at once" | "throws";
   /** Done to its own sink when it starts. */
-  readonly act: "nothing" | "tryPush" | "push" | "submit" | "flush" | "close" | "abort";
+  readonly act:
+    | "nothing"
+    | "tryPush"
+    | "push"
+    | "submit"
+    | "flush"
+    | "close"
+    | "abort"
+    | "leave"
+    | Slots;
 }
 
-/** Ways in. */
-export type Way = "tryPush" | "push" | "submit" | "write";
+/** What a handler does to the number of its like: none more start, or one more may. */
+type Slots = "pause" | "widen";
 
-/** Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed. */
-export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break";
+/** Ways in. */
+export type Way = "tryPush" | "trySubmit" | "push" | "submit" | "write";
+
+/**
+ * Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed, `stop` is
+ * of who consumes it.
+ */
+export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break" | "stop";
 
 /** One thing that is done to the sink. */
 export type SinkStep =
   | { readonly do: Way; readonly plans: readonly Plan[] }
   | { readonly do: "settle"; readonly which: readonly { nth: number; end: End }[] }
+  | { readonly do: "concurrency"; readonly to: number }
+  | { readonly do: "leave"; readonly nth: number }
   | { readonly do: Order };
 
 /** An item, from its offer to its end. */
@@ -47,7 +74,7 @@ export interface Item {
   readonly submitted: boolean;
   /** By the clock of the first look at it. */
   acceptedAt?: number;
-  job?: Job;
+  job?: Job | undefined;
   end?: "done" | "failed" | "discarded";
   /** By the stream. */
   written?: boolean;
@@ -55,6 +82,23 @@ export interface Item {
   refused?: { readonly error: unknown };
   /** What `submit` was told. */
   told?: Verdict;
+  /** By which its caller may leave, once the call has returned; and it has. */
+  caller?: AbortController;
+  left?: { readonly reason: unknown };
+  /** It has run, and goes again: with these. */
+  again?: Again;
+}
+
+/** Items that go to the handler again. */
+export interface Again {
+  readonly items: readonly Item[];
+  /** How often they have run. */
+  readonly attempts: number;
+  /** When their time began, and when it is over; unknown while their handler runs on. */
+  since?: number;
+  due: number;
+  /** When it was seen to be over. */
+  readyAt?: number;
 }
 
 /** What becomes of an item. */
@@ -69,9 +113,16 @@ export interface Job {
   readonly key: unknown;
   readonly startedAt: number;
   readonly signal: AbortSignal | undefined;
+  /** How often these items have run, this time included. */
+  readonly attempt: number;
+  /** What `retry` is to be asked, and of which items. */
+  asked?: Map<unknown, Item[]> | undefined;
+  again?: Again | undefined;
   over: boolean;
   /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
   held: "no" | "yes" | "perhaps";
+  /** Its time is up, and its promise open. */
+  overruns: boolean;
   /** What nobody but `onError` is to be told, and of which items. */
   untold?: Map<unknown, Item[]>;
   /** What it has given up, and `onDiscard` has not been told. */
@@ -89,11 +140,14 @@ export interface Manners {
   readonly ends: readonly End[];
   readonly advances: readonly number[];
   readonly orders?: readonly Order[];
+  readonly leaves?: boolean;
+  /** Handlers bring and end nothing: it could be while another item is about to come in. */
+  readonly shy?: boolean;
 }
 
 /** The steps of a sink. */
 export function sinkSteps(
-  { ways, ends, advances, orders = [] }: Manners,
+  { ways, ends, advances, orders = [], leaves = false, shy = false }: Manners,
 ): fc.Arbitrary<SinkStep | Advance> {
   const plan = fc.record({
     key: fc.nat(2),
@@ -103,8 +157,12 @@ export function sinkSteps(
     ),
     act: fc.oneof(
       often(12, fc.constant("nothing" as const)),
-      often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
-      often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
+      ...(shy ? [] : [
+        often(4, fc.constantFrom("tryPush" as const, "push" as const, "submit" as const)),
+        often(2, fc.constantFrom("flush" as const, "close" as const, "abort" as const)),
+      ]),
+      often(1, fc.constantFrom("pause" as const, "widen" as const)),
+      ...(leaves ? [often(2, fc.constant("leave" as const))] : []),
     ),
   }, { noNullPrototype: true });
   const plans = fc.array(plan, { minLength: 1, maxLength: 3, size: "max" });
@@ -120,6 +178,8 @@ export function sinkSteps(
     often(9, which.map((which) => ({ do: "settle" as const, which }))),
     often(4, advance(...advances)),
     often(3, simply("flush", "idle", ...orders)),
+    often(2, fc.nat(4).map((to) => ({ do: "concurrency" as const, to }))),
     often(1, simply("close", "abort", "signal")),
+    ...(leaves ? [often(5, fc.nat(4).map((nth) => ({ do: "leave" as const, nth })))] : []),
   );
 }

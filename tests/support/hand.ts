@@ -34,18 +34,26 @@ export class Hand<T, R = unknown> {
   }
 }
 
-/** What `stats` shows. */
-export interface Accounts {
+/** What `stats` of a `MapStream` shows. */
+export interface MapAccounts {
   readonly accepted: number;
   readonly waiting: number;
   readonly running: number;
   readonly done: number;
   readonly failed: number;
   readonly discarded: number;
+  readonly overrunning: number;
+}
+
+/** What that of a sink shows. */
+export interface Accounts extends MapAccounts {
+  readonly refused: number;
+  readonly blocked: number;
+  readonly retried: number;
 }
 
 /** Check that no item is lost or counted twice. */
-export function assertConserved({ stats }: { readonly stats: Accounts }): void {
+export function assertConserved({ stats }: { readonly stats: MapAccounts }): void {
   const { accepted, waiting, running, done, failed, discarded } = stats;
   assertEquals(waiting + running + done + failed + discarded, accepted, JSON.stringify(stats));
 }
@@ -63,7 +71,15 @@ export function heard<S extends { readonly closed: Promise<void> }>(sink: S): S 
   return sink;
 }
 
-/** All six counts; those not named are 0. */
+/** All counts of a sink; those not named are 0. */
 export function counts(some: Partial<Accounts>): Accounts {
-  return { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, ...some };
+  return { ...mapped({}), refused: 0, blocked: 0, retried: 0, ...some };
+}
+
+/** The same of a `MapStream`, which refuses nothing. */
+export function mapped(some: Partial<MapAccounts>): MapAccounts {
+  return {
+    ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, overrunning: 0 },
+    ...some,
+  };
 }

@@ -3,7 +3,9 @@
 import {
   Aggregator,
   type Collector,
+  Fanout,
   type HandlerContext,
+  RateLimit,
   type Runner,
   Singleflight,
   type Sink,
@@ -59,6 +61,8 @@ type Open = (handler: Handler, options: SinkOptions) => Sink<object>;
 
 const sinks: Record<string, Open> = {
   ...basic as unknown as Record<string, Open>,
+  "Fanout, with what may hold an item": (handler, options) =>
+    new Fanout(handler, { ...options, maxWait: LONG, overrun: "hold", retry: () => undefined }),
   "Aggregator, gathering": (handler, { key: _, ...options }) =>
     new Aggregator<object>(all(handler), { ...options, linger: LONG }),
   "Aggregator, gathering in a collector": (handler, { key: _, ...options }) =>
@@ -86,7 +90,7 @@ function livesOfSink(name: string): Life[] {
       const own = new AbortController();
       // The item of a handler that hangs is with it for ever, and so is all that belongs to it.
       const kind = (kind: Kind, place: number): Kind =>
-        place === 0 && (end === "abort" || end === "signal") ? "running" : kind;
+        place === 0 && ["abort", "signal", "left"].includes(end) ? "running" : kind;
       let keys = 0;
       const key = () => watch(kind("key", keys++), {});
       let snapshots = 0;
@@ -105,7 +109,8 @@ function livesOfSink(name: string): Life[] {
         snapshot,
       });
       sink.closed.catch(() => {});
-      const calls = [0, 1].map((place) => sink.submit(watch(kind("item", place), {})));
+      const call = end === "left" ? { signal: watch("signal", own.signal) } : {};
+      const calls = [0, 1].map((place) => sink.submit(watch(kind("item", place), {}), call));
       const heard = calls.map((call, place) => watch(kind("call", place), call).catch(() => {}));
       sink.tryPush(watch("item", {}));
       await turn();
@@ -123,6 +128,10 @@ function livesOfSink(name: string): Life[] {
       return rejection(sink.close());
     }),
     life("error", (_, reason) => () => Promise.reject(reason), (sink) => rejection(sink.close())),
+    life("left", () => hang, (sink, reason, own) => {
+      own.abort(reason);
+      return sink.abort(reason);
+    }),
   ];
 }
 
@@ -238,9 +247,24 @@ function livesOfFlights(): Life[] {
   ];
 }
 
+/** One that has started and one that waits, at the end of their sink; the limit lives on. */
+function livesOfRate(): Life[] {
+  return [{
+    name: "RateLimit, abort",
+    async live(signal, watch) {
+      const rate = new RateLimit({ limit: 1, interval: LONG });
+      const sink = new Fanout(watch("handler", () => {}), { rate, signal });
+      for (const kind of ["item", "item"] as const) sink.tryPush(watch(kind, {}));
+      await sink.abort();
+      return rate;
+    },
+  }];
+}
+
 /** All of them. */
 export const lives: readonly Life[] = [
   ...Object.keys(sinks).flatMap(livesOfSink),
   ...[...transforms, ...variants].flatMap(livesOfTransform),
   ...livesOfFlights(),
+  ...livesOfRate(),
 ];

@@ -3,8 +3,12 @@
 import {
   Aggregator,
   type AggregatorOptions,
+  backoff,
+  type BackoffOptions,
   Fanout,
   type FanoutOptions,
+  RateLimit,
+  type RateLimitOptions,
   Singleflight,
   type SingleflightOptions,
   throttle,
@@ -16,6 +20,11 @@ import { batch, type Transform, transforms, variants } from "./transforms.ts";
 /** What an option takes. */
 export type Kind =
   | "limit"
+  | "limit or 0"
+  | "overrun"
+  | "rate"
+  | "pause"
+  | "factor"
   | "limit or Infinity"
   | "weight"
   | "limit, 0 or Infinity"
@@ -51,10 +60,17 @@ export interface Front {
 }
 
 const fanout: Record<keyof FanoutOptions<unknown>, Option> = {
-  concurrency: { kind: "limit" },
+  concurrency: { kind: "limit or 0" },
   capacity: { kind: "limit, 0 or Infinity" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
+  overrun: { kind: "overrun" },
+  retry: { kind: "function" },
+  rate: { kind: "rate" },
+  maxWait: { kind: "duration" },
+  keyCapacity: { kind: "limit or Infinity", beside: { key: () => 1 } },
+  capacityWeight: { kind: "weight", beside: { weigh: () => 1, capacityWeight: 9 } },
+  weigh: { kind: "function", beside: { weigh: () => 1, capacityWeight: 9 } },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   snapshot: { kind: "function" },
@@ -75,6 +91,18 @@ const flight: Record<keyof SingleflightOptions<unknown, unknown>, Option> = {
 const wrap: Record<keyof WrapOptions<never, unknown, unknown>, Option> = {
   key: { kind: "function" },
   ...flight,
+};
+const backoffs: Record<keyof BackoffOptions, Option> = {
+  attempts: { kind: "limit" },
+  min: { kind: "pause" },
+  max: { kind: "pause", beside: { min: 0 } },
+  factor: { kind: "factor" },
+  jitter: { kind: "flag" },
+};
+const rate: Record<keyof RateLimitOptions, Option> = {
+  limit: { kind: "limit" },
+  interval: { kind: "duration" },
+  name: { kind: "text" },
 };
 const throttled: Record<keyof ThrottleOptions, Option> = {
   interval: { kind: "duration" },
@@ -133,6 +161,22 @@ export const fronts: readonly Front[] = [
     least: { key: () => 1 },
     options: wrap,
     make: (options) => Singleflight.wrap(() => 1, options as never),
+    end: endNothing,
+  },
+  {
+    name: "backoff()",
+    owner: "backoff",
+    least: {},
+    options: backoffs,
+    make: (options) => backoff(options as never),
+    end: endNothing,
+  },
+  {
+    name: "new RateLimit()",
+    owner: "RateLimit",
+    least: { limit: 1, interval: 9 },
+    options: rate,
+    make: (options) => new RateLimit(options as never),
     end: endNothing,
   },
   {

@@ -117,6 +117,8 @@ const map: Record<keyof MapStreamOptions<unknown>, Option> = {
   ordered: { kind: "flag" },
   key: { kind: "function" },
   timeout: { kind: "duration" },
+  overrun: { kind: "overrun" },
+  rate: { kind: "rate" },
   onError: { kind: "function" },
   onDiscard: { kind: "function" },
   signal: { kind: "signal" },

@@ -1,4 +1,14 @@
-import { check, FUNCTION, LIMIT_OR_NONE, type Rule, type Rules } from "../shared/options.ts";
+import {
+  check,
+  FUNCTION,
+  LIMIT_OR_NONE,
+  needs,
+  overweight,
+  POSITIVE,
+  type Rule,
+  type Rules,
+  weightOf,
+} from "../shared/options.ts";
 import { COLLECTOR, type Collector } from "./batch_buffer.ts";
 
 /** The limits of a batch as they are given, or the collector that stands instead of them. */
@@ -34,15 +44,11 @@ export const OVERSIZE: Rule = [
 /** The rules of {@linkcode RawLimits}. */
 export const LIMITS: Rules<keyof RawLimits<never, never>> = {
   maxItems: LIMIT_OR_NONE,
-  maxWeight: ["number", "be more than 0", (value: number) => value > 0],
+  maxWeight: POSITIVE,
   weigh: FUNCTION,
   oversize: OVERSIZE,
   collector: FUNCTION,
 };
-
-const isWeight = (value: unknown): boolean =>
-  typeof value === "number" && value >= 0 && value < Infinity;
-const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
 
 /** Checks that the limits go together, and fills in those that are not given. */
 export function completeLimits<T, B>(
@@ -61,10 +67,8 @@ export function completeLimits<T, B>(
       collect: () => check(owner, "collector", collector(), COLLECTOR),
     };
   }
-  if (!raw.maxWeight !== !weigh) {
-    const [here, missing] = weigh ? ["weigh", "maxWeight"] : ["maxWeight", "weigh"];
-    throw new TypeError(`${owner}: option "${here}" needs option "${missing}"`);
-  }
+  needs(owner, raw, "maxWeight", "weigh");
+  needs(owner, raw, "weigh", "maxWeight");
   const { maxItems = maxWeight === Infinity ? 1000 : Infinity } = raw;
   const rule = `be finite where "${names.maxWeight}" is not`;
   check(owner, "maxItems", maxItems, [
@@ -108,12 +112,9 @@ class ItemCollector<T> implements Collector<T, T[]> {
   fits(item: T): boolean {
     const { owner, names, maxWeight, weigh, oversize } = this.#limits;
     if (!weigh) return true;
-    const weight = weigh(item);
-    // No call for each item.
-    if (!isWeight(weight)) check(owner, names.weigh, weight, WEIGHT);
+    const weight = weightOf(owner, names.weigh, weigh, item);
     if (weight > maxWeight && oversize === "error") {
-      const rule = `is over option "${names.maxWeight}" of ${maxWeight}`;
-      throw new RangeError(`${owner}: an item of weight ${weight} ${rule}`);
+      overweight(owner, weight, names.maxWeight, maxWeight);
     }
     this.#next = weight;
     return this.#weight + weight <= maxWeight;

@@ -8,8 +8,18 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
 }
 
+/** What a handler of a sink is given beside its item, or its batch. */
+export interface SinkContext extends HandlerContext {
+  /** How often the item, or the batch, has been given to the handler, this time included: from 1. */
+  readonly attempt: number;
+  /** How long it has waited for this start, in milliseconds; only where there is a `maxWait`. */
+  readonly waited: number | undefined;
+}
+
 /** A context whose `AbortController` is made only when somebody reads `signal`. */
-export class CallContext implements HandlerContext {
+export class CallContext implements SinkContext {
+  attempt = 1;
+  waited: number | undefined;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 

@@ -1,9 +1,13 @@
-/** What can stand in a queue. The field belongs to the queue it stands in. */
+/** What can stand in a queue. The fields belong to the queue it stands in. */
 export interface Linked {
   next: Linked | undefined;
+  before: Linked | undefined;
 }
 
-/** A queue of entries that carry their own links: constant time, and nothing kept of those that left. */
+/**
+ * A queue of entries that carry their own links: constant time, also to leave it from the middle, and
+ * nothing kept of those that left.
+ */
 export class FifoQueue<E extends Linked> {
   #head: E | undefined;
   #tail: E | undefined;
@@ -13,26 +17,36 @@ export class FifoQueue<E extends Linked> {
   }
 
   push(entry: E): void {
-    if (this.#tail) this.#tail.next = entry;
+    const tail = this.#tail;
+    entry.before = tail;
+    if (tail) tail.next = entry;
     else this.#head = entry;
     this.#tail = entry;
   }
 
   /** Puts back what was shifted. */
   unshift(entry: E): void {
-    entry.next = this.#head;
+    const head = this.#head;
+    entry.next = head;
+    if (head) head.before = entry;
+    else this.#tail = entry;
     this.#head = entry;
-    this.#tail ??= entry;
   }
 
   shift(): E | undefined {
     const entry = this.#head;
-    if (entry) {
-      this.#head = entry.next as E | undefined;
-      if (!this.#head) this.#tail = undefined;
-      entry.next = undefined;
-    }
+    if (entry) this.remove(entry);
     return entry;
+  }
+
+  /** Takes out an entry, which must be in here. */
+  remove(entry: E): void {
+    const { before, next } = entry;
+    if (before) before.next = next;
+    else this.#head = next as E | undefined;
+    if (next) next.before = before;
+    else this.#tail = before as E | undefined;
+    entry.before = entry.next = undefined;
   }
 
   /** Takes everything, in order. */

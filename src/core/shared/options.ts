@@ -17,6 +17,7 @@ const MAX_DELAY = 2147483647;
 const isLimit = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
 const isDuration = (value: number): boolean =>
   value > 0 && (value <= MAX_DELAY || value === Infinity);
+const isDelay = (value: number): boolean => value >= 0 && value <= MAX_DELAY;
 
 /** How many. */
 export const LIMIT: Rule = ["number", "be an integer of at least 1", isLimit];
@@ -28,7 +29,14 @@ export const LIMIT_OR_NONE: Rule = [
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
-/** The same, or none. */
+/** How many, or none. */
+export const COUNT: Rule = [
+  "number",
+  "be an integer of at least 0",
+  (value: number) => value === 0 || isLimit(value),
+];
+
+/** The same, where another bound may hold. */
 export const LIMIT_OR_ZERO: Rule = [
   "number",
   "be an integer of at least 0, or Infinity",
@@ -47,6 +55,34 @@ export const LINGER: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds, or Infinity`,
   (value: number) => value === 0 || isDuration(value),
+];
+
+/** What may weigh nothing, and is no limit where it is `Infinity`. */
+export const POSITIVE: Rule = ["number", "be more than 0", (value: number) => value > 0];
+
+const isWeight = (value: unknown): boolean =>
+  typeof value === "number" && value >= 0 && value < Infinity;
+const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
+
+/** Whether a slot is free at a timeout. */
+export const OVERRUN: Rule = [
+  "string",
+  'be "release" or "hold"',
+  (value: string) => value === "release" || value === "hold",
+];
+
+/** The same, and some time. */
+export const PAUSE: Rule = [
+  "number",
+  `be at least 0 and at most ${MAX_DELAY} milliseconds`,
+  isDelay,
+];
+
+/** The same, of what a function returns that may give up. */
+export const DELAY: Rule = [
+  "number",
+  `return at least 0 and at most ${MAX_DELAY} milliseconds, or undefined`,
+  isDelay,
 ];
 
 /** Anything that is called later. */
@@ -99,6 +135,36 @@ export function readOptions<T extends object>(
     if (value !== undefined) values[name] = check(owner, name, value, rules[name]);
   }
   return values;
+}
+
+/** What a function says that an item weighs. */
+export function weightOf<T>(
+  owner: string,
+  option: string,
+  weigh: (item: T) => number,
+  item: T,
+): number {
+  const weight = weigh(item);
+  // No call for each item.
+  return isWeight(weight) ? weight : check(owner, option, weight, WEIGHT);
+}
+
+/** Throws where an item is heavier than a limit. */
+export function overweight(owner: string, weight: number, option: string, limit: number): never {
+  const rule = `is over option "${option}" of ${limit}`;
+  throw new RangeError(`${owner}: an item of weight ${weight} ${rule}`);
+}
+
+/** Throws where an option is given without another. */
+export function needs<T>(
+  owner: string,
+  values: T,
+  option: keyof T & string,
+  other: keyof T & string,
+): void {
+  if (values[option] !== undefined && values[other] === undefined) {
+    throw new TypeError(`${owner}: option "${option}" needs option "${other}"`);
+  }
 }
 
 /** The signal among the options of a call: any object may be those, such as a handler's context. */

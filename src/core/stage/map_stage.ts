@@ -2,6 +2,7 @@ import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import type { Keyed } from "../work/keyed_queue.ts";
+import type { StartLimit } from "../work/start_limit.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
 
@@ -19,6 +20,8 @@ export interface MapStats {
   readonly failed: number;
   /** Given up before the call started. */
   readonly discarded: number;
+  /** Calls that run on now after their `timeout`. Their items have failed, and are counted there. */
+  readonly overrunning: number;
 }
 
 /** How a {@linkcode MapStage} works. Checked already. */
@@ -27,6 +30,8 @@ export interface MapOptions<T> {
   concurrency: number;
   capacity: number;
   timeout: number;
+  overrun?: "release" | "hold";
+  rate?: StartLimit | undefined;
   ordered: boolean;
   key?: ((item: T) => unknown) | undefined;
   onError?: ((error: unknown, item: T) => unknown) | undefined;
@@ -58,7 +63,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   /** In the order in which they are handed over: that of the items, or that of the results. */
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
-  readonly #counts = { accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0 };
+  readonly #counts = {
+    ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, overrunning: 0 },
+  };
   /** Those whose turn came while the stream was aborting. */
   readonly #unstarted: MapCall<T, R>[] = [];
   /** Of the item that is being written. */
@@ -87,8 +94,14 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     const { key, ordered } = this.#options;
     if (!again) this.#key = key?.(item);
     if (this.full || this.#controller.errored) return false;
-    const result: Result<R> = { next: undefined, settled: false, failed: false, value: undefined };
-    this.#pool.add({ next: undefined, key: this.#key, item, result });
+    const result: Result<R> = {
+      next: undefined,
+      before: undefined,
+      settled: false,
+      failed: false,
+      value: undefined,
+    };
+    this.#pool.add({ next: undefined, before: undefined, key: this.#key, item, result });
     this.#key = undefined;
     this.#open++;
     this.#counts.accepted++;
@@ -153,6 +166,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     result.settled = true;
     // In the order of settlement nothing stands before one that has no value.
     if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
+  }
+
+  onOverrun(by: 1 | -1): void {
+    this.#counts.overrunning += by;
   }
 
   onIdle(): void {

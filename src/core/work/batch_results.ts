@@ -1,6 +1,6 @@
 import { show } from "../shared/options.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import type { Failure, WorkJob } from "./job.ts";
+import type { Failure, Result, WorkJob } from "./job.ts";
 
 /** An entry whose item has failed. */
 class Wrong {
@@ -37,24 +37,20 @@ export function settleEntries(outcome: unknown, count: number | undefined): unkn
   return waits ? Promise.all(entries) : entries;
 }
 
-/** Tells each who waits for an item of the batch what has become of it. Returns what has failed. */
-export function settleBatch<T>(
+/** Tells those whose items of the batch are done. Returns what has failed. */
+export function settleBatch(
   owner: string,
-  job: WorkJob<T, unknown>,
+  job: WorkJob<unknown, unknown>,
   failed: boolean,
   outcome: unknown,
-): Iterable<Failure<T>> {
-  const { items, results } = job;
-  const failures = new Map<unknown, Failure<T>>();
+): Iterable<Failure> {
+  const failures = new Map<unknown, Failure>();
   entriesOf(owner, job, failed, outcome)?.forEach((entry, place) => {
-    const result = results?.[place];
-    if (!(entry instanceof Wrong)) return result?.resolve(entry);
+    if (!(entry instanceof Wrong)) return job.results?.[place]?.resolve(entry);
     const { error } = entry;
-    const failure = failures.get(error) ?? { error, count: 0, untold: [] };
+    const failure = failures.get(error) ?? { error, places: [] };
     failures.set(error, failure);
-    failure.count++;
-    if (result) result.reject(error);
-    else failure.untold.push(items![place]!);
+    failure.places.push(place);
   });
   return failures.values();
 }
@@ -62,19 +58,20 @@ export function settleBatch<T>(
 /** What became of each item; nothing where all are done and nobody waits for a result. */
 function entriesOf(
   owner: string,
-  { count, results }: WorkJob<unknown, unknown>,
+  { count, results = [] }: WorkJob<unknown, unknown>,
   failed: boolean,
   outcome: unknown,
 ): readonly unknown[] | undefined {
   if (failed) return Array(count!).fill(new Wrong(outcome));
   const listed = Array.isArray(outcome);
   if (listed && outcome.length === count) return outcome;
-  if (!results && !(listed && outcome.some(isError))) return;
+  const waits = (result: Result): boolean => !result.left;
+  if (!results.some(waits) && !(listed && outcome.some(isError))) return;
   const rule = `the handler must return an array with one entry for each of ${count} items`;
   const got = listed ? outcome.length : show(outcome);
   const wrong = new Wrong(new TypeError(`${owner}: ${rule}; got ${got}`));
   // Where nothing was listed, of those that were pushed nothing is asked.
-  return listed ? Array(count!).fill(wrong) : results!.map(() => wrong);
+  return listed ? Array(count!).fill(wrong) : results.map((result) => waits(result) && wrong);
 }
 
 function judge(entry: unknown): unknown {

@@ -1,10 +1,10 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
-import type { Deferred } from "../shared/promises.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch, settleEntries } from "./batch_results.ts";
 import type { Counts, Group } from "./counts.ts";
-import type { Failure, Runner, WorkJob } from "./job.ts";
+import type { Failure, Result, Runner, WorkJob } from "./job.ts";
 import type { Pool } from "./pool.ts";
+import type { Room } from "./room.ts";
 
 /** How a {@linkcode BatchTable} gathers. Checked already. */
 export interface BatchOptions<T, B> {
@@ -17,6 +17,8 @@ export interface BatchOptions<T, B> {
   plain: boolean;
   /** Whether it takes code of the user's to know if an item fits. */
   asking: boolean;
+  /** Is told what the next item weighs, if its queue knows. */
+  weighed: { weight: number } | undefined;
   /** Whether the items are kept beside it, because somebody is to be told what has become of them. */
   keeping: boolean;
 }
@@ -25,10 +27,7 @@ export interface BatchOptions<T, B> {
 export interface BatchHost<T, B> {
   readonly counts: Counts;
   readonly pool: Pool<WorkJob<T, B>>;
-  /** The most items that may wait now. A collector that is at work may come back here: less then. */
-  limit: number;
-  /** Whether an item of this key can be accepted now. */
-  hasRoom(key: unknown): boolean;
+  readonly room: Room<T>;
   /** Throws if nothing can be accepted any more, also while `closing`. */
   check(closing: boolean): void;
   /** A collector has thrown: everything ends. `heard`: the caller is told. */
@@ -55,8 +54,11 @@ interface PendingBatch<T, B> {
   order: number;
   /** Its place in the pool's queue, since it is due. */
   ticket: WorkJob<T, B> | undefined;
+  /** What its items weigh in the queue, where that is bounded. */
+  weight: number;
+  weights: number[] | undefined;
   /** For those that were submitted. */
-  results: Deferred<unknown>[] | undefined;
+  results: Result[] | undefined;
   /** If they cannot be had from the batch. */
   items: T[] | undefined;
 }
@@ -95,12 +97,16 @@ export class BatchTable<T, B> {
     item: T,
     key: unknown,
     snapshot: Runner | undefined,
-    result: Deferred<unknown> | undefined,
+    result: Result | undefined,
     own: Group | undefined,
+    weight: number,
     epoch?: number,
   ): boolean {
     const host = this.#host;
-    const { asking } = this.#options;
+    const { room } = host;
+    const { asking, weighed } = this.#options;
+    const waited = epoch !== undefined;
+    if (weighed) weighed.weight = weight;
     // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
     const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
     const { buffer } = batch;
@@ -111,13 +117,13 @@ export class BatchTable<T, B> {
         const goes = buffer.goesBefore(fits);
         // All that is user code: the sink may be at its end by now, or full, or this batch closed.
         host.check(true);
-        if (!host.hasRoom(key)) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, epoch);
+        if (!room.fits(weight) || !(waited || room.keyFits(key))) return false;
+        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
         if (goes) closed = this.#close(batch);
         // A place is kept for the item while its collector has it. A throw ends the sink.
-        host.limit--;
+        room.limit--;
         buffer.add(item);
-        host.limit++;
+        room.limit++;
         host.check(true);
         // Code of the user's may have opened another batch of this key meanwhile.
         const other = buffer.held === 1 && this.#open.get(key);
@@ -142,22 +148,33 @@ export class BatchTable<T, B> {
       this.#open.set(key, batch);
     }
     host.counts.accept();
+    if (room.bounded) {
+      room.enter(key, weight, waited);
+      batch.weight += weight;
+      (batch.weights ??= []).push(weight);
+    }
     // All settle with the earliest. One may have been overtaken while its weight was asked for.
     if (batch.epoch < epoch) host.counts.join(epoch, batch.epoch, 1);
     else if (batch.epoch > epoch) {
       host.counts.join(batch.epoch, epoch, buffer.held - 1);
       batch.epoch = epoch;
     }
-    if (own) (batch.owns ??= []).push(own);
+    if (own) (batch.owns ??= [])[buffer.held - 1] = own;
     if (result) (batch.results ??= [])[buffer.held - 1] = result;
     if (this.#keeping) (batch.items ??= []).push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
+      else if (room.bounded && !room.keyFits(key) && !batch.ticket) {
+        // No more of this key will come.
+        buffer.makeDue();
+        this.#queue(batch);
+        closed = true;
+      }
     } catch (error) {
       host.error(error);
     }
-    if (closed || !host.hasRoom(key)) host.proceed();
+    if (closed || room.full) host.proceed();
     return true;
   }
 
@@ -173,19 +190,22 @@ export class BatchTable<T, B> {
    * more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    const { pool, limit } = this.#host;
+    const { pool, room } = this.#host;
     // A collector is at work: what it does to this sink comes before that.
-    if (limit === 0) return false;
+    if (room.limit === 0) return false;
     if (all && this.#open.size > 0) {
       this.closeAll();
       pool.fill();
       return true;
     }
-    if (!pool.idle || this.#host.hasRoom(undefined)) return false;
+    if (!pool.idle || !room.full) return false;
     // It passes over fewer than there are workers: one of each key that runs.
     let batch = this.#oldest;
     while (batch && !pool.canStart(batch.key)) batch = batch.after;
-    if (!batch) return false;
+    if (!batch) {
+      pool.awaitRate();
+      return false;
+    }
     this.#queue(batch);
     pool.fill();
     return true;
@@ -196,15 +216,43 @@ export class BatchTable<T, B> {
     return settleEntries(outcome, count);
   }
 
-  /** A batch is over: tells those who wait for its items, and returns what has failed. */
-  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure<T>> {
+  /** Whether a batch is the array of its items. */
+  get plain(): boolean {
+    return this.#options.plain;
+  }
+
+  /** A batch is over: tells those whose items are done, and returns what has failed. */
+  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure> {
     return settleBatch(this.#options.owner, job, failed, outcome);
+  }
+
+  /** Leaves to a job what goes again of it. What a collector has made goes as it was. */
+  shrink(job: WorkJob<T, B>): void {
+    const { items = [], results, owns, weights, again } = job;
+    if (!this.plain) return;
+    const places = [...again!];
+    job.count = places.length;
+    job.items = pick(items, places);
+    job.payload = job.items.slice() as B;
+    const waited = pick(results ?? [], places);
+    job.results = waited.length > 0 ? waited : undefined;
+    job.owns = owns && pick(owns, places);
+    job.weights = weights && pick(weights, places);
+    job.weight = job.weights?.reduce((sum, weight) => sum + weight, 0) ?? 0;
   }
 
   /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
   open(ticket: WorkJob<T, B>): void {
     const batch = this.#open.get(ticket.key);
     if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
+  }
+
+  /** A batch that is due has waited too long: makes the job of it, for no handler. */
+  drop(ticket: WorkJob<T, B>): void {
+    const batch = this.#open.get(ticket.key);
+    if (batch?.ticket !== ticket) return;
+    this.#leave(batch);
+    Object.assign(ticket, this.#job(batch, false));
   }
 
   /** Takes what was gathered, for no handler. */
@@ -233,6 +281,8 @@ export class BatchTable<T, B> {
       epoch: 0,
       order: 0,
       ticket: undefined,
+      weight: 0,
+      weights: undefined,
       results: undefined,
       items: undefined,
     };
@@ -250,11 +300,13 @@ export class BatchTable<T, B> {
     this.#host.pool.add(
       batch.ticket = {
         next: undefined,
+        before: undefined,
         payload: undefined as B,
         key,
         snapshot: undefined,
         results: undefined,
         epoch: 0,
+        weight: 0,
         count: 0,
         items: [],
         order,
@@ -275,17 +327,36 @@ export class BatchTable<T, B> {
   #close(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): boolean {
     const { buffer } = batch;
     const host = this.#host;
-    const { limit } = host;
+    const { room } = host;
+    const { limit } = room;
     // Or it was closed while its collector was asked whether it is full.
     if (batch.taking || buffer.held === 0) return false;
     // A throw of the collector ends the sink: there is nothing to put back.
     batch.taking = true;
-    host.limit = 0;
+    room.limit = 0;
     const { empty } = buffer;
+    const ticket = running ?? batch.ticket;
     const job = this.#job(batch, !empty);
     batch.taking = false;
-    host.limit = limit;
+    room.limit = limit;
     host.check(true);
+    this.#leave(batch);
+    const { counts, pool } = host;
+    if (empty) {
+      // The collector has swallowed everything: there is nothing to handle.
+      counts.start(job);
+      job.results?.forEach((result) => result.resolve(undefined));
+      counts.settle(job);
+    } else if (ticket) {
+      // In its place: it keeps what the queue has set.
+      const { next, before } = ticket;
+      Object.assign(ticket, job, { next, before });
+    } else pool.add(job);
+    return true;
+  }
+
+  /** It is open no more. */
+  #leave(batch: PendingBatch<T, B>): void {
     const { before, after } = batch;
     if (before) before.after = after;
     else this.#oldest = after;
@@ -293,15 +364,6 @@ export class BatchTable<T, B> {
     else this.#newest = before;
     batch.before = batch.after = undefined;
     this.#open.delete(batch.key);
-    const { counts, pool } = host;
-    if (empty) {
-      // The collector has swallowed everything: there is nothing to handle.
-      counts.start(job);
-      job.results?.forEach((result) => result.resolve(undefined));
-      counts.settle(job);
-    } else if (running) Object.assign(running, job);
-    else pool.add(job);
-    return true;
   }
 
   /**
@@ -309,7 +371,8 @@ export class BatchTable<T, B> {
    * own is asked nothing. Throws what the collector throws, and keeps everything then.
    */
   #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, epoch, owns, order, items = [] } = batch;
+    const { buffer, key, snapshot, results, epoch, owns, order, weight, weights, items = [] } =
+      batch;
     const { plain, keeping } = this.#options;
     const count = buffer.held;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
@@ -318,19 +381,31 @@ export class BatchTable<T, B> {
       batch.snapshot =
       batch.ticket =
       batch.owns =
+      batch.weights =
         undefined;
+    batch.weight = 0;
     return {
       next: undefined,
+      before: undefined,
       payload,
       key,
       snapshot,
       results,
       epoch,
       owns,
+      weight,
+      weights,
       count,
       // What a handler does to its batch is not known here.
       items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
       order,
     };
   }
+}
+
+/** What a list has at these places: with the holes that it has. */
+function pick<V>(list: readonly V[], places: readonly number[]): V[] {
+  const picked: V[] = [];
+  for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place]!;
+  return picked;
 }

@@ -1,6 +1,6 @@
 import { Deferred, resolved } from "../shared/promises.ts";
 
-/** What `stats` shows of a sink: every accepted item is in exactly one of the other five. */
+/** What `stats` shows of a sink: every accepted item is in exactly one of the next five. */
 export interface SinkStats {
   /** Items that the sink has taken responsibility for. */
   readonly accepted: number;
@@ -14,6 +14,14 @@ export interface SinkStats {
   readonly failed: number;
   /** Given up: before the handler started, or by a handler that ended as an abort had told it to. */
   readonly discarded: number;
+  /** Calls of `tryPush` and `trySubmit` that found no room, so far. */
+  readonly refused: number;
+  /** Items that wait for room now. They are not accepted yet. */
+  readonly blocked: number;
+  /** Items that a `retry` has sent to the handler again, once for each time. */
+  readonly retried: number;
+  /** Handlers that run on now after their `timeout`. Their items have failed, and are counted there. */
+  readonly overrunning: number;
 }
 
 /** Items that are waited for together: those of a `consume()`, or all up to a `flush()`. */
@@ -33,14 +41,18 @@ export class Group {
 export interface Counted {
   /** How many times the sink had been flushed when its first item came. */
   readonly epoch: number;
-  /** Those that a `consume()` has brought in: one for each such item of a batch. */
+  /** Of the `consume()` that has brought it; of a batch, each at the place of its item: it has holes. */
   readonly own?: Group | undefined;
-  readonly owns?: readonly Group[] | undefined;
+  owns?: readonly Group[] | undefined;
   /** How many items that is, if it is not one. What is not there costs nothing. */
-  readonly count?: number;
+  count?: number;
   /** How many of them have failed, and those that a handler has given up after the end, if any. */
-  failures?: number;
-  returned?: readonly unknown[];
+  failures?: number | undefined;
+  returned?: readonly unknown[] | undefined;
+  /** How many have failed as their callers, who have left, had told them to. */
+  abandoned?: number | undefined;
+  /** The places of those that go again. */
+  again?: Set<number> | undefined;
 }
 
 /**
@@ -54,6 +66,10 @@ export class Counts implements SinkStats {
   done = 0;
   failed = 0;
   discarded = 0;
+  refused = 0;
+  blocked = 0;
+  retried = 0;
+  overrunning = 0;
   /** Batches that were handed to the handler. Not there if there are none. */
   declare batches?: number;
 
@@ -63,6 +79,12 @@ export class Counts implements SinkStats {
   /** Items that wait for room, are waiting or run. */
   #unsettled = 0;
   #idle: Deferred<void> | undefined;
+  /** Whether what runs on after its time was up keeps its slot. */
+  readonly #hold: boolean;
+
+  constructor(hold: boolean) {
+    this.#hold = hold;
+  }
 
   /** How many flushes there were. */
   get epoch(): number {
@@ -116,11 +138,23 @@ export class Counts implements SinkStats {
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
   settle(job: Counted): void {
-    const { count = 1, failures = 0, returned: { length } = [], epoch, own, owns } = job;
-    this.running -= count;
-    this.done += count - failures - length;
+    const { count = 1, failures = 0, abandoned = 0, returned = [], again, epoch, own, owns } = job;
+    const discarded = returned.length + abandoned;
+    const over = again ? count - again.size : count;
+    this.running -= over;
+    this.done += over - failures - discarded;
     this.failed += failures;
-    this.discarded += length;
+    this.discarded += discarded;
+    this.leave(epoch, over, again ? undefined : own);
+    owns?.forEach((own, place) => again?.has(place) || own.leave());
+    if (again) this.#again(again.size);
+    this.#checkIdle();
+  }
+
+  /** A job that waits is given up. */
+  drop({ count = 1, epoch, own, owns }: Counted): void {
+    this.waiting -= count;
+    this.discarded += count;
     this.leave(epoch, count, own);
     owns?.forEach((own) => own.leave());
     this.#checkIdle();
@@ -133,12 +167,23 @@ export class Counts implements SinkStats {
     this.#checkIdle();
   }
 
+  /** One handler more, or less, runs on after its time was up. */
+  overrun(by: 1 | -1): void {
+    this.overrunning += by;
+    this.#checkIdle();
+  }
+
+  /** Whether no slot is taken, either. */
+  get #rests(): boolean {
+    return this.idle && !(this.#hold && this.overrunning);
+  }
+
   get idle(): boolean {
     return this.waiting === 0 && this.running === 0;
   }
 
   whenIdle(): Promise<void> {
-    return this.idle ? resolved() : (this.#idle ??= new Deferred()).promise;
+    return this.#rests ? resolved() : (this.#idle ??= new Deferred()).promise;
   }
 
   /** Resolves when all of `own` has settled, or else all that has come so far. */
@@ -161,8 +206,14 @@ export class Counts implements SinkStats {
     return flushes.length > 0;
   }
 
+  #again(count: number): void {
+    this.running -= count;
+    this.waiting += count;
+    this.retried += count;
+  }
+
   #checkIdle(): void {
-    if (this.#idle && this.idle) {
+    if (this.#idle && this.#rests) {
       this.#idle.resolve();
       this.#idle = undefined;
     }

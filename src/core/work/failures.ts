@@ -1,4 +1,5 @@
 import { after } from "../shared/late.ts";
+import { check, DELAY } from "../shared/options.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import type { Failure, Runner, WorkJob } from "./job.ts";
 import type { WorkOptions } from "./work_options.ts";
@@ -23,20 +24,50 @@ export class Failures<T, P> {
     this.#options = options;
   }
 
-  /** Resolves when that has been taken care of; without a promise it has. */
-  settle(job: WorkJob<T, P>, failures: Iterable<Failure<T>>): Promise<void> | undefined {
-    const { items, payload } = job;
+  /**
+   * Resolves when that has been taken care of; without a promise it has. What goes again is left to
+   * `job.again`, if it `may`.
+   */
+  settle(job: WorkJob<T, P>, failures: Iterable<Failure>, may: boolean): Promise<void> | undefined {
+    const { items, payload, results = [job.result] } = job;
+    const itemAt = (place: number): T => items ? items[place]! : payload as unknown as T;
     let kept: Promise<void> | undefined;
-    for (const { error, count, untold } of failures) {
+    for (const { error, places } of failures) {
       const { failure } = this.#host;
+      const stays = (place: number): boolean => !results[place]?.left;
+      const asked = places.filter(stays);
+      if (
+        may && !failure && asked.length > 0 &&
+        this.#goesAgain(job, error, items ? asked.map(itemAt) : payload)
+      ) {
+        for (const place of asked) (job.again ??= new Set()).add(place);
+      }
+      const untold: T[] = [];
+      let owed = 0;
+      for (const place of places) {
+        if (job.again?.has(place)) continue;
+        const result = results[place];
+        if (result?.left && isEcho(error, result.left.reason)) {
+          job.abandoned = (job.abandoned ?? 0) + 1;
+          continue;
+        }
+        job.failures = (job.failures ?? 0) + 1;
+        if (result && !result.left) result.reject(error);
+        else {
+          untold.push(itemAt(place));
+          if (!result) owed++;
+        }
+      }
+      if (untold.length === 0) continue;
       if (failure && isEcho(error, failure.error)) {
+        job.failures! -= untold.length;
         job.returned = job.returned?.concat(untold) ?? untold;
         continue;
       }
-      job.failures = (job.failures ?? 0) + count;
-      if (untold.length === 0) continue;
+      // A caller who has left was told of that: his failure ends nothing.
+      if (owed === 0 && !this.#options.onError) continue;
       const told = items ? [untold, payload] : untold;
-      const reported = this.#report(job, error, told, count > untold.length);
+      const reported = this.#report(job, error, told, places.length > untold.length);
       kept = kept?.then(() => reported) ?? reported;
     }
     return kept;
@@ -45,6 +76,22 @@ export class Failures<T, P> {
   /** An end ends the timeouts, too. */
   stop(): void {
     for (const stop of this.#clocks) stop();
+  }
+
+  /** Asks whether, and when, what has failed so goes to the handler again. */
+  #goesAgain(job: WorkJob<T, P>, error: unknown, told: unknown): boolean {
+    const { owner, retry } = this.#options;
+    if (!retry) return false;
+    const { snapshot, delay = 0, retries = 0 } = job;
+    try {
+      const next = runWithin(snapshot, retry, error, retries + 1, told as never);
+      if (next === undefined) return false;
+      job.delay = Math.max(delay, check(owner, "retry", next as number, DELAY));
+      return true;
+    } catch (thrown) {
+      this.#host.error(thrown);
+      return false;
+    }
   }
 
   #report(

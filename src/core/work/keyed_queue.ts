@@ -3,12 +3,22 @@ import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 /** A job as this queue sees it. */
 export interface Keyed extends Linked {
   readonly key: unknown;
-  /**
-   * The place in the order of acceptance, and the jobs of its key behind it. The queue sets the second,
-   * and the first where there is none. What is not there costs nothing in a queue without keys.
-   */
+  /** The place in the order of acceptance. The queue sets it where there is none. */
   order?: number;
-  behind?: FifoQueue<Keyed>;
+  /** The jobs of its key, and its place in the heap, if it is there. What is not there costs nothing. */
+  line?: KeyLine;
+  place?: number | undefined;
+  /** How often it has run before, if it has; and when it goes again, in milliseconds, if it does. */
+  retries?: number;
+  delay?: number | undefined;
+}
+
+/** The jobs of a key. */
+interface KeyLine {
+  /** The one that is ready or runs. */
+  first: Keyed;
+  /** Those behind it, in order. */
+  readonly behind: FifoQueue<Keyed>;
 }
 
 /**
@@ -16,8 +26,7 @@ export interface Keyed extends Linked {
  * oldest goes first, so a key gains nothing by having been blocked.
  */
 export class KeyedQueue<J extends Keyed> {
-  /** Of the keys with a job that is ready or running: the jobs behind it. */
-  readonly #keys = new Map<unknown, FifoQueue<Keyed>>();
+  readonly #lines = new Map<unknown, KeyLine>();
   /** Ready since they came, in order. */
   readonly #fresh = new FifoQueue<J>();
   /** The other ready ones, which came late or had a job before them: a heap, the oldest first. */
@@ -28,72 +37,92 @@ export class KeyedQueue<J extends Keyed> {
 
   /** Whether a job of this key need not wait for another of it. */
   free(key: unknown): boolean {
-    return !this.#keys.has(key);
+    return !this.#lines.has(key);
   }
 
   push(job: J): void {
     const order = job.order ??= this.#accepted++;
-    const behind = this.#keys.get(job.key);
-    if (behind) {
-      job.behind = behind;
-      behind.push(job);
+    const line = this.#lines.get(job.key);
+    if (line) {
+      job.line = line;
+      line.behind.push(job);
     } else {
-      this.#keys.set(job.key, job.behind = new FifoQueue());
-      if (order < this.#newest) return insert(this.#freed, job);
+      this.#lines.set(job.key, job.line = { first: job, behind: new FifoQueue() });
+      if (order < this.#newest) return this.#put(job, this.#freed.length);
       this.#newest = order;
       this.#fresh.push(job);
     }
   }
 
   /** The oldest job that may start now. */
-  shift(): J | undefined {
+  get head(): J | undefined {
     const fresh = this.#fresh.head;
     const freed = this.#freed[0];
-    if (freed === undefined || (fresh !== undefined && fresh.order! < freed.order!)) {
-      return this.#fresh.shift();
-    }
-    removeFirst(this.#freed);
-    return freed;
+    return freed === undefined || (fresh !== undefined && fresh.order! < freed.order!)
+      ? fresh
+      : freed;
+  }
+
+  /** Takes it. */
+  shift(): J | undefined {
+    const { head } = this;
+    if (head) this.#take(head);
+    return head;
   }
 
   /** A job has settled: the next one of its key may start. */
   release(job: J): void {
-    const next = job.behind!.shift();
-    if (next) insert(this.#freed, next as J);
-    else this.#keys.delete(job.key);
+    const line = job.line!;
+    const next = line.behind.shift();
+    if (!next) return void this.#lines.delete(job.key);
+    line.first = next;
+    this.#put(next as J, this.#freed.length);
+  }
+
+  /** Takes out a job, which must be in here: its key need not wait for it. */
+  remove(job: J): void {
+    const { first, behind } = job.line!;
+    if (first !== job) return behind.remove(job);
+    this.#take(job);
+    this.release(job);
   }
 
   /** Takes all that waits, in the order of acceptance. */
   removeAll(): J[] {
-    const behind = [...this.#keys.values()].flatMap((jobs) => jobs.removeAll() as J[]);
+    const behind = [...this.#lines.values()].flatMap((line) => line.behind.removeAll() as J[]);
     const jobs = [...this.#freed, ...this.#fresh.removeAll(), ...behind];
     this.#freed.length = 0;
-    this.#keys.clear();
+    this.#lines.clear();
     return jobs.sort((a, b) => a.order! - b.order!);
   }
-}
 
-/** Adds a job to the heap. */
-function insert<J extends Keyed>(heap: J[], job: J): void {
-  let place = heap.length;
-  while (place > 0) {
-    const parent = (place - 1) >> 1;
-    if (heap[parent]!.order! < job.order!) break;
-    heap[place] = heap[parent]!;
-    place = parent;
+  /** Takes a ready one from where it stands. */
+  #take(job: J): void {
+    const { place } = job;
+    if (place === undefined) return this.#fresh.remove(job);
+    job.place = undefined;
+    const last = this.#freed.pop()!;
+    if (last !== job) this.#put(last, place);
   }
-  heap[place] = job;
-}
 
-/** Removes the first of the heap: the last moves down from there. */
-function removeFirst<J extends Keyed>(heap: J[]): void {
-  const job = heap.pop()!;
-  const { length } = heap;
-  let place = 0;
-  for (let child; (child = 2 * place + 1) < length; place = child) {
-    if (child + 1 < length && heap[child + 1]!.order! < heap[child]!.order!) child++;
-    if (job.order! < heap[child]!.order!) break;
-    heap[place] = heap[child]!;
+  /** Puts a job at a place of the heap that is free, or up or down from there. */
+  #put(job: J, at: number): void {
+    const heap = this.#freed;
+    const older = (place: number) => heap[place]!.order! < job.order!;
+    let place = at;
+    for (let parent; place > 0 && !older(parent = (place - 1) >> 1); place = parent) {
+      this.#set(heap[parent]!, place);
+    }
+    for (let child; (child = 2 * place + 1) < heap.length; place = child) {
+      if (child + 1 < heap.length && heap[child + 1]!.order! < heap[child]!.order!) child++;
+      if (!older(child)) break;
+      this.#set(heap[child]!, place);
+    }
+    this.#set(job, place);
   }
-  if (length > 0) heap[place] = job;
+
+  #set(job: J, place: number): void {
+    this.#freed[place] = job;
+    job.place = place;
+  }
 }

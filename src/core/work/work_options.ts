@@ -1,29 +1,42 @@
-import type { HandlerContext } from "../shared/call_context.ts";
+import type { SinkContext } from "../shared/call_context.ts";
 import {
   check,
+  COUNT,
   DURATION,
   FUNCTION,
-  LIMIT,
   LIMIT_OR_NONE,
   NAME,
+  needs,
+  OVERRUN,
+  POSITIVE,
   type Rules,
   SIGNAL,
 } from "../shared/options.ts";
 import type { Runner } from "./job.ts";
+import { RATE, type StartLimit } from "./start_limit.ts";
 
 /** What both sinks are told by their options. Checked already. */
 export interface WorkOptions<T, P> {
   owner: string;
-  handler: (payload: P, context: HandlerContext) => unknown;
+  handler: (payload: P, context: SinkContext) => unknown;
   concurrency: number;
-  /** The most items that wait. */
+  /** The most items that wait: of all, of each key, and by weight. */
   capacity: number;
+  keyCapacity: number;
+  capacityWeight: number;
+  /** What an item weighs, where that is bounded. */
+  weigh?: ((item: T) => number) | undefined;
   timeout: number;
+  overrun: "release" | "hold";
   key?: ((item: T) => unknown) | undefined;
+  rate?: StartLimit | undefined;
+  maxWait?: number | undefined;
   snapshot?: (() => Runner) | undefined;
   /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
   onError?: ((error: unknown, ...told: never[]) => unknown) | undefined;
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
+  /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch that have failed so. */
+  retry?: ((error: unknown, attempt: number, told: never) => number | undefined) | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -32,12 +45,19 @@ type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
 /** The rules of what every sink is told by its options. */
 export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
-  concurrency: LIMIT,
+  concurrency: COUNT,
   capacity: LIMIT_OR_NONE,
+  keyCapacity: LIMIT_OR_NONE,
+  capacityWeight: POSITIVE,
+  weigh: FUNCTION,
   key: FUNCTION,
+  rate: RATE,
+  maxWait: DURATION,
   timeout: DURATION,
+  overrun: OVERRUN,
   onError: FUNCTION,
   onDiscard: FUNCTION,
+  retry: FUNCTION,
   snapshot: FUNCTION,
   signal: SIGNAL,
   name: NAME,
@@ -46,23 +66,33 @@ export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
 /** Checks the handler, and fills in what is not given. */
 export function completeOptions<T, P>(
   owner: string,
-  handler: (payload: P, context: HandlerContext) => unknown,
+  handler: (payload: P, context: SinkContext) => unknown,
   raw: { [Name in keyof RawOptions<T, P>]?: RawOptions<T, P>[Name] | undefined },
 ): WorkOptions<T, P> {
   check(owner, "handler", handler, FUNCTION);
-  const { concurrency = 1, capacity = 1024, timeout = Infinity } = raw;
-  const { key, snapshot, onError, onDiscard, signal } = raw;
+  needs(owner, raw, "keyCapacity", "key");
+  needs(owner, raw, "capacityWeight", "weigh");
+  const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
+  const { keyCapacity = Infinity, capacityWeight = Infinity, weigh } = raw;
+  const { key, rate, maxWait, snapshot, onError, onDiscard, retry, signal } = raw;
   // Of one shape, whatever is given: it is read for each item.
   return {
     owner,
     handler,
     concurrency,
     capacity,
+    keyCapacity,
+    capacityWeight,
+    weigh: capacityWeight < Infinity ? weigh : undefined,
     timeout,
+    overrun,
     key,
+    rate,
+    maxWait,
     snapshot,
     onError,
     onDiscard,
+    retry,
     signal,
   };
 }

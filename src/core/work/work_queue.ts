@@ -1,14 +1,17 @@
-import type { HandlerContext } from "../shared/call_context.ts";
-import { FifoQueue } from "../shared/fifo_queue.ts";
+import { CallContext, type SinkContext } from "../shared/call_context.ts";
 import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
+import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
+import { overweight, weightOf } from "../shared/options.ts";
 import { hasStack } from "../shared/stack.ts";
 import { Pump, type Source } from "../shared/source.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
+import type { Caller, CallerHost } from "./caller.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
-import type { Runner, Waiter, WorkJob } from "./job.ts";
+import type { Result, Runner, Waiter, WorkJob } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
+import { Room } from "./room.ts";
 import type { WorkOptions } from "./work_options.ts";
 
 /**
@@ -22,13 +25,12 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P>
-  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, Abortable {
+  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, CallerHost, Abortable {
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
-  readonly counts: Counts = new Counts();
-  /** The most items that may wait now. */
-  limit: number;
+  readonly counts: Counts;
+  readonly room: Room<T>;
   readonly pool: Pool<WorkJob<T, P>>;
   readonly #options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
@@ -45,8 +47,6 @@ export class WorkQueue<T, P>
   /** Of the stream. */
   #controller!: SinkController;
 
-  /** Those who wait for room, in the order in which they came: nobody overtakes. */
-  readonly #waiters = new FifoQueue<Waiter<T>>();
   #moving = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer>();
@@ -54,7 +54,8 @@ export class WorkQueue<T, P>
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
     this.#options = options;
-    this.limit = options.capacity;
+    this.counts = new Counts(options.overrun === "hold");
+    this.room = new Room(this.counts, options);
     this.pool = new Pool(this, options);
     this.#failures = new Failures(this, options);
     this.#batches = batches?.(this);
@@ -91,12 +92,13 @@ export class WorkQueue<T, P>
   push(
     item: T,
     now: boolean,
-    result?: Deferred<unknown>,
+    result?: Result,
     own?: Group,
     written = false,
+    told: Result | undefined = result,
   ): Promise<void> | false | undefined {
     try {
-      return this.#push(item, now, result, own, written);
+      return this.#push(item, now, result, own, written, told);
     } catch (error) {
       // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
       this.#overflow = { error };
@@ -109,36 +111,50 @@ export class WorkQueue<T, P>
   #push(
     item: T,
     now: boolean,
-    result: Deferred<unknown> | undefined,
+    result: Result | undefined,
     own: Group | undefined,
     written: boolean,
+    told: Result | undefined,
   ): Promise<void> | false | undefined {
-    const { key, snapshot } = this.#options;
+    const { key, weigh, snapshot } = this.#options;
     this.check(written);
     const itemKey = key?.(item);
+    const weight = weigh ? this.#weigh(item) : 0;
     // No snapshot is taken for an item that is refused.
-    const refused = now && !!snapshot && !this.#mayEnter(itemKey);
+    const refused = now && !!snapshot && !this.#mayEnter(itemKey, weight, written);
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
-    if (key ?? snapshot) this.check(written);
+    if (key ?? weigh ?? snapshot) this.check(written);
     if (
-      !refused && this.#mayEnter(itemKey) && this.#admit(item, itemKey, runner, result, own)
+      !refused && this.#mayEnter(itemKey, weight, written) &&
+      this.#admit(item, itemKey, runner, result, own, weight)
     ) {
       return;
     }
-    if (now) return false;
-    const told = result ?? new Deferred<unknown>();
-    this.#waiters.push({
+    if (now) {
+      this.counts.refused++;
+      return false;
+    }
+    told ??= new Deferred<unknown>();
+    const waiter: Waiter<T> = {
       next: undefined,
+      before: undefined,
       item,
       key: itemKey,
+      weight,
       snapshot: runner,
+      queued: false,
       result,
       told,
       epoch: this.counts.enter(own),
       own,
       written,
-    });
+    };
+    this.room.wait(waiter);
+    told.enter?.(waiter);
+    // One that is heavier than what is left makes the oldest batch due.
+    if (weigh) this.proceed();
+    else this.pool.awaitRate();
     return told.promise as Promise<void>;
   }
 
@@ -153,14 +169,14 @@ export class WorkQueue<T, P>
     }
   }
 
-  async consume(source: Source<T>): Promise<void> {
+  async consume(source: Source<T>, signal?: AbortSignal): Promise<void> {
     this.check(false);
     const own = new Group();
     const pump = new Pump(`${this.#options.owner}.consume`, source, {
       write: (item) => this.push(item, false, undefined, own) || undefined,
       discard: (items, reason) => {
         // Or a hook has thrown, which this call is told.
-        if (this.#state === "open") return;
+        if (this.#state === "open" && !signal?.aborted) return;
         this.counts.lose();
         this.#discard(items, reason);
       },
@@ -172,13 +188,32 @@ export class WorkQueue<T, P>
     };
     const consumer = { own, stop };
     this.#consumers.add(consumer);
+    const leaver = {
+      error: (reason: unknown): void => {
+        stop(reason);
+        this.#unblock(own, reason);
+      },
+    };
     // To open a source is user code, too: the sink may be at its end by now.
     if (this.#state !== "open") stop(this.#refusal());
+    onAbort(signal, leaver);
     // A read may never come back. However it ends, its items come first; only a failure of the sink does
     // not wait for them.
     await Promise.race([stopped.promise, pump.run()])
-      .finally(() => this.flush(own))
+      .finally(() => {
+        offAbort(signal, leaver);
+        return this.flush(own);
+      })
       .finally(() => this.#consumers.delete(consumer));
+  }
+
+  /** What a `consume` call has brought in stays, but for what waits for room. */
+  #unblock(own: Group, reason: unknown): void {
+    for (const waiter of this.room) {
+      if (waiter.own !== own) continue;
+      this.#remove(waiter);
+      return waiter.told.reject(reason);
+    }
   }
 
   // Ways out.
@@ -235,10 +270,10 @@ export class WorkQueue<T, P>
     this.counts.discard();
     if (
       this.counts.rejectFlushes(error) || heard || aborted || this.#consumers.size ||
-      this.#waiters.head || this.locked()
+      this.counts.blocked || this.locked()
     ) this.#hear();
     for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
-    for (const { told } of this.#waiters.removeAll()) told.reject(error);
+    for (const { told } of this.room.removeAll()) told.reject(error);
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#closed.reject(error);
@@ -250,14 +285,10 @@ export class WorkQueue<T, P>
     // User code from here on: all that it can see is as it will be.
     this.#stopPumps(error);
     this.pool.abort(error);
-    this.#discard(jobs.flatMap((job) => job.items ?? [job.payload as unknown as T]), error);
+    this.#discard(jobs.flatMap(this.#itemsOf), error);
   }
 
   // For the batches, as `BatchHost` says.
-
-  hasRoom(key: unknown): boolean {
-    return this.counts.waiting < this.limit || (!this.#batches && this.pool.canStart(key));
-  }
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
@@ -269,19 +300,20 @@ export class WorkQueue<T, P>
 
   /** Starts what can start. Even if no worker is free, those who wait for room may come in. */
   proceed(): void {
-    if (this.pool.idle) this.pool.fill();
-    else this.onIdle();
+    this.pool.proceed();
   }
 
   // For the pool.
 
-  run(job: WorkJob<T, P>, context: HandlerContext): unknown {
+  run(job: WorkJob<T, P>, context: SinkContext): unknown {
     const { handler } = this.#options;
     if (job.count === 0) this.#batches!.open(job);
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
     this.counts.start(job);
+    if (this.room.bounded) this.room.leave(job.key, job.weight, job.count ?? 1);
     if (job.items) this.counts.batches!++;
+    job.result?.run?.(context);
     const outcome = job.snapshot
       ? runWithin(job.snapshot, handler, job.payload, context)
       : handler(job.payload, context);
@@ -293,25 +325,71 @@ export class WorkQueue<T, P>
   }
 
   onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const { result, payload } = job;
-    if (this.#batches) {
-      return this.#failures.settle(job, this.#batches.settle(job, failed, outcome));
+    const batches = this.#batches;
+    if (batches) {
+      const failures = batches.settle(job, failed, outcome);
+      // What a collector has made cannot be split.
+      return this.#failures.settle(job, failures, failed || batches.plain);
     }
-    if (!failed) return void result?.resolve(outcome);
-    result?.reject(outcome);
-    const untold = result ? [] : [payload as unknown as T];
-    return this.#failures.settle(job, [{ error: outcome, count: 1, untold }]);
+    if (!failed) return void job.result?.resolve(outcome);
+    return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
   }
 
   onRelease(job: WorkJob<T, P>): void {
     this.counts.settle(job);
     if (job.returned) this.#discard(job.returned, this.failure!.error);
+    if (job.again) this.#retry(job);
+  }
+
+  /** What has failed of a job goes again, unless all has come to an end meanwhile. */
+  #retry(job: WorkJob<T, P>): void {
+    this.#batches?.shrink(job);
+    this.room.enterAgain(job.key, job.weight, job.count ?? 1);
+    job.retries = (job.retries ?? 0) + 1;
+    job.again =
+      job.failures =
+      job.returned =
+      job.abandoned =
+        undefined;
+    const { failure } = this;
+    if (!failure) return job.result?.enter?.(job);
+    job.delay = undefined;
+    reject(job, failure.error);
+    this.counts.discard();
+    this.#discard([...this.#itemsOf(job)], failure.error);
+  }
+
+  #itemsOf({ items, payload }: WorkJob<T, P>): readonly T[] {
+    return items ?? [payload as unknown as T];
+  }
+
+  onLate(job: WorkJob<T, P>): void {
+    const { owner, maxWait } = this.#options;
+    // A batch that is due, and gathers.
+    if (job.count === 0) this.#batches!.drop(job);
+    const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
+    const { results = [job.result] } = job;
+    const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
+    this.#drop(job);
+    this.#forgo();
+    reject(job, error);
+    this.#discard(untold, error);
+  }
+
+  /** What waits is given up. */
+  #drop(job: WorkJob<T, P>): void {
+    this.counts.drop(job);
+    this.room.leave(job.key, job.weight, job.count ?? 1);
+  }
+
+  onOverrun(by: 1 | -1): void {
+    this.counts.overrun(by);
   }
 
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
   onIdle(): void {
     // The usual case, for each item.
-    if (this.#state === "open" && !this.#waiters.head && !this.#batches?.size) return;
+    if (this.#state === "open" && !this.room.head && !this.#batches?.size) return;
     // What is started here may settle at once, and come by here again.
     if (this.#moving) return;
     this.#moving = true;
@@ -326,12 +404,37 @@ export class WorkQueue<T, P>
 
   /** Nothing more comes. */
   get #ending(): boolean {
-    return this.#state === "draining" && !this.#waiters.head;
+    return this.#state === "draining" && this.counts.blocked === 0;
   }
 
   /** Nobody overtakes those who wait for room. */
-  #mayEnter(key: unknown): boolean {
-    return !this.#waiters.head && this.hasRoom(key);
+  #mayEnter(key: unknown, weight: number, written: boolean): boolean {
+    if (this.#fits(key, weight)) return true;
+    // What has waited too long goes first, and then they come in.
+    if (!this.pool.shed()) return false;
+    this.proceed();
+    this.check(written);
+    return this.#fits(key, weight);
+  }
+
+  #fits(key: unknown, weight: number): boolean {
+    const { room } = this;
+    return !room.head && room.keyFits(key) && (room.fits(weight) || this.#starts(key));
+  }
+
+  /** Whether an item of this key need not wait at all. */
+  #starts(key: unknown): boolean {
+    // What a retry has sent back may be over the bounds: a free slot lets nothing in then.
+    return !this.#batches && !this.room.over && this.pool.canStart(key);
+  }
+
+  /** What an item weighs in the queue. */
+  #weigh(item: T): number {
+    const { owner, weigh, capacityWeight } = this.#options;
+    const weight = weightOf(owner, "weigh", weigh!, item);
+    return weight <= capacityWeight
+      ? weight
+      : overweight(owner, weight, "capacityWeight", capacityWeight);
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -339,52 +442,92 @@ export class WorkQueue<T, P>
     item: T,
     key: unknown,
     snapshot: Runner | undefined,
-    result: Deferred<unknown> | undefined,
+    result: Result | undefined,
     own: Group | undefined,
+    weight: number,
     epoch?: number,
   ): boolean {
     const { counts, pool } = this;
-    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, epoch);
+    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, weight, epoch);
     counts.accept();
+    if (this.room.bounded) this.room.enter(key, weight, epoch !== undefined);
     epoch ??= counts.enter(own);
-    pool.add({
+    const job: WorkJob<T, P> = {
       next: undefined,
+      before: undefined,
       payload: item as unknown as P,
       key,
       snapshot,
       result,
+      weight,
       epoch,
       own,
-    });
+    };
+    result?.enter?.(job);
+    pool.add(job);
     pool.fill();
     return true;
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
   #admitWaiter(): boolean {
-    const waiter = this.#waiters.head;
-    if (!waiter || !this.hasRoom(waiter.key)) return false;
-    this.#waiters.shift();
-    const { item, key, snapshot, result, told, written, epoch, own } = waiter;
+    const { room } = this;
+    const { head } = room;
+    if (!head || !(room.fits(head.weight) || this.#starts(head.key))) {
+      if (head) this.pool.awaitRate();
+      return false;
+    }
+    const waiter = room.shift();
+    const { item, key, snapshot, result, told, written, weight, epoch, own } = waiter;
+    told.enter?.(undefined);
     try {
-      if (!this.#admit(item, key, snapshot, result, own, epoch)) {
+      if (!this.#admit(item, key, snapshot, result, own, weight, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
-        this.#waiters.unshift(waiter);
+        room.unshift(waiter);
+        told.enter?.(waiter);
         return true;
       }
       if (!result) told.resolve(undefined);
     } catch (error) {
       told.reject(error);
       this.counts.leave(epoch, 1, own);
+      room.turnAway(waiter);
       if (written) this.error(error, true);
     }
-    // The last of those whom a flush has found waiting: their batches wait for nobody else.
-    const { epoch: next } = this.#waiters.head ?? this.counts;
-    if (next !== epoch) {
-      this.#batches?.closeAll((batch) => batch.epoch === epoch);
-      this.pool.fill();
-    }
+    this.#passed(epoch);
     return true;
+  }
+
+  /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
+  #passed(epoch: number): void {
+    const { epoch: next } = this.room.head ?? this.counts;
+    if (next === epoch) return;
+    this.#batches?.closeAll((batch) => batch.epoch === epoch);
+    this.pool.fill();
+  }
+
+  /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
+  leave({ entry, context, left }: Caller): void {
+    if (context) CallContext.abort(context, left!.reason);
+    else if (entry) this.#remove(entry as Waiter<T> | WorkJob<T, P>);
+  }
+
+  #remove(entry: Waiter<T> | WorkJob<T, P>): void {
+    if ("told" in entry) {
+      this.room.remove(entry);
+      this.counts.leave(entry.epoch, 1, entry.own);
+      this.#passed(entry.epoch);
+    } else {
+      this.pool.remove(entry);
+      this.#drop(entry);
+    }
+    this.#forgo();
+    this.proceed();
+  }
+
+  /** Where nothing is left that could start, a rate need not tell when it may. */
+  #forgo(): void {
+    if (this.counts.waiting + this.counts.blocked === 0) this.pool.forgo();
   }
 
   #discard(items: T[], reason: unknown): void {
@@ -420,10 +563,15 @@ interface Consumer {
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
 function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
-  const { result, results } = job;
-  result?.reject(error);
-  results?.forEach((result) => result.reject(error));
-  // What its handler does after that is told to others.
-  job.result = job.results = undefined;
-  return !!(result ?? results);
+  const { result, results = [result] } = job;
+  let told = false;
+  results.forEach((each, place) => {
+    if (!each || each.left) return;
+    told = true;
+    each.reject(error);
+    // What its handler does after that is told to others.
+    delete results[place];
+  });
+  if (!result?.left) job.result = undefined;
+  return told;
 }

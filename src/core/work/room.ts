@@ -1,0 +1,163 @@
+import { FifoQueue } from "../shared/fifo_queue.ts";
+import type { Counts } from "./counts.ts";
+import type { Waiter } from "./job.ts";
+
+/** Of one key. */
+interface KeyRoom<T> {
+  /** Its items that wait, and those that come in when there is room for any. */
+  taken: number;
+  /** Those that have no room of their own key. */
+  readonly line: FifoQueue<Waiter<T>>;
+}
+
+/** The bounds of a {@linkcode Room}. Those that are not given are `Infinity`. */
+export interface Bounds {
+  capacity: number;
+  keyCapacity: number;
+  capacityWeight: number;
+}
+
+/**
+ * What may wait in a sink, and who waits for room, in the order in which they came: nobody overtakes,
+ * but those whose own key is full hold up no other.
+ */
+export class Room<T> {
+  /** The most items that may wait now. A collector that is at work may come back here: less then. */
+  limit: number;
+  readonly #counts: Counts;
+  readonly #keyCapacity: number;
+  readonly #capacityWeight: number;
+  /** Whether there is more than `limit` to keep. */
+  readonly bounded: boolean;
+  #weight = 0;
+  readonly #queue = new FifoQueue<Waiter<T>>();
+  readonly #keys = new Map<unknown, KeyRoom<T>>();
+
+  constructor(counts: Counts, { capacity, keyCapacity, capacityWeight }: Bounds) {
+    this.#counts = counts;
+    this.limit = capacity;
+    this.#keyCapacity = keyCapacity;
+    this.#capacityWeight = capacityWeight;
+    this.bounded = keyCapacity < Infinity || capacityWeight < Infinity;
+  }
+
+  /** The first of those for whose key there is room. */
+  get head(): Waiter<T> | undefined {
+    return this.#queue.head;
+  }
+
+  /** Whether one more item, so heavy, may wait. */
+  fits(weight: number): boolean {
+    return this.#counts.waiting < this.limit &&
+      (!this.bounded || this.#weight + weight <= this.#capacityWeight);
+  }
+
+  /** Whether more waits than may. */
+  get over(): boolean {
+    return this.#counts.waiting > this.limit || this.#weight > this.#capacityWeight;
+  }
+
+  /** Whether one more of this key may, which overtakes nobody of it. */
+  keyFits(key: unknown): boolean {
+    const room = this.bounded ? this.#keys.get(key) : undefined;
+    return !room || (room.taken < this.#keyCapacity && !room.line.head);
+  }
+
+  /** Whether nothing more fits, or not the one who comes next. */
+  get full(): boolean {
+    if (!this.bounded) return this.#counts.waiting >= this.limit;
+    const { head } = this;
+    return head ? !this.fits(head.weight) : !this.fits(0) || this.#weight >= this.#capacityWeight;
+  }
+
+  /** Where it is bounded: an item waits from now on, whose caller has waited for room or has not. */
+  enter(key: unknown, weight: number, waited: boolean): void {
+    this.#weight += weight;
+    if (!waited) this.#take(key, 1);
+  }
+
+  /** So many items that have run wait again. They are never refused. */
+  enterAgain(key: unknown, weight: number, count: number): void {
+    if (!this.bounded) return;
+    this.#weight += weight;
+    this.#take(key, count);
+  }
+
+  /** So many items wait no more. */
+  leave(key: unknown, weight: number, count: number): void {
+    if (!this.bounded) return;
+    // Sums of fractions drift: where nothing waits nothing is left of that.
+    this.#weight = this.#counts.waiting === 0 ? 0 : this.#weight - weight;
+    this.#free(key, count);
+  }
+
+  /** Waits for room. */
+  wait(waiter: Waiter<T>): void {
+    this.#counts.blocked++;
+    if (this.keyFits(waiter.key)) this.#queueUp(waiter);
+    else this.#keys.get(waiter.key)!.line.push(waiter);
+  }
+
+  /** The first comes in, or leaves. */
+  shift(): Waiter<T> {
+    this.#counts.blocked--;
+    return this.#queue.shift()!;
+  }
+
+  /** It could not come in: it is still the first. */
+  unshift(waiter: Waiter<T>): void {
+    this.#counts.blocked++;
+    this.#queue.unshift(waiter);
+  }
+
+  /** The first has been turned away. */
+  turnAway({ key }: Waiter<T>): void {
+    this.#free(key, 1);
+  }
+
+  /** It leaves, wherever it stands. */
+  remove(waiter: Waiter<T>): void {
+    this.#counts.blocked--;
+    if (waiter.queued) {
+      this.#queue.remove(waiter);
+      this.#free(waiter.key, 1);
+    } else this.#keys.get(waiter.key)!.line.remove(waiter);
+  }
+
+  removeAll(): Waiter<T>[] {
+    this.#counts.blocked = 0;
+    const lines = [...this.#keys.values()].flatMap(({ line }) => line.removeAll());
+    this.#keys.clear();
+    return [...this.#queue.removeAll(), ...lines];
+  }
+
+  /** All, those for whose key there is room first. */
+  *[Symbol.iterator](): Iterator<Waiter<T>> {
+    const queues = [this.#queue, ...[...this.#keys.values()].map(({ line }) => line)];
+    for (const { head } of queues) {
+      for (let waiter = head; waiter; waiter = waiter.next as Waiter<T> | undefined) yield waiter;
+    }
+  }
+
+  #queueUp(waiter: Waiter<T>): void {
+    waiter.queued = true;
+    this.#queue.push(waiter);
+    this.#take(waiter.key, 1);
+  }
+
+  #take(key: unknown, count: number): void {
+    if (this.#keyCapacity === Infinity) return;
+    let room = this.#keys.get(key);
+    if (!room) this.#keys.set(key, room = { taken: 0, line: new FifoQueue() });
+    room.taken += count;
+  }
+
+  /** Those of the key move up for whom there is room of their key now. */
+  #free(key: unknown, count: number): void {
+    const room = this.#keys.get(key);
+    if (!room) return;
+    room.taken -= count;
+    while (room.line.head && room.taken < this.#keyCapacity) this.#queueUp(room.line.shift()!);
+    if (room.taken === 0) this.#keys.delete(key);
+  }
+}

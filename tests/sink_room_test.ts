@@ -1,0 +1,287 @@
+/** `keyCapacity` and `capacityWeight`: one key does not fill the queue, and neither do heavy items. */
+
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { Aggregator, Fanout } from "../mod.ts";
+import { tally } from "./support/aggregating.ts";
+import { microtasks, settled } from "./support/gate.ts";
+import { counts, Hand, rejection } from "./support/hand.ts";
+import { sinks } from "./support/sinks.ts";
+import { test } from "./support/test.ts";
+import { timed } from "./support/timed.ts";
+
+const REASON = new Error("left");
+
+for (const [name, make] of Object.entries(sinks)) {
+  const open = (hand: Hand<number>, options: object) =>
+    make(hand.handler, { capacity: 99, ...options } as never);
+  const tens = (n: number) => Math.trunc(n / 10);
+
+  test(`${name}.tryPush() refuses a key that is full, and no other [5.45]`, async () => {
+    const hand = new Hand<number>();
+    const sink = open(hand, { concurrency: 2, key: tens, keyCapacity: 2 });
+    assertEquals([10, 11, 12, 13, 20, 21, 22, 23].map((n) => sink.tryPush(n)), [
+      ...[true, true, true, false],
+      ...[true, true, true, false],
+    ]);
+    assertEquals([sink.stats.waiting, sink.stats.refused], [4, 2]);
+    hand.call(20).resolve(0);
+    await microtasks();
+    assertEquals([sink.tryPush(14), sink.tryPush(24)], [false, true]);
+    for (const n of [10, 21, 11, 22, 12, 24]) {
+      hand.call(n).resolve(0);
+      await microtasks();
+    }
+    await sink.close();
+    assertEquals(sink.stats.done, 7);
+  });
+
+  test(`${name}.push() of a key that is full waits, holds up no other, and keeps its order [5.45] [5.2]`, async () => {
+    const hand = new Hand<number>();
+    const sink = open(hand, { concurrency: 2, key: tens, keyCapacity: 1, capacity: 3 });
+    for (const n of [10, 11]) assert(sink.tryPush(n));
+    const waits = [12, 13].map((n) => sink.push(n));
+    assertEquals(sink.stats.blocked, 2);
+    for (const n of [20, 21]) await sink.push(n);
+    assertEquals(sink.tryPush(14), false);
+    hand.call(10).resolve(0);
+    await microtasks();
+    assertEquals([await settled(waits[0]!), await settled(waits[1]!)], ["fulfilled", "pending"]);
+    for (const n of [11, 12]) {
+      hand.call(n).resolve(0);
+      await microtasks();
+    }
+    await Promise.all(waits);
+    for (const n of [13, 20]) hand.call(n).resolve(0);
+    await microtasks();
+    hand.call(21).resolve(0);
+    await sink.close();
+    assertEquals(hand.started.filter((n) => n < 20), [10, 11, 12, 13]);
+  });
+
+  test(`${name} lets those of a key come in before who comes later, though all have room again [5.45]`, async () => {
+    const hand = new Hand<number>();
+    const sink = open(hand, { concurrency: 9, key: tens, keyCapacity: 1, capacity: 2 });
+    for (const n of [10, 11, 20, 21]) assert(sink.tryPush(n));
+    // Of both keys, the first are full themselves; the third is held up by all.
+    const waits = [12, 22, 30, 31].map((n) => sink.push(n));
+    assertEquals([hand.started, sink.stats.blocked], [
+      [10, 20, ...(name === "Fanout" ? [30] : [])],
+      sink.stats.blocked,
+    ]);
+    assertEquals(sink.tryPush(13), false);
+    for (let n = 0; n < 9; n++) {
+      for (const call of hand.calls) call.resolve(0);
+      await microtasks();
+    }
+    await Promise.all(waits);
+    await sink.close();
+    assertEquals([sink.stats.done, sink.stats.blocked], [8, 0]);
+  });
+
+  test(`${name}.close() and flush() wait for those of a key that wait for room [5.45] [5.5] [5.30]`, async () => {
+    const hand = new Hand<number>();
+    const sink = open(hand, { key: tens, keyCapacity: 1 });
+    for (const n of [10, 11]) assert(sink.tryPush(n));
+    const waits = [12, 13].map((n) => sink.push(n));
+    const ends = [sink.flush(), sink.close()];
+    for (const n of [10, 11, 12]) {
+      hand.call(n).resolve(0);
+      await microtasks();
+      assertEquals(await Promise.all(ends.map(settled)), ["pending", "pending"]);
+    }
+    hand.call(13).resolve(0);
+    await Promise.all([...ends, ...waits]);
+    assertEquals(sink.stats.done, 4);
+  });
+
+  test(`${name} rejects those of a key that wait for room at an abort, and one who leaves leaves nothing [5.45] [5.6] [5.42]`, async () => {
+    const hand = new Hand<number>();
+    const sink = open(hand, { key: tens, keyCapacity: 1 });
+    for (const n of [10, 11]) assert(sink.tryPush(n));
+    const controller = new AbortController();
+    const left = [rejection(sink.push(12, controller)), rejection(sink.submit(13, controller))];
+    const [first, second] = [sink.push(14), rejection(sink.push(15))];
+    controller.abort(REASON);
+    assertEquals([await Promise.all(left), sink.stats.blocked], [[REASON, REASON], 2]);
+    hand.call(10).resolve(0);
+    await microtasks();
+    assertEquals([sink.stats.blocked, hand.started], [1, [10, 11]]);
+    await sink.abort(REASON);
+    await first;
+    assertEquals([await second, sink.stats.blocked], [REASON, 0]);
+  });
+
+  test(`${name} bounds the weight of what waits, whatever its count [5.46]`, async () => {
+    const hand = new Hand<number>();
+    const sink = open(hand, { weigh: (n: number) => n, capacityWeight: 10 });
+    assert(sink.tryPush(9));
+    assertEquals([4, 5, 2, 1, 0, 1].map((n) => sink.tryPush(n)), [
+      ...[true, true, false, true, true, false],
+    ]);
+    const waits = [8, 0].map((n) => sink.push(n));
+    hand.calls[0]!.resolve(0);
+    await microtasks();
+    // 4 has started, and 6 are left: the 8 waits, and nobody overtakes it.
+    assertEquals([hand.started, sink.stats.blocked], [[9, 4], 2]);
+    for (let n = 1; n < 7; n++) {
+      hand.calls[n]!.resolve(0);
+      await microtasks();
+    }
+    await Promise.all(waits);
+    await sink.close();
+    assertEquals(hand.started, [9, 4, 5, 1, 0, 8, 0]);
+  });
+
+  test(`${name} tells who brings an item that alone is too heavy, and goes on [5.46] [5.27]`, async () => {
+    const sink = make(() => {}, { weigh: (n: number) => n, capacityWeight: 10 } as never);
+    const message = `${name}: an item of weight 11 is over option "capacityWeight" of 10`;
+    assertThrows(() => sink.tryPush(11), RangeError, message);
+    for (const call of ["push", "submit"] as const) {
+      const error = await rejection(sink[call](11)) as Error;
+      assertEquals([error.name, error.message], ["RangeError", message]);
+    }
+    for (const wrong of [-1, NaN, Infinity]) {
+      assertThrows(
+        () => sink.tryPush(wrong),
+        RangeError,
+        'option "weigh" must return a finite number',
+      );
+    }
+    assertThrows(
+      () => sink.tryPush("1" as never),
+      TypeError,
+      'option "weigh" must return a finite',
+    );
+    assert(sink.tryPush(10));
+    await sink.close();
+    assertEquals([sink.stats.accepted, sink.stats.done], [1, 1]);
+  });
+
+  timed(`${name} counts the weight of what goes again [5.46] [5.40]`, async (clock) => {
+    let fails = true;
+    const sink = make((n) => {
+      if (fails && n === 6) throw "busy";
+    }, { weigh: (n: number) => n, capacityWeight: 10, capacity: 9, retry: () => 10 } as never);
+    assert(sink.tryPush(6));
+    fails = false;
+    const pushed = sink.push(10);
+    assertEquals(sink.stats.waiting, 1);
+    if (name === "Aggregator") assertEquals(sink.stats.blocked, 1);
+    await clock.tick(10);
+    await pushed;
+    await sink.close();
+    assertEquals(sink.stats.done, 2);
+  });
+
+  test(`${name} forgets fractions of a weight when nothing waits [5.46]`, async () => {
+    const sink = make(() => {}, { weigh: () => 0.1, capacityWeight: 0.3, capacity: 9 } as never);
+    for (let n = 0; n < 1000; n++) await sink.push(n);
+    await sink.close();
+    assertEquals(sink.stats.done, 1000);
+  });
+
+  test(`${name} needs key beside keyCapacity, and weigh beside capacityWeight [5.45] [5.46] [7]`, () => {
+    const wrong = (options: object, message: string) =>
+      assertThrows(() => make(() => {}, options as never), TypeError, message);
+    wrong({ keyCapacity: 1 }, 'option "keyCapacity" needs option "key"');
+    wrong({ capacityWeight: 1 }, 'option "capacityWeight" needs option "weigh"');
+    const other = name === "Fanout" ? "capacityWeight" : "maxWeight";
+    wrong({ weigh: () => 1 }, `option "weigh" needs option "${other}"`);
+  });
+}
+
+test("Fanout whose slow key is full handles the others with all workers [5.45]", async () => {
+  const hand = new Hand<string>();
+  const done: string[] = [];
+  const fanout = new Fanout((item: string) => {
+    if (item[0] === "s") return hand.handler(item, { signal: new AbortController().signal });
+    done.push(item);
+  }, { concurrency: 16, capacity: 20, key: (item) => item[0], keyCapacity: 4 });
+  let refused = 0;
+  for (let n = 0; n < 100; n++) {
+    if (!fanout.tryPush(`s${n}`)) refused++;
+    for (const key of ["a", "b", "c"]) assert(fanout.tryPush(`${key}${n}`));
+  }
+  assertEquals([done.length, refused, fanout.stats.waiting], [300, 95, 4]);
+  await fanout.abort();
+});
+
+test("Aggregator hands over the open batch of a key that is full [5.45]", async () => {
+  const hand = new Hand<number[]>();
+  const sink = new Aggregator(hand.handler, {
+    ...{ maxItems: 9, linger: Infinity, keyCapacity: 2, concurrency: 3, capacity: 99 },
+    key: (n) => n % 2,
+  });
+  for (const n of [1, 2]) assert(sink.tryPush(n));
+  assertEquals(hand.started, []);
+  assert(sink.tryPush(3));
+  assertEquals(hand.started, [[1, 3]]);
+  for (const n of [5, 7]) assert(sink.tryPush(n));
+  assertEquals([hand.started.length, sink.tryPush(9), sink.tryPush(4)], [1, false, true]);
+  assertEquals(hand.started, [[1, 3], [2, 4]]);
+  hand.calls[0]!.resolve(0);
+  await microtasks();
+  assertEquals(hand.started[2], [5, 7]);
+  for (const n of [1, 2]) hand.calls[n]!.resolve(0);
+  await sink.close();
+});
+
+test("Aggregator hands over the oldest batch when the weight is full, and asks once what an item weighs [5.46] [4.6]", async () => {
+  const hand = new Hand<number[]>();
+  let asked = 0;
+  const sink = new Aggregator(hand.handler, {
+    ...{
+      maxItems: 9,
+      linger: Infinity,
+      capacityWeight: 10,
+      concurrency: 3,
+      capacity: 99,
+      maxWeight: 6,
+    },
+    key: (n) => n % 2,
+    weigh(n) {
+      asked++;
+      return n;
+    },
+  });
+  for (const n of [3, 4, 1]) assert(sink.tryPush(n));
+  assertEquals(hand.started, []);
+  // Heavier than the batch of its key takes, and than what is left.
+  const result = sink.submit(5);
+  assertEquals(hand.started, [[3, 1]]);
+  hand.calls[0]!.resolve([0, 0]);
+  await microtasks();
+  assertEquals([sink.stats.waiting, asked], [2, 4]);
+  const closed = sink.close();
+  for (const n of [1, 2]) hand.calls[n]!.resolve([n]);
+  assertEquals(await result, 2);
+  await closed;
+  assertEquals(sink.stats, tally({ accepted: 4, done: 4, batches: 3 }));
+  assertStrictEquals(asked, 4);
+});
+
+timed("Aggregator weighs what goes again of a batch [5.46] [5.40]", async (clock) => {
+  const sink = new Aggregator(
+    (batch: number[], { attempt }) => batch.map((n) => attempt === 1 && n > 1 ? new Error() : n),
+    {
+      ...{ maxItems: 3, linger: Infinity, capacityWeight: 10, capacity: 99 },
+      weigh: (n) => n,
+      retry: () => 10,
+      onError: () => {},
+    },
+  );
+  for (const n of [1, 4, 5]) assert(sink.tryPush(n));
+  assertEquals([sink.stats.waiting, sink.tryPush(2), sink.tryPush(1)], [2, false, true]);
+  await clock.tick(10);
+  assert(sink.tryPush(9));
+  const closed = sink.close();
+  await clock.tick(10);
+  await closed;
+});
+
+test("Fanout with a keyCapacity keeps nothing of keys that are gone [5.45] [F-37]", async () => {
+  const fanout = new Fanout(() => Promise.resolve(), { key: (n: number) => n, keyCapacity: 1 });
+  for (let n = 0; n < 10_000; n++) await fanout.push(n);
+  await fanout.close();
+  assertEquals(fanout.stats, counts({ accepted: 10_000, done: 10_000 }));
+});
