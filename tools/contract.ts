@@ -8,8 +8,8 @@ const PLANTED = "tests/planted";
 
 /** What is tested by itself though it is no class of its own. */
 const VARIANT = "BatchStream with a collector";
-/** Exports that are no primitives. */
-const ASIDE = ["Sink", "byteLength"];
+/** Exports that are no primitives: what has no items and no end. */
+const ASIDE = ["RateLimit", "Sink", "backoff", "byteLength"];
 
 /** What is compared. */
 export interface Facts {

@@ -43,12 +43,6 @@ export const differences: readonly Difference[] = [
     reason: "a program cannot ask it to collect garbage",
   },
   {
-    tests: /^recipe retry: /,
-    hosts: ["edge"],
-    effect: "fails",
-    reason: "`deadline` of `@std/async` needs `AbortSignal.any`, which it does not have",
-  },
-  {
     tests: /^(Batch|Chunk)Stream( with a collector)?\(\) and .+\.from\(\) refuse a wrong /,
     hosts: ["edge"],
     effect: "fails",
