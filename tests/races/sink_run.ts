@@ -164,7 +164,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (!accepted) this.refused++;
       const told = given instanceof Promise && (!open || item.refused);
       // Those who wait for room come in before it, for what has waited too long.
-      const may = outside && late;
+      // And what `onError` has kept may be free since a moment ago.
+      const may = (outside && late) || this.jobs.some(({ held }) => held === "perhaps");
       if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before what is late");
       if (accepted !== room && !told && !may) {
         this.must(false, `${way} gave ${given}, room was ${room}`);
