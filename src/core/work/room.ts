@@ -57,10 +57,10 @@ export class Room<T> {
     return this.#counts.waiting > this.limit || this.#weight > this.#capacityWeight;
   }
 
-  /** Whether one more of this key may, which overtakes nobody of it. */
+  /** Whether one more of this key may. Where somebody of it waits for that, it is full. */
   keyFits(key: unknown): boolean {
     const room = this.bounded ? this.#keys.get(key) : undefined;
-    return !room || (room.taken < this.#keyCapacity && !room.line.head);
+    return !room || room.taken < this.#keyCapacity;
   }
 
   /** Whether nothing more fits, or not the one who comes next. */
@@ -86,7 +86,7 @@ export class Room<T> {
   /** So many items wait no more. */
   leave(key: unknown, weight: number, count: number): void {
     if (!this.bounded) return;
-    // Sums of fractions drift: where nothing waits nothing is left of that.
+    // Sums lose a little: where nothing waits nothing is left of that.
     this.#weight = this.#counts.waiting === 0 ? 0 : this.#weight - weight;
     this.#free(key, count);
   }
