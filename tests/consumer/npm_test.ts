@@ -92,7 +92,7 @@ for (const [entry, { alone, root }] of sizes) {
     assertEquals(Object.keys(alone), ["esbuild", "rollup", "webpack"]);
     for (const [bundler, bytes] of Object.entries(alone)) {
       const line = `${bundler}: ${root[bundler]} B from the root, ${bytes} B by itself`;
-      // What webpack adds itself is a few bytes, whatever the size.
+      // Of something very small 2 % is a few bytes.
       assert(bytes > 1000 && root[bundler]! <= Math.max(bytes * TOLERANCE, bytes + 64), line);
     }
   });
