@@ -1,7 +1,7 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import type { Keyed } from "../work/keyed_queue.ts";
+import { type Job, makeJob } from "../work/job.ts";
 import type { StartLimit } from "../work/start_limit.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
@@ -46,10 +46,7 @@ interface Result<R> extends Linked {
 }
 
 /** One call. */
-interface MapCall<T, R> extends Keyed {
-  readonly item: T;
-  readonly result: Result<R>;
-}
+type MapCall<T, R> = Job<T, Result<R>>;
 
 /**
  * Calls a function for each item, and hands over the results on demand. Calls that wait, run or have
@@ -101,7 +98,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
       failed: false,
       value: undefined,
     };
-    this.#pool.add({ next: undefined, before: undefined, key: this.#key, item, result });
+    this.#pool.add(makeJob(item, this.#key, result));
     this.#key = undefined;
     this.#open++;
     this.#counts.accepted++;
@@ -134,7 +131,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   abort(reason: unknown): void {
     this.#key = undefined;
     this.#results.removeAll();
-    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ item }) => item);
+    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ payload }) => payload);
     this.#counts.waiting -= items.length;
     this.#counts.discarded += items.length;
     this.#pool.abort(reason);
@@ -147,18 +144,19 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     const fn = this.#fn;
     this.#counts.waiting--;
     this.#counts.running++;
-    return fn(call.item, context);
+    return fn(call.payload, context);
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     if (this.#controller.errored) this.#unstarted.push(...this.#pool.stop());
-    const { result } = call;
+    const result = call.result!;
     result.failed = failed;
     if (!failed) result.value = outcome as R;
-    else if (!this.#controller.errored) return this.#onError(outcome, call.item);
+    else if (!this.#controller.errored) return this.#onError(outcome, call.payload);
   }
 
-  onRelease({ result }: MapCall<T, R>): void {
+  onRelease(call: MapCall<T, R>): void {
+    const result = call.result!;
     const counts = this.#counts;
     counts.running--;
     counts[result.failed ? "failed" : "done"]++;

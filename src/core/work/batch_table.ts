@@ -2,7 +2,7 @@ import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch, settleEntries } from "./batch_results.ts";
 import type { Counts, Group } from "./counts.ts";
-import type { Failure, Result, Runner, WorkJob } from "./job.ts";
+import { type Batch, type Failure, type Job, makeJob, type Result, type Runner } from "./job.ts";
 import type { Pool } from "./pool.ts";
 import type { Room } from "./room.ts";
 
@@ -24,10 +24,10 @@ export interface BatchOptions<T, B> {
 }
 
 /** Whose open batches these are. */
-export interface BatchHost<T, B> {
+export interface BatchHost<B> {
   readonly counts: Counts;
-  readonly pool: Pool<WorkJob<T, B>>;
-  readonly room: Room<T>;
+  readonly pool: Pool<Job<B>>;
+  readonly room: Room<B>;
   /** Throws if nothing can be accepted any more, also while `closing`. */
   check(closing: boolean): void;
   /** A collector has thrown: everything ends. `heard`: the caller is told. */
@@ -46,27 +46,27 @@ interface PendingBatch<T, B> {
   /** Its collector is being asked for the batch. */
   taking: boolean;
   /** Of the items that a `consume()` has brought. */
-  owns: Group[] | undefined;
+  owns: Group[];
   /** Of its items the earliest. */
   epoch: number;
   /** These are of the item that opened it: the last is its place in the order of acceptance. */
   snapshot: Runner | undefined;
   order: number;
   /** Its place in the pool's queue, since it is due. */
-  ticket: WorkJob<T, B> | undefined;
+  ticket: Job<B> | undefined;
   /** What its items weigh in the queue, where that is bounded. */
   weight: number;
-  weights: number[] | undefined;
+  weights: number[];
   /** For those that were submitted. */
-  results: Result[] | undefined;
+  results: Result[];
   /** If they cannot be had from the batch. */
-  items: T[] | undefined;
+  items: T[];
 }
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
-  readonly #host: BatchHost<T, B>;
+  readonly #host: BatchHost<B>;
   readonly #options: BatchOptions<T, B>;
   /** Whether the items cannot be had from the batch when it is a job. */
   readonly #keeping: boolean;
@@ -78,7 +78,7 @@ export class BatchTable<T, B> {
   /** The only one, if there are no keys. */
   readonly #single: PendingBatch<T, B> | undefined;
 
-  constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
+  constructor(host: BatchHost<B>, options: BatchOptions<T, B>) {
     this.#host = host;
     this.#options = options;
     this.#keeping = options.keeping && !options.plain;
@@ -151,7 +151,7 @@ export class BatchTable<T, B> {
     if (room.bounded) {
       room.enter(key, weight, waited);
       batch.weight += weight;
-      (batch.weights ??= []).push(weight);
+      batch.weights.push(weight);
     }
     // All settle with the earliest. One may have been overtaken while its weight was asked for.
     if (batch.epoch < epoch) host.counts.join(epoch, batch.epoch, 1);
@@ -159,9 +159,9 @@ export class BatchTable<T, B> {
       host.counts.join(batch.epoch, epoch, buffer.held - 1);
       batch.epoch = epoch;
     }
-    if (own) (batch.owns ??= [])[buffer.held - 1] = own;
-    if (result) (batch.results ??= [])[buffer.held - 1] = result;
-    if (this.#keeping) (batch.items ??= []).push(item);
+    if (own) batch.owns[buffer.held - 1] = own;
+    if (result) batch.results[buffer.held - 1] = result;
+    if (this.#keeping) batch.items.push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
@@ -222,42 +222,42 @@ export class BatchTable<T, B> {
   }
 
   /** A batch is over: tells those whose items are done, and returns what has failed. */
-  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure> {
+  settle(job: Job<B>, failed: boolean, outcome: unknown): Iterable<Failure> {
     return settleBatch(this.#options.owner, job, failed, outcome);
   }
 
   /** Leaves to a job what goes again of it. What a collector has made goes as it was. */
-  shrink(job: WorkJob<T, B>): void {
-    const { items = [], results, owns, weights, again } = job;
+  shrink(job: Job<B>, again: Iterable<number>): void {
     if (!this.plain) return;
-    const places = [...again!];
+    const batch = job.batch!;
+    const places = [...again];
+    for (const list of Object.keys(batch) as (keyof Batch)[]) {
+      batch[list] = pick(batch[list], places);
+    }
     job.count = places.length;
-    job.items = pick(items, places);
-    job.payload = job.items.slice() as B;
-    const waited = pick(results ?? [], places);
-    job.results = waited.length > 0 ? waited : undefined;
-    job.owns = owns && pick(owns, places);
-    job.weights = weights && pick(weights, places);
-    job.weight = job.weights?.reduce((sum, weight) => sum + weight, 0) ?? 0;
+    job.payload = batch.items.slice() as B;
+    job.weight = batch.weights.reduce((sum, weight) => sum + weight, 0);
   }
 
   /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
-  open(ticket: WorkJob<T, B>): void {
+  open(ticket: Job<B>): void {
     const batch = this.#open.get(ticket.key);
     if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
   }
 
   /** A batch that is due has waited too long: makes the job of it, for no handler. */
-  drop(ticket: WorkJob<T, B>): void {
+  drop(ticket: Job<B>): void {
     const batch = this.#open.get(ticket.key);
     if (batch?.ticket !== ticket) return;
     this.#leave(batch);
-    Object.assign(ticket, this.#job(batch, false));
+    this.#fill(ticket, batch, false);
   }
 
   /** Takes what was gathered, for no handler. */
-  abort(): WorkJob<T, B>[] {
-    const jobs = [...this.#open.values()].map((batch) => this.#job(batch, false));
+  abort(): Job<B>[] {
+    const jobs = [...this.#open.values()].map((batch) =>
+      this.#fill(this.#newJob(batch), batch, false)
+    );
     this.#open.clear();
     this.#oldest = this.#newest = undefined;
     this.#single?.buffer.end();
@@ -277,14 +277,14 @@ export class BatchTable<T, B> {
       key,
       taking: false,
       snapshot: undefined,
-      owns: undefined,
+      owns: [],
       epoch: 0,
       order: 0,
       ticket: undefined,
       weight: 0,
-      weights: undefined,
-      results: undefined,
-      items: undefined,
+      weights: [],
+      results: [],
+      items: [],
     };
     return batch;
   }
@@ -296,26 +296,14 @@ export class BatchTable<T, B> {
 
   /** The batch is due: it takes its place in the queue, and gathers until its turn comes. */
   #queue(batch: PendingBatch<T, B>): void {
-    const { key, order } = batch;
-    this.#host.pool.add(
-      batch.ticket = {
-        next: undefined,
-        before: undefined,
-        payload: undefined as B,
-        key,
-        snapshot: undefined,
-        results: undefined,
-        epoch: 0,
-        weight: 0,
-        count: 0,
-        items: [],
-        order,
-      },
-    );
+    const ticket = batch.ticket = this.#newJob(batch);
+    // None yet.
+    ticket.count = 0;
+    this.#host.pool.add(ticket);
   }
 
   /** When nobody could be given what the collector throws. */
-  #tryClose(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): void {
+  #tryClose(batch: PendingBatch<T, B>, running?: Job<B>): void {
     try {
       this.#close(batch, running);
     } catch (error) {
@@ -324,7 +312,7 @@ export class BatchTable<T, B> {
   }
 
   /** The batch goes to the pool, or is what its ticket runs, and the next item opens another. */
-  #close(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): boolean {
+  #close(batch: PendingBatch<T, B>, running?: Job<B>): boolean {
     const { buffer } = batch;
     const host = this.#host;
     const { room } = host;
@@ -335,8 +323,9 @@ export class BatchTable<T, B> {
     batch.taking = true;
     room.limit = 0;
     const { empty } = buffer;
-    const ticket = running ?? batch.ticket;
-    const job = this.#job(batch, !empty);
+    const { ticket } = batch;
+    const job = (!empty && (running ?? ticket)) || this.#newJob(batch);
+    this.#fill(job, batch, !empty);
     batch.taking = false;
     room.limit = limit;
     host.check(true);
@@ -344,14 +333,11 @@ export class BatchTable<T, B> {
     const { counts, pool } = host;
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
-      counts.start(job);
-      job.results?.forEach((result) => result.resolve(undefined));
+      counts.start(job.count);
+      room.leave(job);
+      for (const result of job.batch!.results) result?.resolve(undefined);
       counts.settle(job);
-    } else if (ticket) {
-      // In its place: it keeps what the queue has set.
-      const { next, before } = ticket;
-      Object.assign(ticket, job, { next, before });
-    } else pool.add(job);
+    } else if (!ticket) pool.add(job);
     return true;
   }
 
@@ -366,46 +352,44 @@ export class BatchTable<T, B> {
     this.#open.delete(batch.key);
   }
 
+  /** The place of a batch in the order of acceptance is that of its first item. */
+  #newJob({ key, order }: PendingBatch<T, B>): Job<B> {
+    const job = makeJob<B, Result>(undefined as B, key);
+    job.batch = { items: [], results: [], owns: [], weights: [] };
+    job.order = order;
+    return job;
+  }
+
   /**
-   * Makes a job of the batch, which is empty then. If no handler is to have it, a collector of one's
-   * own is asked nothing. Throws what the collector throws, and keeps everything then.
+   * The job has the batch, which is empty then. If no handler is to have it, a collector of one's own is
+   * asked nothing. Throws what the collector throws, and keeps everything then.
    */
-  #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, epoch, owns, order, weight, weights, items = [] } =
-      batch;
+  #fill(job: Job<B>, batch: PendingBatch<T, B>, wanted: boolean): Job<B> {
+    const { buffer, snapshot, results, epoch, owns, weight, weights, items } = batch;
     const { plain, keeping } = this.#options;
-    const count = buffer.held;
+    const { held } = buffer;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
-    batch.results =
-      batch.items =
-      batch.snapshot =
-      batch.ticket =
-      batch.owns =
-      batch.weights =
-        undefined;
+    job.payload = payload;
+    job.count = held;
+    job.snapshot = snapshot;
+    job.epoch = epoch;
+    job.weight = weight;
+    // What a handler does to its batch is not known here.
+    const kept = plain ? keeping ? (payload as T[]).slice() : payload as T[] : items;
+    job.batch = { items: kept, results, owns, weights };
+    batch.ticket = batch.snapshot = undefined;
+    batch.results = [];
+    batch.items = [];
+    batch.owns = [];
+    batch.weights = [];
     batch.weight = 0;
-    return {
-      next: undefined,
-      before: undefined,
-      payload,
-      key,
-      snapshot,
-      results,
-      epoch,
-      owns,
-      weight,
-      weights,
-      count,
-      // What a handler does to its batch is not known here.
-      items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
-      order,
-    };
+    return job;
   }
 }
 
 /** What a list has at these places: with the holes that it has. */
-function pick<V>(list: readonly V[], places: readonly number[]): V[] {
-  const picked: V[] = [];
-  for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place]!;
-  return picked;
+function pick(list: readonly unknown[], places: readonly number[]): never[] {
+  const picked: unknown[] = [];
+  for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place];
+  return picked as never[];
 }

@@ -1,4 +1,5 @@
 import { Deferred, resolved } from "../shared/promises.ts";
+import type { Job, Outcome } from "./job.ts";
 
 /** What `stats` shows of a sink: every accepted item is in exactly one of the next five. */
 export interface SinkStats {
@@ -35,24 +36,6 @@ export class Group {
   leave(): void {
     if (--this.left === 0) this.over?.resolve();
   }
-}
-
-/** What is counted of a job. */
-export interface Counted {
-  /** How many times the sink had been flushed when its first item came. */
-  readonly epoch: number;
-  /** Of the `consume()` that has brought it; of a batch, each at the place of its item: it has holes. */
-  readonly own?: Group | undefined;
-  owns?: readonly Group[] | undefined;
-  /** How many items that is, if it is not one. What is not there costs nothing. */
-  count?: number;
-  /** How many of them have failed, and those that a handler has given up after the end, if any. */
-  failures?: number | undefined;
-  returned?: readonly unknown[] | undefined;
-  /** How many have failed as their callers, who have left, had told them to. */
-  abandoned?: number | undefined;
-  /** The places of those that go again. */
-  again?: Set<number> | undefined;
 }
 
 /**
@@ -111,7 +94,7 @@ export class Counts implements SinkStats {
   }
 
   /** So many have settled, or were turned away. */
-  leave(epoch: number, count: number, own: Group | undefined): void {
+  leave(epoch: number, count: number, own?: Group): void {
     this.#unsettled -= count;
     if (this.#flushes.length > 0) this.#release(epoch, count);
     own?.leave();
@@ -131,33 +114,43 @@ export class Counts implements SinkStats {
   }
 
   /** The items of a job are handed to a handler. */
-  start({ count = 1 }: Counted): void {
+  start(count: number): void {
     this.waiting -= count;
     this.running += count;
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle(job: Counted): void {
-    const { count = 1, failures = 0, abandoned = 0, returned = [], again, epoch, own, owns } = job;
+  settle(job: Job): void {
+    const { count, outcome } = job;
+    this.running -= count;
+    this.done += count;
+    if (outcome) this.#correct(outcome);
+    this.#left(job);
+  }
+
+  /** Not all that has settled is done. */
+  #correct({ failed, abandoned, returned, again }: Outcome): void {
     const discarded = returned.length + abandoned;
-    const over = again ? count - again.size : count;
-    this.running -= over;
-    this.done += over - failures - discarded;
-    this.failed += failures;
+    this.failed += failed;
     this.discarded += discarded;
-    this.leave(epoch, over, again ? undefined : own);
-    owns?.forEach((own, place) => again?.has(place) || own.leave());
-    if (again) this.#again(again.size);
-    this.#checkIdle();
+    this.waiting += again.size;
+    this.retried += again.size;
+    this.done -= failed + discarded + again.size;
   }
 
   /** A job that waits is given up. */
-  drop({ count = 1, epoch, own, owns }: Counted): void {
-    this.waiting -= count;
-    this.discarded += count;
-    this.leave(epoch, count, own);
-    owns?.forEach((own) => own.leave());
-    this.#checkIdle();
+  drop(job: Job): void {
+    this.waiting -= job.count;
+    this.discarded += job.count;
+    this.#left(job);
+  }
+
+  /** Nothing waits for a job any more, but for what goes again of it. */
+  #left({ count, epoch, own, batch, outcome }: Job): void {
+    const again = outcome?.again;
+    this.leave(epoch, again ? count - again.size : count, again?.size ? undefined : own);
+    batch?.owns.forEach((own, place) => again?.has(place) || own.leave());
+    if (this.#idle) this.#checkIdle();
   }
 
   /** All that waits is given up. */
@@ -206,16 +199,9 @@ export class Counts implements SinkStats {
     return flushes.length > 0;
   }
 
-  #again(count: number): void {
-    this.running -= count;
-    this.waiting += count;
-    this.retried += count;
-  }
-
   #checkIdle(): void {
-    if (this.#idle && this.#rests) {
-      this.#idle.resolve();
-      this.#idle = undefined;
-    }
+    if (!this.#rests) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 }

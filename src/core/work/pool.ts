@@ -4,7 +4,8 @@ import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
-import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
+import type { Job } from "./job.ts";
+import { KeyedQueue } from "./keyed_queue.ts";
 import type { StartLimit } from "./start_limit.ts";
 import { WaitClock } from "./wait_clock.ts";
 
@@ -44,7 +45,7 @@ export interface PoolOptions {
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
-export class Pool<J extends Keyed> {
+export class Pool<J extends Job<unknown, unknown>> {
   readonly #host: PoolHost<J>;
   /** The most that run. What runs beyond a lower one goes on. */
   concurrency: number;
@@ -132,7 +133,7 @@ export class Pool<J extends Keyed> {
       job.delay = undefined;
       // Or its handler runs on, and keeps the key.
       if (timer !== undefined) this.#keyed?.release(job);
-    } else if (job.retries) {
+    } else if (job.retries > 0) {
       this.#again.remove(job);
       this.#keyed?.release(job);
     } else this.#queue.remove(job);
@@ -208,7 +209,7 @@ export class Pool<J extends Keyed> {
     else this.#workers.add(worker = new Worker(this));
     worker.job = job;
     const { context } = worker;
-    context.attempt = (job.retries ?? 0) + 1;
+    context.attempt = job.retries + 1;
     context.waited = this.#waits?.remove(job);
     const start = this.#timeouts?.now ?? 0;
     let outcome: unknown;
@@ -289,7 +290,7 @@ export class Pool<J extends Keyed> {
 const SHALLOW = 16;
 
 /** A slot, and the two functions that hear of its handler: made once, not for each item. */
-class Worker<J extends Keyed> extends TimeoutEntry {
+class Worker<J extends Job<unknown, unknown>> extends TimeoutEntry {
   /** The next without a job. */
   next: Worker<J> | undefined;
   job: J | undefined;

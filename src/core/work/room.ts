@@ -1,13 +1,13 @@
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import type { Counts } from "./counts.ts";
-import type { Waiter } from "./job.ts";
+import type { Job } from "./job.ts";
 
 /** Of one key. */
-interface KeyRoom<T> {
+interface KeyRoom<P> {
   /** Its items that wait, and those that come in when there is room for any. */
   taken: number;
   /** Those that have no room of their own key. */
-  readonly line: FifoQueue<Waiter<T>>;
+  readonly line: FifoQueue<Job<P>>;
 }
 
 /** The bounds of a {@linkcode Room}. Those that are not given are `Infinity`. */
@@ -21,7 +21,7 @@ export interface Bounds {
  * What may wait in a sink, and who waits for room, in the order in which they came: nobody overtakes,
  * but those whose own key is full hold up no other.
  */
-export class Room<T> {
+export class Room<P> {
   /** The most items that may wait now. A collector that is at work may come back here: less then. */
   limit: number;
   readonly #counts: Counts;
@@ -30,8 +30,8 @@ export class Room<T> {
   /** Whether there is more than `limit` to keep. */
   readonly bounded: boolean;
   #weight = 0;
-  readonly #queue = new FifoQueue<Waiter<T>>();
-  readonly #keys = new Map<unknown, KeyRoom<T>>();
+  readonly #queue = new FifoQueue<Job<P>>();
+  readonly #keys = new Map<unknown, KeyRoom<P>>();
 
   constructor(counts: Counts, { capacity, keyCapacity, capacityWeight }: Bounds) {
     this.#counts = counts;
@@ -42,7 +42,7 @@ export class Room<T> {
   }
 
   /** The first of those for whose key there is room. */
-  get head(): Waiter<T> | undefined {
+  get head(): Job<P> | undefined {
     return this.#queue.head;
   }
 
@@ -77,14 +77,14 @@ export class Room<T> {
   }
 
   /** So many items that have run wait again. They are never refused. */
-  enterAgain(key: unknown, weight: number, count: number): void {
+  enterAgain({ key, weight, count }: Job<P>): void {
     if (!this.bounded) return;
     this.#weight += weight;
     this.#take(key, count);
   }
 
   /** So many items wait no more. */
-  leave(key: unknown, weight: number, count: number): void {
+  leave({ key, weight, count }: Job<P>): void {
     if (!this.bounded) return;
     // Sums lose a little: where nothing waits nothing is left of that.
     this.#weight = this.#counts.waiting === 0 ? 0 : this.#weight - weight;
@@ -92,31 +92,31 @@ export class Room<T> {
   }
 
   /** Waits for room. */
-  wait(waiter: Waiter<T>): void {
+  wait(waiter: Job<P>): void {
     this.#counts.blocked++;
     if (this.keyFits(waiter.key)) this.#queueUp(waiter);
     else this.#keys.get(waiter.key)!.line.push(waiter);
   }
 
   /** The first comes in, or leaves. */
-  shift(): Waiter<T> {
+  shift(): Job<P> {
     this.#counts.blocked--;
     return this.#queue.shift()!;
   }
 
   /** It could not come in: it is still the first. */
-  unshift(waiter: Waiter<T>): void {
+  unshift(waiter: Job<P>): void {
     this.#counts.blocked++;
     this.#queue.unshift(waiter);
   }
 
   /** The first has been turned away. */
-  turnAway({ key }: Waiter<T>): void {
+  turnAway({ key }: Job<P>): void {
     this.#free(key, 1);
   }
 
   /** It leaves, wherever it stands. */
-  remove(waiter: Waiter<T>): void {
+  remove(waiter: Job<P>): void {
     this.#counts.blocked--;
     if (waiter.queued) {
       this.#queue.remove(waiter);
@@ -124,7 +124,7 @@ export class Room<T> {
     } else this.#keys.get(waiter.key)!.line.remove(waiter);
   }
 
-  removeAll(): Waiter<T>[] {
+  removeAll(): Job<P>[] {
     this.#counts.blocked = 0;
     const lines = [...this.#keys.values()].flatMap(({ line }) => line.removeAll());
     this.#keys.clear();
@@ -132,14 +132,14 @@ export class Room<T> {
   }
 
   /** All, those for whose key there is room first. */
-  *[Symbol.iterator](): Iterator<Waiter<T>> {
+  *[Symbol.iterator](): Iterator<Job<P>> {
     const queues = [this.#queue, ...[...this.#keys.values()].map(({ line }) => line)];
     for (const { head } of queues) {
-      for (let waiter = head; waiter; waiter = waiter.next as Waiter<T> | undefined) yield waiter;
+      for (let waiter = head; waiter; waiter = waiter.next as Job<P> | undefined) yield waiter;
     }
   }
 
-  #queueUp(waiter: Waiter<T>): void {
+  #queueUp(waiter: Job<P>): void {
     waiter.queued = true;
     this.#queue.push(waiter);
     this.#take(waiter.key, 1);

@@ -9,7 +9,7 @@ import type { BatchHost, BatchTable } from "./batch_table.ts";
 import type { Caller, CallerHost } from "./caller.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
-import type { Result, Runner, Waiter, WorkJob } from "./job.ts";
+import { type Job, makeJob, type Result, resultsOf } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import { Room } from "./room.ts";
 import type { WorkOptions } from "./work_options.ts";
@@ -25,13 +25,13 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P>
-  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, CallerHost, Abortable {
+  implements PoolHost<Job<P>>, BatchHost<P>, FailureHost, CallerHost, Abortable {
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts;
-  readonly room: Room<T>;
-  readonly pool: Pool<WorkJob<T, P>>;
+  readonly room: Room<P>;
+  readonly pool: Pool<Job<P>>;
   readonly #options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
   readonly #batches: BatchTable<T, P> | undefined;
@@ -52,7 +52,7 @@ export class WorkQueue<T, P>
   readonly #consumers = new Set<Consumer>();
   readonly #failures: Failures<T, P>;
 
-  constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
+  constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<P>) => BatchTable<T, P>) {
     this.#options = options;
     this.counts = new Counts(options.overrun === "hold");
     this.room = new Room(this.counts, options);
@@ -125,37 +125,37 @@ export class WorkQueue<T, P>
     const runner = refused ? undefined : snapshot?.();
     // The hooks are user code: things may be otherwise now.
     if (key ?? weigh ?? snapshot) this.check(written);
-    if (
-      !refused && this.#mayEnter(itemKey, weight, written) &&
-      this.#admit(item, itemKey, runner, result, own, weight)
-    ) {
-      return;
+    if (!refused && this.#mayEnter(itemKey, weight, written)) {
+      if (this.#batches) {
+        if (this.#batches.add(item, itemKey, runner, result, own, weight)) return;
+      } else {
+        const epoch = this.counts.enter(own);
+        return void this.#admit(
+          makeJob(item as never, itemKey, result, runner, own, epoch, weight),
+        );
+      }
     }
     if (now) {
       this.counts.refused++;
       return false;
     }
-    told ??= new Deferred<unknown>();
-    const waiter: Waiter<T> = {
-      next: undefined,
-      before: undefined,
-      item,
-      key: itemKey,
-      weight,
-      snapshot: runner,
-      queued: false,
+    const waiter = makeJob(
+      item as never,
+      itemKey,
       result,
-      told,
-      epoch: this.counts.enter(own),
+      runner,
       own,
-      written,
-    };
+      this.counts.enter(own),
+      weight,
+    );
+    waiter.told = told ?? new Deferred<unknown>();
+    waiter.written = written;
     this.room.wait(waiter);
-    told.enter?.(waiter);
+    waiter.told.enter?.(waiter);
     // One that is heavier than what is left makes the oldest batch due.
     if (weigh) this.proceed();
     else this.pool.awaitRate();
-    return told.promise as Promise<void>;
+    return waiter.told.promise as Promise<void>;
   }
 
   /** Takes what the stream writes. */
@@ -211,8 +211,9 @@ export class WorkQueue<T, P>
   #unblock(own: Group, reason: unknown): void {
     for (const waiter of this.room) {
       if (waiter.own !== own) continue;
+      const { told } = waiter;
       this.#remove(waiter);
-      return waiter.told.reject(reason);
+      return told!.reject(reason);
     }
   }
 
@@ -273,7 +274,7 @@ export class WorkQueue<T, P>
       this.counts.blocked || this.locked()
     ) this.#hear();
     for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
-    for (const { told } of this.room.removeAll()) told.reject(error);
+    for (const { told } of this.room.removeAll()) told!.reject(error);
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#closed.reject(error);
@@ -305,14 +306,14 @@ export class WorkQueue<T, P>
 
   // For the pool.
 
-  run(job: WorkJob<T, P>, context: SinkContext): unknown {
+  run(job: Job<P>, context: SinkContext): unknown {
     const { handler } = this.#options;
     if (job.count === 0) this.#batches!.open(job);
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
-    this.counts.start(job);
-    if (this.room.bounded) this.room.leave(job.key, job.weight, job.count ?? 1);
-    if (job.items) this.counts.batches!++;
+    this.counts.start(job.count);
+    if (this.room.bounded) this.room.leave(job);
+    if (job.batch) this.counts.batches!++;
     job.result?.run?.(context);
     const outcome = job.snapshot
       ? runWithin(job.snapshot, handler, job.payload, context)
@@ -320,11 +321,11 @@ export class WorkQueue<T, P>
     return isThenable(outcome) ? outcome : this.unwrap(job, outcome);
   }
 
-  unwrap(job: WorkJob<T, P> | undefined, outcome: unknown): unknown {
+  unwrap(job: Job<P> | undefined, outcome: unknown): unknown {
     return this.#batches ? this.#batches.unwrap(job?.count, outcome) : outcome;
   }
 
-  onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+  onSettle(job: Job<P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     const batches = this.#batches;
     if (batches) {
       const failures = batches.settle(job, failed, outcome);
@@ -335,22 +336,20 @@ export class WorkQueue<T, P>
     return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
   }
 
-  onRelease(job: WorkJob<T, P>): void {
+  onRelease(job: Job<P>): void {
     this.counts.settle(job);
-    if (job.returned) this.#discard(job.returned, this.failure!.error);
-    if (job.again) this.#retry(job);
+    const { outcome } = job;
+    if (!outcome) return;
+    job.outcome = undefined;
+    this.#discard(outcome.returned as T[], this.failure?.error);
+    if (outcome.again.size > 0) this.#retry(job, outcome.again);
   }
 
   /** What has failed of a job goes again, unless all has come to an end meanwhile. */
-  #retry(job: WorkJob<T, P>): void {
-    this.#batches?.shrink(job);
-    this.room.enterAgain(job.key, job.weight, job.count ?? 1);
-    job.retries = (job.retries ?? 0) + 1;
-    job.again =
-      job.failures =
-      job.returned =
-      job.abandoned =
-        undefined;
+  #retry(job: Job<P>, again: ReadonlySet<number>): void {
+    this.#batches?.shrink(job, again);
+    this.room.enterAgain(job);
+    job.retries++;
     const { failure } = this;
     if (!failure) return job.result?.enter?.(job);
     job.delay = undefined;
@@ -359,16 +358,16 @@ export class WorkQueue<T, P>
     this.#discard([...this.#itemsOf(job)], failure.error);
   }
 
-  #itemsOf({ items, payload }: WorkJob<T, P>): readonly T[] {
-    return items ?? [payload as unknown as T];
+  #itemsOf({ batch, payload }: Job<P>): readonly T[] {
+    return (batch ? batch.items : [payload]) as readonly T[];
   }
 
-  onLate(job: WorkJob<T, P>): void {
+  onLate(job: Job<P>): void {
     const { owner, maxWait } = this.#options;
     // A batch that is due, and gathers.
     if (job.count === 0) this.#batches!.drop(job);
     const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
-    const { results = [job.result] } = job;
+    const results = resultsOf(job);
     const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
     this.#drop(job);
     this.#forgo();
@@ -377,9 +376,9 @@ export class WorkQueue<T, P>
   }
 
   /** What waits is given up. */
-  #drop(job: WorkJob<T, P>): void {
+  #drop(job: Job<P>): void {
     this.counts.drop(job);
-    this.room.leave(job.key, job.weight, job.count ?? 1);
+    this.room.leave(job);
   }
 
   onOverrun(by: 1 | -1): void {
@@ -437,36 +436,15 @@ export class WorkQueue<T, P>
       : overweight(owner, weight, "capacityWeight", capacityWeight);
   }
 
-  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
-  #admit(
-    item: T,
-    key: unknown,
-    snapshot: Runner | undefined,
-    result: Result | undefined,
-    own: Group | undefined,
-    weight: number,
-    epoch?: number,
-  ): boolean {
-    const { counts, pool } = this;
-    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, weight, epoch);
+  /** Accepts an item of a sink without batches, for which there is room. */
+  #admit(job: Job<P>): void {
+    const { counts, room, pool } = this;
     counts.accept();
-    if (this.room.bounded) this.room.enter(key, weight, epoch !== undefined);
-    epoch ??= counts.enter(own);
-    const job: WorkJob<T, P> = {
-      next: undefined,
-      before: undefined,
-      payload: item as unknown as P,
-      key,
-      snapshot,
-      result,
-      weight,
-      epoch,
-      own,
-    };
-    result?.enter?.(job);
+    if (room.bounded) room.enter(job.key, job.weight, !!job.told);
+    job.told = undefined;
+    job.result?.enter?.(job);
     pool.add(job);
     pool.fill();
-    return true;
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
@@ -478,10 +456,12 @@ export class WorkQueue<T, P>
       return false;
     }
     const waiter = room.shift();
-    const { item, key, snapshot, result, told, written, weight, epoch, own } = waiter;
+    const { payload, key, snapshot, result, written, weight, epoch, own } = waiter;
+    const told = waiter.told!;
     told.enter?.(undefined);
     try {
-      if (!this.#admit(item, key, snapshot, result, own, weight, epoch)) {
+      if (!this.#batches) this.#admit(waiter);
+      else if (!this.#batches.add(payload as never, key, snapshot, result, own, weight, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
         room.unshift(waiter);
         told.enter?.(waiter);
@@ -509,11 +489,11 @@ export class WorkQueue<T, P>
   /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
   leave({ entry, context, left }: Caller): void {
     if (context) CallContext.abort(context, left!.reason);
-    else if (entry) this.#remove(entry as Waiter<T> | WorkJob<T, P>);
+    else if (entry) this.#remove(entry as Job<P>);
   }
 
-  #remove(entry: Waiter<T> | WorkJob<T, P>): void {
-    if ("told" in entry) {
+  #remove(entry: Job<P>): void {
+    if (entry.told) {
       this.room.remove(entry);
       this.counts.leave(entry.epoch, 1, entry.own);
       this.#passed(entry.epoch);
@@ -562,8 +542,8 @@ interface Consumer {
 }
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
-function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
-  const { result, results = [result] } = job;
+function reject(job: Job, error: unknown): boolean {
+  const results = resultsOf(job);
   let told = false;
   results.forEach((each, place) => {
     if (!each || each.left) return;
@@ -572,6 +552,6 @@ function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
     // What its handler does after that is told to others.
     delete results[place];
   });
-  if (!result?.left) job.result = undefined;
+  if (!job.result?.left) job.result = undefined;
   return told;
 }
