@@ -1,7 +1,7 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import { type Job, makeJob } from "../work/job.ts";
+import type { Job } from "../work/job.ts";
 import type { StartLimit } from "../work/start_limit.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
@@ -52,11 +52,11 @@ type MapCall<T, R> = Job<T, Result<R>>;
  * Calls a function for each item, and hands over the results on demand. Calls that wait, run or have
  * a result that waits are never more than `capacity`.
  */
-export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
+export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   readonly #controller: StageController<T, R>;
   readonly #fn: (item: T, context: HandlerContext) => R | PromiseLike<R>;
   readonly #options: MapOptions<T>;
-  readonly #pool: Pool<MapCall<T, R>>;
+  readonly #pool: Pool<T, Result<R>>;
   /** In the order in which they are handed over: that of the items, or that of the results. */
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
@@ -98,7 +98,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
       failed: false,
       value: undefined,
     };
-    this.#pool.add(makeJob(item, this.#key, result));
+    const call = this.#pool.spares.take(item, this.#key);
+    call.result = result;
+    this.#pool.add(call);
     this.#key = undefined;
     this.#open++;
     this.#counts.accepted++;

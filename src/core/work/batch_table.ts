@@ -26,7 +26,7 @@ export interface BatchOptions<T, B> {
 /** Whose open batches these are. */
 export interface BatchHost<B> {
   readonly counts: Counts;
-  readonly pool: Pool<Job<B>>;
+  readonly pool: Pool<B, Result>;
   readonly room: Room<B>;
   /** Throws if nothing can be accepted any more, also while `closing`. */
   check(closing: boolean): void;
@@ -211,11 +211,6 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** What the handler of a batch has given, or what comes of that. */
-  unwrap(count: number | undefined, outcome: unknown): unknown {
-    return settleEntries(outcome, count);
-  }
-
   /** Whether a batch is the array of its items. */
   get plain(): boolean {
     return this.#options.plain;
@@ -354,7 +349,7 @@ export class BatchTable<T, B> {
 
   /** The place of a batch in the order of acceptance is that of its first item. */
   #newJob({ key, order }: PendingBatch<T, B>): Job<B> {
-    const job = makeJob<B, Result>(undefined as B, key);
+    const job = makeJob<B, Result>(key);
     job.batch = { items: [], results: [], owns: [], weights: [] };
     job.order = order;
     return job;

@@ -51,7 +51,7 @@ export interface Outcome {
 export interface Job<P = unknown, W = Result> extends Linked {
   /** What the handler is given. */
   payload: P;
-  readonly key: unknown;
+  key: unknown;
   /** How many items it is; a batch that is due, and gathers, has none yet. */
   count: number;
   /** What it weighs in the queue. */
@@ -60,7 +60,7 @@ export interface Job<P = unknown, W = Result> extends Linked {
   /** Who waits for what comes of it, if it is one item that was submitted. */
   result: W | undefined;
   /** Of the `consume()` that has brought it. */
-  readonly own: Group | undefined;
+  own: Group | undefined;
   /** How many times the sink had been flushed when its first item came. */
   epoch: number;
   batch: Batch | undefined;
@@ -82,27 +82,19 @@ export interface Job<P = unknown, W = Result> extends Linked {
   place: number | undefined;
 }
 
-/** All jobs have one shape, whatever they are for: code that meets many shapes is slow. */
-export function makeJob<P, W>(
-  payload: P,
-  key: unknown,
-  result?: W,
-  snapshot?: Runner,
-  own?: Group,
-  epoch = 0,
-  weight = 0,
-): Job<P, W> {
+/** All have one shape, whatever they are for: code that meets many shapes is slow. */
+export function makeJob<P, W>(key?: unknown): Job<P, W> {
   return {
     next: undefined,
     before: undefined,
-    payload,
+    payload: undefined as P,
     key,
     count: 1,
-    weight,
-    snapshot,
-    result,
-    own,
-    epoch,
+    weight: 0,
+    snapshot: undefined,
+    result: undefined,
+    own: undefined,
+    epoch: 0,
     batch: undefined,
     outcome: undefined,
     told: undefined,
@@ -114,6 +106,46 @@ export function makeJob<P, W>(
     line: undefined,
     place: undefined,
   };
+}
+
+/** Most that are kept. */
+const SPARES = 64;
+
+/** Jobs of one item that are over, to be used again: to make one costs as much as to handle it. */
+export class SpareJobs<P, W> {
+  private first: Job<P, W> | undefined = undefined;
+  private count = 0;
+
+  take(payload: P, key: unknown): Job<P, W> {
+    const job = this.first;
+    if (job === undefined) {
+      const made = makeJob<P, W>(key);
+      made.payload = payload;
+      return made;
+    }
+    this.count--;
+    this.first = job.next as Job<P, W> | undefined;
+    job.next = undefined;
+    job.payload = payload;
+    job.key = key;
+    return job;
+  }
+
+  /** Nobody has it any more, and it holds on to nothing. */
+  give(job: Job<P, W>): void {
+    if (this.count === SPARES || job.batch !== undefined) return;
+    job.payload =
+      job.key =
+      job.snapshot =
+      job.result =
+      job.own =
+        undefined as never;
+    job.order = job.line = undefined;
+    job.retries = 0;
+    job.next = this.first;
+    this.first = job;
+    this.count++;
+  }
 }
 
 /** Those who wait for what comes of a job, each at the place of its item. */

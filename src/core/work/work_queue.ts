@@ -5,11 +5,12 @@ import { type Abortable, offAbort, onAbort, type SinkController } from "../share
 import { overweight, weightOf } from "../shared/options.ts";
 import { hasStack } from "../shared/stack.ts";
 import { Pump, type Source } from "../shared/source.ts";
+import { settleEntries } from "./batch_results.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import type { Caller, CallerHost } from "./caller.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
-import { type Job, makeJob, type Result, resultsOf } from "./job.ts";
+import { type Job, type Result, resultsOf, type Runner } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import { Room } from "./room.ts";
 import type { WorkOptions } from "./work_options.ts";
@@ -25,50 +26,56 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P>
-  implements PoolHost<Job<P>>, BatchHost<P>, FailureHost, CallerHost, Abortable {
+  implements PoolHost<P>, BatchHost<P>, FailureHost, CallerHost, Abortable {
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts;
   readonly room: Room<P>;
-  readonly pool: Pool<Job<P>>;
-  readonly #options: WorkOptions<T, P>;
+  readonly pool: Pool<P, Result>;
+  private readonly options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
-  readonly #batches: BatchTable<T, P> | undefined;
+  private readonly batches: BatchTable<T, P> | undefined;
 
-  #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
+  private state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
   /** A box: the error may be any value. */
   failure: { readonly error: unknown } | undefined;
   /** The stack has ended in here: told to who comes next, if to nobody sooner. */
-  #overflow: { readonly error: unknown } | undefined;
-  readonly #closed = new Deferred<void>();
+  private overflow: { readonly error: unknown } | undefined;
+  private readonly end = new Deferred<void>();
   /** Whether somebody has the lock of the stream, and is told by it. */
   locked!: () => boolean;
   /** Of the stream. */
-  #controller!: SinkController;
+  private controller!: SinkController;
 
-  #moving = false;
+  private moving = false;
   /** The `consume` calls that are under way. */
-  readonly #consumers = new Set<Consumer>();
-  readonly #failures: Failures<T, P>;
+  private readonly consumers = new Set<Consumer>();
+  private readonly failures: Failures<T, P>;
+  /** Whether user code is asked about an item before it comes in. */
+  private readonly asking: boolean;
+  /** For the pool: what the handler of a batch has given stands for what is in it. */
+  readonly unwrap: PoolHost<P>["unwrap"] = undefined;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<P>) => BatchTable<T, P>) {
-    this.#options = options;
+    this.options = options;
     this.counts = new Counts(options.overrun === "hold");
     this.room = new Room(this.counts, options);
     this.pool = new Pool(this, options);
-    this.#failures = new Failures(this, options);
-    this.#batches = batches?.(this);
+    this.failures = new Failures(this, options);
+    this.batches = batches?.(this);
+    this.asking = !!(options.key ?? options.weigh ?? options.snapshot);
+    if (batches) this.unwrap = settleEntries;
   }
 
   /** Who it is, in messages. */
   get owner(): string {
-    return this.#options.owner;
+    return this.options.owner;
   }
 
   /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
   get closed(): Promise<void> {
-    return this.#closed.promise;
+    return this.end.promise;
   }
 
   get stats(): SinkStats & { batches?: number } {
@@ -77,10 +84,10 @@ export class WorkQueue<T, P>
   }
 
   start(controller: WritableStreamDefaultController): void {
-    this.#controller = controller as SinkController;
+    this.controller = controller as SinkController;
     // Fires at once, also while a write waits for room: `abort` comes only after that.
-    onAbort(this.#controller.signal, this);
-    onAbort(this.#options.signal, this);
+    onAbort(this.controller.signal, this);
+    onAbort(this.options.signal, this);
   }
 
   /**
@@ -98,17 +105,21 @@ export class WorkQueue<T, P>
     told: Result | undefined = result,
   ): Promise<void> | false | undefined {
     try {
-      return this.#push(item, now, result, own, written, told);
+      if (this.overflow !== undefined || this.state !== "open") this.check(written);
+      return this.asking
+        ? this.ask(item, now, result, own, written, told)
+        : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
     } catch (error) {
       // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
-      this.#overflow = { error };
-      if (hasStack(64)) this.#overflow = undefined;
+      this.overflow = { error };
+      if (hasStack(64)) this.overflow = undefined;
       else queueMicrotask(() => this.error(error));
       throw error;
     }
   }
 
-  #push(
+  /** Asks the hooks about an item. They are user code: things may be otherwise then. */
+  private ask(
     item: T,
     now: boolean,
     result: Result | undefined,
@@ -116,46 +127,70 @@ export class WorkQueue<T, P>
     written: boolean,
     told: Result | undefined,
   ): Promise<void> | false | undefined {
-    const { key, weigh, snapshot } = this.#options;
-    this.check(written);
+    const { key, weigh, snapshot } = this.options;
     const itemKey = key?.(item);
-    const weight = weigh ? this.#weigh(item) : 0;
+    const weight = weigh ? this.weigh(item) : 0;
     // No snapshot is taken for an item that is refused.
-    const refused = now && !!snapshot && !this.#mayEnter(itemKey, weight, written);
+    const refused = now && !!snapshot && !this.mayEnter(itemKey, weight, written);
     const runner = refused ? undefined : snapshot?.();
-    // The hooks are user code: things may be otherwise now.
-    if (key ?? weigh ?? snapshot) this.check(written);
-    if (!refused && this.#mayEnter(itemKey, weight, written)) {
-      if (this.#batches) {
-        if (this.#batches.add(item, itemKey, runner, result, own, weight)) return;
-      } else {
-        const epoch = this.counts.enter(own);
-        return void this.#admit(
-          makeJob(item as never, itemKey, result, runner, own, epoch, weight),
-        );
+    this.check(written);
+    if (!refused) return this.enter(item, itemKey, weight, runner, now, result, own, written, told);
+    this.counts.refused++;
+    return false;
+  }
+
+  private enter(
+    item: T,
+    key: unknown,
+    weight: number,
+    runner: Runner | undefined,
+    now: boolean,
+    result: Result | undefined,
+    own: Group | undefined,
+    written: boolean,
+    told: Result | undefined,
+  ): Promise<void> | false | undefined {
+    const { batches } = this;
+    if (this.mayEnter(key, weight, written)) {
+      if (batches === undefined) {
+        return void this.admit(this.job(item, key, weight, runner, result, own), false);
       }
+      if (batches.add(item, key, runner, result, own, weight)) return;
     }
     if (now) {
       this.counts.refused++;
       return false;
     }
-    const waiter = makeJob(
-      item as never,
-      itemKey,
-      result,
-      runner,
-      own,
-      this.counts.enter(own),
-      weight,
-    );
-    waiter.told = told ?? new Deferred<unknown>();
+    const waiter = this.job(item, key, weight, runner, result, own);
     waiter.written = written;
+    return this.wait(waiter, told ?? new Deferred());
+  }
+
+  private job(
+    item: T,
+    key: unknown,
+    weight: number,
+    runner: Runner | undefined,
+    result: Result | undefined,
+    own: Group | undefined,
+  ): Job<P> {
+    const job = this.pool.spares.take(item as never, key);
+    job.weight = weight;
+    job.snapshot = runner;
+    job.result = result;
+    job.own = own;
+    job.epoch = this.counts.enter(own);
+    return job;
+  }
+
+  private wait(waiter: Job<P>, told: Result): Promise<void> {
+    waiter.told = told;
     this.room.wait(waiter);
-    waiter.told.enter?.(waiter);
+    told.enter?.(waiter);
     // One that is heavier than what is left makes the oldest batch due.
-    if (weigh) this.proceed();
+    if (this.options.weigh) this.proceed();
     else this.pool.awaitRate();
-    return waiter.told.promise as Promise<void>;
+    return told.promise as Promise<void>;
   }
 
   /** Takes what the stream writes. */
@@ -172,13 +207,13 @@ export class WorkQueue<T, P>
   async consume(source: Source<T>, signal?: AbortSignal): Promise<void> {
     this.check(false);
     const own = new Group();
-    const pump = new Pump(`${this.#options.owner}.consume`, source, {
+    const pump = new Pump(`${this.options.owner}.consume`, source, {
       write: (item) => this.push(item, false, undefined, own) || undefined,
       discard: (items, reason) => {
         // Or a hook has thrown, which this call is told.
-        if (this.#state === "open" && !signal?.aborted) return;
+        if (this.state === "open" && !signal?.aborted) return;
         this.counts.lose();
-        this.#discard(items, reason);
+        this.discard(items, reason);
       },
     });
     const stopped = new Deferred<never>();
@@ -187,15 +222,15 @@ export class WorkQueue<T, P>
       stopped.reject(reason);
     };
     const consumer = { own, stop };
-    this.#consumers.add(consumer);
+    this.consumers.add(consumer);
     const leaver = {
       error: (reason: unknown): void => {
         stop(reason);
-        this.#unblock(own, reason);
+        this.unblock(own, reason);
       },
     };
     // To open a source is user code, too: the sink may be at its end by now.
-    if (this.#state !== "open") stop(this.#refusal());
+    if (this.state !== "open") stop(this.refusal());
     onAbort(signal, leaver);
     // A read may never come back. However it ends, its items come first; only a failure of the sink does
     // not wait for them.
@@ -204,15 +239,15 @@ export class WorkQueue<T, P>
         offAbort(signal, leaver);
         return this.flush(own);
       })
-      .finally(() => this.#consumers.delete(consumer));
+      .finally(() => this.consumers.delete(consumer));
   }
 
   /** What a `consume` call has brought in stays, but for what waits for room. */
-  #unblock(own: Group, reason: unknown): void {
+  private unblock(own: Group, reason: unknown): void {
     for (const waiter of this.room) {
       if (waiter.own !== own) continue;
       const { told } = waiter;
-      this.#remove(waiter);
+      this.remove(waiter);
       return told!.reject(reason);
     }
   }
@@ -222,8 +257,8 @@ export class WorkQueue<T, P>
   /** Waits for what has come so far, those who wait for room among it; or for what is of `own`. */
   flush(own?: Group): Promise<void> {
     // Closed first, so that nothing joins them; started last, because that is user code.
-    this.#batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
-    if (this.failure) return Promise.reject(this.#refusal());
+    this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
+    if (this.failure) return Promise.reject(this.refusal());
     const over = this.counts.whenFlushed(own);
     this.proceed();
     return over;
@@ -231,11 +266,11 @@ export class WorkQueue<T, P>
 
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
-    this.#hear();
-    if (this.#overflow) this.error(this.#overflow.error);
-    if (this.#state === "open") {
-      this.#state = "closing";
-      this.#stopPumps(this.#refusal());
+    this.hear();
+    if (this.overflow) this.error(this.overflow.error);
+    if (this.state === "open") {
+      this.state = "closing";
+      this.stopPumps(this.refusal());
     }
     return this.failure;
   }
@@ -243,7 +278,7 @@ export class WorkQueue<T, P>
   /** Everything the stream had has been written: resolves when all of it has settled. */
   close(): Promise<void> {
     this.refuse();
-    this.#state = "draining";
+    this.state = "draining";
     this.onIdle();
     return this.whenClosed();
   }
@@ -251,51 +286,51 @@ export class WorkQueue<T, P>
   /** Settles when the sink is closed or errored. */
   whenClosed(): Promise<void> {
     // One for each who asks, so that nobody's rejection counts as handled by another.
-    return this.#closed.promise.then();
+    return this.end.promise.then();
   }
 
   /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
   error(error: unknown, heard = false): void {
-    if (this.#state === "closed" || this.failure) return;
+    if (this.state === "closed" || this.failure) return;
     // Cut short it could not be taken up again.
     if (!hasStack()) return queueMicrotask(() => this.error(error, heard));
-    this.#state = "errored";
-    const { signal } = this.#options;
+    this.state = "errored";
+    const { signal } = this.options;
     offAbort(signal, this);
-    const aborted = signal?.aborted || this.#controller.signal.aborted;
+    const aborted = signal?.aborted || this.controller.signal.aborted;
     // In Workers the signal of a stream has no reason where none was given.
     if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
     this.failure = { error };
 
-    const jobs = [...this.pool.stop(), ...this.#batches?.abort() ?? []];
+    const jobs = [...this.pool.stop(), ...this.batches?.abort() ?? []];
     this.counts.discard();
     if (
-      this.counts.rejectFlushes(error) || heard || aborted || this.#consumers.size ||
+      this.counts.rejectFlushes(error) || heard || aborted || this.consumers.size ||
       this.counts.blocked || this.locked()
-    ) this.#hear();
-    for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
+    ) this.hear();
+    for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.hear();
     for (const { told } of this.room.removeAll()) told!.reject(error);
-    for (const { own } of this.#consumers) own.over?.reject(error);
-    this.#failures.stop();
-    this.#closed.reject(error);
+    for (const { own } of this.consumers) own.over?.reject(error);
+    this.failures.stop();
+    this.end.reject(error);
     // Who takes the lock in this turn is told.
-    queueMicrotask(() => this.locked() && this.#hear());
+    queueMicrotask(() => this.locked() && this.hear());
     // To error a stream from its own abort would make that abort reject.
-    if (!this.#controller.signal.aborted) this.#controller.error(error);
+    if (!this.controller.signal.aborted) this.controller.error(error);
 
     // User code from here on: all that it can see is as it will be.
-    this.#stopPumps(error);
+    this.stopPumps(error);
     this.pool.abort(error);
-    this.#discard(jobs.flatMap(this.#itemsOf), error);
+    this.discard(jobs.flatMap(this.itemsOf), error);
   }
 
   // For the batches, as `BatchHost` says.
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
-    if (this.#overflow) this.error(this.#overflow.error);
-    if (closing ? this.failure || this.#state === "closed" : this.#state !== "open") {
-      throw this.#refusal();
+    if (this.overflow) this.error(this.overflow.error);
+    if (closing ? this.failure || this.state === "closed" : this.state !== "open") {
+      throw this.refusal();
     }
   }
 
@@ -307,33 +342,28 @@ export class WorkQueue<T, P>
   // For the pool.
 
   run(job: Job<P>, context: SinkContext): unknown {
-    const { handler } = this.#options;
-    if (job.count === 0) this.#batches!.open(job);
+    const { handler } = this.options;
+    if (job.count === 0) this.batches!.open(job);
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
     this.counts.start(job.count);
     if (this.room.bounded) this.room.leave(job);
     if (job.batch) this.counts.batches!++;
     job.result?.run?.(context);
-    const outcome = job.snapshot
+    return job.snapshot
       ? runWithin(job.snapshot, handler, job.payload, context)
       : handler(job.payload, context);
-    return isThenable(outcome) ? outcome : this.unwrap(job, outcome);
-  }
-
-  unwrap(job: Job<P> | undefined, outcome: unknown): unknown {
-    return this.#batches ? this.#batches.unwrap(job?.count, outcome) : outcome;
   }
 
   onSettle(job: Job<P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const batches = this.#batches;
+    const batches = this.batches;
     if (batches) {
       const failures = batches.settle(job, failed, outcome);
       // What a collector has made cannot be split.
-      return this.#failures.settle(job, failures, failed || batches.plain);
+      return this.failures.settle(job, failures, failed || batches.plain);
     }
     if (!failed) return void job.result?.resolve(outcome);
-    return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
+    return this.failures.settle(job, [{ error: outcome, places: [0] }], true);
   }
 
   onRelease(job: Job<P>): void {
@@ -341,13 +371,13 @@ export class WorkQueue<T, P>
     const { outcome } = job;
     if (!outcome) return;
     job.outcome = undefined;
-    this.#discard(outcome.returned as T[], this.failure?.error);
-    if (outcome.again.size > 0) this.#retry(job, outcome.again);
+    this.discard(outcome.returned as T[], this.failure?.error);
+    if (outcome.again.size > 0) this.retry(job, outcome.again);
   }
 
   /** What has failed of a job goes again, unless all has come to an end meanwhile. */
-  #retry(job: Job<P>, again: ReadonlySet<number>): void {
-    this.#batches?.shrink(job, again);
+  private retry(job: Job<P>, again: ReadonlySet<number>): void {
+    this.batches?.shrink(job, again);
     this.room.enterAgain(job);
     job.retries++;
     const { failure } = this;
@@ -355,28 +385,28 @@ export class WorkQueue<T, P>
     job.delay = undefined;
     reject(job, failure.error);
     this.counts.discard();
-    this.#discard([...this.#itemsOf(job)], failure.error);
+    this.discard([...this.itemsOf(job)], failure.error);
   }
 
-  #itemsOf({ batch, payload }: Job<P>): readonly T[] {
+  private itemsOf({ batch, payload }: Job<P>): readonly T[] {
     return (batch ? batch.items : [payload]) as readonly T[];
   }
 
   onLate(job: Job<P>): void {
-    const { owner, maxWait } = this.#options;
+    const { owner, maxWait } = this.options;
     // A batch that is due, and gathers.
-    if (job.count === 0) this.#batches!.drop(job);
+    if (job.count === 0) this.batches!.drop(job);
     const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
     const results = resultsOf(job);
-    const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
-    this.#drop(job);
-    this.#forgo();
+    const untold = this.itemsOf(job).filter((_, place) => !results[place]);
+    this.drop(job);
+    this.forgo();
     reject(job, error);
-    this.#discard(untold, error);
+    this.discard(untold, error);
   }
 
   /** What waits is given up. */
-  #drop(job: Job<P>): void {
+  private drop(job: Job<P>): void {
     this.counts.drop(job);
     this.room.leave(job);
   }
@@ -388,48 +418,48 @@ export class WorkQueue<T, P>
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
   onIdle(): void {
     // The usual case, for each item.
-    if (this.#state === "open" && !this.room.head && !this.#batches?.size) return;
+    if (this.state === "open" && !this.room.head && !this.batches?.size) return;
     // What is started here may settle at once, and come by here again.
-    if (this.#moving) return;
-    this.#moving = true;
-    while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
-    this.#moving = false;
-    if (this.#ending && this.counts.idle) {
-      this.#state = "closed";
-      offAbort(this.#options.signal, this);
-      this.#closed.resolve();
+    if (this.moving) return;
+    this.moving = true;
+    while (this.batches?.dispatch(this.ending) || this.admitWaiter());
+    this.moving = false;
+    if (this.ending && this.counts.idle) {
+      this.state = "closed";
+      offAbort(this.options.signal, this);
+      this.end.resolve();
     }
   }
 
   /** Nothing more comes. */
-  get #ending(): boolean {
-    return this.#state === "draining" && this.counts.blocked === 0;
+  private get ending(): boolean {
+    return this.state === "draining" && this.counts.blocked === 0;
   }
 
-  /** Nobody overtakes those who wait for room. */
-  #mayEnter(key: unknown, weight: number, written: boolean): boolean {
-    if (this.#fits(key, weight)) return true;
-    // What has waited too long goes first, and then they come in.
+  /** Nobody overtakes those who wait for room. What has waited too long goes first, and then they come in. */
+  private mayEnter(key: unknown, weight: number, written: boolean): boolean {
+    if (this.fits(key, weight)) return true;
     if (!this.pool.shed()) return false;
     this.proceed();
     this.check(written);
-    return this.#fits(key, weight);
+    return this.fits(key, weight);
   }
 
-  #fits(key: unknown, weight: number): boolean {
+  private fits(key: unknown, weight: number): boolean {
     const { room } = this;
-    return !room.head && room.keyFits(key) && (room.fits(weight) || this.#starts(key));
+    return room.head === undefined && room.keyFits(key) &&
+      (room.fits(weight) || this.starts(key));
   }
 
   /** Whether an item of this key need not wait at all. */
-  #starts(key: unknown): boolean {
+  private starts(key: unknown): boolean {
     // What a retry has sent back may be over the bounds: a free slot lets nothing in then.
-    return !this.#batches && !this.room.over && this.pool.canStart(key);
+    return !this.batches && !this.room.over && this.pool.canStart(key);
   }
 
   /** What an item weighs in the queue. */
-  #weigh(item: T): number {
-    const { owner, weigh, capacityWeight } = this.#options;
+  private weigh(item: T): number {
+    const { owner, weigh, capacityWeight } = this.options;
     const weight = weightOf(owner, "weigh", weigh!, item);
     return weight <= capacityWeight
       ? weight
@@ -437,33 +467,34 @@ export class WorkQueue<T, P>
   }
 
   /** Accepts an item of a sink without batches, for which there is room. */
-  #admit(job: Job<P>): void {
+  private admit(job: Job<P>, waited: boolean): void {
     const { counts, room, pool } = this;
     counts.accept();
-    if (room.bounded) room.enter(job.key, job.weight, !!job.told);
-    job.told = undefined;
-    job.result?.enter?.(job);
+    if (room.bounded) room.enter(job.key, job.weight, waited);
+    if (job.result !== undefined) job.result.enter?.(job);
     pool.add(job);
     pool.fill();
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
-  #admitWaiter(): boolean {
+  private admitWaiter(): boolean {
     const { room } = this;
     const { head } = room;
-    if (!head || !(room.fits(head.weight) || this.#starts(head.key))) {
+    if (!head || !(room.fits(head.weight) || this.starts(head.key))) {
       if (head) this.pool.awaitRate();
       return false;
     }
     const waiter = room.shift();
     const { payload, key, snapshot, result, written, weight, epoch, own } = waiter;
     const told = waiter.told!;
+    waiter.told = undefined;
     told.enter?.(undefined);
     try {
-      if (!this.#batches) this.#admit(waiter);
-      else if (!this.#batches.add(payload as never, key, snapshot, result, own, weight, epoch)) {
+      if (!this.batches) this.admit(waiter, true);
+      else if (!this.batches.add(payload as never, key, snapshot, result, own, weight, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
         room.unshift(waiter);
+        waiter.told = told;
         told.enter?.(waiter);
         return true;
       }
@@ -474,44 +505,44 @@ export class WorkQueue<T, P>
       room.turnAway(waiter);
       if (written) this.error(error, true);
     }
-    this.#passed(epoch);
+    this.passed(epoch);
     return true;
   }
 
   /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
-  #passed(epoch: number): void {
+  private passed(epoch: number): void {
     const { epoch: next } = this.room.head ?? this.counts;
     if (next === epoch) return;
-    this.#batches?.closeAll((batch) => batch.epoch === epoch);
+    this.batches?.closeAll((batch) => batch.epoch === epoch);
     this.pool.fill();
   }
 
   /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
   leave({ entry, context, left }: Caller): void {
     if (context) CallContext.abort(context, left!.reason);
-    else if (entry) this.#remove(entry as Job<P>);
+    else if (entry) this.remove(entry as Job<P>);
   }
 
-  #remove(entry: Job<P>): void {
+  private remove(entry: Job<P>): void {
     if (entry.told) {
       this.room.remove(entry);
       this.counts.leave(entry.epoch, 1, entry.own);
-      this.#passed(entry.epoch);
+      this.passed(entry.epoch);
     } else {
       this.pool.remove(entry);
-      this.#drop(entry);
+      this.drop(entry);
     }
-    this.#forgo();
+    this.forgo();
     this.proceed();
   }
 
   /** Where nothing is left that could start, a rate need not tell when it may. */
-  #forgo(): void {
+  private forgo(): void {
     if (this.counts.waiting + this.counts.blocked === 0) this.pool.forgo();
   }
 
-  #discard(items: T[], reason: unknown): void {
-    const { onDiscard } = this.#options;
+  private discard(items: T[], reason: unknown): void {
+    const { onDiscard } = this.options;
     try {
       if (items.length > 0) onDiscard?.(items, reason);
     } catch (thrown) {
@@ -520,18 +551,18 @@ export class WorkQueue<T, P>
   }
 
   /** Somebody is told of the failure, if there is one: nobody need look at `closed`. */
-  #hear(): void {
+  private hear(): void {
     markHandled(this.closed);
   }
 
-  #stopPumps(reason: unknown): void {
-    for (const { stop } of this.#consumers) stop(reason);
+  private stopPumps(reason: unknown): void {
+    for (const { stop } of this.consumers) stop(reason);
   }
 
-  #refusal(): unknown {
-    this.#hear();
+  private refusal(): unknown {
+    this.hear();
     if (this.failure) return this.failure.error;
-    return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
+    return new TypeError(`${this.options.owner}: nothing is accepted after close()`);
   }
 }
 
