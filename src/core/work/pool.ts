@@ -52,22 +52,22 @@ export class Pool<P, W> {
 
   // No private names in what every item passes: some engines are slow with them.
   private readonly host: PoolHost<P, W>;
-  private readonly rate: StartLimit | undefined;
+  readonly #rate: StartLimit | undefined;
   private waits: WaitClock<Job<P, W>> | undefined = undefined;
   private readonly keyed: KeyedQueue<Job<P, W>> | undefined;
   private readonly queue: FifoQueue<Job<P, W>> | KeyedQueue<Job<P, W>>;
   /** Whether there is more to look at before a start than the queue. */
   private gated: boolean;
   private timeouts: TimeoutQueue<Worker<P, W>> | undefined = undefined;
-  private readonly workers = new Set<Worker<P, W>>();
+  readonly #workers = new Set<Worker<P, W>>();
   /** A stack of those without a job. */
   private free: Worker<P, W> | undefined = undefined;
   private busy = 0;
   /** How many handlers have started inside one another. */
   private depth = 0;
   /** Jobs that go again when their time comes, and those whose time has come. */
-  private readonly delayed = new Map<Job<P, W>, ReturnType<typeof setTimeout> | undefined>();
-  private readonly again = new FifoQueue<Job<P, W>>();
+  readonly #delayed = new Map<Job<P, W>, ReturnType<typeof setTimeout> | undefined>();
+  readonly #again = new FifoQueue<Job<P, W>>();
 
   constructor(
     host: PoolHost<P, W>,
@@ -75,7 +75,7 @@ export class Pool<P, W> {
   ) {
     this.host = host;
     this.concurrency = concurrency;
-    this.rate = rate;
+    this.#rate = rate;
     if (maxWait !== undefined) this.waits = new WaitClock(maxWait);
     this.gated = !!(rate ?? this.waits);
     this.keyed = key ? new KeyedQueue() : undefined;
@@ -86,7 +86,7 @@ export class Pool<P, W> {
       // Its handler may still be at it, so the worker is not used again.
       worker.dismissed = true;
       worker.holds = overrun === "hold";
-      this.workers.delete(worker);
+      this.#workers.delete(worker);
       host.onOverrun(1);
       CallContext.abort(worker.context, reason);
       this.settle(worker, true, reason);
@@ -101,17 +101,17 @@ export class Pool<P, W> {
   /** Whether a job of this key would start at once. */
   canStart(key: unknown): boolean {
     return this.idle && (!this.keyed || this.keyed.free(key)) &&
-      (this.rate?.ready(this) ?? true);
+      (this.#rate?.ready(this) ?? true);
   }
 
   /** What waits outside could start, but for the rate: comes back when it may. */
   awaitRate(): void {
-    if (this.idle && this.rate && !this.rate.ready(this)) this.rate.wait(this);
+    if (this.idle && this.#rate && !this.#rate.ready(this)) this.#rate.wait(this);
   }
 
   /** It does not wait for that any more. */
   forgo(): void {
-    this.rate?.leave(this);
+    this.#rate?.leave(this);
   }
 
   /** Queues the job until `fill` runs. */
@@ -133,14 +133,14 @@ export class Pool<P, W> {
   /** Takes out a job that waits. */
   remove(job: Job<P, W>): void {
     this.waits?.remove(job);
-    const timer = this.delayed.get(job);
-    if (this.delayed.delete(job)) {
+    const timer = this.#delayed.get(job);
+    if (this.#delayed.delete(job)) {
       clearTimeout(timer!);
       job.delay = undefined;
       // Or its handler runs on, and keeps the key.
       if (timer !== undefined) this.keyed?.release(job);
     } else if (job.retries > 0) {
-      this.again.remove(job);
+      this.#again.remove(job);
       this.keyed?.release(job);
     } else this.queue.remove(job);
   }
@@ -152,7 +152,7 @@ export class Pool<P, W> {
     if (this.depth > SHALLOW && !hasStack()) return;
     this.depth++;
     while (this.busy < this.concurrency) {
-      const job = this.gated ? this.next() : this.queue.shift();
+      const job = this.gated ? this.#next() : this.queue.shift();
       if (job === undefined) break;
       this.start(job);
     }
@@ -170,53 +170,53 @@ export class Pool<P, W> {
     this.timeouts?.clear();
     this.timeouts = this.waits = undefined;
     this.forgo();
-    for (const timer of this.delayed.values()) clearTimeout(timer!);
-    const jobs = [...this.delayed.keys(), ...this.again.removeAll(), ...this.queue.removeAll()];
-    this.delayed.clear();
+    for (const timer of this.#delayed.values()) clearTimeout(timer!);
+    const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.queue.removeAll()];
+    this.#delayed.clear();
     return jobs;
   }
 
   /** The jobs that run. */
   *running(): Iterable<Job<P, W>> {
-    for (const { job } of this.workers) if (job) yield job;
+    for (const { job } of this.#workers) if (job) yield job;
   }
 
   /** Tells the handlers. */
   abort(reason: unknown): void {
-    for (const { context } of this.workers) CallContext.abort(context, reason);
+    for (const { context } of this.#workers) CallContext.abort(context, reason);
   }
 
   /** The handler of this worker is over, by itself or by the clock. */
   settle(worker: Worker<P, W>, failed: boolean, outcome: unknown): void {
     const { job, context } = worker;
     // It was dismissed by the clock: what the handler does later is nobody's.
-    if (job === undefined) return this.end(worker);
+    if (job === undefined) return this.#end(worker);
     worker.job = undefined;
     if (this.timeouts !== undefined) this.timeouts.remove(worker);
     const kept = this.host.onSettle(job, failed, outcome);
     if (CallContext.isRead(context)) worker.context = new CallContext();
     if (kept === undefined) this.release(worker, job);
-    else this.releaseAfter(kept, worker, job);
+    else this.#releaseAfter(kept, worker, job);
   }
 
   /** The promise of this worker's handler is fulfilled. */
   fulfil(worker: Worker<P, W>, outcome: unknown): void {
     if (this.host.unwrap === undefined) this.settle(worker, false, outcome);
-    else this.unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
+    else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
   }
 
   /** What comes before the queue: first what has run, and nothing that has waited too long. */
-  private next(): Job<P, W> | undefined {
+  #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
-    const head = this.again.head ?? this.queue.head;
-    if (this.rate && !(head && this.rate.take(this))) return;
-    return this.again.shift() ?? this.queue.shift();
+    const head = this.#again.head ?? this.queue.head;
+    if (this.#rate && !(head && this.#rate.take(this))) return;
+    return this.#again.shift() ?? this.queue.shift();
   }
 
   private start(job: Job<P, W>): void {
     this.busy++;
     let worker = this.free;
-    if (worker === undefined) this.workers.add(worker = new Worker(this));
+    if (worker === undefined) this.#workers.add(worker = new Worker(this));
     else this.free = worker.next;
     const { context } = worker;
     const { host } = this;
@@ -244,18 +244,18 @@ export class Pool<P, W> {
   // What is rare stands apart: a closure makes a whole call dearer, also where it is not made, and what
   // is long is not inlined.
 
-  private unwrap(worker: Worker<P, W>, value: unknown): void {
+  #unwrap(worker: Worker<P, W>, value: unknown): void {
     if (!isThenable(value)) return this.settle(worker, false, value);
     whenSettled(value, (entries) => this.settle(worker, false, entries), worker.rejected);
   }
 
-  private releaseAfter(kept: Promise<void>, worker: Worker<P, W>, job: Job<P, W>): void {
+  #releaseAfter(kept: Promise<void>, worker: Worker<P, W>, job: Job<P, W>): void {
     kept.then(() => this.release(worker, job));
   }
 
   /** The slot is free, and so is the key, unless the job goes again. */
   private release(worker: Worker<P, W>, job: Job<P, W>): void {
-    if (worker.holds) return this.hold(worker, job);
+    if (worker.holds) return this.#hold(worker, job);
     this.busy--;
     if (!worker.dismissed) {
       worker.next = this.free;
@@ -264,43 +264,43 @@ export class Pool<P, W> {
     if (this.keyed !== undefined && job.delay === undefined) this.keyed.release(job);
     this.host.onRelease(job);
     if (job.delay === undefined) this.spares.give(job);
-    else this.delay(job);
+    else this.#delay(job);
     // Where a handler settles at once, the loop that started it goes on.
     if (this.depth === 0) this.proceed();
   }
 
   /** All is over but a handler that runs on after its time, and keeps slot and key. */
-  private hold(worker: Worker<P, W>, job: Job<P, W>): void {
+  #hold(worker: Worker<P, W>, job: Job<P, W>): void {
     this.host.onRelease(job);
     worker.held = job;
-    if (job.delay !== undefined) this.delayed.set(job, undefined);
+    if (job.delay !== undefined) this.#delayed.set(job, undefined);
     if (this.depth === 0) this.proceed();
   }
 
   /** A handler whose time was up has settled. */
-  private end(worker: Worker<P, W>): void {
+  #end(worker: Worker<P, W>): void {
     const { held } = worker;
     worker.holds = false;
     worker.held = undefined;
     this.host.onOverrun(-1);
     if (!held) return;
     this.busy--;
-    if (this.delayed.has(held)) this.delay(held);
+    if (this.#delayed.has(held)) this.#delay(held);
     else if (held.delay === undefined) this.keyed?.release(held);
     this.fill();
   }
 
   /** A job that goes again does so after its delay, before all that has not run. */
-  private delay(job: Job<P, W>): void {
+  #delay(job: Job<P, W>): void {
     this.gated = true;
     const timer = setTimeout(() => {
-      this.delayed.delete(job);
+      this.#delayed.delete(job);
       job.delay = undefined;
-      this.again.push(job);
+      this.#again.push(job);
       this.waits?.add(job);
       this.fill();
     }, job.delay);
-    this.delayed.set(job, timer);
+    this.#delayed.set(job, timer);
   }
 }
 

@@ -25,139 +25,139 @@ export class Room<P> {
   /** The most items that may wait now. A collector that is at work may come back here: less then. */
   limit: number;
   private readonly counts: Counts;
-  private readonly keyCapacity: number;
-  private readonly capacityWeight: number;
+  readonly #keyCapacity: number;
+  readonly #capacityWeight: number;
   /** Whether there is more than `limit` to keep. */
   readonly bounded: boolean;
-  private weight = 0;
-  private readonly queue = new FifoQueue<Job<P>>();
-  private readonly keys = new Map<unknown, KeyRoom<P>>();
+  #weight = 0;
+  readonly #queue = new FifoQueue<Job<P>>();
+  readonly #keys = new Map<unknown, KeyRoom<P>>();
 
   constructor(counts: Counts, { capacity, keyCapacity, capacityWeight }: Bounds) {
     this.counts = counts;
     this.limit = capacity;
-    this.keyCapacity = keyCapacity;
-    this.capacityWeight = capacityWeight;
+    this.#keyCapacity = keyCapacity;
+    this.#capacityWeight = capacityWeight;
     this.bounded = keyCapacity < Infinity || capacityWeight < Infinity;
   }
 
   /** The first of those for whose key there is room. */
   get head(): Job<P> | undefined {
-    return this.queue.head;
+    return this.#queue.head;
   }
 
   /** Whether one more item, so heavy, may wait. */
   fits(weight: number): boolean {
     return this.counts.waiting < this.limit &&
-      (!this.bounded || this.weight + weight <= this.capacityWeight);
+      (!this.bounded || this.#weight + weight <= this.#capacityWeight);
   }
 
   /** Whether more waits than may. */
   get over(): boolean {
-    return this.counts.waiting > this.limit || this.weight > this.capacityWeight;
+    return this.counts.waiting > this.limit || this.#weight > this.#capacityWeight;
   }
 
   /** Whether one more of this key may. Where somebody of it waits for that, it is full. */
   keyFits(key: unknown): boolean {
-    const room = this.bounded ? this.keys.get(key) : undefined;
-    return !room || room.taken < this.keyCapacity;
+    const room = this.bounded ? this.#keys.get(key) : undefined;
+    return !room || room.taken < this.#keyCapacity;
   }
 
   /** Whether nothing more fits, or not the one who comes next. */
   get full(): boolean {
     if (!this.bounded) return this.counts.waiting >= this.limit;
     const { head } = this;
-    return head ? !this.fits(head.weight) : !this.fits(0) || this.weight >= this.capacityWeight;
+    return head ? !this.fits(head.weight) : !this.fits(0) || this.#weight >= this.#capacityWeight;
   }
 
   /** Where it is bounded: an item waits from now on, whose caller has waited for room or has not. */
   enter(key: unknown, weight: number, waited: boolean): void {
-    this.weight += weight;
-    if (!waited) this.take(key, 1);
+    this.#weight += weight;
+    if (!waited) this.#take(key, 1);
   }
 
   /** So many items that have run wait again. They are never refused. */
   enterAgain({ key, weight, count }: Job<P>): void {
     if (!this.bounded) return;
-    this.weight += weight;
-    this.take(key, count);
+    this.#weight += weight;
+    this.#take(key, count);
   }
 
   /** So many items wait no more. */
   leave({ key, weight, count }: Job<P>): void {
     if (!this.bounded) return;
     // Sums lose a little: where nothing waits nothing is left of that.
-    this.weight = this.counts.waiting === 0 ? 0 : this.weight - weight;
-    this.free(key, count);
+    this.#weight = this.counts.waiting === 0 ? 0 : this.#weight - weight;
+    this.#free(key, count);
   }
 
   /** Waits for room. */
   wait(waiter: Job<P>): void {
     this.counts.blocked++;
-    if (this.keyFits(waiter.key)) this.queueUp(waiter);
-    else this.keys.get(waiter.key)!.line.push(waiter);
+    if (this.keyFits(waiter.key)) this.#queueUp(waiter);
+    else this.#keys.get(waiter.key)!.line.push(waiter);
   }
 
   /** The first comes in, or leaves. */
   shift(): Job<P> {
     this.counts.blocked--;
-    return this.queue.shift()!;
+    return this.#queue.shift()!;
   }
 
   /** It could not come in: it is still the first. */
   unshift(waiter: Job<P>): void {
     this.counts.blocked++;
-    this.queue.unshift(waiter);
+    this.#queue.unshift(waiter);
   }
 
   /** The first has been turned away. */
   turnAway({ key }: Job<P>): void {
-    this.free(key, 1);
+    this.#free(key, 1);
   }
 
   /** It leaves, wherever it stands. */
   remove(waiter: Job<P>): void {
     this.counts.blocked--;
     if (waiter.queued) {
-      this.queue.remove(waiter);
-      this.free(waiter.key, 1);
-    } else this.keys.get(waiter.key)!.line.remove(waiter);
+      this.#queue.remove(waiter);
+      this.#free(waiter.key, 1);
+    } else this.#keys.get(waiter.key)!.line.remove(waiter);
   }
 
   removeAll(): Job<P>[] {
     this.counts.blocked = 0;
-    const lines = [...this.keys.values()].flatMap(({ line }) => line.removeAll());
-    this.keys.clear();
-    return [...this.queue.removeAll(), ...lines];
+    const lines = [...this.#keys.values()].flatMap(({ line }) => line.removeAll());
+    this.#keys.clear();
+    return [...this.#queue.removeAll(), ...lines];
   }
 
   /** All, those for whose key there is room first. */
   *[Symbol.iterator](): Iterator<Job<P>> {
-    const queues = [this.queue, ...[...this.keys.values()].map(({ line }) => line)];
+    const queues = [this.#queue, ...[...this.#keys.values()].map(({ line }) => line)];
     for (const { head } of queues) {
       for (let waiter = head; waiter; waiter = waiter.next as Job<P> | undefined) yield waiter;
     }
   }
 
-  private queueUp(waiter: Job<P>): void {
+  #queueUp(waiter: Job<P>): void {
     waiter.queued = true;
-    this.queue.push(waiter);
-    this.take(waiter.key, 1);
+    this.#queue.push(waiter);
+    this.#take(waiter.key, 1);
   }
 
-  private take(key: unknown, count: number): void {
-    if (this.keyCapacity === Infinity) return;
-    let room = this.keys.get(key);
-    if (!room) this.keys.set(key, room = { taken: 0, line: new FifoQueue() });
+  #take(key: unknown, count: number): void {
+    if (this.#keyCapacity === Infinity) return;
+    let room = this.#keys.get(key);
+    if (!room) this.#keys.set(key, room = { taken: 0, line: new FifoQueue() });
     room.taken += count;
   }
 
   /** Those of the key move up for whom there is room of their key now. */
-  private free(key: unknown, count: number): void {
-    const room = this.keys.get(key);
+  #free(key: unknown, count: number): void {
+    const room = this.#keys.get(key);
     if (!room) return;
     room.taken -= count;
-    while (room.line.head && room.taken < this.keyCapacity) this.queueUp(room.line.shift()!);
-    if (room.taken === 0) this.keys.delete(key);
+    while (room.line.head && room.taken < this.#keyCapacity) this.#queueUp(room.line.shift()!);
+    if (room.taken === 0) this.#keys.delete(key);
   }
 }

@@ -42,16 +42,16 @@ export class WorkQueue<T, P>
   failure: { readonly error: unknown } | undefined;
   /** The stack has ended in here: told to who comes next, if to nobody sooner. */
   private overflow: { readonly error: unknown } | undefined;
-  private readonly end = new Deferred<void>();
+  readonly #end = new Deferred<void>();
   /** Whether somebody has the lock of the stream, and is told by it. */
   locked!: () => boolean;
   /** Of the stream. */
-  private controller!: SinkController;
+  #controller!: SinkController;
 
   private moving = false;
   /** The `consume` calls that are under way. */
-  private readonly consumers = new Set<Consumer>();
-  private readonly failures: Failures<T, P>;
+  readonly #consumers = new Set<Consumer>();
+  readonly #failures: Failures<T, P>;
   /** Whether user code is asked about an item before it comes in. */
   private readonly asking: boolean;
   /** For the pool: what the handler of a batch has given stands for what is in it. */
@@ -62,7 +62,7 @@ export class WorkQueue<T, P>
     this.counts = new Counts(options.overrun === "hold");
     this.room = new Room(this.counts, options);
     this.pool = new Pool(this, options);
-    this.failures = new Failures(this, options);
+    this.#failures = new Failures(this, options);
     this.batches = batches?.(this);
     this.asking = !!(options.key ?? options.weigh ?? options.snapshot);
     if (batches) this.unwrap = settleEntries;
@@ -75,18 +75,17 @@ export class WorkQueue<T, P>
 
   /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
   get closed(): Promise<void> {
-    return this.end.promise;
+    return this.#end.promise;
   }
 
   get stats(): SinkStats & { batches?: number } {
-    // Nothing else there is public and a field.
-    return { ...this.counts };
+    return this.counts.stats;
   }
 
   start(controller: WritableStreamDefaultController): void {
-    this.controller = controller as SinkController;
+    this.#controller = controller as SinkController;
     // Fires at once, also while a write waits for room: `abort` comes only after that.
-    onAbort(this.controller.signal, this);
+    onAbort(this.#controller.signal, this);
     onAbort(this.options.signal, this);
   }
 
@@ -107,7 +106,7 @@ export class WorkQueue<T, P>
     try {
       if (this.overflow !== undefined || this.state !== "open") this.check(written);
       return this.asking
-        ? this.ask(item, now, result, own, written, told)
+        ? this.#ask(item, now, result, own, written, told)
         : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
     } catch (error) {
       // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
@@ -119,7 +118,7 @@ export class WorkQueue<T, P>
   }
 
   /** Asks the hooks about an item. They are user code: things may be otherwise then. */
-  private ask(
+  #ask(
     item: T,
     now: boolean,
     result: Result | undefined,
@@ -129,7 +128,7 @@ export class WorkQueue<T, P>
   ): Promise<void> | false | undefined {
     const { key, weigh, snapshot } = this.options;
     const itemKey = key?.(item);
-    const weight = weigh ? this.weigh(item) : 0;
+    const weight = weigh ? this.#weigh(item) : 0;
     // No snapshot is taken for an item that is refused.
     const refused = now && !!snapshot && !this.mayEnter(itemKey, weight, written);
     const runner = refused ? undefined : snapshot?.();
@@ -153,7 +152,7 @@ export class WorkQueue<T, P>
     const { batches } = this;
     if (this.mayEnter(key, weight, written)) {
       if (batches === undefined) {
-        return void this.admit(this.job(item, key, weight, runner, result, own), false);
+        return void this.admit(this.#job(item, key, weight, runner, result, own), false);
       }
       if (batches.add(item, key, runner, result, own, weight)) return;
     }
@@ -161,12 +160,12 @@ export class WorkQueue<T, P>
       this.counts.refused++;
       return false;
     }
-    const waiter = this.job(item, key, weight, runner, result, own);
+    const waiter = this.#job(item, key, weight, runner, result, own);
     waiter.written = written;
-    return this.wait(waiter, told ?? new Deferred());
+    return this.#wait(waiter, told ?? new Deferred());
   }
 
-  private job(
+  #job(
     item: T,
     key: unknown,
     weight: number,
@@ -183,7 +182,7 @@ export class WorkQueue<T, P>
     return job;
   }
 
-  private wait(waiter: Job<P>, told: Result): Promise<void> {
+  #wait(waiter: Job<P>, told: Result): Promise<void> {
     waiter.told = told;
     this.room.wait(waiter);
     told.enter?.(waiter);
@@ -213,7 +212,7 @@ export class WorkQueue<T, P>
         // Or a hook has thrown, which this call is told.
         if (this.state === "open" && !signal?.aborted) return;
         this.counts.lose();
-        this.discard(items, reason);
+        this.#discard(items, reason);
       },
     });
     const stopped = new Deferred<never>();
@@ -222,15 +221,15 @@ export class WorkQueue<T, P>
       stopped.reject(reason);
     };
     const consumer = { own, stop };
-    this.consumers.add(consumer);
+    this.#consumers.add(consumer);
     const leaver = {
       error: (reason: unknown): void => {
         stop(reason);
-        this.unblock(own, reason);
+        this.#unblock(own, reason);
       },
     };
     // To open a source is user code, too: the sink may be at its end by now.
-    if (this.state !== "open") stop(this.refusal());
+    if (this.state !== "open") stop(this.#refusal());
     onAbort(signal, leaver);
     // A read may never come back. However it ends, its items come first; only a failure of the sink does
     // not wait for them.
@@ -239,15 +238,15 @@ export class WorkQueue<T, P>
         offAbort(signal, leaver);
         return this.flush(own);
       })
-      .finally(() => this.consumers.delete(consumer));
+      .finally(() => this.#consumers.delete(consumer));
   }
 
   /** What a `consume` call has brought in stays, but for what waits for room. */
-  private unblock(own: Group, reason: unknown): void {
+  #unblock(own: Group, reason: unknown): void {
     for (const waiter of this.room) {
       if (waiter.own !== own) continue;
       const { told } = waiter;
-      this.remove(waiter);
+      this.#remove(waiter);
       return told!.reject(reason);
     }
   }
@@ -258,7 +257,7 @@ export class WorkQueue<T, P>
   flush(own?: Group): Promise<void> {
     // Closed first, so that nothing joins them; started last, because that is user code.
     this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
-    if (this.failure) return Promise.reject(this.refusal());
+    if (this.failure) return Promise.reject(this.#refusal());
     const over = this.counts.whenFlushed(own);
     this.proceed();
     return over;
@@ -266,11 +265,11 @@ export class WorkQueue<T, P>
 
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
-    this.hear();
+    this.#hear();
     if (this.overflow) this.error(this.overflow.error);
     if (this.state === "open") {
       this.state = "closing";
-      this.stopPumps(this.refusal());
+      this.#stopPumps(this.#refusal());
     }
     return this.failure;
   }
@@ -286,7 +285,7 @@ export class WorkQueue<T, P>
   /** Settles when the sink is closed or errored. */
   whenClosed(): Promise<void> {
     // One for each who asks, so that nobody's rejection counts as handled by another.
-    return this.end.promise.then();
+    return this.#end.promise.then();
   }
 
   /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
@@ -297,7 +296,7 @@ export class WorkQueue<T, P>
     this.state = "errored";
     const { signal } = this.options;
     offAbort(signal, this);
-    const aborted = signal?.aborted || this.controller.signal.aborted;
+    const aborted = signal?.aborted || this.#controller.signal.aborted;
     // In Workers the signal of a stream has no reason where none was given.
     if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
     this.failure = { error };
@@ -305,23 +304,23 @@ export class WorkQueue<T, P>
     const jobs = [...this.pool.stop(), ...this.batches?.abort() ?? []];
     this.counts.discard();
     if (
-      this.counts.rejectFlushes(error) || heard || aborted || this.consumers.size ||
+      this.counts.rejectFlushes(error) || heard || aborted || this.#consumers.size ||
       this.counts.blocked || this.locked()
-    ) this.hear();
-    for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.hear();
+    ) this.#hear();
+    for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
     for (const { told } of this.room.removeAll()) told!.reject(error);
-    for (const { own } of this.consumers) own.over?.reject(error);
-    this.failures.stop();
-    this.end.reject(error);
+    for (const { own } of this.#consumers) own.over?.reject(error);
+    this.#failures.stop();
+    this.#end.reject(error);
     // Who takes the lock in this turn is told.
-    queueMicrotask(() => this.locked() && this.hear());
+    queueMicrotask(() => this.locked() && this.#hear());
     // To error a stream from its own abort would make that abort reject.
-    if (!this.controller.signal.aborted) this.controller.error(error);
+    if (!this.#controller.signal.aborted) this.#controller.error(error);
 
     // User code from here on: all that it can see is as it will be.
-    this.stopPumps(error);
+    this.#stopPumps(error);
     this.pool.abort(error);
-    this.discard(jobs.flatMap(this.itemsOf), error);
+    this.#discard(jobs.flatMap(this.#itemsOf), error);
   }
 
   // For the batches, as `BatchHost` says.
@@ -330,7 +329,7 @@ export class WorkQueue<T, P>
   check(closing: boolean): void {
     if (this.overflow) this.error(this.overflow.error);
     if (closing ? this.failure || this.state === "closed" : this.state !== "open") {
-      throw this.refusal();
+      throw this.#refusal();
     }
   }
 
@@ -360,10 +359,10 @@ export class WorkQueue<T, P>
     if (batches) {
       const failures = batches.settle(job, failed, outcome);
       // What a collector has made cannot be split.
-      return this.failures.settle(job, failures, failed || batches.plain);
+      return this.#failures.settle(job, failures, failed || batches.plain);
     }
     if (!failed) return void job.result?.resolve(outcome);
-    return this.failures.settle(job, [{ error: outcome, places: [0] }], true);
+    return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
   }
 
   onRelease(job: Job<P>): void {
@@ -371,12 +370,12 @@ export class WorkQueue<T, P>
     const { outcome } = job;
     if (!outcome) return;
     job.outcome = undefined;
-    this.discard(outcome.returned as T[], this.failure?.error);
-    if (outcome.again.size > 0) this.retry(job, outcome.again);
+    this.#discard(outcome.returned as T[], this.failure?.error);
+    if (outcome.again.size > 0) this.#retry(job, outcome.again);
   }
 
   /** What has failed of a job goes again, unless all has come to an end meanwhile. */
-  private retry(job: Job<P>, again: ReadonlySet<number>): void {
+  #retry(job: Job<P>, again: ReadonlySet<number>): void {
     this.batches?.shrink(job, again);
     this.room.enterAgain(job);
     job.retries++;
@@ -385,10 +384,10 @@ export class WorkQueue<T, P>
     job.delay = undefined;
     reject(job, failure.error);
     this.counts.discard();
-    this.discard([...this.itemsOf(job)], failure.error);
+    this.#discard([...this.#itemsOf(job)], failure.error);
   }
 
-  private itemsOf({ batch, payload }: Job<P>): readonly T[] {
+  #itemsOf({ batch, payload }: Job<P>): readonly T[] {
     return (batch ? batch.items : [payload]) as readonly T[];
   }
 
@@ -398,15 +397,15 @@ export class WorkQueue<T, P>
     if (job.count === 0) this.batches!.drop(job);
     const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
     const results = resultsOf(job);
-    const untold = this.itemsOf(job).filter((_, place) => !results[place]);
-    this.drop(job);
-    this.forgo();
+    const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
+    this.#drop(job);
+    this.#forgo();
     reject(job, error);
-    this.discard(untold, error);
+    this.#discard(untold, error);
   }
 
   /** What waits is given up. */
-  private drop(job: Job<P>): void {
+  #drop(job: Job<P>): void {
     this.counts.drop(job);
     this.room.leave(job);
   }
@@ -422,17 +421,17 @@ export class WorkQueue<T, P>
     // What is started here may settle at once, and come by here again.
     if (this.moving) return;
     this.moving = true;
-    while (this.batches?.dispatch(this.ending) || this.admitWaiter());
+    while (this.batches?.dispatch(this.#ending) || this.#admitWaiter());
     this.moving = false;
-    if (this.ending && this.counts.idle) {
+    if (this.#ending && this.counts.idle) {
       this.state = "closed";
       offAbort(this.options.signal, this);
-      this.end.resolve();
+      this.#end.resolve();
     }
   }
 
   /** Nothing more comes. */
-  private get ending(): boolean {
+  get #ending(): boolean {
     return this.state === "draining" && this.counts.blocked === 0;
   }
 
@@ -448,17 +447,17 @@ export class WorkQueue<T, P>
   private fits(key: unknown, weight: number): boolean {
     const { room } = this;
     return room.head === undefined && room.keyFits(key) &&
-      (room.fits(weight) || this.starts(key));
+      (room.fits(weight) || this.#starts(key));
   }
 
   /** Whether an item of this key need not wait at all. */
-  private starts(key: unknown): boolean {
+  #starts(key: unknown): boolean {
     // What a retry has sent back may be over the bounds: a free slot lets nothing in then.
     return !this.batches && !this.room.over && this.pool.canStart(key);
   }
 
   /** What an item weighs in the queue. */
-  private weigh(item: T): number {
+  #weigh(item: T): number {
     const { owner, weigh, capacityWeight } = this.options;
     const weight = weightOf(owner, "weigh", weigh!, item);
     return weight <= capacityWeight
@@ -477,10 +476,10 @@ export class WorkQueue<T, P>
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
-  private admitWaiter(): boolean {
+  #admitWaiter(): boolean {
     const { room } = this;
     const { head } = room;
-    if (!head || !(room.fits(head.weight) || this.starts(head.key))) {
+    if (!head || !(room.fits(head.weight) || this.#starts(head.key))) {
       if (head) this.pool.awaitRate();
       return false;
     }
@@ -505,12 +504,12 @@ export class WorkQueue<T, P>
       room.turnAway(waiter);
       if (written) this.error(error, true);
     }
-    this.passed(epoch);
+    this.#passed(epoch);
     return true;
   }
 
   /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
-  private passed(epoch: number): void {
+  #passed(epoch: number): void {
     const { epoch: next } = this.room.head ?? this.counts;
     if (next === epoch) return;
     this.batches?.closeAll((batch) => batch.epoch === epoch);
@@ -520,28 +519,28 @@ export class WorkQueue<T, P>
   /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
   leave({ entry, context, left }: Caller): void {
     if (context) CallContext.abort(context, left!.reason);
-    else if (entry) this.remove(entry as Job<P>);
+    else if (entry) this.#remove(entry as Job<P>);
   }
 
-  private remove(entry: Job<P>): void {
+  #remove(entry: Job<P>): void {
     if (entry.told) {
       this.room.remove(entry);
       this.counts.leave(entry.epoch, 1, entry.own);
-      this.passed(entry.epoch);
+      this.#passed(entry.epoch);
     } else {
       this.pool.remove(entry);
-      this.drop(entry);
+      this.#drop(entry);
     }
-    this.forgo();
+    this.#forgo();
     this.proceed();
   }
 
   /** Where nothing is left that could start, a rate need not tell when it may. */
-  private forgo(): void {
+  #forgo(): void {
     if (this.counts.waiting + this.counts.blocked === 0) this.pool.forgo();
   }
 
-  private discard(items: T[], reason: unknown): void {
+  #discard(items: T[], reason: unknown): void {
     const { onDiscard } = this.options;
     try {
       if (items.length > 0) onDiscard?.(items, reason);
@@ -551,16 +550,16 @@ export class WorkQueue<T, P>
   }
 
   /** Somebody is told of the failure, if there is one: nobody need look at `closed`. */
-  private hear(): void {
+  #hear(): void {
     markHandled(this.closed);
   }
 
-  private stopPumps(reason: unknown): void {
-    for (const { stop } of this.consumers) stop(reason);
+  #stopPumps(reason: unknown): void {
+    for (const { stop } of this.#consumers) stop(reason);
   }
 
-  private refusal(): unknown {
-    this.hear();
+  #refusal(): unknown {
+    this.#hear();
     if (this.failure) return this.failure.error;
     return new TypeError(`${this.options.owner}: nothing is accepted after close()`);
   }
