@@ -223,7 +223,7 @@ export class Pool<P, W> {
     worker.job = job;
     context.attempt = job.retries + 1;
     if (this.waits !== undefined) context.waited = this.waits.remove(job);
-    const start = this.timeouts === undefined ? 0 : this.timeouts.now;
+    const start = this.timeouts === undefined ? 0 : this.timeouts.start();
     let outcome: unknown;
     try {
       outcome = host.run(job, context);
