@@ -165,7 +165,7 @@ export class BatchTable<T, B> {
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
-      else if (room.bounded && !room.keyFits(key) && !batch.ticket) {
+      else if (room.bounded && room.keyFull(key) && !batch.ticket) {
         // No more of this key will come.
         buffer.makeDue();
         this.#queue(batch);

@@ -6,6 +6,8 @@ import type { Job } from "./job.ts";
 interface KeyRoom<P> {
   /** Its items that wait, and those that come in when there is room for any. */
   taken: number;
+  /** Its items that wait. */
+  waiting: number;
   /** Those that have no room of their own key. */
   readonly line: FifoQueue<Job<P>>;
 }
@@ -63,6 +65,11 @@ export class Room<P> {
     return !room || room.taken < this.#keyCapacity;
   }
 
+  /** Whether as many of this key wait as may. */
+  keyFull(key: unknown): boolean {
+    return this.#keys.get(key)?.waiting! >= this.#keyCapacity;
+  }
+
   /** Whether nothing more fits, or not the one who comes next. */
   get full(): boolean {
     if (!this.bounded) return this.counts.waiting >= this.limit;
@@ -73,7 +80,7 @@ export class Room<P> {
   /** Where it is bounded: an item waits from now on, whose caller has waited for room or has not. */
   enter(key: unknown, weight: number, waited: boolean): void {
     this.#weight += weight;
-    if (!waited) this.#take(key, 1);
+    this.#take(key, waited ? 0 : 1, 1);
   }
 
   /** So many items that have run wait again. They are never refused. */
@@ -101,18 +108,21 @@ export class Room<P> {
   /** The first comes in, or leaves. */
   shift(): Job<P> {
     this.counts.blocked--;
-    return this.#queue.shift()!;
+    const waiter = this.#queue.shift()!;
+    waiter.queued = false;
+    return waiter;
   }
 
   /** It could not come in: it is still the first. */
   unshift(waiter: Job<P>): void {
     this.counts.blocked++;
+    waiter.queued = true;
     this.#queue.unshift(waiter);
   }
 
   /** The first has been turned away. */
   turnAway({ key }: Job<P>): void {
-    this.#free(key, 1);
+    this.#free(key, 1, 0);
   }
 
   /** It leaves, wherever it stands. */
@@ -120,7 +130,7 @@ export class Room<P> {
     this.counts.blocked--;
     if (waiter.queued) {
       this.#queue.remove(waiter);
-      this.#free(waiter.key, 1);
+      this.turnAway(waiter);
     } else this.#keys.get(waiter.key)!.line.remove(waiter);
   }
 
@@ -142,21 +152,23 @@ export class Room<P> {
   #queueUp(waiter: Job<P>): void {
     waiter.queued = true;
     this.#queue.push(waiter);
-    this.#take(waiter.key, 1);
+    this.#take(waiter.key, 1, 0);
   }
 
-  #take(key: unknown, count: number): void {
+  #take(key: unknown, count: number, waiting = count): void {
     if (this.#keyCapacity === Infinity) return;
     let room = this.#keys.get(key);
-    if (!room) this.#keys.set(key, room = { taken: 0, line: new FifoQueue() });
+    if (!room) this.#keys.set(key, room = { taken: 0, waiting: 0, line: new FifoQueue() });
     room.taken += count;
+    room.waiting += waiting;
   }
 
   /** Those of the key move up for whom there is room of their key now. */
-  #free(key: unknown, count: number): void {
+  #free(key: unknown, count: number, waiting = count): void {
     const room = this.#keys.get(key);
     if (!room) return;
     room.taken -= count;
+    room.waiting -= waiting;
     while (room.line.head && room.taken < this.#keyCapacity) this.#queueUp(room.line.shift()!);
     if (room.taken === 0) this.#keys.delete(key);
   }

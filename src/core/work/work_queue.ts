@@ -510,8 +510,8 @@ export class WorkQueue<T, P>
 
   /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
   #passed(epoch: number): void {
-    const { epoch: next } = this.room.head ?? this.counts;
-    if (next === epoch) return;
+    const { counts, room } = this;
+    if (epoch === counts.epoch || epoch === room.head?.epoch) return;
     this.batches?.closeAll((batch) => batch.epoch === epoch);
     this.pool.fill();
   }
