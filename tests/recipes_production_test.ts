@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ApiError, apiSink } from "../examples/recipes/api_client.ts";
+import { bulkhead } from "../examples/recipes/bulkhead.ts";
 import { crawl } from "../examples/recipes/crawler.ts";
 import { shedLoad } from "../examples/recipes/load_shedding.ts";
 import { drain } from "../examples/recipes/shutdown.ts";
@@ -206,6 +207,69 @@ test("recipe API client: another error is told at once, and a network's as it is
     assertStrictEquals(await rejection(offline.submit("/")), refused);
     assertEquals(clock.pending, 0);
   }));
+
+/**
+ * 50 tenants send a job each, a hundred times, to 16 workers; the first is stuck. How many jobs were
+ * refused of it, and of the others, and how many workers were idle after each round, at least.
+ */
+async function busyTenants(waiting: number) {
+  const stuck = gate();
+  const jobs = bulkhead((tenant: number) => tenant === 0 ? stuck.promise : Promise.resolve(), {
+    tenant: (tenant) => `${tenant}`,
+    ...{ waiting, concurrency: 16, capacity: 64 },
+  });
+  const refused = { stuck: 0, others: 0 };
+  let idle = 16;
+  for (let round = 0; round < 100; round++) {
+    for (let tenant = 0; tenant < 50; tenant++) {
+      if (!jobs.tryPush(tenant)) refused[tenant === 0 ? "stuck" : "others"]++;
+    }
+    while (jobs.stats.running > 1) await microtasks();
+    idle = Math.min(idle, 16 - jobs.stats.running);
+  }
+  stuck.resolve();
+  await jobs.close();
+  return { refused, idle, stats: jobs.stats };
+}
+
+test("recipe bulkhead: without a bound of its own a stuck tenant has the others refused, though workers are idle", async () => {
+  const { refused, idle, stats } = await busyTenants(Infinity);
+  // Of the 49 others 15 find a worker; 34 need the queue, of which the first has more in each round.
+  const others = 33 * 34 / 2 + 36 * 34;
+  assertEquals([refused.stuck, refused.others, idle], [35, others, 15]);
+  assertEquals(stats.done, 5000 - 35 - others);
+});
+
+test("recipe bulkhead: with one a stuck tenant is refused alone", async () => {
+  const { refused, idle, stats } = await busyTenants(4);
+  assertEquals([refused.stuck, refused.others, idle], [95, 0, 15]);
+  assertEquals(stats.done, 5000 - 95);
+});
+
+test("recipe bulkhead: a tenant has so many at once as it has lanes, and each of these its order", async () => {
+  const hand = new Hand<{ tenant: string; id: number }>();
+  const jobs = bulkhead(hand.handler, {
+    tenant: ({ tenant }) => tenant,
+    lane: ({ id }) => id % 2,
+    ...{ waiting: 1, concurrency: 16 },
+  });
+  const taken = (tenant: string) => [1, 2, 3, 4, 5].map((id) => jobs.tryPush({ tenant, id }));
+  assertEquals(taken("ada"), [true, true, true, true, false]);
+  assertEquals(taken("lin"), [true, true, true, true, false]);
+  // What looks like another's lane is none.
+  assertEquals(taken("0 ada"), [true, true, true, true, false]);
+  const ids = () => hand.started.filter(({ tenant }) => tenant === "ada").map(({ id }) => id);
+  assertEquals(ids(), [1, 2]);
+  hand.calls[1]!.resolve(0);
+  await microtasks();
+  assertEquals(ids(), [1, 2, 4]);
+  // A push waits for room of its lane, and holds up nobody.
+  const pushed = jobs.push({ tenant: "ada", id: 5 });
+  await jobs.push({ tenant: "joe", id: 1 });
+  assertEquals(await settled(pushed), "pending");
+  await jobs.abort();
+  await rejection(pushed);
+});
 
 /** Pages with links, which notes the visits. */
 class Site {
