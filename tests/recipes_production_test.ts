@@ -10,6 +10,7 @@ import { Aggregator, Fanout, RateLimit } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate, microtasks, settled, turn } from "./support/gate.ts";
 import { Hand, heard, rejection } from "./support/hand.ts";
+import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 
 function request(path: string, signal?: AbortSignal): Request {
@@ -28,7 +29,7 @@ test("recipe load shedding: what finds no room is answered with 503 at once, the
       await open.promise;
       return new Response(pathOf(request));
     }, { concurrency: 1, capacity: 1 }),
-    7,
+    { retryAfter: 7 },
   );
   const served = [handle(request("/1")), handle(request("/2"))];
   const shed = await handle(request("/3"));
@@ -84,6 +85,23 @@ test("recipe load shedding: a handler that fails is the server's to answer, one 
   const handle = shedLoad(new Fanout(() => Promise.reject(errors.shift())));
   assertStrictEquals(await rejection(handle(request("/1"))), failure);
   assertEquals((await handle(request("/2"))).status, 503);
+});
+
+test("recipe load shedding: while it closes, what comes is answered with 503, and the rest is served", async () => {
+  const hand = new Hand<Request, Response>();
+  const pages = new Fanout(hand.handler, { concurrency: 1 });
+  const closing = new AbortController();
+  const handle = shedLoad(pages, { closing: closing.signal });
+  const served = [handle(request("/1")), handle(request("/2"))];
+  closing.abort();
+  const closed = pages.close();
+  assertEquals((await handle(request("/3"))).status, 503);
+  for (const n of [0, 1]) {
+    hand.calls[n]!.resolve(new Response());
+    await microtasks();
+  }
+  assertEquals((await Promise.all(served)).map(({ status }) => status), [200, 200]);
+  await closed;
 });
 
 /** An API that notes when it is called, and answers from a list, and then with 200. */
@@ -359,6 +377,38 @@ test("recipe crawler: its signal ends it, and the visits that run", async () => 
   assertStrictEquals(await rejection(early), reason);
 });
 
+test("recipe crawler: its signal ends it though a visit does not heed it", async () => {
+  const controller = new AbortController();
+  const listeners = countListeners(controller.signal);
+  const options = { depth: 1, onError: fail, signal: controller.signal };
+  const crawled = rejection(crawl("http://one.test/", () => new Promise(() => {}), options));
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertStrictEquals(await crawled, reason);
+  assertEquals(listeners.live, 0);
+});
+
+test("recipe crawler: where the start is no URL it says so, and leaves nothing on its signal", async () => {
+  const { signal } = new AbortController();
+  const listeners = countListeners(signal);
+  const options = { depth: 1, onError: fail, signal };
+  assert(await rejection(crawl("one.test", fail, options)) instanceof TypeError);
+  assertEquals(await crawl("mailto:ada@one.test", fail, options), []);
+  assertEquals(listeners.live, 0);
+});
+
+test("recipe crawler: a visit that never ends is told at its timeout, and the crawl goes on", () =>
+  withClock(async (clock) => {
+    const failed: string[] = [];
+    const visit = (url: string) =>
+      url.endsWith("/a") ? new Promise<string[]>(() => {}) : Promise.resolve(["/a", "/b"]);
+    const onError = (error: unknown, url: string) => failed.push((error as Error).name, url);
+    const crawled = crawl("http://one.test/", visit, { depth: 1, timeout: 10, onError });
+    await clock.tick(10);
+    assertEquals((await crawled).length, 3);
+    assertEquals(failed, ["TimeoutError", "http://one.test/a"]);
+  }));
+
 /** Sinks that end by a signal, and what they have told of. */
 function program() {
   const [intake, end] = [new AbortController(), new AbortController()];
@@ -459,6 +509,29 @@ test("recipe shutdown: what was lost before it began is not counted again", asyn
   assertEquals(told, [1, failure, 2, failure]);
   assertEquals(await drain({ intake, pipes: [], sinks: [sink], end }, 60_000), 0);
   await sink.closed;
+});
+
+test("recipe shutdown: a sink that its pipe closes is waited for before the next is closed", async () => {
+  const { intake, end, told, options } = program();
+  const open = gate();
+  const written: number[] = [];
+  const rows = new Aggregator<number>((batch) => void written.push(...batch), options);
+  const jobs = new Fanout(async (n: number) => {
+    await open.promise;
+    await rows.push(n);
+  }, options);
+  const piped = new ReadableStream<number>({
+    start(controller) {
+      for (const n of [1, 2, 3]) controller.enqueue(n);
+      controller.close();
+    },
+  }).pipeTo(jobs);
+  while (jobs.stats.accepted < 3) await turn();
+  const ended = drain({ intake, pipes: [], sinks: [jobs, rows], end }, 60_000);
+  assertEquals(await settled(ended), "pending");
+  open.resolve();
+  assertEquals([await ended, written, told], [0, [1, 2, 3], []]);
+  await piped;
 });
 
 test("recipe shutdown: a sink that has failed keeps no other from its end", async () => {
