@@ -66,30 +66,32 @@ interface PendingBatch<T, B> {
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
-  readonly #host: BatchHost<B>;
+  private readonly host: BatchHost<B>;
   readonly #options: BatchOptions<T, B>;
   /** Whether the items cannot be had from the batch when it is a job. */
-  readonly #keeping: boolean;
+  private readonly keeping: boolean;
   /** The batches with items in them, the oldest first. */
-  readonly #open = new Map<unknown, PendingBatch<T, B>>();
+  private readonly open = new Map<unknown, PendingBatch<T, B>>();
   /** The ends of that order. To find the first of a map takes as long as many have left it. */
   #oldest: PendingBatch<T, B> | undefined;
   #newest: PendingBatch<T, B> | undefined;
   /** The only one, if there are no keys. */
-  readonly #single: PendingBatch<T, B> | undefined;
+  private readonly single: PendingBatch<T, B> | undefined;
+  private readonly asking: boolean;
 
   constructor(host: BatchHost<B>, options: BatchOptions<T, B>) {
-    this.#host = host;
+    this.host = host;
     this.#options = options;
-    this.#keeping = options.keeping && !options.plain;
+    this.asking = options.asking;
+    this.keeping = options.keeping && !options.plain;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     host.counts.batches = 0;
-    if (!options.keyed) this.#single = this.#make(undefined);
+    this.single = options.keyed ? undefined : this.#make(undefined);
   }
 
   /** How many batches are open. */
   get size(): number {
-    return this.#open.size;
+    return this.open.size;
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -102,70 +104,86 @@ export class BatchTable<T, B> {
     weight: number,
     epoch?: number,
   ): boolean {
-    const host = this.#host;
-    const { room } = host;
-    const { asking, weighed } = this.#options;
-    const waited = epoch !== undefined;
-    if (weighed) weighed.weight = weight;
     // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
-    const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
-    const { buffer } = batch;
-    const fits = !asking || buffer.fits(item);
+    const batch = this.single ?? this.open.get(key) ?? this.#make(key);
+    if (this.asking) return this.#ask(batch, item, snapshot, result, own, weight, epoch);
+    batch.buffer.add(item);
+    this.accept(batch, item, snapshot, result, own, weight, epoch, false);
+    return true;
+  }
+
+  /** The same, where a collector is asked: it may be user code. */
+  #ask(
+    batch: PendingBatch<T, B>,
+    item: T,
+    snapshot: Runner | undefined,
+    result: Result | undefined,
+    own: Group | undefined,
+    weight: number,
+    epoch: number | undefined,
+  ): boolean {
+    const { host } = this;
+    const { room } = host;
+    const { buffer, key } = batch;
+    const { weighed } = this.#options;
+    if (weighed) weighed.weight = weight;
+    const fits = buffer.fits(item);
     let closed = false;
     try {
-      if (asking) {
-        const goes = buffer.goesBefore(fits);
-        // All that is user code: the sink may be at its end by now, or full, or this batch closed.
-        host.check(true);
-        if (!room.fits(weight) || !(waited || room.keyFits(key))) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
-        if (goes) closed = this.#close(batch);
-        // A place is kept for the item while its collector has it. A throw ends the sink.
-        room.limit--;
-        buffer.add(item);
-        room.limit++;
-        host.check(true);
-        // Code of the user's may have opened another batch of this key meanwhile.
-        const other = buffer.held === 1 && this.#open.get(key);
-        if (other) closed = this.#close(other);
-      } else {
-        buffer.add(item);
-      }
+      const goes = buffer.goesBefore(fits);
+      // The sink may be at its end by now, or full, or this batch closed.
+      host.check(true);
+      if (!room.fits(weight) || !(epoch !== undefined || room.keyFits(key))) return false;
+      if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
+      if (goes) closed = this.#close(batch);
+      // A place is kept for the item while its collector has it. A throw ends the sink.
+      room.limit--;
+      buffer.add(item);
+      room.limit++;
+      host.check(true);
+      // Code of the user's may have opened another batch of this key meanwhile.
+      const other = buffer.held === 1 && this.open.get(key);
+      if (other) closed = this.#close(other);
     } catch (error) {
       host.error(error, true);
       buffer.reset();
       throw error;
     }
-    epoch ??= host.counts.enter(own);
-    if (buffer.held === 1) {
-      batch.epoch = epoch;
-      batch.snapshot = snapshot;
-      batch.order = host.counts.accepted;
-      batch.before = this.#newest;
-      if (this.#newest) this.#newest.after = batch;
-      else this.#oldest = batch;
-      this.#newest = batch;
-      this.#open.set(key, batch);
-    }
-    host.counts.accept();
+    this.accept(batch, item, snapshot, result, own, weight, epoch, closed);
+    return true;
+  }
+
+  /** An item is in its batch. `closed`: another batch has gone out before it. */
+  private accept(
+    batch: PendingBatch<T, B>,
+    item: T,
+    snapshot: Runner | undefined,
+    result: Result | undefined,
+    own: Group | undefined,
+    weight: number,
+    epoch: number | undefined,
+    closed: boolean,
+  ): void {
+    const { host } = this;
+    const { room, counts } = host;
+    const { buffer } = batch;
+    const place = buffer.held - 1;
+    const since = epoch ?? counts.enter(own);
+    if (place === 0) this.#opened(batch, snapshot, since);
+    else if (batch.epoch !== since) this.#join(batch, since);
+    counts.accept();
     if (room.bounded) {
-      room.enter(key, weight, waited);
+      room.enter(batch.key, weight, epoch !== undefined);
       batch.weight += weight;
       batch.weights.push(weight);
     }
-    // All settle with the earliest. One may have been overtaken while its weight was asked for.
-    if (batch.epoch < epoch) host.counts.join(epoch, batch.epoch, 1);
-    else if (batch.epoch > epoch) {
-      host.counts.join(batch.epoch, epoch, buffer.held - 1);
-      batch.epoch = epoch;
-    }
-    if (own) batch.owns[buffer.held - 1] = own;
-    if (result) batch.results[buffer.held - 1] = result;
-    if (this.#keeping) batch.items.push(item);
+    if (own !== undefined) batch.owns[place] = own;
+    if (result !== undefined) batch.results[place] = result;
+    if (this.keeping) batch.items.push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
-      else if (room.bounded && room.keyFull(key) && !batch.ticket) {
+      else if (room.bounded && room.keyFull(batch.key) && !batch.ticket) {
         // No more of this key will come.
         buffer.makeDue();
         this.#queue(batch);
@@ -175,12 +193,32 @@ export class BatchTable<T, B> {
       host.error(error);
     }
     if (closed || room.full) host.proceed();
-    return true;
+  }
+
+  /** The first item is in a batch. */
+  #opened(batch: PendingBatch<T, B>, snapshot: Runner | undefined, epoch: number): void {
+    const newest = this.#newest;
+    batch.epoch = epoch;
+    batch.snapshot = snapshot;
+    batch.order = this.host.counts.accepted;
+    batch.before = newest;
+    if (newest) newest.after = batch;
+    else this.#oldest = batch;
+    this.#newest = batch;
+    this.open.set(batch.key, batch);
+  }
+
+  /** All settle with the earliest. One may have been overtaken while its weight was asked for. */
+  #join(batch: PendingBatch<T, B>, epoch: number): void {
+    const { counts } = this.host;
+    if (batch.epoch < epoch) return counts.join(epoch, batch.epoch, 1);
+    counts.join(batch.epoch, epoch, batch.buffer.held - 1);
+    batch.epoch = epoch;
   }
 
   /** Makes a job of every open batch, or of those that `which` says. */
   closeAll(which?: (batch: PendingBatch<T, B>) => boolean): void {
-    for (const batch of [...this.#open.values()]) {
+    for (const batch of [...this.open.values()]) {
       if (!which || which(batch)) this.#tryClose(batch);
     }
   }
@@ -190,10 +228,10 @@ export class BatchTable<T, B> {
    * more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    const { pool, room } = this.#host;
+    const { pool, room } = this.host;
     // A collector is at work: what it does to this sink comes before that.
     if (room.limit === 0) return false;
-    if (all && this.#open.size > 0) {
+    if (all && this.open.size > 0) {
       this.closeAll();
       pool.fill();
       return true;
@@ -235,14 +273,14 @@ export class BatchTable<T, B> {
   }
 
   /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
-  open(ticket: Job<B>): void {
-    const batch = this.#open.get(ticket.key);
+  begin(ticket: Job<B>): void {
+    const batch = this.open.get(ticket.key);
     if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
   }
 
   /** A batch that is due has waited too long: makes the job of it, for no handler. */
   drop(ticket: Job<B>): void {
-    const batch = this.#open.get(ticket.key);
+    const batch = this.open.get(ticket.key);
     if (batch?.ticket !== ticket) return;
     this.#leave(batch);
     this.#fill(ticket, batch, false);
@@ -250,12 +288,12 @@ export class BatchTable<T, B> {
 
   /** Takes what was gathered, for no handler. */
   abort(): Job<B>[] {
-    const jobs = [...this.#open.values()].map((batch) =>
+    const jobs = [...this.open.values()].map((batch) =>
       this.#fill(this.#newJob(batch), batch, false)
     );
-    this.#open.clear();
+    this.open.clear();
     this.#oldest = this.#newest = undefined;
-    this.#single?.buffer.end();
+    this.single?.buffer.end();
     this.#clock.clear();
     return jobs;
   }
@@ -263,7 +301,7 @@ export class BatchTable<T, B> {
   #make(key: unknown): PendingBatch<T, B> {
     const onDue = (): void => {
       this.#queue(batch);
-      this.#host.proceed();
+      this.host.proceed();
     };
     const batch: PendingBatch<T, B> = {
       before: undefined,
@@ -286,7 +324,7 @@ export class BatchTable<T, B> {
 
   /** Whether this is the batch that items of its key go to. */
   #current(batch: PendingBatch<T, B>): boolean {
-    return !!this.#single || (this.#open.get(batch.key) ?? batch) === batch;
+    return !!this.single || (this.open.get(batch.key) ?? batch) === batch;
   }
 
   /** The batch is due: it takes its place in the queue, and gathers until its turn comes. */
@@ -294,7 +332,7 @@ export class BatchTable<T, B> {
     const ticket = batch.ticket = this.#newJob(batch);
     // None yet.
     ticket.count = 0;
-    this.#host.pool.add(ticket);
+    this.host.pool.add(ticket);
   }
 
   /** When nobody could be given what the collector throws. */
@@ -302,14 +340,14 @@ export class BatchTable<T, B> {
     try {
       this.#close(batch, running);
     } catch (error) {
-      this.#host.error(error);
+      this.host.error(error);
     }
   }
 
   /** The batch goes to the pool, or is what its ticket runs, and the next item opens another. */
   #close(batch: PendingBatch<T, B>, running?: Job<B>): boolean {
     const { buffer } = batch;
-    const host = this.#host;
+    const host = this.host;
     const { room } = host;
     const { limit } = room;
     // Or it was closed while its collector was asked whether it is full.
@@ -344,7 +382,7 @@ export class BatchTable<T, B> {
     if (after) after.before = before;
     else this.#newest = before;
     batch.before = batch.after = undefined;
-    this.#open.delete(batch.key);
+    this.open.delete(batch.key);
   }
 
   /** The place of a batch in the order of acceptance is that of its first item. */

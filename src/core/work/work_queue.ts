@@ -342,7 +342,7 @@ export class WorkQueue<T, P>
 
   run(job: Job<P>, context: SinkContext): unknown {
     const { handler } = this.options;
-    if (job.count === 0) this.batches!.open(job);
+    if (job.count === 0) this.batches!.begin(job);
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
     this.counts.start(job.count);
