@@ -349,3 +349,54 @@ test("Aggregator gives the room of its key back where weigh turns one away who h
   await sink.close();
   assertEquals(hand.started, [[2], [4], [1]]);
 });
+
+test("Aggregator gives back the room of items that its collector has swallowed [5.45] [5.14]", async () => {
+  const batches: string[] = [];
+  const swallowing = () => {
+    let kept: string[] = [];
+    return {
+      get size() {
+        return kept.length;
+      },
+      get full() {
+        return true;
+      },
+      add: (item: string) => void (item.startsWith("-") || kept.push(item)),
+      take: () => kept.splice(0).join(),
+    };
+  };
+  const sink = new Aggregator((batch: string) => void batches.push(batch), {
+    collector: swallowing,
+    key: () => "one",
+    keyCapacity: 1,
+  });
+  for (let n = 0; n < 3; n++) assert(sink.tryPush("-"), `the item ${n}`);
+  assert(sink.tryPush("a"));
+  await sink.close();
+  assertEquals([batches, sink.stats.done], [["a"], 4]);
+});
+
+test("Fanout lets who waits for room of his key leave, though others came and went before [5.45] [5.42]", async () => {
+  const hand = new Hand<number>();
+  const sink = new Fanout(hand.handler, { capacity: 1, key: (n) => n % 10, keyCapacity: 1 });
+  // All these have waited for room, and are over.
+  for (let n = 0; n < 100; n++) void sink.push(n);
+  for (let n = 0; n < 100; n++) {
+    hand.calls[n]!.resolve(0);
+    await microtasks();
+  }
+  assertEquals(sink.stats.done, 100);
+  for (const n of [1, 11]) assert(sink.tryPush(n));
+  const leaver = new AbortController();
+  const [leaves, stays] = [sink.push(21, leaver), sink.push(31)];
+  leaver.abort(REASON);
+  assertStrictEquals(await rejection(leaves), REASON);
+  assertEquals(sink.stats.blocked, 1);
+  for (let n = 100; n < 103; n++) {
+    hand.calls[n]!.resolve(0);
+    await microtasks();
+  }
+  await stays;
+  await sink.close();
+  assertEquals(hand.started.slice(100), [1, 11, 31]);
+});
