@@ -353,7 +353,7 @@ test("Aggregator gives the room of its key back where weigh turns one away who h
 test("Aggregator gives back the room of items that its collector has swallowed [5.45] [5.14]", async () => {
   const batches: string[] = [];
   const swallowing = () => {
-    let kept: string[] = [];
+    const kept: string[] = [];
     return {
       get size() {
         return kept.length;

@@ -1,6 +1,6 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
-import { settleBatch, settleEntries } from "./batch_results.ts";
+import { settleBatch } from "./batch_results.ts";
 import type { Counts, Group } from "./counts.ts";
 import { type Batch, type Failure, type Job, makeJob, type Result, type Runner } from "./job.ts";
 import type { Pool } from "./pool.ts";

@@ -1,5 +1,5 @@
 import { CallContext, type SinkContext } from "../shared/call_context.ts";
-import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
+import { Deferred, markHandled, reportUncaught } from "../shared/promises.ts";
 import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { overweight, weightOf } from "../shared/options.ts";
