@@ -99,10 +99,11 @@ export class Counts {
   }
 
   /** So many have settled, or were turned away. */
-  leave(epoch: number, count: number, own?: Group): void {
+  leave(epoch: number, count: number, own: Group | undefined): void {
     this.unsettled -= count;
     if (this.flushes.length > 0) this.#release(epoch, count);
     if (own !== undefined) own.leave();
+    if (this.resting !== undefined) this.#checkIdle();
   }
 
   /** So many items of this epoch settle with those of an earlier one: they are in one batch. */
@@ -126,37 +127,32 @@ export class Counts {
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
   settle(job: Job): void {
-    const { count, outcome } = job;
+    const { count, outcome, batch } = job;
     this.running -= count;
     this.done += count;
-    if (outcome) this.#correct(outcome);
-    this.left(job);
+    if (outcome !== undefined) return this.#correct(job, outcome);
+    if (batch !== undefined) leaveGroups(batch);
+    this.leave(job.epoch, count, job.own);
   }
 
-  /** Not all that has settled is done. */
-  #correct({ failed, abandoned, returned, again }: Outcome): void {
+  /** Not all that has settled is done, and what goes again is waited for. */
+  #correct(job: Job, { failed, abandoned, returned, again }: Outcome): void {
     const discarded = returned.length + abandoned;
     this.failed += failed;
     this.discarded += discarded;
     this.waiting += again.size;
     this.retried += again.size;
     this.done -= failed + discarded + again.size;
+    if (job.batch !== undefined) leaveGroups(job.batch, again);
+    this.leave(job.epoch, job.count - again.size, again.size > 0 ? undefined : job.own);
   }
 
   /** A job that waits is given up. */
-  drop(job: Job): void {
-    this.waiting -= job.count;
-    this.discarded += job.count;
-    this.left(job);
-  }
-
-  /** Nothing waits for a job any more, but for what goes again of it. */
-  private left(job: Job): void {
-    const { count, own, batch, outcome } = job;
-    const again = outcome === undefined ? 0 : outcome.again.size;
-    this.leave(job.epoch, count - again, again === 0 ? own : undefined);
-    if (batch !== undefined) leaveGroups(batch, outcome);
-    if (this.resting !== undefined) this.#checkIdle();
+  drop({ count, epoch, own, batch }: Job): void {
+    this.waiting -= count;
+    this.discarded += count;
+    if (batch !== undefined) leaveGroups(batch);
+    this.leave(epoch, count, own);
   }
 
   /** All that waits is given up. */
@@ -213,6 +209,6 @@ export class Counts {
 }
 
 /** The items of a batch are waited for no more, but for those that go again. */
-function leaveGroups({ owns }: Batch, outcome: Outcome | undefined): void {
-  owns.forEach((own, place) => outcome?.again.has(place) || own.leave());
+function leaveGroups({ owns }: Batch, again?: ReadonlySet<number>): void {
+  owns.forEach((own, place) => again?.has(place) || own.leave());
 }

@@ -48,6 +48,12 @@ export class Room<P> {
     return this.#queue.head;
   }
 
+  /** Whether one more item of this key, so heavy, may wait, and overtakes nobody. */
+  admits(key: unknown, weight: number): boolean {
+    return this.counts.waiting < this.limit && this.#queue.head === undefined &&
+      (!this.bounded || (this.keyFits(key) && this.fits(weight)));
+  }
+
   /** Whether one more item, so heavy, may wait. */
   fits(weight: number): boolean {
     return this.counts.waiting < this.limit &&

@@ -150,7 +150,7 @@ export class WorkQueue<T, P>
     told: Result | undefined,
   ): Promise<void> | false | undefined {
     const { batches } = this;
-    if (this.mayEnter(key, weight, written)) {
+    if (this.room.admits(key, weight) || this.mayEnter(key, weight, written)) {
       if (batches === undefined) {
         return void this.admit(this.#job(item, key, weight, runner, result, own), false);
       }
