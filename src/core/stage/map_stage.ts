@@ -150,11 +150,19 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    if (this.#controller.errored) this.#unstarted.push(...this.#pool.stop());
+    if (this.#controller.errored) {
+      for (const call of this.#pool.stop()) {
+        this.#unstarted.push(call);
+      }
+    }
     const result = call.result!;
     result.failed = failed;
     if (!failed) result.value = outcome as R;
-    else if (!this.#controller.errored) return this.#onError(outcome, call.payload);
+    else if (!this.#controller.errored) {
+      const kept = this.#onError(outcome, call.payload);
+      if (kept) return kept;
+    }
+    this.onRelease(call);
   }
 
   onRelease(call: MapCall<T, R>): void {

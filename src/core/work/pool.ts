@@ -18,9 +18,11 @@ export interface PoolHost<P, W = Result> {
    * Without a count where the job is over already.
    */
   readonly unwrap?: ((outcome: unknown, count: number | undefined) => unknown) | undefined;
-  /** The handler is over; its slot is kept until the promise, if there is one, settles. */
+  /**
+   * The handler is over. Without a promise so is all that comes of the job; else `onRelease` is called
+   * when that has settled. Its slot is kept until then.
+   */
   onSettle(job: Job<P, W>, failed: boolean, outcome: unknown): Promise<void> | undefined;
-  /** All that comes of the job is over, and so is its slot, unless it is held. */
   onRelease(job: Job<P, W>): void;
   /** The job has waited too long, and is out of the queue. */
   onLate?(job: Job<P, W>): void;
@@ -250,7 +252,10 @@ export class Pool<P, W> {
   }
 
   #releaseAfter(kept: Promise<void>, worker: Worker<P, W>, job: Job<P, W>): void {
-    kept.then(() => this.release(worker, job));
+    kept.then(() => {
+      this.host.onRelease(job);
+      this.release(worker, job);
+    });
   }
 
   /** The slot is free, and so is the key, unless the job goes again. */
@@ -261,17 +266,17 @@ export class Pool<P, W> {
       worker.next = this.free;
       this.free = worker;
     }
-    if (this.keyed !== undefined && job.delay === undefined) this.keyed.release(job);
-    this.host.onRelease(job);
-    if (job.delay === undefined) this.spares.give(job);
-    else this.#delay(job);
+    if (job.delay !== undefined) this.#delay(job);
+    else {
+      if (this.keyed !== undefined) this.keyed.release(job);
+      this.spares.give(job);
+    }
     // Where a handler settles at once, the loop that started it goes on.
     if (this.depth === 0) this.proceed();
   }
 
   /** All is over but a handler that runs on after its time, and keeps slot and key. */
   #hold(worker: Worker<P, W>, job: Job<P, W>): void {
-    this.host.onRelease(job);
     worker.held = job;
     if (job.delay !== undefined) this.#delayed.set(job, undefined);
     if (this.depth === 0) this.proceed();

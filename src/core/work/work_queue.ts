@@ -355,14 +355,20 @@ export class WorkQueue<T, P>
   }
 
   onSettle(job: Job<P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const batches = this.batches;
-    if (batches) {
-      const failures = batches.settle(job, failed, outcome);
-      // What a collector has made cannot be split.
-      return this.#failures.settle(job, failures, failed || batches.plain);
-    }
-    if (!failed) return void job.result?.resolve(outcome);
-    return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
+    if (failed || this.batches !== undefined) {
+      const kept = this.#tell(job, failed, outcome);
+      if (kept) return kept;
+    } else if (job.result !== undefined) job.result.resolve(outcome);
+    this.onRelease(job);
+  }
+
+  /** Tells who waits what has come of a job; resolves when what has failed of it is taken care of. */
+  #tell(job: Job<P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    const { batches } = this;
+    if (!batches) return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
+    const failures = batches.settle(job, failed, outcome);
+    // What a collector has made cannot be split.
+    return this.#failures.settle(job, failures, failed || batches.plain);
   }
 
   onRelease(job: Job<P>): void {
