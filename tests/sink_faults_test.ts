@@ -63,6 +63,21 @@ for (const [name, open] of Object.entries(sinks)) {
     await sink.close();
   });
 
+  test(`${name} has failed when its handler gives what only looks like a promise [5.3] [F-15]`, async () => {
+    const told: unknown[] = [];
+    const sink = open((n) => n > 1 ? n : Object.create(Promise.prototype), {
+      onError: (error) => {
+        told.push(error);
+        return Object.create(Promise.prototype);
+      },
+    });
+    assertEquals(sink.tryPush(1), true);
+    await sink.idle().catch(() => {});
+    assertEquals([told.length, told[0] instanceof TypeError], [1, true]);
+    // What onError has given is no better.
+    assertEquals((await rejection(sink.push(2))) instanceof TypeError, true);
+  });
+
   for (const how of ["abort", "writer.abort", "signal"] as const) {
     test(`${name} waits for no handler that hangs, and hears of none that settles, after ${how} [5.6] [F-16] [F-17]`, async () => {
       const settles: Array<() => void> = [];

@@ -47,6 +47,22 @@ export function whenSettled<T, R>(
   fulfilled: (value: T) => R,
   rejected: (reason: unknown) => R,
 ): Promise<R> {
-  const promise = Promise.resolve(thenable);
+  // To wrap it would cost as much as to hear of it.
+  if (thenable instanceof Promise && thenable.constructor === Promise) {
+    try {
+      return hear(thenable, fulfilled, rejected);
+    } catch {
+      // It only looks like one.
+    }
+  }
+  return hear(Promise.resolve(thenable), fulfilled, rejected);
+}
+
+/** By the method of the platform, whatever the promise has in its place. */
+function hear<T, R>(
+  promise: PromiseLike<T>,
+  fulfilled: (value: T) => R,
+  rejected: (reason: unknown) => R,
+): Promise<R> {
   return Promise.prototype.then.call(promise, fulfilled as never, rejected) as Promise<R>;
 }
