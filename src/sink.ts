@@ -378,7 +378,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   push(item: T, options?: SinkCallOptions): Promise<void> {
     const queue = this.#queue;
     try {
-      const signal = readSignal(`${queue.owner}.push`, options);
+      const signal = readSignal(queue.owner, options, ".push");
       signal?.throwIfAborted();
       const caller = signal && new Caller(queue, signal);
       const pushed = queue.push(item, false, undefined, undefined, false, caller);
@@ -418,7 +418,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   trySubmit(item: T, options?: SinkCallOptions): Promise<R> | undefined {
-    return this.#submit("trySubmit", item, true, options);
+    return this.#submit(".trySubmit", item, true, options);
   }
 
   /**
@@ -464,7 +464,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   submit(item: T, options?: SinkCallOptions): Promise<R> {
-    return this.#submit("submit", item, false, options)!;
+    return this.#submit(".submit", item, false, options)!;
   }
 
   /**
@@ -514,7 +514,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   async consume(source: Source<T>, options?: SinkCallOptions): Promise<void> {
-    await this.#queue.consume(source, readSignal(`${this.#queue.owner}.consume`, options));
+    await this.#queue.consume(source, readSignal(this.#queue.owner, options, ".consume"));
   }
 
   /**
@@ -716,14 +716,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   #submit(
-    name: string,
+    method: string,
     item: T,
     now: boolean,
     options: SinkCallOptions | undefined,
   ): Promise<R> | undefined {
     const queue = this.#queue;
     try {
-      const signal = readSignal(`${queue.owner}.${name}`, options);
+      const signal = readSignal(queue.owner, options, method);
       signal?.throwIfAborted();
       const result = signal ? new Caller(queue, signal) : new Deferred<unknown>();
       if (queue.push(item, now, result) === false) return;

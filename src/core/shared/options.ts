@@ -171,12 +171,15 @@ export function needs<T>(
 export function readSignal(
   owner: string,
   options: { readonly signal?: AbortSignal | undefined } | undefined,
+  method: string = "",
 ): AbortSignal | undefined {
-  const signal = options?.signal;
-  if (signal !== undefined) return check(owner, "signal", signal, SIGNAL);
+  // Most calls have none: not even a message is put together for them.
   if (options === undefined) return;
+  const caller = owner + method;
+  const signal = options?.signal;
+  if (signal !== undefined) return check(caller, "signal", signal, SIGNAL);
   if (typeof options !== "object" || !options || isSignal(options as object)) {
-    refuse(owner, "an object", options);
+    refuse(caller, "an object", options);
   }
 }
 

@@ -14,38 +14,38 @@ export interface KeyLine {
  * oldest goes first, so a key gains nothing by having been blocked.
  */
 export class KeyedQueue<J extends Job<unknown, unknown>> {
-  readonly #lines = new Map<unknown, KeyLine>();
+  private readonly lines = new Map<unknown, KeyLine>();
   /** Ready since they came, in order. */
-  readonly #fresh = new FifoQueue<J>();
+  private readonly fresh = new FifoQueue<J>();
   /** The other ready ones, which came late or had a job before them: a heap, the oldest first. */
-  readonly #freed: J[] = [];
-  #accepted = 0;
+  private readonly freed: J[] = [];
+  private accepted = 0;
   /** The last of the fresh ones. */
-  #newest = 0;
+  private newest = 0;
 
   /** Whether a job of this key need not wait for another of it. */
   free(key: unknown): boolean {
-    return !this.#lines.has(key);
+    return !this.lines.has(key);
   }
 
   push(job: J): void {
-    const order = job.order ??= this.#accepted++;
-    const line = this.#lines.get(job.key);
+    const order = job.order ??= this.accepted++;
+    const line = this.lines.get(job.key);
     if (line) {
       job.line = line;
       line.behind.push(job);
     } else {
-      this.#lines.set(job.key, job.line = { first: job, behind: new FifoQueue() });
-      if (order < this.#newest) return this.#put(job, this.#freed.length);
-      this.#newest = order;
-      this.#fresh.push(job);
+      this.lines.set(job.key, job.line = { first: job, behind: new FifoQueue() });
+      if (order < this.newest) return this.put(job, this.freed.length);
+      this.newest = order;
+      this.fresh.push(job);
     }
   }
 
   /** The oldest job that may start now. */
   get head(): J | undefined {
-    const fresh = this.#fresh.head;
-    const freed = this.#freed[0];
+    const fresh = this.fresh.head;
+    const freed = this.freed[0];
     return freed === undefined || (fresh !== undefined && fresh.order! < freed.order!)
       ? fresh
       : freed;
@@ -54,7 +54,7 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
   /** Takes it. */
   shift(): J | undefined {
     const { head } = this;
-    if (head) this.#take(head);
+    if (head) this.take(head);
     return head;
   }
 
@@ -62,55 +62,58 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
   release(job: J): void {
     const line = job.line!;
     const next = line.behind.shift();
-    if (!next) return void this.#lines.delete(job.key);
+    if (!next) return void this.lines.delete(job.key);
     line.first = next;
-    this.#put(next as J, this.#freed.length);
+    this.put(next as J, this.freed.length);
   }
 
   /** Takes out a job, which must be in here: its key need not wait for it. */
   remove(job: J): void {
     const { first, behind } = job.line!;
     if (first !== job) return behind.remove(job);
-    this.#take(job);
+    this.take(job);
     this.release(job);
   }
 
   /** Takes all that waits, in the order of acceptance. */
   removeAll(): J[] {
-    const behind = [...this.#lines.values()].flatMap((line) => line.behind.removeAll() as J[]);
-    const jobs = [...this.#freed, ...this.#fresh.removeAll(), ...behind];
-    this.#freed.length = 0;
-    this.#lines.clear();
+    const behind = [...this.lines.values()].flatMap((line) => line.behind.removeAll() as J[]);
+    const jobs = [...this.freed, ...this.fresh.removeAll(), ...behind];
+    this.freed.length = 0;
+    this.lines.clear();
     return jobs.sort((a, b) => a.order! - b.order!);
   }
 
   /** Takes a ready one from where it stands. */
-  #take(job: J): void {
+  private take(job: J): void {
     const { place } = job;
-    if (place === undefined) return this.#fresh.remove(job);
+    if (place === undefined) return this.fresh.remove(job);
     job.place = undefined;
-    const last = this.#freed.pop()!;
-    if (last !== job) this.#put(last, place);
+    const last = this.freed.pop()!;
+    if (last !== job) this.put(last, place);
   }
 
   /** Puts a job at a place of the heap that is free, or up or down from there. */
-  #put(job: J, at: number): void {
-    const heap = this.#freed;
-    const older = (place: number) => heap[place]!.order! < job.order!;
+  private put(job: J, at: number): void {
+    const heap = this.freed;
+    const order = job.order!;
     let place = at;
-    for (let parent; place > 0 && !older(parent = (place - 1) >> 1); place = parent) {
-      this.#set(heap[parent]!, place);
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (heap[parent]!.order! < order) break;
+      this.set(heap[parent]!, place);
+      place = parent;
     }
     for (let child; (child = 2 * place + 1) < heap.length; place = child) {
       if (child + 1 < heap.length && heap[child + 1]!.order! < heap[child]!.order!) child++;
-      if (!older(child)) break;
-      this.#set(heap[child]!, place);
+      if (heap[child]!.order! > order) break;
+      this.set(heap[child]!, place);
     }
-    this.#set(job, place);
+    this.set(job, place);
   }
 
-  #set(job: J, place: number): void {
-    this.#freed[place] = job;
+  private set(job: J, place: number): void {
+    this.freed[place] = job;
     job.place = place;
   }
 }
