@@ -50,13 +50,15 @@ class FanoutRun extends SinkRun<Setup> {
   }
 
   protected readonly alone = true;
+  protected readonly atOnce = 1;
+
+  protected get capacity(): number {
+    return this.setup.capacity;
+  }
 
   protected hasRoom(item: Item): boolean {
-    const waiting = this.inTime;
-    const { capacity } = this.setup;
-    return waiting < capacity ||
-      (waiting === capacity && this.#isStartable(item) && !this.awaitsRate &&
-        !this.#isBehind(item));
+    return this.fits(item, true) ||
+      (!this.over(true) && this.#isStartable(item) && !this.awaitsRate && !this.#isBehind(item));
   }
 
   /** Whether another of its key waits, which is about to start. */
@@ -104,23 +106,12 @@ class FanoutRun extends SinkRun<Setup> {
     return busy;
   }
 
-  override look(entering?: number): void {
-    super.look(entering);
-    const { capacity, retry } = this.setup;
-    const more = retry === undefined ? 0 : this.ever;
-    this.must(this.stats.waiting <= capacity + more, "too many wait");
-    this.checkKeys(retry === undefined ? 0 : 1, entering);
-  }
-
   protected checkProgress(): void {
-    const { waiting } = this.stats;
-    const { capacity, timed } = this.setup;
+    const { timed } = this.setup;
     this.#checkStarted();
     const { next } = this;
-    if (next) {
-      const startable = waiting === capacity && this.#isStartable(next);
-      this.must(waiting >= capacity && !startable, "kept out");
-    }
+    const comes = next && (this.fits(next) || (!this.over() && this.#isStartable(next)));
+    this.must(!comes, "kept out");
     for (const { over, startedAt } of this.jobs) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
@@ -164,7 +155,7 @@ function fanout(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, retry, leaves = false, maxWait, rate } = fixed;
-  const { keyCapacity } = fixed;
+  const { keyCapacity, capacityWeight } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -200,12 +191,21 @@ function fanout(
         retry: fc.constantFrom(undefined, 0, 3),
         leaves: fc.boolean(),
       }),
+      ...(capacityWeight && {
+        capacityWeight: fc.constantFrom(4, 7, 10),
+        keyed: fc.boolean(),
+        front: fc.constantFrom("plain", "snapshot"),
+        retry: fc.constantFrom(undefined, 0, 3),
+        leaves: fc.boolean(),
+      }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
-      advances: timed || again || maxWait || rate || keyCapacity ? [1, 4, 5, 9, 10] : [1],
-      leaves: leaves || rate !== undefined || keyCapacity !== undefined,
+      advances: timed || again || maxWait || rate || keyCapacity || capacityWeight
+        ? [1, 4, 5, 9, 10]
+        : [1],
+      leaves: leaves || [rate, keyCapacity, capacityWeight].some((each) => each !== undefined),
       ...manners,
     }),
     late: timed || again || maxWait || rate ? [4, 9, 10, 25] : [],
@@ -231,6 +231,9 @@ export const races: readonly Race[] = suite([
   fanout("fanout-key-capacity", "Fanout with a keyCapacity [5.40] [5.42] [5.45]", {
     keyCapacity: 1,
   }, { orders: ["end", "stop"] }),
+  fanout("fanout-capacity-weight", "Fanout with a capacityWeight [5.27] [5.40] [5.42] [5.46]", {
+    capacityWeight: 1,
+  }, { ways: ["tryPush", "trySubmit", "push", "submit"] }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
@@ -389,6 +392,15 @@ export const explorations: readonly Exploration[] = explored([
     ...concurrency(1),
     ...leaves,
     ...orders("abort"),
+  }),
+  every("fanout-capacity-weight", { capacityWeight: 3, concurrency: 0, capacity: 2 }, {
+    "push light": comes("push", { weight: 1 }),
+    "tryPush heavy": comes("tryPush", { weight: 3 }),
+    "push heavy": comes("push", { weight: 3 }),
+    "push heavier": comes("push", { weight: 4 }),
+    ...ends("done"),
+    ...concurrency(1),
+    ...orders("flush", "abort"),
   }),
   every("fanout-rate", { rate: RATE, onError: "sync" }, {
     ...items(["tryPush", "push"]),

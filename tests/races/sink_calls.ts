@@ -4,7 +4,15 @@ import type { SinkContext, SinkStats } from "../../mod.ts";
 import { gate } from "../support/gate.ts";
 import type { Clock } from "../support/clock.ts";
 import { Run } from "./race.ts";
-import { type Again, type End, type Item, type Job, MISSING } from "./sink_steps.ts";
+import {
+  type Again,
+  type End,
+  HEAVIEST,
+  HEAVY,
+  type Item,
+  type Job,
+  MISSING,
+} from "./sink_steps.ts";
 import type { Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
 
 /** How long a handler may take, where that is limited. */
@@ -30,6 +38,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** What goes again, in the order of its failures. */
   protected readonly agains: Set<Again> = new Set();
   #retried = 0;
+  /** Of which a handler is about to start. */
+  #starting: readonly Item[] = [];
   /** When handlers have started. */
   readonly #starts: number[] = [];
   /** Why they were told to stop who consume. */
@@ -57,18 +67,31 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract outcome(items: readonly Item[], end: End): Verdict;
   /** What that means for one of the items. */
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
+  /** The most items that may wait. */
+  protected abstract readonly capacity: number;
+  /** The most items that a handler is given. */
+  protected abstract readonly atOnce: number;
   /** It is accepted, at this place. */
   protected onAccept(_item: Item, _place: number): void {}
   /** What holds when a handler starts with these. */
   protected abstract checkStart(items: readonly Item[]): void;
   /** User code refuses to take an item in: returns what it throws. */
-  refuse(item: Item): unknown {
-    this.look(1);
-    this.withdraw(item);
-    const error = this.mistake("refusal");
+  refuse(item: Item, error: unknown = this.mistake("refusal")): unknown {
+    const come = this.offers.includes(item);
+    this.look(come ? 1 : 0);
+    if (come) this.withdraw(item);
     item.refused = { error };
     if (item.written) this.first ??= { error };
     return error;
+  }
+
+  /** `weigh`, where the weight of what waits is bounded. */
+  weigh(item: Item): number {
+    const { weight } = item.plan;
+    this.must(!item.weighed, "weighed twice");
+    item.weighed = true;
+    if (weight > this.#capacityWeight) this.refuse(item, HEAVY);
+    return weight;
   }
 
   /** What a handler does to its own sink. */
@@ -81,7 +104,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   /** The handler. */
   handle(items: readonly Item[], context: SinkContext): unknown {
+    this.#starting = items;
     this.look();
+    this.#starting = [];
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
@@ -264,18 +289,51 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return this.offers.filter(({ plan, job, end }) => plan.key === key && !job && !end);
   }
 
-  /** At every moment; `more` may have run before. */
-  protected checkKeys(more: number, entering = 0): void {
-    const { keyCapacity, keyed } = this.setup;
-    if (!keyed || keyCapacity === undefined) return;
-    // One that was lost is not among them yet.
-    const accepted = this.stats.accepted + Math.min(entering, 0);
-    const counts = new Map<number, number>();
-    for (const { plan: { key }, job, end } of this.offers.slice(0, accepted)) {
-      if (!job && !end) counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-    for (const count of counts.values()) {
-      this.must(count <= keyCapacity + more, "too many of a key wait");
+  /** Whether there is room for it, beside what waits; once that has gone which is late, if `shed`. */
+  protected fits({ plan }: Item, shed = false): boolean {
+    const waiting = shed ? this.inTime : this.stats.waiting;
+    return waiting < this.capacity && this.#weight(shed) + plan.weight <= this.#capacityWeight;
+  }
+
+  /** Whether more waits than may, since it goes again. */
+  protected over(shed = false): boolean {
+    const waiting = shed ? this.inTime : this.stats.waiting;
+    return waiting > this.capacity || this.#weight(shed) > this.#capacityWeight;
+  }
+
+  /** Whether nothing more can come in for its weight, or not the first in line. */
+  protected get heavy(): boolean {
+    const weight = this.#weight();
+    const { next } = this;
+    return next ? weight + next.plan.weight > this.#capacityWeight : weight >= this.#capacityWeight;
+  }
+
+  #weight(shed = false): number {
+    if (this.#capacityWeight === Infinity) return 0;
+    return sum(this.#waiting().filter((item) => !shed || !this.isLate(item)));
+  }
+
+  get #capacityWeight(): number {
+    return this.setup.capacityWeight ?? Infinity;
+  }
+
+  /** What waits in it. */
+  #waiting(accepted = this.stats.accepted): Item[] {
+    return this.offers.slice(0, accepted).filter(({ job, end }) => !job && !end);
+  }
+
+  /** The bounds, at every moment. What goes again is never refused. */
+  #checkBounds(accepted: number): void {
+    const { keyCapacity = Infinity, retry } = this.setup;
+    const again = retry === undefined ? 0 : this.ever * this.atOnce;
+    this.must(this.stats.waiting <= this.capacity + again, "too many wait");
+    if (keyCapacity === Infinity && this.#capacityWeight === Infinity) return;
+    const waiting = this.#waiting(accepted).filter((item) => !this.#starting.includes(item));
+    this.must(sum(waiting) <= this.#capacityWeight + again * HEAVIEST, "too heavy");
+    const most = keyCapacity + Math.min(again, this.atOnce);
+    for (const { plan: { key } } of waiting) {
+      const { length } = waiting.filter(({ plan }) => plan.key === key);
+      this.must(length <= most, "too many of a key wait");
     }
   }
 
@@ -520,6 +578,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
+    this.#checkBounds(accepted + Math.min(entering, 0));
     // One that was lost is not among them yet.
     const end = accepted + Math.min(entering, 0);
     let place = end;
@@ -533,6 +592,13 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(!item.kept || this.first !== undefined, "its key has no room");
     this.onAccept(item, place);
   }
+}
+
+/** What they weigh. */
+function sum(items: readonly Item[]): number {
+  let sum = 0;
+  for (const { plan } of items) sum += plan.weight;
+  return sum;
 }
 
 /** What a timeout gives, or a wait that was too long. */

@@ -2,7 +2,7 @@
 
 import type { SinkStats } from "../../mod.ts";
 import type { HandSource } from "./hand_source.ts";
-import { type Item, MISSING } from "./sink_steps.ts";
+import { HEAVY, type Item, MISSING } from "./sink_steps.ts";
 
 /** What a promise was given for. */
 export type Kind =
@@ -87,7 +87,7 @@ export class Promises {
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, covered, idled, state, value } = promised;
     if (item?.left) return state === "rejected" && value === item.left.reason;
-    if (item?.refused) return state === "rejected" && value === item.refused.error;
+    if (item?.refused) return state === "rejected" && isSame(value, item.refused.error);
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
@@ -155,6 +155,11 @@ function consumed({ source, state, value }: Promised, now: Moment): boolean {
           (left !== undefined && left.reason === value));
   }
   return !first && !(settled && (ended || cancelled || left));
+}
+
+/** Whether it is the error of who could not be taken in. */
+export function isSame(error: unknown, refusal: unknown): boolean {
+  return refusal === HEAVY ? error instanceof RangeError : error === refusal;
 }
 
 /** Whether a sink in this state turns away with this. */

@@ -6,26 +6,29 @@ import { countListeners } from "../support/listeners.ts";
 import type { Advance } from "./race.ts";
 import { isTimeout, SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
-import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
+import { isRefusal, isSame, type Moment, Promises } from "./sink_promises.ts";
 import type { Item, Order, Plan, SinkSetup, SinkStep, Way } from "./sink_steps.ts";
 
 const PATIENCE = 100;
 const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 
 /** What the runs of both sinks give theirs. */
-export type Common = Pick<
-  SinkOptions<Item>,
-  | "concurrency"
-  | "signal"
-  | "timeout"
-  | "overrun"
-  | "maxWait"
-  | "keyCapacity"
-  | "rate"
-  | "onDiscard"
-  | "key"
-  | "snapshot"
->;
+export type Common =
+  & Pick<
+    SinkOptions<Item>,
+    | "concurrency"
+    | "signal"
+    | "timeout"
+    | "overrun"
+    | "maxWait"
+    | "keyCapacity"
+    | "capacityWeight"
+    | "rate"
+    | "onDiscard"
+    | "key"
+    | "snapshot"
+  >
+  & { weigh?: (item: Item) => number };
 
 /** A sink, and what has become of its items. */
 export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implements Moment {
@@ -49,6 +52,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       keyCapacity: setup.keyCapacity,
       rate: this.#rate,
       onDiscard: (items, reason) => this.discard(items, reason),
+      ...(setup.capacityWeight !== undefined && {
+        capacityWeight: setup.capacityWeight,
+        weigh: (item: Item) => this.weigh(item),
+      }),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
     });
@@ -177,7 +184,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       }
       if (given instanceof Promise && caller) item.caller = caller;
     } catch (error) {
-      const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
+      const told = item.refused
+        ? isSame(error, item.refused.error) && (room || item.weighed === true)
+        : isRefusal(error, this);
       // One of those who come in before it may end the sink.
       const ended = outside && late && this.first !== undefined;
       const may = way === "tryPush" && told && (!open || item.refused !== undefined || ended);
