@@ -84,7 +84,7 @@ class FanoutRun extends SinkRun<Setup> {
     // Not a moment later.
     const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
     if (now && !this.first && !this.awaitsRate) {
-      this.#checkStarted((item) => item.submitted && this.isLate(item));
+      this.#checkStarted();
     }
   }
 
@@ -92,7 +92,7 @@ class FanoutRun extends SinkRun<Setup> {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job && !older.end && !older.again && !this.isLate(older)) {
+      if (!older.job && !older.end && !older.again) {
         this.must(busy.has(older.plan.key), "an older item was passed over");
       }
     }
@@ -117,12 +117,11 @@ class FanoutRun extends SinkRun<Setup> {
     }
   }
 
-  /** But for those who have waited too long: that they were told is not heard at once. */
-  #checkStarted(unheard: (item: Item) => boolean = () => false): void {
+  #checkStarted(): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
       this.must(
         item.job !== undefined || item.end !== undefined || item.again !== undefined ||
-          unheard(item) || !this.#isStartable(item),
+          !this.#isStartable(item),
         "a worker is idle",
       );
     }
@@ -156,6 +155,7 @@ function fanout(
 ): Race {
   const { front, keyed = false, timed = false, retry, leaves = false, maxWait, rate } = fixed;
   const { keyCapacity, capacityWeight } = fixed;
+  const { shy = false } = manners;
   const again = retry !== undefined;
   return race({
     name,
@@ -173,6 +173,7 @@ function fanout(
       ...(again && { retry: fc.constantFrom(0, 3) }),
       ...(maxWait && {
         maxWait: fc.constant(maxWait),
+        ...(!shy && { front: fc.constantFrom("plain", "snapshot") }),
         retry: fc.constantFrom(undefined, 3),
       }),
       ...(rate && {
@@ -222,6 +223,9 @@ export const races: readonly Race[] = suite([
     orders: ["end"],
   }),
   fanout("fanout-max-wait", "Fanout with a maxWait [5.40] [5.44]", { maxWait: 5 }, { shy: true }),
+  fanout("fanout-max-wait-inside", "Fanout with a maxWait, from inside [5.8] [5.40] [5.44]", {
+    maxWait: 5,
+  }),
   fanout("fanout-rate", "Fanout with a rate [5.40] [5.42] [8.1]", { rate: RATE }),
   fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
     ways: ["push", "submit", "submit", "trySubmit"],
@@ -369,10 +373,11 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(3),
     ...orders("close", "abort"),
   }),
-  every("fanout-max-wait", { maxWait: 5, concurrency: 1, onError: "sync" }, {
+  every("fanout-max-wait", { maxWait: 5, concurrency: 0, onError: "sync" }, {
     ...items(["tryPush", "push", "submit"]),
     ...ends("done"),
-    ...pass(5, 1),
+    ...concurrency(1),
+    ...pass(5, 6),
     ...orders("flush", "abort"),
   }),
   every("fanout-key-capacity", { keyed: true, keyCapacity: 1, concurrency: 0, capacity: 1 }, {

@@ -4,6 +4,7 @@ import type { SinkContext, SinkStats } from "../../mod.ts";
 import { gate } from "../support/gate.ts";
 import type { Clock } from "../support/clock.ts";
 import { Run } from "./race.ts";
+import { isTimeout } from "./sink_promises.ts";
 import {
   type Again,
   type End,
@@ -11,6 +12,7 @@ import {
   HEAVY,
   type Item,
   type Job,
+  LATE,
   MISSING,
 } from "./sink_steps.ts";
 import type { Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
@@ -46,6 +48,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected readonly stopped: Set<unknown> = new Set();
   /** The time at the last quiet moment. */
   #quietAt = 0;
+  /** They have waited too long, and `onDiscard` is to be told. */
+  readonly #untold = new Set<Item>();
   /** How many were told that there is no room. */
   protected refused = 0;
   /** How often nothing was waiting and nothing running. */
@@ -262,7 +266,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   #stand(item: Item): void {
-    const behind = item.kept ? -1 : this.offers.findIndex(({ kept }) => kept);
+    const behind = item.kept
+      ? -1
+      : this.offers.findIndex((other) => other.kept || this.isComing(other));
     this.offers.splice(behind < 0 ? this.offers.length : behind, 0, item);
   }
 
@@ -337,10 +343,15 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
   }
 
+  /** Whether the call that brings it has not got so far. */
+  protected isComing(item: Item): boolean {
+    return item.arriving === true && this.offers.indexOf(item) >= this.stats.accepted;
+  }
+
   /** The first in line. */
   protected get next(): Item | undefined {
     const item = this.offers[this.stats.accepted];
-    return item?.kept ? undefined : item;
+    return item?.kept || item?.arriving ? undefined : item;
   }
 
   /** So many of those that wait are about to be taken out. */
@@ -460,6 +471,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const { promise, resolve, reject } = gate();
     // Heard just before the sink hears it.
     promise.then(() => job!.held = "perhaps", () => {
+      this.look();
       job!.held = "perhaps";
       this.first ??= { error: own };
     });
@@ -486,13 +498,19 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return accepted.filter((item) => !item.job && !item.end && !this.isLate(item)).length;
   }
 
-  /** It has waited too long, and is told. */
-  protected shed(item: Item, error: unknown): void {
-    const right = isTimeout(error) && this.isLate(item);
-    this.must(right, "shed too early");
-    item.end = "discarded";
-    if (item.submitted) item.told = { failed: true, value: error };
-    if (item.again) this.agains.delete(item.again);
+  /** All that has waited too long is given up in one go: the counts show when. */
+  #shed(discarded: number): void {
+    if (this.setup.maxWait === undefined || this.first) return;
+    const known = this.offers.filter(({ end }) => end === "discarded").length;
+    if (discarded <= known) return;
+    const late = this.#waiting().filter((item) => this.isLate(item));
+    this.must(known + late.length >= discarded, "shed too early");
+    for (const item of late) {
+      if (!item.submitted) this.#untold.add(item);
+      item.end = "discarded";
+      item.told = { failed: true, value: LATE };
+      if (item.again) this.agains.delete(item.again);
+    }
     this.rest();
   }
 
@@ -501,8 +519,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.look(this.offers.includes(items[0]!) ? 0 : -1);
     const job = items[0]?.job;
     if (isTimeout(reason) && reason !== this.first?.error) {
-      this.must(items.length === 1 && !items[0]!.submitted, "shed otherwise");
-      return this.shed(items[0]!, reason);
+      for (const item of items) this.must(this.#untold.delete(item), "a wrong shedding");
+      return;
     }
     if (job) {
       const { given } = job;
@@ -512,10 +530,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       return;
     }
     const accepted = this.offers.slice(0, this.stats.accepted);
-    // Of one that was submitted, and has waited too long, only its caller hears.
-    const waiting = accepted.filter((item) =>
-      !item.job && !item.end && (!this.isLate(item) || items.includes(item))
-    );
+    const waiting = accepted.filter(({ job, end }) => !job && !end);
     const [only] = items;
     const late = this.#discarded > 0 || !waiting.includes(only!);
     if (items.length === 1 && late) return this.#lose(only!, reason);
@@ -555,6 +570,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     // A timer that was set since then may not have fired.
     this.#quietAt = this.clock.now;
     this.must(this.stats.retried === this.#retried, "retried");
+    this.must(this.#untold.size === 0, "nobody is told of what has waited too long");
     this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
     if (this.first) this.must(this.agains.size === 0, "something still goes again");
     else if (this.#slots < this.concurrency && this.mayStart) {
@@ -576,6 +592,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const again of this.agains) {
       if (again.due <= this.clock.now) again.readyAt ??= this.clock.now;
     }
+    this.#shed(discarded + Math.min(entering, 0));
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
     this.#checkBounds(accepted + Math.min(entering, 0));
@@ -599,9 +616,4 @@ function sum(items: readonly Item[]): number {
   let sum = 0;
   for (const { plan } of items) sum += plan.weight;
   return sum;
-}
-
-/** What a timeout gives, or a wait that was too long. */
-export function isTimeout(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "TimeoutError";
 }

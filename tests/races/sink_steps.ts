@@ -76,6 +76,8 @@ export type SinkStep =
 export interface Item {
   readonly plan: Plan;
   readonly submitted: boolean;
+  /** The call that brings it has not returned. */
+  arriving?: boolean;
   /** It waits outside for room of its own key. */
   kept?: boolean;
   /** The batch that it opens need not wait. */
@@ -143,6 +145,9 @@ export interface Job {
 
 /** The error of an item of which there is no result. */
 export const MISSING: unique symbol = Symbol("missing");
+
+/** The error of an item that has waited too long. */
+export const LATE: unique symbol = Symbol("late");
 
 /** The error of an item that is heavier than all that may wait. */
 export const HEAVY: unique symbol = Symbol("heavy");
