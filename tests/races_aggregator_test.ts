@@ -39,7 +39,6 @@ interface Handed {
 }
 
 class AggregatorRun extends SinkRun<Setup> {
-  readonly #capacity: number;
   readonly #handed: readonly Handed[];
   /** The first items of the batches that were full or due at the last quiet moment. */
   readonly #due = new Set<Item>();
@@ -66,7 +65,10 @@ class AggregatorRun extends SinkRun<Setup> {
         maxItems,
         capacity: maxItems + spare,
         linger,
-        ...(weighed && { maxWeight: MAX_WEIGHT, weigh }),
+        ...(weighed && {
+          maxWeight: MAX_WEIGHT,
+          weigh: options.weigh ?? weigh,
+        }),
         onError: onError === "absent" ? undefined : failed,
         ...(setup.retry !== undefined && {
           retry: (error: unknown, attempt: number, items: Item[]) =>
@@ -75,13 +77,20 @@ class AggregatorRun extends SinkRun<Setup> {
       });
     });
     this.#handed = handed;
-    this.#capacity = setup.maxItems + setup.spare;
   }
 
   protected readonly alone = false;
 
-  protected hasRoom(): boolean {
-    return this.stats.waiting < this.#capacity;
+  protected get capacity(): number {
+    return this.setup.maxItems + this.setup.spare;
+  }
+
+  protected get atOnce(): number {
+    return this.setup.maxItems;
+  }
+
+  protected hasRoom(item: Item): boolean {
+    return this.fits(item);
   }
 
   protected outcome(items: readonly Item[], end: End): Verdict {
@@ -144,7 +153,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const next = this.offers.find((item) =>
       !item.job && !item.end && !item.again && !items.includes(item) && this.#keyOf(item) === key
     );
-    const crowded = this.stats.waiting + items.length >= this.#capacity;
+    const crowded = this.stats.waiting + items.length >= this.capacity || this.heavy;
     const inTime = this.#isFull(items, next) || this.#isDue(items);
     // A flush need not wait for one who has got in line behind those who came later.
     const flushed = this.setup.keyCapacity !== undefined &&
@@ -162,10 +171,6 @@ class AggregatorRun extends SinkRun<Setup> {
   override look(entering?: number): void {
     super.look(entering);
     if (this.#flushes?.length > 0) this.#comeIn();
-    const { retry, maxItems } = this.setup;
-    const more = retry === undefined ? 0 : this.ever * maxItems;
-    this.must(this.stats.waiting <= this.#capacity + more, "too many wait");
-    this.checkKeys(retry === undefined ? 0 : maxItems, entering);
   }
 
   /** No idle worker while a batch may start, nobody kept out while there is room. */
@@ -173,7 +178,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const { accepted, waiting } = this.stats;
     const { keyed, timed } = this.setup;
     const outside = this.offers.length > accepted;
-    this.must(!this.next || waiting >= this.#capacity, "kept out");
+    this.must(!this.next || !this.fits(this.next), "kept out");
     const running = this.jobs.filter((job) => this.keeps(job));
     for (const { over, startedAt } of running) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
@@ -190,7 +195,8 @@ class AggregatorRun extends SinkRun<Setup> {
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
       if (this.delayedKeys().has(key)) continue;
-      const startable = ending || waiting >= this.#capacity || this.#isFull(items, undefined) ||
+      const startable = ending || waiting >= this.capacity || this.heavy ||
+        this.#isFull(items, undefined) ||
         this.#isDue(items);
       this.must(!startable, "a worker is idle");
     }
@@ -267,7 +273,7 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare, retry, leaves = false, rate, keyCapacity } = fixed;
+  const { linger, spare, retry, leaves = false, rate, keyCapacity, capacityWeight } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -301,6 +307,13 @@ function aggregator(
         weighed: fc.boolean(),
         picky: fc.boolean(),
         front: fc.constantFrom(...FRONTS, CONSUME),
+        retry: fc.constantFrom(undefined, 0, 3),
+      }),
+      ...(capacityWeight && {
+        capacityWeight: fc.constantFrom(4, 7, 10),
+        keyed: fc.boolean(),
+        weighed: fc.boolean(),
+        front: fc.constantFrom("plain", "snapshot"),
         retry: fc.constantFrom(undefined, 0, 3),
       }),
     }, { noNullPrototype: true }).filter(({ retry, onError }) =>
@@ -352,7 +365,15 @@ export const races: readonly Race[] = suite([
     {
       keyCapacity: 1,
     },
-    { orders: ["end", "flush", "flush"] },
+    { ends: ["done", "fails", "one"], orders: ["end", "flush", "flush"] },
+  ),
+  aggregator(
+    "aggregator-capacity-weight",
+    "Aggregator with a capacityWeight [5.27] [5.40] [5.46]",
+    {
+      capacityWeight: 1,
+    },
+    { ways: ["tryPush", "trySubmit", "push", "submit"], ends: ["done", "fails", "one"] },
   ),
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
@@ -511,6 +532,15 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done"),
     ...pass(4),
     ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-capacity-weight", { capacityWeight: 3, keyed: true, spare: 1 }, {
+    "push a": comes("push", { weight: 1 }),
+    "tryPush b": comes("tryPush", { key: 1, weight: 2 }),
+    "push b": comes("push", { key: 1, weight: 3 }),
+    "push b heavier": comes("push", { key: 1, weight: 4 }),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("close", "abort"),
   }),
   every("aggregator-rate", { rate: RATE, onError: "sync" }, {
     ...items(["tryPush", "push"]),

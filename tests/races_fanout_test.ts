@@ -50,13 +50,15 @@ class FanoutRun extends SinkRun<Setup> {
   }
 
   protected readonly alone = true;
+  protected readonly atOnce = 1;
+
+  protected get capacity(): number {
+    return this.setup.capacity;
+  }
 
   protected hasRoom(item: Item): boolean {
-    const waiting = this.inTime;
-    const { capacity } = this.setup;
-    return waiting < capacity ||
-      (waiting === capacity && this.#isStartable(item) && !this.awaitsRate &&
-        !this.#isBehind(item));
+    return this.fits(item, true) ||
+      (!this.over(true) && this.#isStartable(item) && !this.awaitsRate && !this.#isBehind(item));
   }
 
   /** Whether another of its key waits, which is about to start. */
@@ -82,7 +84,7 @@ class FanoutRun extends SinkRun<Setup> {
     // Not a moment later.
     const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
     if (now && !this.first && !this.awaitsRate) {
-      this.#checkStarted((item) => item.submitted && this.isLate(item));
+      this.#checkStarted();
     }
   }
 
@@ -90,7 +92,7 @@ class FanoutRun extends SinkRun<Setup> {
     const busy = this.#busy;
     for (const older of this.offers) {
       if (older === item) break;
-      if (!older.job && !older.end && !older.again && !this.isLate(older)) {
+      if (!older.job && !older.end && !older.again) {
         this.must(busy.has(older.plan.key), "an older item was passed over");
       }
     }
@@ -104,34 +106,22 @@ class FanoutRun extends SinkRun<Setup> {
     return busy;
   }
 
-  override look(entering?: number): void {
-    super.look(entering);
-    const { capacity, retry } = this.setup;
-    const more = retry === undefined ? 0 : this.ever;
-    this.must(this.stats.waiting <= capacity + more, "too many wait");
-    this.checkKeys(retry === undefined ? 0 : 1, entering);
-  }
-
   protected checkProgress(): void {
-    const { waiting } = this.stats;
-    const { capacity, timed } = this.setup;
+    const { timed } = this.setup;
     this.#checkStarted();
     const { next } = this;
-    if (next) {
-      const startable = waiting === capacity && this.#isStartable(next);
-      this.must(waiting >= capacity && !startable, "kept out");
-    }
+    const comes = next && (this.fits(next) || (!this.over() && this.#isStartable(next)));
+    this.must(!comes, "kept out");
     for (const { over, startedAt } of this.jobs) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
     }
   }
 
-  /** But for those who have waited too long: that they were told is not heard at once. */
-  #checkStarted(unheard: (item: Item) => boolean = () => false): void {
+  #checkStarted(): void {
     for (const item of this.offers.slice(0, this.stats.accepted)) {
       this.must(
         item.job !== undefined || item.end !== undefined || item.again !== undefined ||
-          unheard(item) || !this.#isStartable(item),
+          !this.#isStartable(item),
         "a worker is idle",
       );
     }
@@ -164,7 +154,8 @@ function fanout(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, retry, leaves = false, maxWait, rate } = fixed;
-  const { keyCapacity } = fixed;
+  const { keyCapacity, capacityWeight } = fixed;
+  const { shy = false } = manners;
   const again = retry !== undefined;
   return race({
     name,
@@ -182,6 +173,7 @@ function fanout(
       ...(again && { retry: fc.constantFrom(0, 3) }),
       ...(maxWait && {
         maxWait: fc.constant(maxWait),
+        ...(!shy && { front: fc.constantFrom("plain", "snapshot") }),
         retry: fc.constantFrom(undefined, 3),
       }),
       ...(rate && {
@@ -200,12 +192,21 @@ function fanout(
         retry: fc.constantFrom(undefined, 0, 3),
         leaves: fc.boolean(),
       }),
+      ...(capacityWeight && {
+        capacityWeight: fc.constantFrom(4, 7, 10),
+        keyed: fc.boolean(),
+        front: fc.constantFrom("plain", "snapshot"),
+        retry: fc.constantFrom(undefined, 0, 3),
+        leaves: fc.boolean(),
+      }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
-      advances: timed || again || maxWait || rate || keyCapacity ? [1, 4, 5, 9, 10] : [1],
-      leaves: leaves || rate !== undefined || keyCapacity !== undefined,
+      advances: timed || again || maxWait || rate || keyCapacity || capacityWeight
+        ? [1, 4, 5, 9, 10]
+        : [1],
+      leaves: leaves || [rate, keyCapacity, capacityWeight].some((each) => each !== undefined),
       ...manners,
     }),
     late: timed || again || maxWait || rate ? [4, 9, 10, 25] : [],
@@ -222,6 +223,9 @@ export const races: readonly Race[] = suite([
     orders: ["end"],
   }),
   fanout("fanout-max-wait", "Fanout with a maxWait [5.40] [5.44]", { maxWait: 5 }, { shy: true }),
+  fanout("fanout-max-wait-inside", "Fanout with a maxWait, from inside [5.8] [5.40] [5.44]", {
+    maxWait: 5,
+  }),
   fanout("fanout-rate", "Fanout with a rate [5.40] [5.42] [8.1]", { rate: RATE }),
   fanout("fanout-leave", "Fanout whose callers leave [5.40] [5.42]", { leaves: true }, {
     ways: ["push", "submit", "submit", "trySubmit"],
@@ -231,6 +235,9 @@ export const races: readonly Race[] = suite([
   fanout("fanout-key-capacity", "Fanout with a keyCapacity [5.40] [5.42] [5.45]", {
     keyCapacity: 1,
   }, { orders: ["end", "stop"] }),
+  fanout("fanout-capacity-weight", "Fanout with a capacityWeight [5.27] [5.40] [5.42] [5.46]", {
+    capacityWeight: 1,
+  }, { ways: ["tryPush", "trySubmit", "push", "submit"] }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
@@ -366,10 +373,11 @@ export const explorations: readonly Exploration[] = explored([
     ...pass(3),
     ...orders("close", "abort"),
   }),
-  every("fanout-max-wait", { maxWait: 5, concurrency: 1, onError: "sync" }, {
+  every("fanout-max-wait", { maxWait: 5, concurrency: 0, onError: "sync" }, {
     ...items(["tryPush", "push", "submit"]),
     ...ends("done"),
-    ...pass(5, 1),
+    ...concurrency(1),
+    ...pass(5, 6),
     ...orders("flush", "abort"),
   }),
   every("fanout-key-capacity", { keyed: true, keyCapacity: 1, concurrency: 0, capacity: 1 }, {
@@ -389,6 +397,15 @@ export const explorations: readonly Exploration[] = explored([
     ...concurrency(1),
     ...leaves,
     ...orders("abort"),
+  }),
+  every("fanout-capacity-weight", { capacityWeight: 3, concurrency: 0, capacity: 2 }, {
+    "push light": comes("push", { weight: 1 }),
+    "tryPush heavy": comes("tryPush", { weight: 3 }),
+    "push heavy": comes("push", { weight: 3 }),
+    "push heavier": comes("push", { weight: 4 }),
+    ...ends("done"),
+    ...concurrency(1),
+    ...orders("flush", "abort"),
   }),
   every("fanout-rate", { rate: RATE, onError: "sync" }, {
     ...items(["tryPush", "push"]),

@@ -4,7 +4,17 @@ import type { SinkContext, SinkStats } from "../../mod.ts";
 import { gate } from "../support/gate.ts";
 import type { Clock } from "../support/clock.ts";
 import { Run } from "./race.ts";
-import { type Again, type End, type Item, type Job, MISSING } from "./sink_steps.ts";
+import { isTimeout } from "./sink_promises.ts";
+import {
+  type Again,
+  type End,
+  HEAVIEST,
+  HEAVY,
+  type Item,
+  type Job,
+  LATE,
+  MISSING,
+} from "./sink_steps.ts";
 import type { Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
 
 /** How long a handler may take, where that is limited. */
@@ -30,12 +40,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** What goes again, in the order of its failures. */
   protected readonly agains: Set<Again> = new Set();
   #retried = 0;
+  /** Of which a handler is about to start. */
+  #starting: readonly Item[] = [];
   /** When handlers have started. */
   readonly #starts: number[] = [];
   /** Why they were told to stop who consume. */
   protected readonly stopped: Set<unknown> = new Set();
   /** The time at the last quiet moment. */
   #quietAt = 0;
+  /** They have waited too long, and `onDiscard` is to be told. */
+  readonly #untold = new Set<Item>();
   /** How many were told that there is no room. */
   protected refused = 0;
   /** How often nothing was waiting and nothing running. */
@@ -57,18 +71,31 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract outcome(items: readonly Item[], end: End): Verdict;
   /** What that means for one of the items. */
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
+  /** The most items that may wait. */
+  protected abstract readonly capacity: number;
+  /** The most items that a handler is given. */
+  protected abstract readonly atOnce: number;
   /** It is accepted, at this place. */
   protected onAccept(_item: Item, _place: number): void {}
   /** What holds when a handler starts with these. */
   protected abstract checkStart(items: readonly Item[]): void;
   /** User code refuses to take an item in: returns what it throws. */
-  refuse(item: Item): unknown {
-    this.look(1);
-    this.withdraw(item);
-    const error = this.mistake("refusal");
+  refuse(item: Item, error: unknown = this.mistake("refusal")): unknown {
+    const come = this.offers.includes(item);
+    this.look(come ? 1 : 0);
+    if (come) this.withdraw(item);
     item.refused = { error };
     if (item.written) this.first ??= { error };
     return error;
+  }
+
+  /** `weigh`, where the weight of what waits is bounded. */
+  weigh(item: Item): number {
+    const { weight } = item.plan;
+    this.must(!item.weighed, "weighed twice");
+    item.weighed = true;
+    if (weight > this.#capacityWeight) this.refuse(item, HEAVY);
+    return weight;
   }
 
   /** What a handler does to its own sink. */
@@ -81,7 +108,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   /** The handler. */
   handle(items: readonly Item[], context: SinkContext): unknown {
+    this.#starting = items;
     this.look();
+    this.#starting = [];
     this.must(items.length > 0, "an empty batch");
     this.must(!this.first, "a handler starts after the end");
     this.must(items.every(({ job }) => !job), "a handler starts twice");
@@ -237,7 +266,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   #stand(item: Item): void {
-    const behind = item.kept ? -1 : this.offers.findIndex(({ kept }) => kept);
+    const behind = item.kept
+      ? -1
+      : this.offers.findIndex((other) => other.kept || this.isComing(other));
     this.offers.splice(behind < 0 ? this.offers.length : behind, 0, item);
   }
 
@@ -264,25 +295,63 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return this.offers.filter(({ plan, job, end }) => plan.key === key && !job && !end);
   }
 
-  /** At every moment; `more` may have run before. */
-  protected checkKeys(more: number, entering = 0): void {
-    const { keyCapacity, keyed } = this.setup;
-    if (!keyed || keyCapacity === undefined) return;
-    // One that was lost is not among them yet.
-    const accepted = this.stats.accepted + Math.min(entering, 0);
-    const counts = new Map<number, number>();
-    for (const { plan: { key }, job, end } of this.offers.slice(0, accepted)) {
-      if (!job && !end) counts.set(key, (counts.get(key) ?? 0) + 1);
+  /** Whether there is room for it, beside what waits; once that has gone which is late, if `shed`. */
+  protected fits({ plan }: Item, shed = false): boolean {
+    const waiting = shed ? this.inTime : this.stats.waiting;
+    return waiting < this.capacity && this.#weight(shed) + plan.weight <= this.#capacityWeight;
+  }
+
+  /** Whether more waits than may, since it goes again. */
+  protected over(shed = false): boolean {
+    const waiting = shed ? this.inTime : this.stats.waiting;
+    return waiting > this.capacity || this.#weight(shed) > this.#capacityWeight;
+  }
+
+  /** Whether nothing more can come in for its weight, or not the first in line. */
+  protected get heavy(): boolean {
+    const weight = this.#weight();
+    const { next } = this;
+    return next ? weight + next.plan.weight > this.#capacityWeight : weight >= this.#capacityWeight;
+  }
+
+  #weight(shed = false): number {
+    if (this.#capacityWeight === Infinity) return 0;
+    return sum(this.#waiting().filter((item) => !shed || !this.isLate(item)));
+  }
+
+  get #capacityWeight(): number {
+    return this.setup.capacityWeight ?? Infinity;
+  }
+
+  /** What waits in it. */
+  #waiting(accepted = this.stats.accepted): Item[] {
+    return this.offers.slice(0, accepted).filter(({ job, end }) => !job && !end);
+  }
+
+  /** The bounds, at every moment. What goes again is never refused. */
+  #checkBounds(accepted: number): void {
+    const { keyCapacity = Infinity, retry } = this.setup;
+    const again = retry === undefined ? 0 : this.ever * this.atOnce;
+    this.must(this.stats.waiting <= this.capacity + again, "too many wait");
+    if (keyCapacity === Infinity && this.#capacityWeight === Infinity) return;
+    const waiting = this.#waiting(accepted).filter((item) => !this.#starting.includes(item));
+    this.must(sum(waiting) <= this.#capacityWeight + again * HEAVIEST, "too heavy");
+    const most = keyCapacity + Math.min(again, this.atOnce);
+    for (const { plan: { key } } of waiting) {
+      const { length } = waiting.filter(({ plan }) => plan.key === key);
+      this.must(length <= most, "too many of a key wait");
     }
-    for (const count of counts.values()) {
-      this.must(count <= keyCapacity + more, "too many of a key wait");
-    }
+  }
+
+  /** Whether the call that brings it has not got so far. */
+  protected isComing(item: Item): boolean {
+    return item.arriving === true && this.offers.indexOf(item) >= this.stats.accepted;
   }
 
   /** The first in line. */
   protected get next(): Item | undefined {
     const item = this.offers[this.stats.accepted];
-    return item?.kept ? undefined : item;
+    return item?.kept || item?.arriving ? undefined : item;
   }
 
   /** So many of those that wait are about to be taken out. */
@@ -402,6 +471,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const { promise, resolve, reject } = gate();
     // Heard just before the sink hears it.
     promise.then(() => job!.held = "perhaps", () => {
+      this.look();
       job!.held = "perhaps";
       this.first ??= { error: own };
     });
@@ -428,13 +498,19 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return accepted.filter((item) => !item.job && !item.end && !this.isLate(item)).length;
   }
 
-  /** It has waited too long, and is told. */
-  protected shed(item: Item, error: unknown): void {
-    const right = isTimeout(error) && this.isLate(item);
-    this.must(right, "shed too early");
-    item.end = "discarded";
-    if (item.submitted) item.told = { failed: true, value: error };
-    if (item.again) this.agains.delete(item.again);
+  /** All that has waited too long is given up in one go: the counts show when. */
+  #shed(discarded: number): void {
+    if (this.setup.maxWait === undefined || this.first) return;
+    const known = this.offers.filter(({ end }) => end === "discarded").length;
+    if (discarded <= known) return;
+    const late = this.#waiting().filter((item) => this.isLate(item));
+    this.must(known + late.length >= discarded, "shed too early");
+    for (const item of late) {
+      if (!item.submitted) this.#untold.add(item);
+      item.end = "discarded";
+      item.told = { failed: true, value: LATE };
+      if (item.again) this.agains.delete(item.again);
+    }
     this.rest();
   }
 
@@ -443,8 +519,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.look(this.offers.includes(items[0]!) ? 0 : -1);
     const job = items[0]?.job;
     if (isTimeout(reason) && reason !== this.first?.error) {
-      this.must(items.length === 1 && !items[0]!.submitted, "shed otherwise");
-      return this.shed(items[0]!, reason);
+      for (const item of items) this.must(this.#untold.delete(item), "a wrong shedding");
+      return;
     }
     if (job) {
       const { given } = job;
@@ -454,10 +530,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       return;
     }
     const accepted = this.offers.slice(0, this.stats.accepted);
-    // Of one that was submitted, and has waited too long, only its caller hears.
-    const waiting = accepted.filter((item) =>
-      !item.job && !item.end && (!this.isLate(item) || items.includes(item))
-    );
+    const waiting = accepted.filter(({ job, end }) => !job && !end);
     const [only] = items;
     const late = this.#discarded > 0 || !waiting.includes(only!);
     if (items.length === 1 && late) return this.#lose(only!, reason);
@@ -497,6 +570,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     // A timer that was set since then may not have fired.
     this.#quietAt = this.clock.now;
     this.must(this.stats.retried === this.#retried, "retried");
+    this.must(this.#untold.size === 0, "nobody is told of what has waited too long");
     this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
     if (this.first) this.must(this.agains.size === 0, "something still goes again");
     else if (this.#slots < this.concurrency && this.mayStart) {
@@ -518,8 +592,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const again of this.agains) {
       if (again.due <= this.clock.now) again.readyAt ??= this.clock.now;
     }
+    this.#shed(discarded + Math.min(entering, 0));
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
+    this.#checkBounds(accepted + Math.min(entering, 0));
     // One that was lost is not among them yet.
     const end = accepted + Math.min(entering, 0);
     let place = end;
@@ -535,7 +611,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 }
 
-/** What a timeout gives, or a wait that was too long. */
-export function isTimeout(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "TimeoutError";
+/** What they weigh. */
+function sum(items: readonly Item[]): number {
+  let sum = 0;
+  for (const { plan } of items) sum += plan.weight;
+  return sum;
 }

@@ -2,7 +2,7 @@
 
 import type { SinkStats } from "../../mod.ts";
 import type { HandSource } from "./hand_source.ts";
-import { type Item, MISSING } from "./sink_steps.ts";
+import { HEAVY, type Item, LATE, MISSING } from "./sink_steps.ts";
 
 /** What a promise was given for. */
 export type Kind =
@@ -15,8 +15,6 @@ export interface About {
   /** What had come to the sink when it was flushed. */
   readonly covered?: readonly Item[];
   readonly source?: HandSource<Item> | undefined;
-  /** Hears at once of a rejection. */
-  readonly rejected?: ((error: unknown) => void) | undefined;
 }
 
 interface Promised extends About {
@@ -71,7 +69,6 @@ export class Promises {
     }, (error) => {
       entry.state = "rejected";
       entry.value = error;
-      about.rejected?.(error);
     });
   }
 
@@ -87,7 +84,7 @@ export class Promises {
   #isRight(promised: Promised, now: Moment): boolean {
     const { kind, item, covered, idled, state, value } = promised;
     if (item?.left) return state === "rejected" && value === item.left.reason;
-    if (item?.refused) return state === "rejected" && value === item.refused.error;
+    if (item?.refused) return state === "rejected" && isSame(value, item.refused.error);
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
@@ -109,8 +106,7 @@ export class Promises {
         if (!told) {
           return first ? state === "rejected" && value === first.error : state === "pending";
         }
-        const same = told.value === MISSING ? value instanceof TypeError : value === told.value;
-        return state === (told.failed ? "rejected" : "fulfilled") && same;
+        return state === (told.failed ? "rejected" : "fulfilled") && isSame(value, told.value);
       }
       case "flush": {
         for (const item of covered!) {
@@ -155,6 +151,18 @@ function consumed({ source, state, value }: Promised, now: Moment): boolean {
           (left !== undefined && left.reason === value));
   }
   return !first && !(settled && (ended || cancelled || left));
+}
+
+/** Whether it is the one that is expected, or of the kind of an error that the sink makes. */
+export function isSame(value: unknown, expected: unknown): boolean {
+  if (expected === MISSING) return value instanceof TypeError;
+  if (expected === HEAVY) return value instanceof RangeError;
+  return expected === LATE ? isTimeout(value) : value === expected;
+}
+
+/** What a timeout gives, or a wait that was too long. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }
 
 /** Whether a sink in this state turns away with this. */

@@ -4,28 +4,31 @@ import { RateLimit, type Runner, type Sink, type SinkOptions } from "../../mod.t
 import type { Clock } from "../support/clock.ts";
 import { countListeners } from "../support/listeners.ts";
 import type { Advance } from "./race.ts";
-import { isTimeout, SinkCalls, TIMEOUT } from "./sink_calls.ts";
+import { SinkCalls, TIMEOUT } from "./sink_calls.ts";
 import { SinkFront } from "./sink_front.ts";
-import { isRefusal, type Moment, Promises } from "./sink_promises.ts";
+import { isRefusal, isSame, type Moment, Promises } from "./sink_promises.ts";
 import type { Item, Order, Plan, SinkSetup, SinkStep, Way } from "./sink_steps.ts";
 
 const PATIENCE = 100;
 const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 
 /** What the runs of both sinks give theirs. */
-export type Common = Pick<
-  SinkOptions<Item>,
-  | "concurrency"
-  | "signal"
-  | "timeout"
-  | "overrun"
-  | "maxWait"
-  | "keyCapacity"
-  | "rate"
-  | "onDiscard"
-  | "key"
-  | "snapshot"
->;
+export type Common =
+  & Pick<
+    SinkOptions<Item>,
+    | "concurrency"
+    | "signal"
+    | "timeout"
+    | "overrun"
+    | "maxWait"
+    | "keyCapacity"
+    | "capacityWeight"
+    | "rate"
+    | "onDiscard"
+    | "key"
+    | "snapshot"
+  >
+  & { weigh?: (item: Item) => number };
 
 /** A sink, and what has become of its items. */
 export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implements Moment {
@@ -36,6 +39,8 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   protected readonly sink: Sink<Item>;
   readonly #rate: RateLimit | undefined;
   closing = false;
+  /** How often handlers have done something to their sink. */
+  #acts = 0;
 
   constructor(setup: S, clock: Clock, make: (run: SinkRun<S>, options: Common) => Sink<Item>) {
     super(setup, clock);
@@ -49,6 +54,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       keyCapacity: setup.keyCapacity,
       rate: this.#rate,
       onDiscard: (items, reason) => this.discard(items, reason),
+      ...(setup.capacityWeight !== undefined && {
+        capacityWeight: setup.capacityWeight,
+        weigh: (item: Item) => this.weigh(item),
+      }),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
       ...(setup.front !== "plain" && { snapshot: () => this.#enter() }),
     });
@@ -130,23 +139,20 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       if (written) return;
     }
     const kind = way === "submit" ? way : "push";
+    const outer = this.#front.offering;
+    item.arriving = this.setup.maxWait !== undefined;
     if (this.setup.front === "plain") {
       if (!this.first && !this.closing) this.bring(item);
     } else this.#front.offering = item;
     const caller = this.setup.leaves ? new AbortController() : undefined;
-    const rejected = (error: unknown) => this.#rejected(item, error);
-    this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item, rejected });
-    this.#front.offering = undefined;
+    const { closing } = this;
+    this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item });
+    this.#front.offering = outer;
+    // A handler that has started before it came in has closed the sink.
+    if (this.closing !== closing && this.isComing(item)) this.withdraw(item);
+    item.arriving = false;
+    this.look();
     if (caller) item.caller = caller;
-  }
-
-  /** What was submitted, and has waited too long, is heard of so. */
-  #rejected(item: Item, error: unknown): void {
-    const { submitted, job, end, left } = item;
-    const waited = this.offers.includes(item) && !job && !end && !left;
-    if (submitted && waited && isTimeout(error) && error !== this.first?.error) {
-      this.shed(item, error);
-    }
   }
 
   #try(way: "tryPush" | "trySubmit", item: Item): void {
@@ -155,37 +161,43 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     const late = this.inTime < this.stats.waiting;
     const room = !outside && this.keyFits(item) && this.hasRoom(item);
     const known = this.setup.front !== "plain";
+    const outer = this.#front.offering;
+    item.arriving = this.setup.maxWait !== undefined;
     if (known) this.#front.offering = item;
     else this.bring(item);
-    let accepted: boolean | undefined;
-    const rejected = (error: unknown) => this.#rejected(item, error);
+    const acts = this.#acts;
+    // What `onError` has kept may be free since a moment ago.
+    const perhaps = this.jobs.some(({ held }) => held === "perhaps");
     try {
       const caller = this.setup.leaves ? new AbortController() : undefined;
       const given = way === "tryPush" ? this.sink.tryPush(item) : this.sink.trySubmit(item, caller);
-      accepted = given !== false && given !== undefined;
+      const accepted = given !== false && given !== undefined;
       if (!accepted) this.refused++;
       const told = given instanceof Promise && (!open || item.refused);
       // Those who wait for room come in before it, for what has waited too long.
-      // And what `onError` has kept may be free since a moment ago.
-      const may = (outside && late) || this.jobs.some(({ held }) => held === "perhaps");
+      const may = perhaps || (late && (outside || this.#acts > acts));
       if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before what is late");
       if (accepted !== room && !told && !may) {
         this.must(false, `${way} gave ${given}, room was ${room}`);
       }
       if (given instanceof Promise) {
-        this.#promises.add("submit", this, () => given, { item, rejected });
+        this.#promises.add("submit", this, () => given, { item });
       }
       if (given instanceof Promise && caller) item.caller = caller;
     } catch (error) {
-      const told = item.refused ? room && error === item.refused.error : isRefusal(error, this);
+      const told = item.refused
+        ? isSame(error, item.refused.error) && (room || item.weighed === true)
+        : isRefusal(error, this);
       // One of those who come in before it may end the sink.
-      const ended = outside && late && this.first !== undefined;
+      const ended = late && (this.first !== undefined || this.closing);
       const may = way === "tryPush" && told && (!open || item.refused !== undefined || ended);
       this.must(may, `${way} threw`);
     }
-    this.#front.offering = undefined;
-    const mine = !known && !item.refused && !(accepted && open);
-    if (mine) this.withdraw(item);
+    this.#front.offering = outer;
+    const place = this.offers.indexOf(item);
+    if (!known && place >= this.stats.accepted) this.withdraw(item);
+    item.arriving = false;
+    this.look();
   }
 
   #order(order: Order): void {
@@ -195,7 +207,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       case "idle":
         if (order === "flush") this.flushing();
         return this.#promises.add(order, this, () => this.sink[order](), {
-          covered: [...this.offers],
+          covered: this.offers.filter((item) => !this.isComing(item)),
         });
       case "end":
         return front.end();
@@ -283,9 +295,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.sink.concurrency = to;
     // A handler that it has started may have set another one.
     this.must(this.sink.concurrency === this.concurrency, "another concurrency");
+    this.look();
   }
 
   protected act(act: Plan["act"]): void {
+    if (act !== "nothing") this.#acts++;
     if (act === "pause" || act === "widen") {
       return this.#widen(act === "pause" ? 0 : this.concurrency + 1);
     }

@@ -18,6 +18,8 @@ export interface SinkSetup {
   readonly retry?: number | undefined;
   /** How many items of one key may wait; where it is absent any number. */
   readonly keyCapacity?: number | undefined;
+  /** What the items that wait may weigh; where it is absent anything. */
+  readonly capacityWeight?: number | undefined;
   /** How long an item may wait for its handler; where it is absent any time. */
   readonly maxWait?: number | undefined;
   /** So many start in so many milliseconds. */
@@ -74,6 +76,8 @@ export type SinkStep =
 export interface Item {
   readonly plan: Plan;
   readonly submitted: boolean;
+  /** The call that brings it has not returned. */
+  arriving?: boolean;
   /** It waits outside for room of its own key. */
   kept?: boolean;
   /** The batch that it opens need not wait. */
@@ -84,6 +88,8 @@ export interface Item {
   end?: "done" | "failed" | "discarded";
   /** By the stream. */
   written?: boolean;
+  /** Its weight was asked for. */
+  weighed?: boolean;
   /** User code threw when it was to be taken in. */
   refused?: { readonly error: unknown };
   /** What `submit` was told. */
@@ -140,6 +146,15 @@ export interface Job {
 /** The error of an item of which there is no result. */
 export const MISSING: unique symbol = Symbol("missing");
 
+/** The error of an item that has waited too long. */
+export const LATE: unique symbol = Symbol("late");
+
+/** The error of an item that is heavier than all that may wait. */
+export const HEAVY: unique symbol = Symbol("heavy");
+
+/** The most that an item weighs. */
+export const HEAVIEST = 7;
+
 /** What most items are like. */
 export interface Manners {
   readonly ways: readonly Way[];
@@ -157,7 +172,7 @@ export function sinkSteps(
 ): fc.Arbitrary<SinkStep | Advance> {
   const plan = fc.record({
     key: fc.nat(2),
-    weight: fc.nat(7),
+    weight: fc.nat(HEAVIEST),
     ends: fc.constantFrom(
       ...["by hand", "by hand", "by hand", "by hand", "at once", "throws"] as const,
     ),
