@@ -363,17 +363,18 @@ export class WorkQueue<T, P>
     return items ?? [payload as unknown as T];
   }
 
-  onLate(job: WorkJob<T, P>): void {
+  onLate(job: WorkJob<T, P>, known: unknown): unknown {
     const { owner, maxWait } = this.#options;
     // A batch that is due, and gathers.
     if (job.count === 0) this.#batches!.drop(job);
-    const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
+    const error = known ?? timeoutError(`${owner}: the handler has not started`, maxWait!);
     const { results = [job.result] } = job;
     const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
     this.#drop(job);
     this.#forgo();
     reject(job, error);
     this.#discard(untold, error);
+    return error;
   }
 
   /** What waits is given up. */
