@@ -88,16 +88,30 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * 2147483647, or `undefined` to give up, which is told as it is without a `retry`. {@linkcode backoff}
    * makes one. `attempt` is how often the handler was called, from 1.
    *
-   * They are still accepted meanwhile, and counts as waiting: **the slot is free**, the key stays taken, so
-   * that order holds, and a `submit` goes on waiting. They go before what comes later, and is never refused,
+   * They are still accepted meanwhile, and count as waiting: **the slot is free**, the key stays taken, so
+   * that order holds, and a `submit` goes on waiting. They go before what comes later, and are never refused,
    * so that `waiting` may be over `capacity`, and nothing new enters then. `close` and `flush` wait for
-   * it; an end of the sink discards it. `timeout` is for each attempt.
+   * them; an end of the sink discards them. `timeout` is for each attempt.
    *
    * Only the items that have failed go again, as a batch of their own. What a collector has made goes
    * as it was, and only where all of it has failed.
    *
    * It is not asked after an end of the sink. A throw in it errors the sink, and so does a result that
    * is no such time.
+   *
+   * @example Only what has failed goes again
+   * ```ts
+   * import { Aggregator } from "@weir/streams/aggregator";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sent: number[][] = [];
+   * const bulk = new Aggregator((ids: number[], { attempt }) => {
+   *   sent.push(ids);
+   *   return ids.map((id) => id === 2 && attempt === 1 ? new Error("409") : id);
+   * }, { maxItems: 3, retry: (_error, attempt) => attempt < 5 ? 5 : undefined });
+   * await bulk.consume([1, 2, 3]);
+   * assertEquals([sent, bulk.stats.done], [[[1, 2, 3], [2]], 3]);
+   * ```
    */
   retry?: ((error: unknown, attempt: number, items: T[]) => number | undefined) | undefined;
   /**

@@ -56,6 +56,22 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
    *
    * It is not asked after an end of the sink. A throw in it errors the sink, and so does a result that
    * is no such time.
+   *
+   * @example The other side is busy for a moment
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sent: string[] = [];
+   * const mails = new Fanout((to: string, { attempt }) => {
+   *   if (to === "ada" && attempt < 3) throw new Error("busy");
+   *   sent.push(to);
+   * }, {
+   *   retry: (_error, attempt) => attempt < 5 ? 5 * attempt : undefined, // or backoff()
+   * });
+   * await mails.consume(["ada", "lin"]);
+   * assertEquals([sent, mails.stats.retried], [["lin", "ada"], 2]);
+   * ```
    */
   retry?: ((error: unknown, attempt: number, item: T) => number | undefined) | undefined;
   /**

@@ -65,6 +65,23 @@ export interface SinkOptions<T> {
    * shows how many handlers run on. `close` and `flush` don't wait for them; `idle` does with `"hold"`.
    *
    * @default {"release"}
+   *
+   * @example A handler that does not stop at its timeout keeps its connection
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let open = 0;
+   * let most = 0;
+   * const queries = new Fanout(async () => {
+   *   most = Math.max(most, ++open);
+   *   await new Promise((resolve) => setTimeout(resolve, 30)); // heeds no signal
+   *   open--;
+   * }, { concurrency: 2, timeout: 10, overrun: "hold", onError: () => {} });
+   * for (let n = 0; n < 4; n++) queries.tryPush(n);
+   * await queries.idle();
+   * assertEquals([most, queries.stats.failed], [2, 4]);
+   * ```
    */
   overrun?: "release" | "hold" | undefined;
   /**
@@ -76,6 +93,27 @@ export interface SinkOptions<T> {
    *
    * Where it is given, `context.waited` says how long; `Infinity` measures and sheds nothing. It has no
    * timer.
+   *
+   * A handler's `timeout` is a `TimeoutError` as well, but a failure: counted in `failed`, and told to
+   * `onError` where this one is told to `onDiscard`. A caller of `submit` who must tell them apart may note
+   * in the handler what has started.
+   *
+   * @example An answer after 20 ms is of no use
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const started: number[] = [];
+   * const late: number[] = [];
+   * const work = new Fanout(async (n: number) => {
+   *   started.push(n);
+   *   await new Promise((resolve) => setTimeout(resolve, n === 1 ? 50 : 0));
+   * }, { maxWait: 20, onDiscard: (items) => late.push(...items) });
+   * for (const n of [1, 2, 3]) work.tryPush(n);
+   * await work.idle();
+   * await work.submit(4);
+   * assertEquals([started, late], [[1, 4], [2, 3]]);
+   * ```
    */
   maxWait?: number | undefined;
   /**
@@ -84,6 +122,22 @@ export interface SinkOptions<T> {
    * does not fill the queue for everybody**. At it the open batch of an `Aggregator` is due.
    *
    * @default {Infinity}
+   *
+   * @example One customer floods the queue
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const jobs = new Fanout(() => new Promise(() => {}), {
+   *   concurrency: 16,
+   *   capacity: 100,
+   *   key: (customer: string) => customer,
+   *   keyCapacity: 2,
+   * });
+   * const ada = Array.from({ length: 200 }, () => jobs.tryPush("ada"));
+   * assertEquals(ada.filter(Boolean).length, 3); // one runs, two wait
+   * assertEquals(jobs.tryPush("lin"), true);
+   * ```
    */
   keyCapacity?: number | undefined;
   /**
@@ -91,11 +145,41 @@ export interface SinkOptions<T> {
    * bytes of the items, say. An item that alone is heavier is a `RangeError` of its caller.
    *
    * @default {Infinity}
+   *
+   * @example Items are of very different sizes, and at most 1 MB of them waits
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * const uploads = new Fanout(() => new Promise(() => {}), {
+   *   weigh: (file: Uint8Array) => file.byteLength,
+   *   capacityWeight: 1_000_000,
+   * });
+   * const sizes = [1, 900_000, 200_000, 100_000];
+   * const accepted = sizes.map((size) => uploads.tryPush(new Uint8Array(size)));
+   * assertEquals(accepted, [true, true, false, true]); // the first runs
+   * assertThrows(() => uploads.tryPush(new Uint8Array(2_000_000)), RangeError);
+   * ```
    */
   capacityWeight?: number | undefined;
   /**
    * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
    * several sinks and streams, which take turns. What may not start yet waits.
+   *
+   * @example My API allows 10 calls a second
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { RateLimit } from "@weir/streams/rate-limit";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const calls = new Fanout((id: number) => Promise.resolve(id), {
+   *   concurrency: 16,
+   *   rate: new RateLimit({ limit: 10, interval: 1000 }),
+   * });
+   * for (let id = 0; id < 12; id++) calls.tryPush(id);
+   * assertEquals(calls.stats.waiting, 2); // for a second
+   * await calls.abort();
+   * ```
    */
   rate?: RateLimit | undefined;
   /**
@@ -279,6 +363,17 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * await fanout.idle();
    * assertEquals(seen, [1, 2, 3]);
    * ```
+   *
+   * @example Wait for room, but for 10 ms at most
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const fanout = new Fanout(() => new Promise(() => {}), { capacity: 0 });
+   * fanout.tryPush(1);
+   * await assertRejects(() => fanout.push(2, { signal: AbortSignal.timeout(10) }), DOMException);
+   * assertEquals([fanout.stats.accepted, fanout.stats.blocked], [1, 0]);
+   * ```
    */
   push(item: T, options?: SinkCallOptions): Promise<void> {
     const queue = this.#queue;
@@ -348,6 +443,25 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * const lengths = new Fanout((word: string) => word.length, { concurrency: 4 });
    * assertEquals(await Promise.all(["a", "bb"].map((word) => lengths.submit(word))), [1, 2]);
    * ```
+   *
+   * @example The user has gone away: what runs is told, what waits is taken out
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const told: unknown[] = [];
+   * const pages = new Fanout((path: string, { signal }) =>
+   *   new Promise((_resolve, reject) => // fetch, with this signal
+   *     signal.addEventListener("abort", () => (told.push(path), reject(signal.reason)))
+   *   ));
+   * const user = new AbortController();
+   * const asked = ["/", "/about"].map((path) => pages.submit(path, { signal: user.signal }));
+   * user.abort("gone");
+   * const answers = await Promise.allSettled(asked);
+   * await pages.idle();
+   * assertEquals(answers.map(({ status }) => status), ["rejected", "rejected"]);
+   * assertEquals([told, pages.stats.discarded], [["/"], 2]);
+   * ```
    */
   submit(item: T, options?: SinkCallOptions): Promise<R> {
     return this.#submit("submit", item, false, options)!;
@@ -379,6 +493,24 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * const fanout = new Fanout((n: number) => void (sum += n), { concurrency: 4 });
    * await fanout.consume([1, 2, 3]);
    * assertEquals(sum, 6);
+   * ```
+   *
+   * @example Stop reading, and keep what was read
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assert, assertEquals, assertRejects } from "@std/assert";
+   *
+   * const stop = new AbortController();
+   * const jobs = new Fanout(async (n: number) => {
+   *   await Promise.resolve();
+   *   if (n === 3) stop.abort(new Error("SIGTERM"));
+   * });
+   * async function* endless() {
+   *   for (let n = 1;; n++) yield n;
+   * }
+   * await assertRejects(() => jobs.consume(endless(), { signal: stop.signal }), Error, "SIGTERM");
+   * assert(jobs.stats.done >= 3); // all but the item that was read too late is done
+   * assertEquals(jobs.stats.accepted, jobs.stats.done + jobs.stats.discarded);
    * ```
    */
   async consume(source: Source<T>, options?: SinkCallOptions): Promise<void> {
@@ -467,6 +599,28 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * fanout.tryPush(2);
    * await assertRejects(() => fanout.close({ timeout: 10 }), DOMException, "within 10 ms");
    * assertEquals(fanout.stats.discarded, 1);
+   * ```
+   *
+   * @example A shutdown of a sink that a pipe locks: end the pipe first, and let it leave the sink open
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const stop = new AbortController();
+   * const source = new ReadableStream<number>({ start: (controller) => controller.enqueue(1) });
+   * const jobs = new Fanout((n: number) => Promise.resolve(n));
+   * const piped = source.pipeTo(jobs, {
+   *   signal: stop.signal,
+   *   preventClose: true,
+   *   preventAbort: true,
+   * }).catch(() => {});
+   * while (jobs.stats.done < 1) await new Promise((resolve) => setTimeout(resolve));
+   * await assertRejects(() => jobs.close(), TypeError); // locked
+   *
+   * stop.abort();
+   * await piped; // once what it has read is accepted
+   * await jobs.close({ timeout: 10_000 });
+   * assertEquals(jobs.stats.done, 1);
    * ```
    */
   override async close(

@@ -158,6 +158,8 @@ timed(
     const fanout = new Fanout(hand.handler, options);
     for (const [n, later] of [[1, 0.75], [2, 0.25], [3, 0]] as const) {
       fanout.tryPush(n);
+      // Each in a turn of its own: those of one turn count from its end.
+      await microtasks();
       clock.block(later);
     }
     await clock.tick(9);

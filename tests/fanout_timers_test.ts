@@ -1,6 +1,6 @@
 /** `Fanout`: one timer over all the handlers, and it never outlives them. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
 import { microtasks, turn } from "./support/gate.ts";
 import { counts, Hand, heard } from "./support/hand.ts";
@@ -147,6 +147,7 @@ timed("Fanout fails each once after the event loop was blocked [5.7] [F-35]", as
     onError: (_, n) => failed.push(n),
   });
   for (const n of [1, 2, 3, 4]) fanout.tryPush(n);
+  await microtasks();
   clock.jumpWall(-86_400_000);
   clock.block(5000);
   // Settled by the time that the timer is heard.
@@ -170,18 +171,55 @@ timed(
   async (clock) => {
     const failed: number[] = [];
     const fanout: Fanout<number> = new Fanout((n: number) => {
-      // Takes its time before it starts the next; its own deadline is the earlier one all the same.
+      // Takes its time before it starts the next: all count from the end of that turn.
       clock.block(10);
       if (n < 4) fanout.tryPush(n + 1);
       return new Promise(() => {});
     }, { timeout: 100, concurrency: 4, onError: (_, n) => failed.push(n) });
     fanout.tryPush(1);
-    await clock.tick(59);
-    assertEquals([clock.now, failed], [99, []]);
+    await clock.tick(99);
+    assertEquals([clock.now, failed], [139, []]);
+    await clock.tick(1);
+    assertEquals(failed.sort(), [1, 2, 3, 4]);
+  },
+);
+
+timed(
+  "Fanout fails no handler before its time, however long its turn took [5.7]",
+  async (clock) => {
+    const started = new Map<number, number>();
+    const took: number[] = [];
+    const fanout: Fanout<number> = new Fanout((n: number) => {
+      started.set(n, clock.now);
+      clock.block(n % 3);
+      // Where another starts inside it, the clock may be read again before its own time has begun.
+      if (n < 100 && n % 2 === 1) fanout.tryPush(n + 100);
+      return new Promise(() => {});
+    }, {
+      timeout: 100,
+      concurrency: 60,
+      onError: (_, n) => void took.push(clock.now - started.get(n)!),
+    });
+    for (let n = 0; n < 40; n++) fanout.tryPush(n);
+    await clock.tick(300);
+    assertEquals(took.length, 60);
+    assert(Math.min(...took) >= 100, `after ${Math.min(...took)} ms`);
+  },
+);
+
+timed(
+  "Fanout counts the time of a handler that starts alone from its start [5.7]",
+  async (clock) => {
+    const failed: number[] = [];
+    const fanout = new Fanout((_: number) => {
+      clock.block(30);
+      return new Promise(() => {});
+    }, { timeout: 100, onError: (_, n) => failed.push(n) });
+    fanout.tryPush(1);
+    await clock.tick(69);
+    assertEquals(failed, []);
     await clock.tick(1);
     assertEquals(failed, [1]);
-    await clock.tick(30);
-    assertEquals(failed, [1, 2, 3, 4]);
   },
 );
 

@@ -43,8 +43,6 @@ class AggregatorRun extends SinkRun<Setup> {
   readonly #handed: readonly Handed[];
   /** The first items of the batches that were full or due at the last quiet moment. */
   readonly #due = new Set<Item>();
-  /** The items before this one were flushed. */
-  #flushed = 0;
   /** Those that waited for room at each flush: the batches are closed when all of them have come in. */
   #flushes: Item[][] = [];
   /** All that was given by sources that give no more. */
@@ -109,26 +107,32 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 
   protected override flushing(): void {
-    this.#flushed = this.stats.accepted;
-    this.#flushes.push(this.offers.slice(this.stats.accepted));
+    const { accepted } = this.stats;
+    for (const item of this.offers.slice(0, accepted)) item.due = true;
+    this.#flushes.push(this.offers.slice(accepted));
   }
 
   protected override consumed(given: ReadonlySet<Item>): void {
     for (const item of given) this.#ended.add(item);
   }
 
-  /** Sees which flushes have found all whom they waited for. */
+  /** Sees whose batches a flush has closed. Those whose key is full hold up no others. */
   #comeIn(): void {
-    const isOutside = (item: Item) => this.offers.indexOf(item) >= this.stats.accepted;
-    this.#flushes = this.#flushes.filter((covered) => {
-      if (covered.some(isOutside)) return true;
-      for (const item of covered) {
-        // One that its consumer has left behind is counted later.
-        if (item.left) continue;
-        this.#flushed = Math.max(this.#flushed, this.offers.indexOf(item) + 1);
-      }
-      return false;
-    });
+    const { accepted } = this.stats;
+    const inLine = new Set(this.offers.filter(({ kept }, place) => place >= accepted && !kept));
+    this.#flushes = this.#flushes.map((covered) => {
+      if (covered.some((item) => inLine.has(item))) return covered;
+      for (const item of covered) item.due = !item.kept;
+      return covered.filter(({ kept }) => kept);
+    }).filter(({ length }) => length > 0);
+  }
+
+  /** Where no more of its key may wait, its open batch is due. */
+  protected override onAccept({ plan: { key } }: Item, place: number): void {
+    const { keyCapacity } = this.setup;
+    if (keyCapacity === undefined) return;
+    const waiting = this.ofKey(key).filter((item) => this.offers.indexOf(item) <= place);
+    if (waiting.length >= keyCapacity) { for (const item of waiting) item.due = true; }
   }
 
   protected checkStart(items: readonly Item[]): void {
@@ -141,9 +145,11 @@ class AggregatorRun extends SinkRun<Setup> {
       !item.job && !item.end && !item.again && !items.includes(item) && this.#keyOf(item) === key
     );
     const crowded = this.stats.waiting + items.length >= this.#capacity;
-    this.#comeIn();
     const inTime = this.#isFull(items, next) || this.#isDue(items);
-    this.must(inTime || this.closing || crowded, "too early");
+    // A flush need not wait for one who has got in line behind those who came later.
+    const flushed = this.setup.keyCapacity !== undefined &&
+      this.#flushes.some((covered) => covered.includes(items[0]!));
+    this.must(inTime || flushed || this.closing || crowded, "too early");
     for (const due of this.#due) {
       const older = !due.job && !due.again &&
         this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
@@ -155,9 +161,11 @@ class AggregatorRun extends SinkRun<Setup> {
 
   override look(entering?: number): void {
     super.look(entering);
+    if (this.#flushes?.length > 0) this.#comeIn();
     const { retry, maxItems } = this.setup;
     const more = retry === undefined ? 0 : this.ever * maxItems;
     this.must(this.stats.waiting <= this.#capacity + more, "too many wait");
+    this.checkKeys(retry === undefined ? 0 : maxItems, entering);
   }
 
   /** No idle worker while a batch may start, nobody kept out while there is room. */
@@ -165,8 +173,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const { accepted, waiting } = this.stats;
     const { keyed, timed } = this.setup;
     const outside = this.offers.length > accepted;
-    this.#comeIn();
-    this.must(!outside || waiting >= this.#capacity, "kept out");
+    this.must(!this.next || waiting >= this.#capacity, "kept out");
     const running = this.jobs.filter((job) => this.keeps(job));
     for (const { over, startedAt } of running) {
       this.must(!timed || over || this.clock.now - startedAt < TIMEOUT, "runs on");
@@ -239,7 +246,7 @@ class AggregatorRun extends SinkRun<Setup> {
   /** Whether a batch that begins with these need not wait any longer. */
   #isDue(items: readonly Item[]): boolean {
     const [first] = items;
-    return this.offers.indexOf(first!) < this.#flushed ||
+    return first!.due ||
       first!.acceptedAt! + this.setup.linger <= this.clock.now ||
       items.some((item) => this.#ended.has(item));
   }
@@ -260,7 +267,7 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare, retry, leaves = false, rate } = fixed;
+  const { linger, spare, retry, leaves = false, rate, keyCapacity } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -288,10 +295,18 @@ function aggregator(
         retry: fc.constantFrom(undefined, 3),
       }),
       ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
+      ...(keyCapacity && {
+        keyCapacity: fc.integer({ min: 1, max: 4 }),
+        keyed: fc.constant(true),
+        weighed: fc.boolean(),
+        picky: fc.boolean(),
+        front: fc.constantFrom(...FRONTS, CONSUME),
+        retry: fc.constantFrom(undefined, 0, 3),
+      }),
     }, { noNullPrototype: true }).filter(({ retry, onError }) =>
       // The time of those that go again would begin when it is over that the others have failed.
       !leaves || retry === undefined || onError === "absent" || onError === "sync"
-    ),
+    ).filter(({ picky, front }) => !picky || front !== CONSUME),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "done", "fails", "gives up"],
@@ -331,6 +346,14 @@ export const races: readonly Race[] = suite([
     ends: ["done", "fails", "one", "count", "gives up"],
     advances: [1, 2, 3],
   }),
+  aggregator(
+    "aggregator-key-capacity",
+    "Aggregator with a keyCapacity [5.27] [5.28] [5.40] [5.45]",
+    {
+      keyCapacity: 1,
+    },
+    { orders: ["end", "flush", "flush"] },
+  ),
   aggregator("aggregator-consume", "Aggregator.consume()", { front: "consume" }, {
     ways: ["push", "write", "write"],
     orders: ["end", "break"],
@@ -476,6 +499,18 @@ export const explorations: readonly Exploration[] = explored([
     ...leaves,
     ...pass(3),
     ...orders("close", "abort"),
+  }),
+  every("aggregator-key-capacity", { keyed: true, keyCapacity: 1, concurrency: 0 }, {
+    ...items(["tryPush", "push"], true),
+    ...ends("done"),
+    ...concurrency(1),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("aggregator-key-capacity-due", { keyed: true, keyCapacity: 2, maxItems: 3 }, {
+    ...items(["tryPush", "push"], true),
+    ...ends("done"),
+    ...pass(4),
+    ...orders("flush", "close", "abort"),
   }),
   every("aggregator-rate", { rate: RATE, onError: "sync" }, {
     ...items(["tryPush", "push"]),

@@ -109,15 +109,16 @@ class FanoutRun extends SinkRun<Setup> {
     const { capacity, retry } = this.setup;
     const more = retry === undefined ? 0 : this.ever;
     this.must(this.stats.waiting <= capacity + more, "too many wait");
+    this.checkKeys(retry === undefined ? 0 : 1, entering);
   }
 
   protected checkProgress(): void {
-    const { accepted, waiting } = this.stats;
+    const { waiting } = this.stats;
     const { capacity, timed } = this.setup;
     this.#checkStarted();
-    const outside = this.offers[accepted];
-    if (outside) {
-      const startable = waiting === capacity && this.#isStartable(outside);
+    const { next } = this;
+    if (next) {
+      const startable = waiting === capacity && this.#isStartable(next);
       this.must(waiting >= capacity && !startable, "kept out");
     }
     for (const { over, startedAt } of this.jobs) {
@@ -163,6 +164,7 @@ function fanout(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, retry, leaves = false, maxWait, rate } = fixed;
+  const { keyCapacity } = fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -191,12 +193,19 @@ function fanout(
         leaves: fc.boolean(),
       }),
       ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
+      ...(keyCapacity && {
+        keyCapacity: fc.integer({ min: 1, max: 3 }),
+        keyed: fc.constant(true),
+        front: fc.constantFrom(...FRONTS, CONSUME),
+        retry: fc.constantFrom(undefined, 0, 3),
+        leaves: fc.boolean(),
+      }),
     }, { noNullPrototype: true }),
     steps: sinkSteps({
       ways: ["tryPush", "trySubmit", "push", "submit", "write"],
       ends: ["done", "done", "fails", "gives up"],
-      advances: timed || again || maxWait || rate ? [1, 4, 5, 9, 10] : [1],
-      leaves: leaves || rate !== undefined,
+      advances: timed || again || maxWait || rate || keyCapacity ? [1, 4, 5, 9, 10] : [1],
+      leaves: leaves || rate !== undefined || keyCapacity !== undefined,
       ...manners,
     }),
     late: timed || again || maxWait || rate ? [4, 9, 10, 25] : [],
@@ -219,6 +228,9 @@ export const races: readonly Race[] = suite([
 
     advances: [1, 2, 3],
   }),
+  fanout("fanout-key-capacity", "Fanout with a keyCapacity [5.40] [5.42] [5.45]", {
+    keyCapacity: 1,
+  }, { orders: ["end", "stop"] }),
   fanout("fanout-consume", "Fanout.consume()", { front: "consume" }, {
     ways: ["tryPush", "push", "write", "write", "write"],
     orders: ["end", "break"],
@@ -359,6 +371,24 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done"),
     ...pass(5, 1),
     ...orders("flush", "abort"),
+  }),
+  every("fanout-key-capacity", { keyed: true, keyCapacity: 1, concurrency: 0, capacity: 1 }, {
+    ...items(["tryPush", "push"], true),
+    ...ends("done"),
+    ...concurrency(1),
+    ...orders("flush", "close", "abort"),
+  }),
+  every("fanout-key-capacity-leave", {
+    keyed: true,
+    keyCapacity: 1,
+    concurrency: 0,
+    leaves: true,
+  }, {
+    ...items(["push", "submit"], true),
+    ...ends("done"),
+    ...concurrency(1),
+    ...leaves,
+    ...orders("abort"),
   }),
   every("fanout-rate", { rate: RATE, onError: "sync" }, {
     ...items(["tryPush", "push"]),

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ApiError, apiSink } from "../examples/recipes/api_client.ts";
+import { bulkhead } from "../examples/recipes/bulkhead.ts";
 import { crawl } from "../examples/recipes/crawler.ts";
 import { shedLoad } from "../examples/recipes/load_shedding.ts";
 import { drain } from "../examples/recipes/shutdown.ts";
@@ -9,6 +10,7 @@ import { Aggregator, Fanout, RateLimit } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate, microtasks, settled, turn } from "./support/gate.ts";
 import { Hand, heard, rejection } from "./support/hand.ts";
+import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 
 function request(path: string, signal?: AbortSignal): Request {
@@ -27,7 +29,7 @@ test("recipe load shedding: what finds no room is answered with 503 at once, the
       await open.promise;
       return new Response(pathOf(request));
     }, { concurrency: 1, capacity: 1 }),
-    7,
+    { retryAfter: 7 },
   );
   const served = [handle(request("/1")), handle(request("/2"))];
   const shed = await handle(request("/3"));
@@ -83,6 +85,23 @@ test("recipe load shedding: a handler that fails is the server's to answer, one 
   const handle = shedLoad(new Fanout(() => Promise.reject(errors.shift())));
   assertStrictEquals(await rejection(handle(request("/1"))), failure);
   assertEquals((await handle(request("/2"))).status, 503);
+});
+
+test("recipe load shedding: while it closes, what comes is answered with 503, and the rest is served", async () => {
+  const hand = new Hand<Request, Response>();
+  const pages = new Fanout(hand.handler, { concurrency: 1 });
+  const closing = new AbortController();
+  const handle = shedLoad(pages, { closing: closing.signal });
+  const served = [handle(request("/1")), handle(request("/2"))];
+  closing.abort();
+  const closed = pages.close();
+  assertEquals((await handle(request("/3"))).status, 503);
+  for (const n of [0, 1]) {
+    hand.calls[n]!.resolve(new Response());
+    await microtasks();
+  }
+  assertEquals((await Promise.all(served)).map(({ status }) => status), [200, 200]);
+  await closed;
 });
 
 /** An API that notes when it is called, and answers from a list, and then with 200. */
@@ -207,6 +226,69 @@ test("recipe API client: another error is told at once, and a network's as it is
     assertEquals(clock.pending, 0);
   }));
 
+/**
+ * 50 tenants send a job each, a hundred times, to 16 workers; the first is stuck. How many jobs were
+ * refused of it, and of the others, and how many workers were idle after each round, at least.
+ */
+async function busyTenants(waiting: number) {
+  const stuck = gate();
+  const jobs = bulkhead((tenant: number) => tenant === 0 ? stuck.promise : Promise.resolve(), {
+    tenant: (tenant) => `${tenant}`,
+    ...{ waiting, concurrency: 16, capacity: 64 },
+  });
+  const refused = { stuck: 0, others: 0 };
+  let idle = 16;
+  for (let round = 0; round < 100; round++) {
+    for (let tenant = 0; tenant < 50; tenant++) {
+      if (!jobs.tryPush(tenant)) refused[tenant === 0 ? "stuck" : "others"]++;
+    }
+    while (jobs.stats.running > 1) await microtasks();
+    idle = Math.min(idle, 16 - jobs.stats.running);
+  }
+  stuck.resolve();
+  await jobs.close();
+  return { refused, idle, stats: jobs.stats };
+}
+
+test("recipe bulkhead: without a bound of its own a stuck tenant has the others refused, though workers are idle", async () => {
+  const { refused, idle, stats } = await busyTenants(Infinity);
+  // Of the 49 others 15 find a worker; 34 need the queue, of which the first has more in each round.
+  const others = 33 * 34 / 2 + 36 * 34;
+  assertEquals([refused.stuck, refused.others, idle], [35, others, 15]);
+  assertEquals(stats.done, 5000 - 35 - others);
+});
+
+test("recipe bulkhead: with one a stuck tenant is refused alone", async () => {
+  const { refused, idle, stats } = await busyTenants(4);
+  assertEquals([refused.stuck, refused.others, idle], [95, 0, 15]);
+  assertEquals(stats.done, 5000 - 95);
+});
+
+test("recipe bulkhead: a tenant has so many at once as it has lanes, and each of these its order", async () => {
+  const hand = new Hand<{ tenant: string; id: number }>();
+  const jobs = bulkhead(hand.handler, {
+    tenant: ({ tenant }) => tenant,
+    lane: ({ id }) => id % 2,
+    ...{ waiting: 1, concurrency: 16 },
+  });
+  const taken = (tenant: string) => [1, 2, 3, 4, 5].map((id) => jobs.tryPush({ tenant, id }));
+  assertEquals(taken("ada"), [true, true, true, true, false]);
+  assertEquals(taken("lin"), [true, true, true, true, false]);
+  // What looks like another's lane is none.
+  assertEquals(taken("0 ada"), [true, true, true, true, false]);
+  const ids = () => hand.started.filter(({ tenant }) => tenant === "ada").map(({ id }) => id);
+  assertEquals(ids(), [1, 2]);
+  hand.calls[1]!.resolve(0);
+  await microtasks();
+  assertEquals(ids(), [1, 2, 4]);
+  // A push waits for room of its lane, and holds up nobody.
+  const pushed = jobs.push({ tenant: "ada", id: 5 });
+  await jobs.push({ tenant: "joe", id: 1 });
+  assertEquals(await settled(pushed), "pending");
+  await jobs.abort();
+  await rejection(pushed);
+});
+
 /** Pages with links, which notes the visits. */
 class Site {
   readonly visits: string[] = [];
@@ -294,6 +376,38 @@ test("recipe crawler: its signal ends it, and the visits that run", async () => 
   });
   assertStrictEquals(await rejection(early), reason);
 });
+
+test("recipe crawler: its signal ends it though a visit does not heed it", async () => {
+  const controller = new AbortController();
+  const listeners = countListeners(controller.signal);
+  const options = { depth: 1, onError: fail, signal: controller.signal };
+  const crawled = rejection(crawl("http://one.test/", () => new Promise(() => {}), options));
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertStrictEquals(await crawled, reason);
+  assertEquals(listeners.live, 0);
+});
+
+test("recipe crawler: where the start is no URL it says so, and leaves nothing on its signal", async () => {
+  const { signal } = new AbortController();
+  const listeners = countListeners(signal);
+  const options = { depth: 1, onError: fail, signal };
+  assert(await rejection(crawl("one.test", fail, options)) instanceof TypeError);
+  assertEquals(await crawl("mailto:ada@one.test", fail, options), []);
+  assertEquals(listeners.live, 0);
+});
+
+test("recipe crawler: a visit that never ends is told at its timeout, and the crawl goes on", () =>
+  withClock(async (clock) => {
+    const failed: string[] = [];
+    const visit = (url: string) =>
+      url.endsWith("/a") ? new Promise<string[]>(() => {}) : Promise.resolve(["/a", "/b"]);
+    const onError = (error: unknown, url: string) => failed.push((error as Error).name, url);
+    const crawled = crawl("http://one.test/", visit, { depth: 1, timeout: 10, onError });
+    await clock.tick(10);
+    assertEquals((await crawled).length, 3);
+    assertEquals(failed, ["TimeoutError", "http://one.test/a"]);
+  }));
 
 /** Sinks that end by a signal, and what they have told of. */
 function program() {
@@ -395,6 +509,29 @@ test("recipe shutdown: what was lost before it began is not counted again", asyn
   assertEquals(told, [1, failure, 2, failure]);
   assertEquals(await drain({ intake, pipes: [], sinks: [sink], end }, 60_000), 0);
   await sink.closed;
+});
+
+test("recipe shutdown: a sink that its pipe closes is waited for before the next is closed", async () => {
+  const { intake, end, told, options } = program();
+  const open = gate();
+  const written: number[] = [];
+  const rows = new Aggregator<number>((batch) => void written.push(...batch), options);
+  const jobs = new Fanout(async (n: number) => {
+    await open.promise;
+    await rows.push(n);
+  }, options);
+  const piped = new ReadableStream<number>({
+    start(controller) {
+      for (const n of [1, 2, 3]) controller.enqueue(n);
+      controller.close();
+    },
+  }).pipeTo(jobs);
+  while (jobs.stats.accepted < 3) await turn();
+  const ended = drain({ intake, pipes: [], sinks: [jobs, rows], end }, 60_000);
+  assertEquals(await settled(ended), "pending");
+  open.resolve();
+  assertEquals([await ended, written, told], [0, [1, 2, 3], []]);
+  await piped;
 });
 
 test("recipe shutdown: a sink that has failed keeps no other from its end", async () => {

@@ -11,7 +11,7 @@ import { TtlCache } from "../examples/recipes/ttl_cache.ts";
 import { Aggregator, backoff, Fanout, Singleflight } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { gate, microtasks, settled, streamOf, turn } from "./support/gate.ts";
-import { heard } from "./support/hand.ts";
+import { Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 test("recipe dead letters: what fails is kept with its reason, and the rest is handled", async () => {
@@ -87,6 +87,28 @@ test("recipe dead letters: with a retry only what that gives up is kept, once", 
     assertEquals(calls, [1, 2, 1, 2, 1, 2, 1]);
     assertEquals(kept, [{ item: 1, reason: error }]);
     assertEquals([fanout.stats.done, fanout.stats.failed], [1, 1]);
+  }));
+
+test("recipe dead letters: what has waited too long is kept, but what was submitted is its caller's", () =>
+  withClock(async (clock) => {
+    const kept: DeadLetter<number>[] = [];
+    const letters = new Aggregator<DeadLetter<number>>((batch) => void kept.push(...batch));
+    const hand = new Hand<number>();
+    const fanout = withDeadLetters(hand.handler, letters, { maxWait: 10 });
+    for (const item of [1, 2]) fanout.tryPush(item);
+    const submitted = rejection(fanout.submit(3));
+    await clock.tick(11);
+    hand.call(1).resolve(0);
+    const late = await submitted as DOMException;
+    assertEquals(late.name, "TimeoutError");
+    const failed = rejection(fanout.submit(4));
+    hand.call(4).reject(late);
+    assertStrictEquals(await failed, late);
+    await fanout.close();
+    await letters.close();
+    assertEquals(kept.map(({ item, reason }) => [item, (reason as Error).name]), [
+      [2, "TimeoutError"],
+    ]);
   }));
 
 test("recipe data loader: what is asked for in one go is one look-up, each key once", async () => {

@@ -185,6 +185,34 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 
   timed(
+    `${name} discards what has waited too long to go again for a worker, and tells how long it has [5.44] [5.40]`,
+    async (clock) => {
+      const waited: unknown[] = [];
+      const hand = new Hand<number>();
+      const sink = make((item, context) => {
+        const { waited: ms, attempt } = context as unknown as SinkContext;
+        waited.push([item, attempt, ms]);
+        if (item === 3) return hand.handler(item, context);
+        if (attempt === 1) throw item;
+        return item;
+      }, { maxWait: 10, capacity: 9, retry: () => 5 } as never);
+      const first = rejection(sink.submit(1));
+      await clock.tick(2);
+      const second = sink.submit(2);
+      assert(sink.tryPush(3));
+      // The delay of the first is over after 5 ms, and that of the second after 7.
+      await clock.tick(14);
+      assertEquals([sink.stats.waiting, sink.stats.retried], [2, 2]);
+      hand.call(3).resolve(0);
+      assertEquals(await second, 2);
+      assert(late(await first));
+      assertEquals(waited, [[1, 1, 0], [2, 1, 0], [3, 1, 0], [2, 2, 9]]);
+      await sink.close();
+      assertEquals([sink.stats.done, sink.stats.discarded], [2, 1]);
+    },
+  );
+
+  timed(
     `${name}.flush(), idle() and close() do not wait for what is shed [5.44] [5.13] [5.5]`,
     async (clock) => {
       const hand = new Hand<number>();

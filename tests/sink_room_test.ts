@@ -234,6 +234,43 @@ test("Aggregator hands over the open batch of a key that is full [5.45]", async 
   await sink.close();
 });
 
+test("Aggregator whose items have waited for room has them in one batch, not each in its own [5.45] [4.2]", async () => {
+  const hand = new Hand<string[]>();
+  const sink = new Aggregator(hand.handler, {
+    ...{ maxItems: 2, linger: Infinity, keyCapacity: 2, concurrency: 0, capacity: 2 },
+    key: (item) => item[0],
+  });
+  for (const item of ["a1", "a2", "b1", "b2"]) void sink.push(item);
+  sink.concurrency = 2;
+  assertEquals(hand.started, [["a1", "a2"], ["b1", "b2"]]);
+  for (const n of [0, 1]) hand.calls[n]!.resolve(0);
+  await sink.close();
+});
+
+test("Aggregator.flush() closes no batch of who came after it and in before those it has found waiting [5.30] [5.45]", async () => {
+  const hand = new Hand<string[]>();
+  const sink = new Aggregator(hand.handler, {
+    ...{ maxItems: 3, linger: Infinity, keyCapacity: 2, concurrency: 0, capacity: 3 },
+    key: (item) => item[0],
+  });
+  for (const item of ["a1", "a2", "c1", "a3"]) void sink.push(item);
+  const flushed = sink.flush();
+  // All is full; when the first batch starts, the third of its key gets in line behind it.
+  void sink.push("b1");
+  sink.concurrency = 3;
+  assertEquals([hand.started, sink.stats.waiting], [[["a1", "a2"], ["c1"]], 2]);
+  for (const n of [0, 1]) hand.calls[n]!.resolve(0);
+  await microtasks();
+  assertEquals(hand.started.slice(2), [["a3"]]);
+  hand.calls[2]!.resolve(0);
+  await flushed;
+  const closed = sink.close();
+  await microtasks();
+  hand.calls[3]!.resolve(0);
+  await closed;
+  assertEquals(hand.started[3], ["b1"]);
+});
+
 test("Aggregator hands over the oldest batch when the weight is full, and asks once what an item weighs [5.46] [4.6]", async () => {
   const hand = new Hand<number[]>();
   let asked = 0;
@@ -311,4 +348,55 @@ test("Aggregator gives the room of its key back where weigh turns one away who h
   hand.calls[2]!.resolve(0);
   await sink.close();
   assertEquals(hand.started, [[2], [4], [1]]);
+});
+
+test("Aggregator gives back the room of items that its collector has swallowed [5.45] [5.14]", async () => {
+  const batches: string[] = [];
+  const swallowing = () => {
+    const kept: string[] = [];
+    return {
+      get size() {
+        return kept.length;
+      },
+      get full() {
+        return true;
+      },
+      add: (item: string) => void (item.startsWith("-") || kept.push(item)),
+      take: () => kept.splice(0).join(),
+    };
+  };
+  const sink = new Aggregator((batch: string) => void batches.push(batch), {
+    collector: swallowing,
+    key: () => "one",
+    keyCapacity: 1,
+  });
+  for (let n = 0; n < 3; n++) assert(sink.tryPush("-"), `the item ${n}`);
+  assert(sink.tryPush("a"));
+  await sink.close();
+  assertEquals([batches, sink.stats.done], [["a"], 4]);
+});
+
+test("Fanout lets who waits for room of his key leave, though others came and went before [5.45] [5.42]", async () => {
+  const hand = new Hand<number>();
+  const sink = new Fanout(hand.handler, { capacity: 1, key: (n) => n % 10, keyCapacity: 1 });
+  // All these have waited for room, and are over.
+  for (let n = 0; n < 100; n++) void sink.push(n);
+  for (let n = 0; n < 100; n++) {
+    hand.calls[n]!.resolve(0);
+    await microtasks();
+  }
+  assertEquals(sink.stats.done, 100);
+  for (const n of [1, 11]) assert(sink.tryPush(n));
+  const leaver = new AbortController();
+  const [leaves, stays] = [sink.push(21, leaver), sink.push(31)];
+  leaver.abort(REASON);
+  assertStrictEquals(await rejection(leaves), REASON);
+  assertEquals(sink.stats.blocked, 1);
+  for (let n = 100; n < 103; n++) {
+    hand.calls[n]!.resolve(0);
+    await microtasks();
+  }
+  await stays;
+  await sink.close();
+  assertEquals(hand.started.slice(100), [1, 11, 31]);
 });

@@ -9,13 +9,15 @@ import { Fanout } from "../../mod.ts";
 /** Visits a page, and returns the links in it: absolute, or relative to it. */
 export type Visit = (url: string, signal: AbortSignal) => Promise<Iterable<string>>;
 
-/** How far a crawl goes. */
+/** How far a crawl goes, and how fast. */
 export interface CrawlOptions {
   /** Links from the first page to the last ones: 0 is the first page alone. */
   readonly depth: number;
   /** Visits at a time, in all and of one host. */
   readonly concurrency?: number;
   readonly perHost?: number;
+  /** How long a visit may take, in ms: one that never ends would keep the crawl from its end. */
+  readonly timeout?: number;
   /** Is told of each visit that fails; the crawl goes on. */
   readonly onError: (error: unknown, url: string) => unknown;
   readonly signal?: AbortSignal;
@@ -26,11 +28,14 @@ interface Page {
   readonly depth: number;
 }
 
-/** Resolves with the pages that it has found. Rejects with the reason of the `signal`. */
+/**
+ * Resolves with the pages that it has found. Rejects with a `TypeError` if `start` is no URL, with the reason
+ * of the `signal`, without waiting for visits that don't heed theirs, and with what `onError` throws.
+ */
 export async function crawl(
   start: string,
   visit: Visit,
-  { depth: last, concurrency = 16, perHost = 1, onError, signal }: CrawlOptions,
+  { depth: last, concurrency = 16, perHost = 1, timeout, onError, signal }: CrawlOptions,
 ): Promise<string[]> {
   const found = new Set<string>();
   const hosts = new Map<string, number>();
@@ -50,6 +55,7 @@ export async function crawl(
       return `${host} ${count % perHost}`;
     },
     onError: (error, { url }) => onError(error, url),
+    timeout,
     signal,
   });
   function add(link: string, depth: number, base?: string): void {
@@ -59,9 +65,13 @@ export async function crawl(
     found.add(url.href);
     pages.tryPush({ url: url.href, depth });
   }
-  add(start, 0);
-  await pages.idle();
-  await pages.close();
+  try {
+    add(start, 0);
+    // No visit adds anything after the first moment when none runs or waits.
+    await Promise.race([pages.idle(), pages.closed]);
+  } finally {
+    await pages.close(); // or the signal keeps it
+  }
   return [...found];
 }
 

@@ -1,7 +1,8 @@
 /**
- * The need: an item that cannot be handled is kept, with the reason, and holds nobody up. What
- * failed comes by `onError`, and with a `retry` only when that has given it up; what an abort has stopped
- * comes by `onDiscard`.
+ * The need: an item that cannot be handled is kept, with the reason, and holds up no other. `onError` is
+ * told of what failed, with a `retry` only when that has given up; `onDiscard` of what an abort has stopped,
+ * and of what has waited longer than `maxWait`. Of a submitted item that fails, or waits too long, only its
+ * caller is told.
  */
 
 // In a project of yours: from "@weir/streams".

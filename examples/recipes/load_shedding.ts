@@ -6,18 +6,28 @@
 // In a project of yours: from "@weir/streams".
 import { Fanout, type Sink } from "../../mod.ts";
 
+/** How it refuses. */
+export interface ShedOptions {
+  /** In how many seconds a client may try again. */
+  readonly retryAfter?: number;
+  /** Abort it before you close the sink: what comes after that is refused. */
+  readonly closing?: AbortSignal;
+}
+
 /**
- * An HTTP handler that has `pages` answer. 503 when that is full, when the request has waited longer than
- * its `maxWait`, and for any other `TimeoutError`. A client that leaves takes its request out of the queue,
- * and aborts the `context.signal` of its handler. Other errors are the server's to answer with 500.
+ * An HTTP handler that has `pages` answer. 503 when that is full or closing, when the request has waited
+ * longer than its `maxWait`, and for any other `TimeoutError`. A client that leaves takes its request out
+ * of the queue, and aborts the `context.signal` of its handler. Other errors are the server's to answer
+ * with 500.
  */
 export function shedLoad(
   pages: Sink<Request, Response>,
-  retryAfter = 1,
+  { retryAfter = 1, closing }: ShedOptions = {},
 ): (request: Request) => Promise<Response> {
   const busy = () =>
     new Response("Busy", { status: 503, headers: { "retry-after": `${retryAfter}` } });
   return async (request) => {
+    if (closing?.aborted) return busy();
     try {
       return await (pages.trySubmit(request, { signal: request.signal }) ?? busy());
     } catch (error) {

@@ -1,6 +1,10 @@
 /**
  * The need: a program that is told to stop takes nothing more in, finishes what it has while there is
  * time, and says what it has not done.
+ *
+ * A single sink needs no `drain`: abort the `signal` of the `pipeTo`, wait for the pipe, and
+ * `sink.close({ timeout })`. But a pipe that waits for room keeps its lock until there is some, and several
+ * sinks share one time limit: that is what `drain` is for.
  */
 
 // In a project of yours: from "@weir/streams".
@@ -16,7 +20,7 @@ export interface Parts {
    * The sinks, each before those that its handler gives items to. Each is closed when the one before it
    * is: a `linger` has an open batch handed over sooner.
    */
-  readonly sinks: Iterable<Pick<Sink<unknown>, "stats" | "close" | "idle">>;
+  readonly sinks: Iterable<Pick<Sink<unknown>, "stats" | "close" | "closed" | "idle">>;
   /** Aborted when the time is over. Its signal is that of each sink: a `close` cannot end what is locked. */
   readonly end: AbortController;
 }
@@ -36,7 +40,10 @@ export async function drain(
   const close = async () => {
     // A pipe lets go of its sink when what it has read is accepted.
     await Promise.allSettled(pipes);
-    for (const sink of all) await sink.close().catch(() => {}); // its items are told of
+    for (const sink of all) {
+      await sink.close().catch(() => {}); // its items are told of
+      await sink.closed.catch(() => {}); // a pipe may be closing it
+    }
   };
   intake.abort();
   if (!await within(timeout, close())) {

@@ -16,7 +16,10 @@ const ATTEMPTS = 3;
 /** The inside of a sink. */
 export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected readonly setup: S;
-  /** In the order of acceptance; the last of them may still wait for room. */
+  /**
+   * In the order of acceptance. The last of them may still wait for room: those who are in line for it,
+   * and behind them those who are kept out of the line until there is room of their own key.
+   */
   readonly offers: Item[] = [];
   protected readonly jobs: Job[] = [];
   /** How many handlers may start beside each other now, and how many may run. */
@@ -54,12 +57,14 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected abstract outcome(items: readonly Item[], end: End): Verdict;
   /** What that means for one of the items. */
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
+  /** It is accepted, at this place. */
+  protected onAccept(_item: Item, _place: number): void {}
   /** What holds when a handler starts with these. */
   protected abstract checkStart(items: readonly Item[]): void;
   /** User code refuses to take an item in: returns what it throws. */
   refuse(item: Item): unknown {
     this.look(1);
-    this.offers.splice(this.offers.indexOf(item), 1);
+    this.withdraw(item);
     const error = this.mistake("refusal");
     item.refused = { error };
     if (item.written) this.first ??= { error };
@@ -114,6 +119,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     };
     this.jobs.push(job);
     for (const item of items) item.job = job;
+    this.lineUp(key);
     this.act(act);
     if (ends !== "by hand") {
       const outcome = this.outcome(items, ends === "throws" ? "fails" : "done");
@@ -216,6 +222,69 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return attempt < ATTEMPTS ? this.setup.retry : undefined;
   }
 
+  /** It has come, and waits for room until it is accepted. */
+  protected bring(item: Item): void {
+    this.look();
+    item.kept = !this.keyFits(item);
+    this.#stand(item);
+  }
+
+  /** It has not been accepted, and waits no more. */
+  protected withdraw(item: Item): void {
+    this.offers.splice(this.offers.indexOf(item), 1);
+    item.kept = false;
+    this.lineUp(item.plan.key);
+  }
+
+  #stand(item: Item): void {
+    const behind = item.kept ? -1 : this.offers.findIndex(({ kept }) => kept);
+    this.offers.splice(behind < 0 ? this.offers.length : behind, 0, item);
+  }
+
+  /** Less of this key waits: those whom it has kept out get in line, as far as there is room. */
+  protected lineUp(key: unknown): void {
+    if (this.setup.keyCapacity === undefined) return;
+    for (const item of this.offers.filter(({ kept, plan }) => kept && plan.key === key)) {
+      if (!this.keyFits(item)) return;
+      this.offers.splice(this.offers.indexOf(item), 1);
+      item.kept = false;
+      this.#stand(item);
+    }
+  }
+
+  /** Whether there is room of its key: those in line have taken theirs. */
+  protected keyFits({ plan: { key } }: Item): boolean {
+    const { keyCapacity } = this.setup;
+    return keyCapacity === undefined ||
+      this.ofKey(key).filter(({ kept }) => !kept).length < keyCapacity;
+  }
+
+  /** Those of a key that wait, outside or not. */
+  protected ofKey(key: unknown): Item[] {
+    return this.offers.filter(({ plan, job, end }) => plan.key === key && !job && !end);
+  }
+
+  /** At every moment; `more` may have run before. */
+  protected checkKeys(more: number, entering = 0): void {
+    const { keyCapacity, keyed } = this.setup;
+    if (!keyed || keyCapacity === undefined) return;
+    // One that was lost is not among them yet.
+    const accepted = this.stats.accepted + Math.min(entering, 0);
+    const counts = new Map<number, number>();
+    for (const { plan: { key }, job, end } of this.offers.slice(0, accepted)) {
+      if (!job && !end) counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    for (const count of counts.values()) {
+      this.must(count <= keyCapacity + more, "too many of a key wait");
+    }
+  }
+
+  /** The first in line. */
+  protected get next(): Item | undefined {
+    const item = this.offers[this.stats.accepted];
+    return item?.kept ? undefined : item;
+  }
+
   /** So many of those that wait are about to be taken out. */
   protected rest(leaving = 0): void {
     // What has waited too long goes when a handler is over.
@@ -261,6 +330,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** The sink is about to hear of a handler's end. */
   #over(job: Job, outcome: Verdict): void {
     if (job.over) return;
+    this.look();
     job.over = true;
     const untold = job.untold = new Map<unknown, Item[]>();
     const asked = job.asked = new Map<unknown, Item[]>();
@@ -417,8 +487,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const refusal = this.first?.error === reason || this.stopped.has(reason) ||
       (this.closing && reason instanceof TypeError);
     this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
-    const place = this.offers.indexOf(item);
-    if (place >= 0) this.offers.splice(place, 1);
+    if (this.offers.includes(item)) this.withdraw(item);
     this.offers.splice(this.stats.accepted - 1, 0, item);
     item.end = "discarded";
   }
@@ -452,11 +521,17 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
     // One that was lost is not among them yet.
-    for (let place = accepted - 1 + Math.min(entering, 0); place >= 0; place--) {
-      const item = this.offers[place];
-      if (!item || item.acceptedAt !== undefined) break;
-      item.acceptedAt = this.clock.now;
-    }
+    const end = accepted + Math.min(entering, 0);
+    let place = end;
+    while (place > 0 && this.offers[place - 1]?.acceptedAt === undefined) place--;
+    for (; place < end; place++) this.#accepted(this.offers[place], place);
+  }
+
+  #accepted(item: Item | undefined, place: number): void {
+    if (!item) return;
+    item.acceptedAt = this.clock.now;
+    this.must(!item.kept || this.first !== undefined, "its key has no room");
+    this.onAccept(item, place);
   }
 }
 

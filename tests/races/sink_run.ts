@@ -20,6 +20,7 @@ export type Common = Pick<
   | "timeout"
   | "overrun"
   | "maxWait"
+  | "keyCapacity"
   | "rate"
   | "onDiscard"
   | "key"
@@ -45,6 +46,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       timeout: setup.timed ? TIMEOUT : Infinity,
       overrun: setup.holds ? "hold" : "release",
       maxWait: setup.maxWait,
+      keyCapacity: setup.keyCapacity,
       rate: this.#rate,
       onDiscard: (items, reason) => this.discard(items, reason),
       ...(setup.keyed && { key: (item: Item) => item.plan.key }),
@@ -129,7 +131,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     }
     const kind = way === "submit" ? way : "push";
     if (this.setup.front === "plain") {
-      if (!this.first && !this.closing) this.offers.push(item);
+      if (!this.first && !this.closing) this.bring(item);
     } else this.#front.offering = item;
     const caller = this.setup.leaves ? new AbortController() : undefined;
     const rejected = (error: unknown) => this.#rejected(item, error);
@@ -149,12 +151,12 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
 
   #try(way: "tryPush" | "trySubmit", item: Item): void {
     const open = !this.first && !this.closing;
-    const outside = this.offers.length > this.stats.accepted;
+    const outside = this.next !== undefined;
     const late = this.inTime < this.stats.waiting;
-    const room = !outside && this.hasRoom(item);
+    const room = !outside && this.keyFits(item) && this.hasRoom(item);
     const known = this.setup.front !== "plain";
     if (known) this.#front.offering = item;
-    else this.offers.push(item);
+    else this.bring(item);
     let accepted: boolean | undefined;
     const rejected = (error: unknown) => this.#rejected(item, error);
     try {
@@ -183,7 +185,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     }
     this.#front.offering = undefined;
     const mine = !known && !item.refused && !(accepted && open);
-    if (mine) this.offers.splice(this.offers.indexOf(item), 1);
+    if (mine) this.withdraw(item);
   }
 
   #order(order: Order): void {
@@ -227,7 +229,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   #enter(): Runner {
     this.look();
     const item = this.#front.enter();
-    if (item) this.offers.push(item);
+    if (item) this.bring(item);
     this.must(item !== undefined, "an item that nobody gave");
     return (run) => run();
   }
@@ -248,10 +250,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     const { reason } = item.left = { reason: this.mistake("leave") };
     const place = this.offers.indexOf(item);
     const { job, again } = item;
-    if (place >= this.stats.accepted) this.offers.splice(place, 1);
+    if (place >= this.stats.accepted) this.withdraw(item);
     else if (!job && this.alone) {
       item.end = "discarded";
       if (again) this.agains.delete(again);
+      this.lineUp(item.plan.key);
       this.rest(1);
     }
     item.caller!.abort(reason);
@@ -265,12 +268,12 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.stopped.add(reason);
     this.#front.stop(reason, (given) => {
       if (this.first) return;
-      const outside = this.offers.findIndex((item, place) =>
+      const outside = this.offers.find((item, place) =>
         place >= this.stats.accepted && given.has(item)
       );
-      if (outside < 0) return;
-      this.offers[outside]!.left = { reason };
-      this.offers.splice(outside, 1);
+      if (!outside) return;
+      outside.left = { reason };
+      this.withdraw(outside);
     });
   }
 

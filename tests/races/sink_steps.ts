@@ -16,6 +16,8 @@ export interface SinkSetup {
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
   /** How long what has failed waits until it goes again; where it is absent nothing does. */
   readonly retry?: number | undefined;
+  /** How many items of one key may wait; where it is absent any number. */
+  readonly keyCapacity?: number | undefined;
   /** How long an item may wait for its handler; where it is absent any time. */
   readonly maxWait?: number | undefined;
   /** So many start in so many milliseconds. */
@@ -72,6 +74,10 @@ export type SinkStep =
 export interface Item {
   readonly plan: Plan;
   readonly submitted: boolean;
+  /** It waits outside for room of its own key. */
+  kept?: boolean;
+  /** The batch that it opens need not wait. */
+  due?: boolean;
   /** By the clock of the first look at it. */
   acceptedAt?: number;
   job?: Job | undefined;

@@ -52,8 +52,8 @@ const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
 
 /** One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows. */
 export class BatchBuffer<T, B> extends TimeoutEntry {
-  #collector: Collector<T, B>;
-  readonly #clock: LingerClock;
+  private collector: Collector<T, B>;
+  private readonly clock: LingerClock;
   readonly #onDue: () => void;
 
   /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
@@ -66,23 +66,23 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   /** `onDue` is called when time has made the batch due. */
   constructor(collector: Collector<T, B>, clock: LingerClock, onDue: () => void) {
     super();
-    this.#collector = collector;
-    this.#clock = clock;
+    this.collector = collector;
+    this.clock = clock;
     this.#onDue = onDue;
   }
 
   get full(): boolean {
-    return this.#collector.full;
+    return this.collector.full;
   }
 
   /** Whether there is no batch to take: a collector may have swallowed what was added. */
   get empty(): boolean {
-    return this.#collector.size === 0;
+    return this.collector.size === 0;
   }
 
   /** Whether `item` may join what is held. Asked once for each item, because a weight is taken here. */
   fits(item: T): boolean {
-    return this.#collector.fits?.(item) ?? true;
+    return this.collector.fits?.(item) ?? true;
   }
 
   /** Whether what is held goes out before an item that fits, or does not. */
@@ -91,14 +91,14 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   }
 
   add(item: T): void {
-    this.#collector.add(item);
-    if (this.held++ === 0 && this.#clock.duration < Infinity) this.#open();
+    this.collector.add(item);
+    if (this.held++ === 0 && this.clock.duration < Infinity) this.#open();
   }
 
   /** The batch is due, whatever the clock says. */
   makeDue(): void {
     this.due = true;
-    this.#clock.remove(this);
+    this.clock.remove(this);
   }
 
   /** The batch has lingered long enough. */
@@ -109,7 +109,7 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
 
   /** Hands over the batch. If the collector throws, nothing has changed. */
   take(): B {
-    const batch = this.#collector.take();
+    const batch = this.collector.take();
     this.reset();
     return batch;
   }
@@ -118,25 +118,25 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   reset(): void {
     this.held = 0;
     this.due = false;
-    this.#clock.remove(this);
+    this.clock.remove(this);
   }
 
   /** As `reset`, for good: lets go of the collector, which still holds the items. */
   end(): void {
-    this.#collector = EMPTY;
+    this.collector = EMPTY;
     this.reset();
   }
 
   /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
   #open(): void {
-    const { duration } = this.#clock;
-    if (duration > 0) this.#openedAt = this.#clock.now;
+    const { duration } = this.clock;
+    if (duration > 0) this.#openedAt = this.clock.now;
     if (this.#yielding) return;
     this.#yielding = true;
     queueMicrotask(() => {
       this.#yielding = false;
       if (this.held === 0 || this.due) return;
-      if (duration > 0) this.#clock.add(this, this.#openedAt);
+      if (duration > 0) this.clock.add(this, this.#openedAt);
       else this.lingered();
     });
   }

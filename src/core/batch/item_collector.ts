@@ -94,19 +94,24 @@ interface ItemLimits<T> {
 /** Items in an array, up to a count and a weight. */
 class ItemCollector<T> implements Collector<T, T[]> {
   readonly #limits: ItemLimits<T>;
-  #items: T[] = [];
-  #weight = 0;
+  private items: T[] = [];
+  private weight = 0;
   /** Of the item that `fits` was asked about last. */
-  #next = 0;
+  private next = 0;
   /** A field, because it is read more often than it changes. */
   full = false;
 
+  private readonly maxItems: number;
+  private readonly maxWeight: number;
+
   constructor(limits: ItemLimits<T>) {
     this.#limits = limits;
+    this.maxItems = limits.maxItems;
+    this.maxWeight = limits.maxWeight;
   }
 
   get size(): number {
-    return this.#items.length;
+    return this.items.length;
   }
 
   fits(item: T): boolean {
@@ -116,20 +121,19 @@ class ItemCollector<T> implements Collector<T, T[]> {
     if (weight > maxWeight && oversize === "error") {
       overweight(owner, weight, names.maxWeight, maxWeight);
     }
-    this.#next = weight;
-    return this.#weight + weight <= maxWeight;
+    this.next = weight;
+    return this.weight + weight <= maxWeight;
   }
 
   add(item: T): void {
-    const { maxItems, maxWeight } = this.#limits;
-    this.#weight += this.#next;
-    this.full = this.#items.push(item) >= maxItems || this.#weight >= maxWeight;
+    this.weight += this.next;
+    this.full = this.items.push(item) >= this.maxItems || this.weight >= this.maxWeight;
   }
 
   take(): T[] {
-    const items = this.#items;
-    this.#items = [];
-    this.#weight = 0;
+    const items = this.items;
+    this.items = [];
+    this.weight = 0;
     this.full = false;
     return items;
   }

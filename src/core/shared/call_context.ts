@@ -31,9 +31,9 @@ export class CallContext implements SinkContext {
     return this.#controller.signal;
   }
 
-  /** That of the next call: another one, if somebody has this signal. */
-  static next(context: CallContext): CallContext {
-    return context.#controller ? new CallContext() : context;
+  /** Whether somebody may have its signal: the next call gets another one. Static as `abort` is. */
+  static isRead(context: CallContext): boolean {
+    return context.#controller !== undefined;
   }
 
   /** Static, so that a handler is not handed the means to abort. */

@@ -9,43 +9,40 @@ export interface Linked {
  * nothing kept of those that left.
  */
 export class FifoQueue<E extends Linked> {
-  #head: E | undefined;
-  #tail: E | undefined;
-
-  get head(): E | undefined {
-    return this.#head;
-  }
+  // No private names in what every item passes: some engines are slow with them.
+  head: E | undefined = undefined;
+  private tail: E | undefined = undefined;
 
   push(entry: E): void {
-    const tail = this.#tail;
+    const { tail } = this;
     entry.before = tail;
-    if (tail) tail.next = entry;
-    else this.#head = entry;
-    this.#tail = entry;
+    if (tail === undefined) this.head = entry;
+    else tail.next = entry;
+    this.tail = entry;
   }
 
   /** Puts back what was shifted. */
   unshift(entry: E): void {
-    const head = this.#head;
+    const { head } = this;
     entry.next = head;
     if (head) head.before = entry;
-    else this.#tail = entry;
-    this.#head = entry;
+    else this.tail = entry;
+    this.head = entry;
   }
 
   shift(): E | undefined {
-    const entry = this.#head;
-    if (entry) this.remove(entry);
-    return entry;
+    const { head } = this;
+    if (head !== undefined) this.remove(head);
+    return head;
   }
 
   /** Takes out an entry, which must be in here. */
   remove(entry: E): void {
     const { before, next } = entry;
-    if (before) before.next = next;
-    else this.#head = next as E | undefined;
-    if (next) next.before = before;
-    else this.#tail = before as E | undefined;
+    if (before === undefined) this.head = next as E | undefined;
+    else before.next = next;
+    if (next === undefined) this.tail = before as E | undefined;
+    else next.before = before;
     entry.before = entry.next = undefined;
   }
 

@@ -4,6 +4,9 @@
  */
 const IDLE_TICKS = 8;
 
+/** So many that start count from one look at the clock, which costs as much as handling an item. */
+const ROUND = 16;
+
 /** What can time out: a link of a ring that is in order. Alone it is a ring of its own. */
 export class TimeoutEntry {
   /** That of the ring's own link stays before all others. */
@@ -19,7 +22,11 @@ export class TimeoutEntry {
 export class TimeoutQueue<E extends TimeoutEntry> {
   readonly duration: number;
   readonly #onTimeout: (entry: E) => void;
-  #ring = new TimeoutEntry();
+  // No private names in what every item passes: some engines are slow with them.
+  private ring = new TimeoutEntry();
+  /** When those of this round of microtasks have started, at the earliest, and how many did. */
+  private round = 0;
+  private starts = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** The deadline that the timer is set for. */
   #setFor = Infinity;
@@ -42,17 +49,47 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     return Math.max(performance.now(), this.#fired);
   }
 
-  /** `start` is when its time began, by `now`. */
+  /** The time from which what starts now counts, for `add`. */
+  start(): number {
+    if (this.starts === 0 || this.starts === ROUND) this.#startRound();
+    this.starts++;
+    return this.round;
+  }
+
+  #startRound(): void {
+    if (this.starts === 0) queueMicrotask(this.#endRound);
+    else this.#postpone();
+    this.starts = 0;
+    this.round = this.now;
+  }
+
+  readonly #endRound = (): void => {
+    // One alone has started just when the clock was read.
+    if (this.starts > 1) this.#postpone();
+    this.starts = 0;
+  };
+
+  /** Those of this round may have started only now: nothing times out early. */
+  #postpone(): void {
+    const from = this.round + this.duration;
+    const to = this.now + this.duration;
+    for (let entry = this.ring.before; entry.deadline >= from; entry = entry.before) {
+      entry.deadline = to;
+    }
+  }
+
+  /** `start` is when its time began, by `now` or by `start`. */
   add(entry: E, start: number): void {
-    entry.deadline = start + this.duration;
+    // A round that has begun since is later than any start of one before.
+    entry.deadline = Math.max(start, this.round) + this.duration;
     // Calls start inside one another, so the last to be added may be a little older than the last here.
-    let { before } = this.#ring;
+    let { before } = this.ring;
     while (before.deadline > entry.deadline) before = before.before;
     const { after } = before;
     entry.before = before;
     entry.after = after;
     before.after = after.before = entry;
-    if (before === this.#ring) this.#update();
+    if (before === this.ring) this.#update();
   }
 
   /** Does nothing for an entry that is not in the ring. */
@@ -68,13 +105,13 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   clear(): void {
     this.#clearTimer();
     // Those that are in the old one may still leave it.
-    this.#ring = new TimeoutEntry();
+    this.ring = new TimeoutEntry();
   }
 
   /** The first. */
   get #deadline(): number {
-    const { after } = this.#ring;
-    return after === this.#ring ? Infinity : after.deadline;
+    const { after } = this.ring;
+    return after === this.ring ? Infinity : after.deadline;
   }
 
   /** The first deadline may have changed. */
@@ -119,7 +156,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     // Timers count whole milliseconds: what belongs to this one goes with it.
     const until = this.#deadline <= now ? now + 1 : 0;
     while (this.#deadline < until) {
-      const first = this.#ring.after as E;
+      const first = this.ring.after as E;
       this.remove(first);
       this.#onTimeout(first);
     }

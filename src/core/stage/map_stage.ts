@@ -1,7 +1,7 @@
 import type { HandlerContext } from "../shared/call_context.ts";
 import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import type { Keyed } from "../work/keyed_queue.ts";
+import type { Job } from "../work/job.ts";
 import type { StartLimit } from "../work/start_limit.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
@@ -46,20 +46,17 @@ interface Result<R> extends Linked {
 }
 
 /** One call. */
-interface MapCall<T, R> extends Keyed {
-  readonly item: T;
-  readonly result: Result<R>;
-}
+type MapCall<T, R> = Job<T, Result<R>>;
 
 /**
  * Calls a function for each item, and hands over the results on demand. Calls that wait, run or have
  * a result that waits are never more than `capacity`.
  */
-export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
+export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   readonly #controller: StageController<T, R>;
   readonly #fn: (item: T, context: HandlerContext) => R | PromiseLike<R>;
   readonly #options: MapOptions<T>;
-  readonly #pool: Pool<MapCall<T, R>>;
+  readonly #pool: Pool<T, Result<R>>;
   /** In the order in which they are handed over: that of the items, or that of the results. */
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
@@ -101,7 +98,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
       failed: false,
       value: undefined,
     };
-    this.#pool.add({ next: undefined, before: undefined, key: this.#key, item, result });
+    const call = this.#pool.spares.take(item, this.#key);
+    call.result = result;
+    this.#pool.add(call);
     this.#key = undefined;
     this.#open++;
     this.#counts.accepted++;
@@ -134,7 +133,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
   abort(reason: unknown): void {
     this.#key = undefined;
     this.#results.removeAll();
-    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ item }) => item);
+    const items = [...this.#unstarted, ...this.#pool.stop()].map(({ payload }) => payload);
     this.#counts.waiting -= items.length;
     this.#counts.discarded += items.length;
     this.#pool.abort(reason);
@@ -147,18 +146,19 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<MapCall<T, R>> {
     const fn = this.#fn;
     this.#counts.waiting--;
     this.#counts.running++;
-    return fn(call.item, context);
+    return fn(call.payload, context);
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     if (this.#controller.errored) this.#unstarted.push(...this.#pool.stop());
-    const { result } = call;
+    const result = call.result!;
     result.failed = failed;
     if (!failed) result.value = outcome as R;
-    else if (!this.#controller.errored) return this.#onError(outcome, call.item);
+    else if (!this.#controller.errored) return this.#onError(outcome, call.payload);
   }
 
-  onRelease({ result }: MapCall<T, R>): void {
+  onRelease(call: MapCall<T, R>): void {
+    const result = call.result!;
     const counts = this.#counts;
     counts.running--;
     counts[result.failed ? "failed" : "done"]++;

@@ -1,6 +1,6 @@
 import { show } from "../shared/options.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import type { Failure, Result, WorkJob } from "./job.ts";
+import type { Failure, Job, Result } from "./job.ts";
 
 /** An entry whose item has failed. */
 class Wrong {
@@ -40,13 +40,13 @@ export function settleEntries(outcome: unknown, count: number | undefined): unkn
 /** Tells those whose items of the batch are done. Returns what has failed. */
 export function settleBatch(
   owner: string,
-  job: WorkJob<unknown, unknown>,
+  job: Job,
   failed: boolean,
   outcome: unknown,
 ): Iterable<Failure> {
   const failures = new Map<unknown, Failure>();
   entriesOf(owner, job, failed, outcome)?.forEach((entry, place) => {
-    if (!(entry instanceof Wrong)) return job.results?.[place]?.resolve(entry);
+    if (!(entry instanceof Wrong)) return job.batch!.results[place]?.resolve(entry);
     const { error } = entry;
     const failure = failures.get(error) ?? { error, places: [] };
     failures.set(error, failure);
@@ -58,11 +58,12 @@ export function settleBatch(
 /** What became of each item; nothing where all are done and nobody waits for a result. */
 function entriesOf(
   owner: string,
-  { count, results = [] }: WorkJob<unknown, unknown>,
+  { count, batch }: Job,
   failed: boolean,
   outcome: unknown,
 ): readonly unknown[] | undefined {
-  if (failed) return Array(count!).fill(new Wrong(outcome));
+  if (failed) return Array(count).fill(new Wrong(outcome));
+  const { results } = batch!;
   const listed = Array.isArray(outcome);
   if (listed && outcome.length === count) return outcome;
   const waits = (result: Result): boolean => !result.left;
@@ -71,7 +72,7 @@ function entriesOf(
   const got = listed ? outcome.length : show(outcome);
   const wrong = new Wrong(new TypeError(`${owner}: ${rule}; got ${got}`));
   // Where nothing was listed, of those that were pushed nothing is asked.
-  return listed ? Array(count!).fill(wrong) : results.map((result) => waits(result) && wrong);
+  return listed ? Array(count).fill(wrong) : results.map((result) => waits(result) && wrong);
 }
 
 function judge(entry: unknown): unknown {

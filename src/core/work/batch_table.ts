@@ -1,8 +1,8 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
-import { settleBatch, settleEntries } from "./batch_results.ts";
+import { settleBatch } from "./batch_results.ts";
 import type { Counts, Group } from "./counts.ts";
-import type { Failure, Result, Runner, WorkJob } from "./job.ts";
+import { type Batch, type Failure, type Job, makeJob, type Result, type Runner } from "./job.ts";
 import type { Pool } from "./pool.ts";
 import type { Room } from "./room.ts";
 
@@ -24,10 +24,10 @@ export interface BatchOptions<T, B> {
 }
 
 /** Whose open batches these are. */
-export interface BatchHost<T, B> {
+export interface BatchHost<B> {
   readonly counts: Counts;
-  readonly pool: Pool<WorkJob<T, B>>;
-  readonly room: Room<T>;
+  readonly pool: Pool<B, Result>;
+  readonly room: Room<B>;
   /** Throws if nothing can be accepted any more, also while `closing`. */
   check(closing: boolean): void;
   /** A collector has thrown: everything ends. `heard`: the caller is told. */
@@ -46,50 +46,52 @@ interface PendingBatch<T, B> {
   /** Its collector is being asked for the batch. */
   taking: boolean;
   /** Of the items that a `consume()` has brought. */
-  owns: Group[] | undefined;
+  owns: Group[];
   /** Of its items the earliest. */
   epoch: number;
   /** These are of the item that opened it: the last is its place in the order of acceptance. */
   snapshot: Runner | undefined;
   order: number;
   /** Its place in the pool's queue, since it is due. */
-  ticket: WorkJob<T, B> | undefined;
+  ticket: Job<B> | undefined;
   /** What its items weigh in the queue, where that is bounded. */
   weight: number;
-  weights: number[] | undefined;
+  weights: number[];
   /** For those that were submitted. */
-  results: Result[] | undefined;
+  results: Result[];
   /** If they cannot be had from the batch. */
-  items: T[] | undefined;
+  items: T[];
 }
 
 /** The open batches of an `Aggregator`, one for each key, until they are jobs. */
 export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
-  readonly #host: BatchHost<T, B>;
+  private readonly host: BatchHost<B>;
   readonly #options: BatchOptions<T, B>;
   /** Whether the items cannot be had from the batch when it is a job. */
-  readonly #keeping: boolean;
+  private readonly keeping: boolean;
   /** The batches with items in them, the oldest first. */
-  readonly #open = new Map<unknown, PendingBatch<T, B>>();
+  private readonly open = new Map<unknown, PendingBatch<T, B>>();
   /** The ends of that order. To find the first of a map takes as long as many have left it. */
   #oldest: PendingBatch<T, B> | undefined;
   #newest: PendingBatch<T, B> | undefined;
   /** The only one, if there are no keys. */
-  readonly #single: PendingBatch<T, B> | undefined;
+  private readonly single: PendingBatch<T, B> | undefined;
+  private readonly asking: boolean;
 
-  constructor(host: BatchHost<T, B>, options: BatchOptions<T, B>) {
-    this.#host = host;
+  constructor(host: BatchHost<B>, options: BatchOptions<T, B>) {
+    this.host = host;
     this.#options = options;
-    this.#keeping = options.keeping && !options.plain;
+    this.asking = options.asking;
+    this.keeping = options.keeping && !options.plain;
     this.#clock = new TimeoutQueue(options.linger, (batch) => batch.lingered());
     host.counts.batches = 0;
-    if (!options.keyed) this.#single = this.#make(undefined);
+    this.single = options.keyed ? undefined : this.#make(undefined);
   }
 
   /** How many batches are open. */
   get size(): number {
-    return this.#open.size;
+    return this.open.size;
   }
 
   /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
@@ -102,70 +104,86 @@ export class BatchTable<T, B> {
     weight: number,
     epoch?: number,
   ): boolean {
-    const host = this.#host;
-    const { room } = host;
-    const { asking, weighed } = this.#options;
-    const waited = epoch !== undefined;
-    if (weighed) weighed.weight = weight;
     // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
-    const batch = this.#single ?? this.#open.get(key) ?? this.#make(key);
-    const { buffer } = batch;
-    const fits = !asking || buffer.fits(item);
+    const batch = this.single ?? this.open.get(key) ?? this.#make(key);
+    if (this.asking) return this.#ask(batch, item, snapshot, result, own, weight, epoch);
+    batch.buffer.add(item);
+    this.accept(batch, item, snapshot, result, own, weight, epoch, false);
+    return true;
+  }
+
+  /** The same, where a collector is asked: it may be user code. */
+  #ask(
+    batch: PendingBatch<T, B>,
+    item: T,
+    snapshot: Runner | undefined,
+    result: Result | undefined,
+    own: Group | undefined,
+    weight: number,
+    epoch: number | undefined,
+  ): boolean {
+    const { host } = this;
+    const { room } = host;
+    const { buffer, key } = batch;
+    const { weighed } = this.#options;
+    if (weighed) weighed.weight = weight;
+    const fits = buffer.fits(item);
     let closed = false;
     try {
-      if (asking) {
-        const goes = buffer.goesBefore(fits);
-        // All that is user code: the sink may be at its end by now, or full, or this batch closed.
-        host.check(true);
-        if (!room.fits(weight) || !(waited || room.keyFits(key))) return false;
-        if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
-        if (goes) closed = this.#close(batch);
-        // A place is kept for the item while its collector has it. A throw ends the sink.
-        room.limit--;
-        buffer.add(item);
-        room.limit++;
-        host.check(true);
-        // Code of the user's may have opened another batch of this key meanwhile.
-        const other = buffer.held === 1 && this.#open.get(key);
-        if (other) closed = this.#close(other);
-      } else {
-        buffer.add(item);
-      }
+      const goes = buffer.goesBefore(fits);
+      // The sink may be at its end by now, or full, or this batch closed.
+      host.check(true);
+      if (!room.fits(weight) || !(epoch !== undefined || room.keyFits(key))) return false;
+      if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
+      if (goes) closed = this.#close(batch);
+      // A place is kept for the item while its collector has it. A throw ends the sink.
+      room.limit--;
+      buffer.add(item);
+      room.limit++;
+      host.check(true);
+      // Code of the user's may have opened another batch of this key meanwhile.
+      const other = buffer.held === 1 && this.open.get(key);
+      if (other) closed = this.#close(other);
     } catch (error) {
       host.error(error, true);
       buffer.reset();
       throw error;
     }
-    epoch ??= host.counts.enter(own);
-    if (buffer.held === 1) {
-      batch.epoch = epoch;
-      batch.snapshot = snapshot;
-      batch.order = host.counts.accepted;
-      batch.before = this.#newest;
-      if (this.#newest) this.#newest.after = batch;
-      else this.#oldest = batch;
-      this.#newest = batch;
-      this.#open.set(key, batch);
-    }
-    host.counts.accept();
+    this.accept(batch, item, snapshot, result, own, weight, epoch, closed);
+    return true;
+  }
+
+  /** An item is in its batch. `closed`: another batch has gone out before it. */
+  private accept(
+    batch: PendingBatch<T, B>,
+    item: T,
+    snapshot: Runner | undefined,
+    result: Result | undefined,
+    own: Group | undefined,
+    weight: number,
+    epoch: number | undefined,
+    closed: boolean,
+  ): void {
+    const { host } = this;
+    const { room, counts } = host;
+    const { buffer } = batch;
+    const place = buffer.held - 1;
+    const since = epoch ?? counts.enter(own);
+    if (place === 0) this.#opened(batch, snapshot, since);
+    else if (batch.epoch !== since) this.#join(batch, since);
+    counts.accept();
     if (room.bounded) {
-      room.enter(key, weight, waited);
+      room.enter(batch.key, weight, epoch !== undefined);
       batch.weight += weight;
-      (batch.weights ??= []).push(weight);
+      batch.weights.push(weight);
     }
-    // All settle with the earliest. One may have been overtaken while its weight was asked for.
-    if (batch.epoch < epoch) host.counts.join(epoch, batch.epoch, 1);
-    else if (batch.epoch > epoch) {
-      host.counts.join(batch.epoch, epoch, buffer.held - 1);
-      batch.epoch = epoch;
-    }
-    if (own) (batch.owns ??= [])[buffer.held - 1] = own;
-    if (result) (batch.results ??= [])[buffer.held - 1] = result;
-    if (this.#keeping) (batch.items ??= []).push(item);
+    if (own !== undefined) batch.owns[place] = own;
+    if (result !== undefined) batch.results[place] = result;
+    if (this.keeping) batch.items.push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
-      else if (room.bounded && !room.keyFits(key) && !batch.ticket) {
+      else if (room.bounded && room.keyFull(batch.key) && !batch.ticket) {
         // No more of this key will come.
         buffer.makeDue();
         this.#queue(batch);
@@ -175,12 +193,32 @@ export class BatchTable<T, B> {
       host.error(error);
     }
     if (closed || room.full) host.proceed();
-    return true;
+  }
+
+  /** The first item is in a batch. */
+  #opened(batch: PendingBatch<T, B>, snapshot: Runner | undefined, epoch: number): void {
+    const newest = this.#newest;
+    batch.epoch = epoch;
+    batch.snapshot = snapshot;
+    batch.order = this.host.counts.accepted;
+    batch.before = newest;
+    if (newest) newest.after = batch;
+    else this.#oldest = batch;
+    this.#newest = batch;
+    this.open.set(batch.key, batch);
+  }
+
+  /** All settle with the earliest. One may have been overtaken while its weight was asked for. */
+  #join(batch: PendingBatch<T, B>, epoch: number): void {
+    const { counts } = this.host;
+    if (batch.epoch < epoch) return counts.join(epoch, batch.epoch, 1);
+    counts.join(batch.epoch, epoch, batch.buffer.held - 1);
+    batch.epoch = epoch;
   }
 
   /** Makes a job of every open batch, or of those that `which` says. */
   closeAll(which?: (batch: PendingBatch<T, B>) => boolean): void {
-    for (const batch of [...this.#open.values()]) {
+    for (const batch of [...this.open.values()]) {
       if (!which || which(batch)) this.#tryClose(batch);
     }
   }
@@ -190,10 +228,10 @@ export class BatchTable<T, B> {
    * more comes. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
-    const { pool, room } = this.#host;
+    const { pool, room } = this.host;
     // A collector is at work: what it does to this sink comes before that.
     if (room.limit === 0) return false;
-    if (all && this.#open.size > 0) {
+    if (all && this.open.size > 0) {
       this.closeAll();
       pool.fill();
       return true;
@@ -211,56 +249,51 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** What the handler of a batch has given, or what comes of that. */
-  unwrap(count: number | undefined, outcome: unknown): unknown {
-    return settleEntries(outcome, count);
-  }
-
   /** Whether a batch is the array of its items. */
   get plain(): boolean {
     return this.#options.plain;
   }
 
   /** A batch is over: tells those whose items are done, and returns what has failed. */
-  settle(job: WorkJob<T, B>, failed: boolean, outcome: unknown): Iterable<Failure> {
+  settle(job: Job<B>, failed: boolean, outcome: unknown): Iterable<Failure> {
     return settleBatch(this.#options.owner, job, failed, outcome);
   }
 
   /** Leaves to a job what goes again of it. What a collector has made goes as it was. */
-  shrink(job: WorkJob<T, B>): void {
-    const { items = [], results, owns, weights, again } = job;
+  shrink(job: Job<B>, again: Iterable<number>): void {
     if (!this.plain) return;
-    const places = [...again!];
+    const batch = job.batch!;
+    const places = [...again];
+    for (const list of Object.keys(batch) as (keyof Batch)[]) {
+      batch[list] = pick(batch[list], places);
+    }
     job.count = places.length;
-    job.items = pick(items, places);
-    job.payload = job.items.slice() as B;
-    const waited = pick(results ?? [], places);
-    job.results = waited.length > 0 ? waited : undefined;
-    job.owns = owns && pick(owns, places);
-    job.weights = weights && pick(weights, places);
-    job.weight = job.weights?.reduce((sum, weight) => sum + weight, 0) ?? 0;
+    job.payload = batch.items.slice() as B;
+    job.weight = batch.weights.reduce((sum, weight) => sum + weight, 0);
   }
 
   /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
-  open(ticket: WorkJob<T, B>): void {
-    const batch = this.#open.get(ticket.key);
+  begin(ticket: Job<B>): void {
+    const batch = this.open.get(ticket.key);
     if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
   }
 
   /** A batch that is due has waited too long: makes the job of it, for no handler. */
-  drop(ticket: WorkJob<T, B>): void {
-    const batch = this.#open.get(ticket.key);
+  drop(ticket: Job<B>): void {
+    const batch = this.open.get(ticket.key);
     if (batch?.ticket !== ticket) return;
     this.#leave(batch);
-    Object.assign(ticket, this.#job(batch, false));
+    this.#fill(ticket, batch, false);
   }
 
   /** Takes what was gathered, for no handler. */
-  abort(): WorkJob<T, B>[] {
-    const jobs = [...this.#open.values()].map((batch) => this.#job(batch, false));
-    this.#open.clear();
+  abort(): Job<B>[] {
+    const jobs = [...this.open.values()].map((batch) =>
+      this.#fill(this.#newJob(batch), batch, false)
+    );
+    this.open.clear();
     this.#oldest = this.#newest = undefined;
-    this.#single?.buffer.end();
+    this.single?.buffer.end();
     this.#clock.clear();
     return jobs;
   }
@@ -268,7 +301,7 @@ export class BatchTable<T, B> {
   #make(key: unknown): PendingBatch<T, B> {
     const onDue = (): void => {
       this.#queue(batch);
-      this.#host.proceed();
+      this.host.proceed();
     };
     const batch: PendingBatch<T, B> = {
       before: undefined,
@@ -277,56 +310,44 @@ export class BatchTable<T, B> {
       key,
       taking: false,
       snapshot: undefined,
-      owns: undefined,
+      owns: [],
       epoch: 0,
       order: 0,
       ticket: undefined,
       weight: 0,
-      weights: undefined,
-      results: undefined,
-      items: undefined,
+      weights: [],
+      results: [],
+      items: [],
     };
     return batch;
   }
 
   /** Whether this is the batch that items of its key go to. */
   #current(batch: PendingBatch<T, B>): boolean {
-    return !!this.#single || (this.#open.get(batch.key) ?? batch) === batch;
+    return !!this.single || (this.open.get(batch.key) ?? batch) === batch;
   }
 
   /** The batch is due: it takes its place in the queue, and gathers until its turn comes. */
   #queue(batch: PendingBatch<T, B>): void {
-    const { key, order } = batch;
-    this.#host.pool.add(
-      batch.ticket = {
-        next: undefined,
-        before: undefined,
-        payload: undefined as B,
-        key,
-        snapshot: undefined,
-        results: undefined,
-        epoch: 0,
-        weight: 0,
-        count: 0,
-        items: [],
-        order,
-      },
-    );
+    const ticket = batch.ticket = this.#newJob(batch);
+    // None yet.
+    ticket.count = 0;
+    this.host.pool.add(ticket);
   }
 
   /** When nobody could be given what the collector throws. */
-  #tryClose(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): void {
+  #tryClose(batch: PendingBatch<T, B>, running?: Job<B>): void {
     try {
       this.#close(batch, running);
     } catch (error) {
-      this.#host.error(error);
+      this.host.error(error);
     }
   }
 
   /** The batch goes to the pool, or is what its ticket runs, and the next item opens another. */
-  #close(batch: PendingBatch<T, B>, running?: WorkJob<T, B>): boolean {
+  #close(batch: PendingBatch<T, B>, running?: Job<B>): boolean {
     const { buffer } = batch;
-    const host = this.#host;
+    const host = this.host;
     const { room } = host;
     const { limit } = room;
     // Or it was closed while its collector was asked whether it is full.
@@ -335,8 +356,9 @@ export class BatchTable<T, B> {
     batch.taking = true;
     room.limit = 0;
     const { empty } = buffer;
-    const ticket = running ?? batch.ticket;
-    const job = this.#job(batch, !empty);
+    const { ticket } = batch;
+    const job = (!empty && (running ?? ticket)) || this.#newJob(batch);
+    this.#fill(job, batch, !empty);
     batch.taking = false;
     room.limit = limit;
     host.check(true);
@@ -344,14 +366,11 @@ export class BatchTable<T, B> {
     const { counts, pool } = host;
     if (empty) {
       // The collector has swallowed everything: there is nothing to handle.
-      counts.start(job);
-      job.results?.forEach((result) => result.resolve(undefined));
+      counts.start(job.count);
+      room.leave(job);
+      for (const result of job.batch!.results) result?.resolve(undefined);
       counts.settle(job);
-    } else if (ticket) {
-      // In its place: it keeps what the queue has set.
-      const { next, before } = ticket;
-      Object.assign(ticket, job, { next, before });
-    } else pool.add(job);
+    } else if (!ticket) pool.add(job);
     return true;
   }
 
@@ -363,49 +382,47 @@ export class BatchTable<T, B> {
     if (after) after.before = before;
     else this.#newest = before;
     batch.before = batch.after = undefined;
-    this.#open.delete(batch.key);
+    this.open.delete(batch.key);
+  }
+
+  /** The place of a batch in the order of acceptance is that of its first item. */
+  #newJob({ key, order }: PendingBatch<T, B>): Job<B> {
+    const job = makeJob<B, Result>(key);
+    job.batch = { items: [], results: [], owns: [], weights: [] };
+    job.order = order;
+    return job;
   }
 
   /**
-   * Makes a job of the batch, which is empty then. If no handler is to have it, a collector of one's
-   * own is asked nothing. Throws what the collector throws, and keeps everything then.
+   * The job has the batch, which is empty then. If no handler is to have it, a collector of one's own is
+   * asked nothing. Throws what the collector throws, and keeps everything then.
    */
-  #job(batch: PendingBatch<T, B>, wanted: boolean): WorkJob<T, B> {
-    const { buffer, key, snapshot, results, epoch, owns, order, weight, weights, items = [] } =
-      batch;
+  #fill(job: Job<B>, batch: PendingBatch<T, B>, wanted: boolean): Job<B> {
+    const { buffer, snapshot, results, epoch, owns, weight, weights, items } = batch;
     const { plain, keeping } = this.#options;
-    const count = buffer.held;
+    const { held } = buffer;
     const payload = (wanted || plain ? buffer.take() : buffer.reset()) as B;
-    batch.results =
-      batch.items =
-      batch.snapshot =
-      batch.ticket =
-      batch.owns =
-      batch.weights =
-        undefined;
+    job.payload = payload;
+    job.count = held;
+    job.snapshot = snapshot;
+    job.epoch = epoch;
+    job.weight = weight;
+    // What a handler does to its batch is not known here.
+    const kept = plain ? keeping ? (payload as T[]).slice() : payload as T[] : items;
+    job.batch = { items: kept, results, owns, weights };
+    batch.ticket = batch.snapshot = undefined;
+    batch.results = [];
+    batch.items = [];
+    batch.owns = [];
+    batch.weights = [];
     batch.weight = 0;
-    return {
-      next: undefined,
-      before: undefined,
-      payload,
-      key,
-      snapshot,
-      results,
-      epoch,
-      owns,
-      weight,
-      weights,
-      count,
-      // What a handler does to its batch is not known here.
-      items: plain ? keeping ? (payload as T[]).slice() : payload as T[] : items,
-      order,
-    };
+    return job;
   }
 }
 
 /** What a list has at these places: with the holes that it has. */
-function pick<V>(list: readonly V[], places: readonly number[]): V[] {
-  const picked: V[] = [];
-  for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place]!;
-  return picked;
+function pick(list: readonly unknown[], places: readonly number[]): never[] {
+  const picked: unknown[] = [];
+  for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place];
+  return picked as never[];
 }

@@ -1,4 +1,5 @@
 import { Deferred, resolved } from "../shared/promises.ts";
+import type { Batch, Job, Outcome } from "./job.ts";
 
 /** What `stats` shows of a sink: every accepted item is in exactly one of the next five. */
 export interface SinkStats {
@@ -37,29 +38,11 @@ export class Group {
   }
 }
 
-/** What is counted of a job. */
-export interface Counted {
-  /** How many times the sink had been flushed when its first item came. */
-  readonly epoch: number;
-  /** Of the `consume()` that has brought it; of a batch, each at the place of its item: it has holes. */
-  readonly own?: Group | undefined;
-  owns?: readonly Group[] | undefined;
-  /** How many items that is, if it is not one. What is not there costs nothing. */
-  count?: number;
-  /** How many of them have failed, and those that a handler has given up after the end, if any. */
-  failures?: number | undefined;
-  returned?: readonly unknown[] | undefined;
-  /** How many have failed as their callers, who have left, had told them to. */
-  abandoned?: number | undefined;
-  /** The places of those that go again. */
-  again?: Set<number> | undefined;
-}
-
 /**
  * What is counted of a sink: `accepted = waiting + running + done + failed + discarded` after every
  * call of a method here, and the promises that wait for the counts to reach a state.
  */
-export class Counts implements SinkStats {
+export class Counts {
   accepted = 0;
   waiting = 0;
   running = 0;
@@ -71,14 +54,16 @@ export class Counts implements SinkStats {
   retried = 0;
   overrunning = 0;
   /** Batches that were handed to the handler. Not there if there are none. */
-  declare batches?: number;
+  batches: number | undefined = undefined;
 
-  #epoch = 0;
+  // No private names in what every item passes: some engines are slow with them.
+  /** How many flushes there were. */
+  epoch = 0;
   /** What each flush waits for that is not over: it, and those before it. That of the last epoch is last. */
-  readonly #flushes: Group[] = [];
+  private readonly flushes: Group[] = [];
   /** Items that wait for room, are waiting or run. */
-  #unsettled = 0;
-  #idle: Deferred<void> | undefined;
+  private unsettled = 0;
+  private resting: Deferred<void> | undefined = undefined;
   /** Whether what runs on after its time was up keeps its slot. */
   readonly #hold: boolean;
 
@@ -86,9 +71,12 @@ export class Counts implements SinkStats {
     this.#hold = hold;
   }
 
-  /** How many flushes there were. */
-  get epoch(): number {
-    return this.#epoch;
+  get stats(): SinkStats & { batches?: number } {
+    const { accepted, waiting, running, done, failed, discarded, batches } = this;
+    const { refused, blocked, retried, overrunning } = this;
+    const items = { accepted, waiting, running, done, failed, discarded };
+    const stats = { ...items, refused, blocked, retried, overrunning };
+    return batches === undefined ? stats : { ...stats, batches };
   }
 
   /** One item is accepted, and waits. */
@@ -105,16 +93,16 @@ export class Counts implements SinkStats {
 
   /** One more has to settle: it is accepted, or waits for room. Returns its epoch. */
   enter(own: Group | undefined): number {
-    this.#unsettled++;
-    if (own) own.left++;
-    return this.#epoch;
+    this.unsettled++;
+    if (own !== undefined) own.left++;
+    return this.epoch;
   }
 
   /** So many have settled, or were turned away. */
-  leave(epoch: number, count: number, own: Group | undefined): void {
-    this.#unsettled -= count;
-    if (this.#flushes.length > 0) this.#release(epoch, count);
-    own?.leave();
+  leave(epoch: number, count: number, own?: Group): void {
+    this.unsettled -= count;
+    if (this.flushes.length > 0) this.#release(epoch, count);
+    if (own !== undefined) own.leave();
   }
 
   /** So many items of this epoch settle with those of an earlier one: they are in one batch. */
@@ -124,40 +112,51 @@ export class Counts implements SinkStats {
   }
 
   #release(epoch: number, count: number): void {
-    const flushes = this.#flushes;
-    const group = flushes[flushes.length + epoch - this.#epoch];
+    const flushes = this.flushes;
+    const group = flushes[flushes.length + epoch - this.epoch];
     if (group) group.left -= count;
     while (flushes[0]?.left === 0) flushes.shift()!.over!.resolve();
   }
 
   /** The items of a job are handed to a handler. */
-  start({ count = 1 }: Counted): void {
+  start(count: number): void {
     this.waiting -= count;
     this.running += count;
   }
 
   /** The running items of a job have settled. Settles the promises that waited for it. */
-  settle(job: Counted): void {
-    const { count = 1, failures = 0, abandoned = 0, returned = [], again, epoch, own, owns } = job;
+  settle(job: Job): void {
+    const { count, outcome } = job;
+    this.running -= count;
+    this.done += count;
+    if (outcome) this.#correct(outcome);
+    this.left(job);
+  }
+
+  /** Not all that has settled is done. */
+  #correct({ failed, abandoned, returned, again }: Outcome): void {
     const discarded = returned.length + abandoned;
-    const over = again ? count - again.size : count;
-    this.running -= over;
-    this.done += over - failures - discarded;
-    this.failed += failures;
+    this.failed += failed;
     this.discarded += discarded;
-    this.leave(epoch, over, again ? undefined : own);
-    owns?.forEach((own, place) => again?.has(place) || own.leave());
-    if (again) this.#again(again.size);
-    this.#checkIdle();
+    this.waiting += again.size;
+    this.retried += again.size;
+    this.done -= failed + discarded + again.size;
   }
 
   /** A job that waits is given up. */
-  drop({ count = 1, epoch, own, owns }: Counted): void {
-    this.waiting -= count;
-    this.discarded += count;
-    this.leave(epoch, count, own);
-    owns?.forEach((own) => own.leave());
-    this.#checkIdle();
+  drop(job: Job): void {
+    this.waiting -= job.count;
+    this.discarded += job.count;
+    this.left(job);
+  }
+
+  /** Nothing waits for a job any more, but for what goes again of it. */
+  private left(job: Job): void {
+    const { count, own, batch, outcome } = job;
+    const again = outcome === undefined ? 0 : outcome.again.size;
+    this.leave(job.epoch, count - again, again === 0 ? own : undefined);
+    if (batch !== undefined) leaveGroups(batch, outcome);
+    if (this.resting !== undefined) this.#checkIdle();
   }
 
   /** All that waits is given up. */
@@ -183,39 +182,37 @@ export class Counts implements SinkStats {
   }
 
   whenIdle(): Promise<void> {
-    return this.#rests ? resolved() : (this.#idle ??= new Deferred()).promise;
+    return this.#rests ? resolved() : (this.resting ??= new Deferred()).promise;
   }
 
   /** Resolves when all of `own` has settled, or else all that has come so far. */
   whenFlushed(own?: Group): Promise<void> {
-    if ((own?.left ?? this.#unsettled) === 0) return resolved();
+    if ((own?.left ?? this.unsettled) === 0) return resolved();
     const group = own ?? new Group();
     if (!own) {
-      group.left = this.#unsettled;
-      for (const { left } of this.#flushes) group.left -= left;
-      this.#flushes.push(group);
-      this.#epoch++;
+      group.left = this.unsettled;
+      for (const { left } of this.flushes) group.left -= left;
+      this.flushes.push(group);
+      this.epoch++;
     }
     return (group.over = new Deferred()).promise;
   }
 
   /** The sink has failed: nobody waits for that any more. Returns whether anybody did. */
   rejectFlushes(reason: unknown): boolean {
-    const flushes = this.#flushes.splice(0);
+    const flushes = this.flushes.splice(0);
     for (const { over } of flushes) over!.reject(reason);
     return flushes.length > 0;
   }
 
-  #again(count: number): void {
-    this.running -= count;
-    this.waiting += count;
-    this.retried += count;
-  }
-
   #checkIdle(): void {
-    if (this.#idle && this.#rests) {
-      this.#idle.resolve();
-      this.#idle = undefined;
-    }
+    if (!this.#rests) return;
+    this.resting?.resolve();
+    this.resting = undefined;
   }
+}
+
+/** The items of a batch are waited for no more, but for those that go again. */
+function leaveGroups({ owns }: Batch, outcome: Outcome | undefined): void {
+  owns.forEach((own, place) => outcome?.again.has(place) || own.leave());
 }

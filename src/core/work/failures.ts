@@ -1,7 +1,7 @@
 import { after } from "../shared/late.ts";
 import { check, DELAY } from "../shared/options.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
-import type { Failure, Runner, WorkJob } from "./job.ts";
+import { type Failure, type Job, resultsOf, type Runner } from "./job.ts";
 import type { WorkOptions } from "./work_options.ts";
 
 /** Whose handlers fail. */
@@ -28,30 +28,31 @@ export class Failures<T, P> {
    * Resolves when that has been taken care of; without a promise it has. What goes again is left to
    * `job.again`, if it `may`.
    */
-  settle(job: WorkJob<T, P>, failures: Iterable<Failure>, may: boolean): Promise<void> | undefined {
-    const { items, payload, results = [job.result] } = job;
-    const itemAt = (place: number): T => items ? items[place]! : payload as unknown as T;
+  settle(job: Job<P>, failures: Iterable<Failure>, may: boolean): Promise<void> | undefined {
+    const { batch, payload } = job;
+    const results = resultsOf(job);
+    const itemAt = (place: number): unknown => batch ? batch.items[place] : payload;
     let kept: Promise<void> | undefined;
     for (const { error, places } of failures) {
+      const outcome = job.outcome ??= { failed: 0, abandoned: 0, returned: [], again: new Set() };
       const { failure } = this.#host;
-      const stays = (place: number): boolean => !results[place]?.left;
-      const asked = places.filter(stays);
+      const asked = places.filter((place) => !results[place]?.left);
       if (
         may && !failure && asked.length > 0 &&
-        this.#goesAgain(job, error, items ? asked.map(itemAt) : payload)
+        this.#goesAgain(job, error, batch ? asked.map(itemAt) : payload)
       ) {
-        for (const place of asked) (job.again ??= new Set()).add(place);
+        for (const place of asked) outcome.again.add(place);
       }
-      const untold: T[] = [];
+      const untold: unknown[] = [];
       let owed = 0;
       for (const place of places) {
-        if (job.again?.has(place)) continue;
+        if (outcome.again.has(place)) continue;
         const result = results[place];
         if (result?.left && isEcho(error, result.left.reason)) {
-          job.abandoned = (job.abandoned ?? 0) + 1;
+          outcome.abandoned++;
           continue;
         }
-        job.failures = (job.failures ?? 0) + 1;
+        outcome.failed++;
         if (result && !result.left) result.reject(error);
         else {
           untold.push(itemAt(place));
@@ -60,13 +61,13 @@ export class Failures<T, P> {
       }
       if (untold.length === 0) continue;
       if (failure && isEcho(error, failure.error)) {
-        job.failures! -= untold.length;
-        job.returned = job.returned?.concat(untold) ?? untold;
+        outcome.failed -= untold.length;
+        outcome.returned = outcome.returned.concat(untold);
         continue;
       }
       // A caller who has left was told of that: his failure ends nothing.
       if (owed === 0 && !this.#options.onError) continue;
-      const told = items ? [untold, payload] : untold;
+      const told = batch ? [untold, payload] : untold;
       const reported = this.#report(job, error, told, places.length > untold.length);
       kept = kept?.then(() => reported) ?? reported;
     }
@@ -79,10 +80,10 @@ export class Failures<T, P> {
   }
 
   /** Asks whether, and when, what has failed so goes to the handler again. */
-  #goesAgain(job: WorkJob<T, P>, error: unknown, told: unknown): boolean {
+  #goesAgain(job: Job<P>, error: unknown, told: unknown): boolean {
     const { owner, retry } = this.#options;
     if (!retry) return false;
-    const { snapshot, delay = 0, retries = 0 } = job;
+    const { snapshot, delay = 0, retries } = job;
     try {
       const next = runWithin(snapshot, retry, error, retries + 1, told as never);
       if (next === undefined) return false;
@@ -95,7 +96,7 @@ export class Failures<T, P> {
   }
 
   #report(
-    { snapshot }: WorkJob<T, P>,
+    { snapshot }: Job<P>,
     error: unknown,
     told: readonly unknown[],
     heard: boolean,

@@ -1,7 +1,7 @@
 import type { SinkContext } from "../shared/call_context.ts";
 import type { Linked } from "../shared/fifo_queue.ts";
-import type { Counted, Group } from "./counts.ts";
-import type { Keyed } from "./keyed_queue.ts";
+import type { Group } from "./counts.ts";
+import type { KeyLine } from "./keyed_queue.ts";
 
 /** Runs a handler in the asynchronous context that its item came from. */
 export type Runner = <R>(run: () => R) => R;
@@ -24,39 +24,131 @@ export interface Failure {
   readonly places: number[];
 }
 
-/** What a sink has the pool handle: one item, or a batch. */
-export interface WorkJob<T, P> extends Keyed, Counted {
-  /** What the handler is given. */
-  payload: P;
-  readonly snapshot: Runner | undefined;
-  /** Who waits for what comes of it, if it is one item that was submitted. */
-  result?: Result | undefined;
-  /** The same of a batch, each at the place of its item: it has holes. */
-  results?: Result[] | undefined;
-  /** Those of a batch, as far as they are known; without it the payload is the item. */
-  items?: readonly T[];
-  /** What it weighs in the queue, and its items at their places, where that is bounded. */
-  weight: number;
-  weights?: readonly number[] | undefined;
-  returned?: T[] | undefined;
+/** What came with the items of a batch, each at the place of its item: they have holes. */
+export interface Batch {
+  /** As far as they are known. */
+  items: readonly unknown[];
+  /** Who waits for what comes of them. */
+  results: Result[];
+  /** Of the `consume()` calls that have brought them. */
+  owns: readonly Group[];
+  /** What they weigh in the queue, where that is bounded. */
+  weights: readonly number[];
 }
 
-/** An item that has not been accepted yet, because there is no room. */
-export interface Waiter<T> extends Linked {
-  readonly item: T;
-  readonly key: unknown;
-  readonly weight: number;
-  readonly snapshot: Runner | undefined;
-  /** It stands among those for whose key there is room. */
-  queued: boolean;
-  /** Of an item that was submitted. */
-  readonly result: Result | undefined;
-  /** That, or what is resolved once the item is accepted. */
-  readonly told: Result;
-  /** A flush does not wait for those who come later. */
-  readonly epoch: number;
-  /** Of the `consume()` that brings it. */
-  readonly own: Group | undefined;
+/** What has come of the items of a job that are not simply done. */
+export interface Outcome {
+  failed: number;
+  /** Have failed as their callers, who have left, had told them to. */
+  abandoned: number;
+  /** A handler has given them up after the end. */
+  returned: unknown[];
+  /** The places of those that go again. */
+  readonly again: Set<number>;
+}
+
+/** What a pool starts: one item, or a batch. It may wait for room before. */
+export interface Job<P = unknown, W = Result> extends Linked {
+  /** What the handler is given. */
+  payload: P;
+  key: unknown;
+  /** How many items it is; a batch that is due, and gathers, has none yet. */
+  count: number;
+  /** What it weighs in the queue. */
+  weight: number;
+  snapshot: Runner | undefined;
+  /** Who waits for what comes of it, if it is one item that was submitted. */
+  result: W | undefined;
+  /** Of the `consume()` that has brought it. */
+  own: Group | undefined;
+  /** How many times the sink had been flushed when its first item came. */
+  epoch: number;
+  batch: Batch | undefined;
+  outcome: Outcome | undefined;
+
+  /** It waits for room: who is told when it comes in, or never does. */
+  told: Result | undefined;
   /** The stream writes it, and ends with a throw of the user's. */
-  readonly written: boolean;
+  written: boolean;
+  /** There is room for its key. */
+  queued: boolean;
+
+  /** How often it has run before; when it goes again, in milliseconds, if it does. */
+  retries: number;
+  delay: number | undefined;
+  /** The place in the order of acceptance; the jobs of its key, and its place in the heap, if it is there. */
+  order: number | undefined;
+  line: KeyLine | undefined;
+  place: number | undefined;
+}
+
+/** All have one shape, whatever they are for: code that meets many shapes is slow. */
+export function makeJob<P, W>(key?: unknown): Job<P, W> {
+  return {
+    next: undefined,
+    before: undefined,
+    payload: undefined as P,
+    key,
+    count: 1,
+    weight: 0,
+    snapshot: undefined,
+    result: undefined,
+    own: undefined,
+    epoch: 0,
+    batch: undefined,
+    outcome: undefined,
+    told: undefined,
+    written: false,
+    queued: false,
+    retries: 0,
+    delay: undefined,
+    order: undefined,
+    line: undefined,
+    place: undefined,
+  };
+}
+
+/** Most that are kept. */
+const SPARES = 64;
+
+/** Jobs of one item that are over, to be used again: to make one costs as much as to handle it. */
+export class SpareJobs<P, W> {
+  private first: Job<P, W> | undefined = undefined;
+  private count = 0;
+
+  take(payload: P, key: unknown): Job<P, W> {
+    const job = this.first;
+    if (job === undefined) {
+      const made = makeJob<P, W>(key);
+      made.payload = payload;
+      return made;
+    }
+    this.count--;
+    this.first = job.next as Job<P, W> | undefined;
+    job.next = undefined;
+    job.payload = payload;
+    job.key = key;
+    return job;
+  }
+
+  /** Nobody has it any more, and it holds on to nothing. */
+  give(job: Job<P, W>): void {
+    if (this.count === SPARES || job.batch !== undefined) return;
+    job.payload =
+      job.key =
+      job.snapshot =
+      job.result =
+      job.own =
+        undefined as never;
+    job.order = job.line = undefined;
+    job.retries = 0;
+    job.next = this.first;
+    this.first = job;
+    this.count++;
+  }
+}
+
+/** Those who wait for what comes of a job, each at the place of its item. */
+export function resultsOf({ batch, result }: Job): (Result | undefined)[] {
+  return batch ? batch.results : [result];
 }

@@ -1,31 +1,19 @@
-import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
-
-/** A job as this queue sees it. */
-export interface Keyed extends Linked {
-  readonly key: unknown;
-  /** The place in the order of acceptance. The queue sets it where there is none. */
-  order?: number;
-  /** The jobs of its key, and its place in the heap, if it is there. What is not there costs nothing. */
-  line?: KeyLine;
-  place?: number | undefined;
-  /** How often it has run before, if it has; and when it goes again, in milliseconds, if it does. */
-  retries?: number;
-  delay?: number | undefined;
-}
+import { FifoQueue } from "../shared/fifo_queue.ts";
+import type { Job } from "./job.ts";
 
 /** The jobs of a key. */
-interface KeyLine {
+export interface KeyLine {
   /** The one that is ready or runs. */
-  first: Keyed;
+  first: Job<unknown, unknown>;
   /** Those behind it, in order. */
-  readonly behind: FifoQueue<Keyed>;
+  readonly behind: FifoQueue<Job<unknown, unknown>>;
 }
 
 /**
  * One job of a key is ready or running, the others stand behind it in order. Among the ready ones the
  * oldest goes first, so a key gains nothing by having been blocked.
  */
-export class KeyedQueue<J extends Keyed> {
+export class KeyedQueue<J extends Job<unknown, unknown>> {
   readonly #lines = new Map<unknown, KeyLine>();
   /** Ready since they came, in order. */
   readonly #fresh = new FifoQueue<J>();

@@ -4,25 +4,26 @@ import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
-import { type Keyed, KeyedQueue } from "./keyed_queue.ts";
+import { type Job, type Result, SpareJobs } from "./job.ts";
+import { KeyedQueue } from "./keyed_queue.ts";
 import type { StartLimit } from "./start_limit.ts";
 import { WaitClock } from "./wait_clock.ts";
 
 /** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
-export interface PoolHost<J> {
+export interface PoolHost<P, W = Result> {
   /** The job has left the queue: calls the user's handler. */
-  run(job: J, context: SinkContext): unknown;
+  run(job: Job<P, W>, context: SinkContext): unknown;
   /**
-   * The promise of the handler is fulfilled: with what is returned, or what comes of that. Without the
-   * job where it is over already.
+   * What a handler has given, of so many items, stands for what is returned, or what comes of that.
+   * Without a count where the job is over already.
    */
-  unwrap?(job: J | undefined, outcome: unknown): unknown;
+  readonly unwrap?: ((outcome: unknown, count: number | undefined) => unknown) | undefined;
   /** The handler is over; its slot is kept until the promise, if there is one, settles. */
-  onSettle(job: J, failed: boolean, outcome: unknown): Promise<void> | undefined;
+  onSettle(job: Job<P, W>, failed: boolean, outcome: unknown): Promise<void> | undefined;
   /** All that comes of the job is over, and so is its slot, unless it is held. */
-  onRelease(job: J): void;
+  onRelease(job: Job<P, W>): void;
   /** The job has waited too long, and is out of the queue. Returns the error, which is given again. */
-  onLate?(job: J, error: unknown): unknown;
+  onLate?(job: Job<P, W>, error: unknown): unknown;
   /** One handler more, or less, runs on after its time was up. */
   onOverrun(by: 1 | -1): void;
   /** As many jobs run as may: who waits for room may come in. */
@@ -44,37 +45,43 @@ export interface PoolOptions {
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
-export class Pool<J extends Keyed> {
-  readonly #host: PoolHost<J>;
+export class Pool<P, W> {
   /** The most that run. What runs beyond a lower one goes on. */
   concurrency: number;
+  readonly spares: SpareJobs<P, W> = new SpareJobs();
+
+  // No private names in what every item passes: some engines are slow with them.
+  private readonly host: PoolHost<P, W>;
   readonly #rate: StartLimit | undefined;
-  #waits: WaitClock<J> | undefined;
-  readonly #keyed: KeyedQueue<J> | undefined;
-  readonly #queue: FifoQueue<J> | KeyedQueue<J>;
-  #timeouts: TimeoutQueue<Worker<J>> | undefined;
-  readonly #workers = new Set<Worker<J>>();
+  private waits: WaitClock<Job<P, W>> | undefined = undefined;
+  private readonly keyed: KeyedQueue<Job<P, W>> | undefined;
+  private readonly queue: FifoQueue<Job<P, W>> | KeyedQueue<Job<P, W>>;
+  /** Whether there is more to look at before a start than the queue. */
+  private gated: boolean;
+  private timeouts: TimeoutQueue<Worker<P, W>> | undefined = undefined;
+  readonly #workers = new Set<Worker<P, W>>();
   /** A stack of those without a job. */
-  #free: Worker<J> | undefined;
-  #running = 0;
-  /** Jobs that go again when their time comes, and those whose time has come. */
-  readonly #delayed = new Map<J, ReturnType<typeof setTimeout> | undefined>();
-  readonly #again = new FifoQueue<J>();
+  private free: Worker<P, W> | undefined = undefined;
+  private busy = 0;
   /** How many handlers have started inside one another. */
-  #depth = 0;
+  private depth = 0;
+  /** Jobs that go again when their time comes, and those whose time has come. */
+  readonly #delayed = new Map<Job<P, W>, ReturnType<typeof setTimeout> | undefined>();
+  readonly #again = new FifoQueue<Job<P, W>>();
 
   constructor(
-    host: PoolHost<J>,
+    host: PoolHost<P, W>,
     { owner, concurrency, timeout, overrun, key, rate, maxWait }: PoolOptions,
   ) {
-    this.#host = host;
+    this.host = host;
     this.concurrency = concurrency;
     this.#rate = rate;
-    if (maxWait !== undefined) this.#waits = new WaitClock(maxWait);
-    if (key) this.#keyed = new KeyedQueue();
-    this.#queue = this.#keyed ?? new FifoQueue();
+    if (maxWait !== undefined) this.waits = new WaitClock(maxWait);
+    this.gated = !!(rate ?? this.waits);
+    this.keyed = key ? new KeyedQueue() : undefined;
+    this.queue = this.keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
-    this.#timeouts = new TimeoutQueue(timeout, (worker) => {
+    this.timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
       // Its handler may still be at it, so the worker is not used again.
       worker.dismissed = true;
@@ -88,12 +95,12 @@ export class Pool<J extends Keyed> {
 
   /** Whether a worker is free: no code of the user's runs while something waits that it could start. */
   get idle(): boolean {
-    return this.#running < this.concurrency;
+    return this.busy < this.concurrency;
   }
 
   /** Whether a job of this key would start at once. */
   canStart(key: unknown): boolean {
-    return this.idle && (!this.#keyed || this.#keyed.free(key)) &&
+    return this.idle && (!this.keyed || this.keyed.free(key)) &&
       (this.#rate?.ready(this) ?? true);
   }
 
@@ -108,72 +115,70 @@ export class Pool<J extends Keyed> {
   }
 
   /** Queues the job until `fill` runs. */
-  add(job: J): void {
-    this.#queue.push(job);
-    this.#waits?.add(job);
+  add(job: Job<P, W>): void {
+    this.queue.push(job);
+    if (this.waits !== undefined) this.waits.add(job);
   }
 
   /** Gives up what has waited too long. Returns whether anything has. */
   shed(): boolean {
     // One for all: an error for each, with its stack, would cost more than a handler's call.
     let error: unknown;
-    for (let job; (job = this.#waits?.late);) {
+    for (let job; (job = this.waits?.late);) {
       this.remove(job);
-      error = this.#host.onLate!(job, error);
+      error = this.host.onLate!(job, error);
     }
     return error !== undefined;
   }
 
   /** Takes out a job that waits. */
-  remove(job: J): void {
-    this.#waits?.remove(job);
+  remove(job: Job<P, W>): void {
+    this.waits?.remove(job);
     const timer = this.#delayed.get(job);
     if (this.#delayed.delete(job)) {
       clearTimeout(timer!);
       job.delay = undefined;
       // Or its handler runs on, and keeps the key.
-      if (timer !== undefined) this.#keyed?.release(job);
-    } else if (job.retries) {
+      if (timer !== undefined) this.keyed?.release(job);
+    } else if (job.retries > 0) {
       this.#again.remove(job);
-      this.#keyed?.release(job);
-    } else this.#queue.remove(job);
+      this.keyed?.release(job);
+    } else this.queue.remove(job);
   }
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
   fill(): void {
-    if (this.#running >= this.concurrency) return;
+    if (this.busy >= this.concurrency) return;
     // The loop that is further out starts it, where there is stack for what comes after a handler.
-    if (this.#depth > SHALLOW && !hasStack()) return;
-    this.#depth++;
-    while (this.#running < this.concurrency) {
-      if (this.#waits) this.shed();
-      if (this.#rate && !((this.#again.head ?? this.#queue.head) && this.#rate.take(this))) break;
-      const job = this.#again.shift() ?? this.#queue.shift();
+    if (this.depth > SHALLOW && !hasStack()) return;
+    this.depth++;
+    while (this.busy < this.concurrency) {
+      const job = this.gated ? this.#next() : this.queue.shift();
       if (job === undefined) break;
-      this.#start(job);
+      this.start(job);
     }
-    if (--this.#depth === 0) this.#host.onIdle();
+    if (--this.depth === 0) this.host.onIdle();
   }
 
   /** Starts what can start. Where nothing can, others may move up all the same. */
   proceed(): void {
-    if (this.idle) this.fill();
-    else this.#host.onIdle();
+    if (this.busy < this.concurrency) this.fill();
+    else this.host.onIdle();
   }
 
   /** Starts nothing more. Returns the jobs that waited. */
-  stop(): J[] {
-    this.#timeouts?.clear();
-    this.#timeouts = this.#waits = undefined;
+  stop(): Job<P, W>[] {
+    this.timeouts?.clear();
+    this.timeouts = this.waits = undefined;
     this.forgo();
     for (const timer of this.#delayed.values()) clearTimeout(timer!);
-    const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.#queue.removeAll()];
+    const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.queue.removeAll()];
     this.#delayed.clear();
     return jobs;
   }
 
   /** The jobs that run. */
-  *running(): Iterable<J> {
+  *running(): Iterable<Job<P, W>> {
     for (const { job } of this.#workers) if (job) yield job;
   }
 
@@ -183,105 +188,119 @@ export class Pool<J extends Keyed> {
   }
 
   /** The handler of this worker is over, by itself or by the clock. */
-  settle(worker: Worker<J>, failed: boolean, outcome: unknown): void {
-    const { job } = worker;
+  settle(worker: Worker<P, W>, failed: boolean, outcome: unknown): void {
+    const { job, context } = worker;
     // It was dismissed by the clock: what the handler does later is nobody's.
-    if (!job) return this.#end(worker);
+    if (job === undefined) return this.#end(worker);
     worker.job = undefined;
-    this.#timeouts?.remove(worker);
-    const kept = this.#host.onSettle(job, failed, outcome);
-    worker.context = CallContext.next(worker.context);
-    if (kept) this.#releaseAfter(kept, worker, job);
-    else this.#release(worker, job);
+    if (this.timeouts !== undefined) this.timeouts.remove(worker);
+    const kept = this.host.onSettle(job, failed, outcome);
+    if (CallContext.isRead(context)) worker.context = new CallContext();
+    if (kept === undefined) this.release(worker, job);
+    else this.#releaseAfter(kept, worker, job);
   }
 
   /** The promise of this worker's handler is fulfilled. */
-  fulfil(worker: Worker<J>, outcome: unknown): void {
-    const value = this.#host.unwrap ? this.#host.unwrap(worker.job, outcome) : outcome;
-    if (isThenable(value)) this.#settleAfter(value, worker);
-    else this.settle(worker, false, value);
+  fulfil(worker: Worker<P, W>, outcome: unknown): void {
+    if (this.host.unwrap === undefined) this.settle(worker, false, outcome);
+    else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
   }
 
-  #start(job: J): void {
-    this.#running++;
-    let worker = this.#free;
-    if (worker) this.#free = worker.next;
-    else this.#workers.add(worker = new Worker(this));
-    worker.job = job;
+  /** What comes before the queue: first what has run, and nothing that has waited too long. */
+  #next(): Job<P, W> | undefined {
+    if (this.waits) this.shed();
+    const head = this.#again.head ?? this.queue.head;
+    if (this.#rate && !(head && this.#rate.take(this))) return;
+    return this.#again.shift() ?? this.queue.shift();
+  }
+
+  private start(job: Job<P, W>): void {
+    this.busy++;
+    let worker = this.free;
+    if (worker === undefined) this.#workers.add(worker = new Worker(this));
+    else this.free = worker.next;
     const { context } = worker;
-    context.attempt = (job.retries ?? 0) + 1;
-    context.waited = this.#waits?.remove(job);
-    const start = this.#timeouts?.now ?? 0;
+    const { host } = this;
+    worker.job = job;
+    context.attempt = job.retries + 1;
+    if (this.waits !== undefined) context.waited = this.waits.remove(job);
+    const start = this.timeouts === undefined ? 0 : this.timeouts.start();
     let outcome: unknown;
     try {
-      outcome = this.#host.run(job, context);
+      outcome = host.run(job, context);
+      if (host.unwrap !== undefined && !isThenable(outcome)) {
+        outcome = host.unwrap(outcome, job.count);
+      }
       if (isThenable(outcome)) {
         whenSettled(outcome, worker.fulfilled, worker.rejected);
-        this.#timeouts?.add(worker, start);
+        if (this.timeouts !== undefined) this.timeouts.add(worker, start);
         return;
       }
     } catch (error) {
-      this.settle(worker, true, error);
-      return;
+      return this.settle(worker, true, error);
     }
     this.settle(worker, false, outcome);
   }
 
-  // These two apart: a closure makes the whole call dearer, also where it is not made.
+  // What is rare stands apart: a closure makes a whole call dearer, also where it is not made, and what
+  // is long is not inlined.
 
-  #settleAfter(value: PromiseLike<unknown>, worker: Worker<J>): void {
+  #unwrap(worker: Worker<P, W>, value: unknown): void {
+    if (!isThenable(value)) return this.settle(worker, false, value);
     whenSettled(value, (entries) => this.settle(worker, false, entries), worker.rejected);
   }
 
-  #releaseAfter(kept: Promise<void>, worker: Worker<J>, job: J): void {
-    kept.then(() => this.#release(worker, job));
-  }
-
-  #release(worker: Worker<J>, job: J): void {
-    const held = worker.holds;
-    if (!held) this.#vacate(worker, job);
-    this.#host.onRelease(job);
-    if (held) {
-      worker.held = job;
-      if (job.delay !== undefined) this.#delayed.set(job, undefined);
-    } else this.#delay(job);
-    // Where a handler settles at once, the loop that started it goes on.
-    if (this.#depth === 0) this.proceed();
+  #releaseAfter(kept: Promise<void>, worker: Worker<P, W>, job: Job<P, W>): void {
+    kept.then(() => this.release(worker, job));
   }
 
   /** The slot is free, and so is the key, unless the job goes again. */
-  #vacate(worker: Worker<J>, job: J): void {
-    this.#running--;
+  private release(worker: Worker<P, W>, job: Job<P, W>): void {
+    if (worker.holds) return this.#hold(worker, job);
+    this.busy--;
     if (!worker.dismissed) {
-      worker.next = this.#free;
-      this.#free = worker;
+      worker.next = this.free;
+      this.free = worker;
     }
-    if (job.delay === undefined) this.#keyed?.release(job);
+    if (this.keyed !== undefined && job.delay === undefined) this.keyed.release(job);
+    this.host.onRelease(job);
+    if (job.delay === undefined) this.spares.give(job);
+    else this.#delay(job);
+    // Where a handler settles at once, the loop that started it goes on.
+    if (this.depth === 0) this.proceed();
+  }
+
+  /** All is over but a handler that runs on after its time, and keeps slot and key. */
+  #hold(worker: Worker<P, W>, job: Job<P, W>): void {
+    this.host.onRelease(job);
+    worker.held = job;
+    if (job.delay !== undefined) this.#delayed.set(job, undefined);
+    if (this.depth === 0) this.proceed();
   }
 
   /** A handler whose time was up has settled. */
-  #end(worker: Worker<J>): void {
+  #end(worker: Worker<P, W>): void {
     const { held } = worker;
     worker.holds = false;
     worker.held = undefined;
-    this.#host.onOverrun(-1);
+    this.host.onOverrun(-1);
     if (!held) return;
-    this.#vacate(worker, held);
+    this.busy--;
     if (this.#delayed.has(held)) this.#delay(held);
+    else if (held.delay === undefined) this.keyed?.release(held);
     this.fill();
   }
 
   /** A job that goes again does so after its delay, before all that has not run. */
-  #delay(job: J): void {
-    const { delay } = job;
-    if (delay === undefined) return;
+  #delay(job: Job<P, W>): void {
+    this.gated = true;
     const timer = setTimeout(() => {
       this.#delayed.delete(job);
       job.delay = undefined;
       this.#again.push(job);
-      this.#waits?.add(job);
+      this.waits?.add(job);
       this.fill();
-    }, delay);
+    }, job.delay);
     this.#delayed.set(job, timer);
   }
 }
@@ -290,20 +309,20 @@ export class Pool<J extends Keyed> {
 const SHALLOW = 16;
 
 /** A slot, and the two functions that hear of its handler: made once, not for each item. */
-class Worker<J extends Keyed> extends TimeoutEntry {
+class Worker<P, W> extends TimeoutEntry {
   /** The next without a job. */
-  next: Worker<J> | undefined;
-  job: J | undefined;
+  next: Worker<P, W> | undefined = undefined;
+  job: Job<P, W> | undefined = undefined;
   context: CallContext = new CallContext();
   dismissed = false;
   /** Its handler runs on after its time was up, and keeps the slot. */
   holds = false;
   /** The job that keeps its slot meanwhile, when all else of it is over. */
-  held: J | undefined;
+  held: Job<P, W> | undefined = undefined;
   readonly fulfilled: (outcome: unknown) => void;
   readonly rejected: (error: unknown) => void;
 
-  constructor(pool: Pool<J>) {
+  constructor(pool: Pool<P, W>) {
     super();
     this.fulfilled = (outcome) => pool.fulfil(this, outcome);
     this.rejected = (error) => pool.settle(this, true, error);

@@ -1,15 +1,16 @@
 import { CallContext, type SinkContext } from "../shared/call_context.ts";
-import { Deferred, isThenable, markHandled, reportUncaught } from "../shared/promises.ts";
+import { Deferred, markHandled, reportUncaught } from "../shared/promises.ts";
 import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { overweight, weightOf } from "../shared/options.ts";
 import { hasStack } from "../shared/stack.ts";
 import { Pump, type Source } from "../shared/source.ts";
+import { settleEntries } from "./batch_results.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import type { Caller, CallerHost } from "./caller.ts";
 import { Counts, Group, type SinkStats } from "./counts.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
-import type { Result, Runner, Waiter, WorkJob } from "./job.ts";
+import { type Job, type Result, resultsOf, type Runner } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
 import { Room } from "./room.ts";
 import type { WorkOptions } from "./work_options.ts";
@@ -25,62 +26,67 @@ import type { WorkOptions } from "./work_options.ts";
  * - `errored`: nothing more starts, and handlers that run are let go.
  */
 export class WorkQueue<T, P>
-  implements PoolHost<WorkJob<T, P>>, BatchHost<T, P>, FailureHost, CallerHost, Abortable {
+  implements PoolHost<P>, BatchHost<P>, FailureHost, CallerHost, Abortable {
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts;
-  readonly room: Room<T>;
-  readonly pool: Pool<WorkJob<T, P>>;
-  readonly #options: WorkOptions<T, P>;
+  readonly room: Room<P>;
+  readonly pool: Pool<P, Result>;
+  private readonly options: WorkOptions<T, P>;
   /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
-  readonly #batches: BatchTable<T, P> | undefined;
+  private readonly batches: BatchTable<T, P> | undefined;
 
-  #state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
+  private state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
   /** A box: the error may be any value. */
   failure: { readonly error: unknown } | undefined;
   /** The stack has ended in here: told to who comes next, if to nobody sooner. */
-  #overflow: { readonly error: unknown } | undefined;
-  readonly #closed = new Deferred<void>();
+  private overflow: { readonly error: unknown } | undefined;
+  readonly #end = new Deferred<void>();
   /** Whether somebody has the lock of the stream, and is told by it. */
   locked!: () => boolean;
   /** Of the stream. */
   #controller!: SinkController;
 
-  #moving = false;
+  private moving = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer>();
   readonly #failures: Failures<T, P>;
+  /** Whether user code is asked about an item before it comes in. */
+  private readonly asking: boolean;
+  /** For the pool: what the handler of a batch has given stands for what is in it. */
+  readonly unwrap: PoolHost<P>["unwrap"] = undefined;
 
-  constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<T, P>) => BatchTable<T, P>) {
-    this.#options = options;
+  constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<P>) => BatchTable<T, P>) {
+    this.options = options;
     this.counts = new Counts(options.overrun === "hold");
     this.room = new Room(this.counts, options);
     this.pool = new Pool(this, options);
     this.#failures = new Failures(this, options);
-    this.#batches = batches?.(this);
+    this.batches = batches?.(this);
+    this.asking = !!(options.key ?? options.weigh ?? options.snapshot);
+    if (batches) this.unwrap = settleEntries;
   }
 
   /** Who it is, in messages. */
   get owner(): string {
-    return this.#options.owner;
+    return this.options.owner;
   }
 
   /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
   get closed(): Promise<void> {
-    return this.#closed.promise;
+    return this.#end.promise;
   }
 
   get stats(): SinkStats & { batches?: number } {
-    // Nothing else there is public and a field.
-    return { ...this.counts };
+    return this.counts.stats;
   }
 
   start(controller: WritableStreamDefaultController): void {
     this.#controller = controller as SinkController;
     // Fires at once, also while a write waits for room: `abort` comes only after that.
     onAbort(this.#controller.signal, this);
-    onAbort(this.#options.signal, this);
+    onAbort(this.options.signal, this);
   }
 
   /**
@@ -98,17 +104,21 @@ export class WorkQueue<T, P>
     told: Result | undefined = result,
   ): Promise<void> | false | undefined {
     try {
-      return this.#push(item, now, result, own, written, told);
+      if (this.overflow !== undefined || this.state !== "open") this.check(written);
+      return this.asking
+        ? this.#ask(item, now, result, own, written, told)
+        : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
     } catch (error) {
       // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
-      this.#overflow = { error };
-      if (hasStack(64)) this.#overflow = undefined;
+      this.overflow = { error };
+      if (hasStack(64)) this.overflow = undefined;
       else queueMicrotask(() => this.error(error));
       throw error;
     }
   }
 
-  #push(
+  /** Asks the hooks about an item. They are user code: things may be otherwise then. */
+  #ask(
     item: T,
     now: boolean,
     result: Result | undefined,
@@ -116,44 +126,68 @@ export class WorkQueue<T, P>
     written: boolean,
     told: Result | undefined,
   ): Promise<void> | false | undefined {
-    const { key, weigh, snapshot } = this.#options;
-    this.check(written);
+    const { key, weigh, snapshot } = this.options;
     const itemKey = key?.(item);
     const weight = weigh ? this.#weigh(item) : 0;
     // No snapshot is taken for an item that is refused.
-    const refused = now && !!snapshot && !this.#mayEnter(itemKey, weight, written);
+    const refused = now && !!snapshot && !this.mayEnter(itemKey, weight, written);
     const runner = refused ? undefined : snapshot?.();
-    // The hooks are user code: things may be otherwise now.
-    if (key ?? weigh ?? snapshot) this.check(written);
-    if (
-      !refused && this.#mayEnter(itemKey, weight, written) &&
-      this.#admit(item, itemKey, runner, result, own, weight)
-    ) {
-      return;
+    this.check(written);
+    if (!refused) return this.enter(item, itemKey, weight, runner, now, result, own, written, told);
+    this.counts.refused++;
+    return false;
+  }
+
+  private enter(
+    item: T,
+    key: unknown,
+    weight: number,
+    runner: Runner | undefined,
+    now: boolean,
+    result: Result | undefined,
+    own: Group | undefined,
+    written: boolean,
+    told: Result | undefined,
+  ): Promise<void> | false | undefined {
+    const { batches } = this;
+    if (this.mayEnter(key, weight, written)) {
+      if (batches === undefined) {
+        return void this.admit(this.#job(item, key, weight, runner, result, own), false);
+      }
+      if (batches.add(item, key, runner, result, own, weight)) return;
     }
     if (now) {
       this.counts.refused++;
       return false;
     }
-    told ??= new Deferred<unknown>();
-    const waiter: Waiter<T> = {
-      next: undefined,
-      before: undefined,
-      item,
-      key: itemKey,
-      weight,
-      snapshot: runner,
-      queued: false,
-      result,
-      told,
-      epoch: this.counts.enter(own),
-      own,
-      written,
-    };
+    const waiter = this.#job(item, key, weight, runner, result, own);
+    waiter.written = written;
+    return this.#wait(waiter, told ?? new Deferred());
+  }
+
+  #job(
+    item: T,
+    key: unknown,
+    weight: number,
+    runner: Runner | undefined,
+    result: Result | undefined,
+    own: Group | undefined,
+  ): Job<P> {
+    const job = this.pool.spares.take(item as never, key);
+    job.weight = weight;
+    job.snapshot = runner;
+    job.result = result;
+    job.own = own;
+    job.epoch = this.counts.enter(own);
+    return job;
+  }
+
+  #wait(waiter: Job<P>, told: Result): Promise<void> {
+    waiter.told = told;
     this.room.wait(waiter);
     told.enter?.(waiter);
     // One that is heavier than what is left makes the oldest batch due.
-    if (weigh) this.proceed();
+    if (this.options.weigh) this.proceed();
     else this.pool.awaitRate();
     return told.promise as Promise<void>;
   }
@@ -172,11 +206,11 @@ export class WorkQueue<T, P>
   async consume(source: Source<T>, signal?: AbortSignal): Promise<void> {
     this.check(false);
     const own = new Group();
-    const pump = new Pump(`${this.#options.owner}.consume`, source, {
+    const pump = new Pump(`${this.options.owner}.consume`, source, {
       write: (item) => this.push(item, false, undefined, own) || undefined,
       discard: (items, reason) => {
         // Or a hook has thrown, which this call is told.
-        if (this.#state === "open" && !signal?.aborted) return;
+        if (this.state === "open" && !signal?.aborted) return;
         this.counts.lose();
         this.#discard(items, reason);
       },
@@ -195,7 +229,7 @@ export class WorkQueue<T, P>
       },
     };
     // To open a source is user code, too: the sink may be at its end by now.
-    if (this.#state !== "open") stop(this.#refusal());
+    if (this.state !== "open") stop(this.#refusal());
     onAbort(signal, leaver);
     // A read may never come back. However it ends, its items come first; only a failure of the sink does
     // not wait for them.
@@ -211,8 +245,9 @@ export class WorkQueue<T, P>
   #unblock(own: Group, reason: unknown): void {
     for (const waiter of this.room) {
       if (waiter.own !== own) continue;
+      const { told } = waiter;
       this.#remove(waiter);
-      return waiter.told.reject(reason);
+      return told!.reject(reason);
     }
   }
 
@@ -221,7 +256,7 @@ export class WorkQueue<T, P>
   /** Waits for what has come so far, those who wait for room among it; or for what is of `own`. */
   flush(own?: Group): Promise<void> {
     // Closed first, so that nothing joins them; started last, because that is user code.
-    this.#batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
+    this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
     if (this.failure) return Promise.reject(this.#refusal());
     const over = this.counts.whenFlushed(own);
     this.proceed();
@@ -231,9 +266,9 @@ export class WorkQueue<T, P>
   /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
     this.#hear();
-    if (this.#overflow) this.error(this.#overflow.error);
-    if (this.#state === "open") {
-      this.#state = "closing";
+    if (this.overflow) this.error(this.overflow.error);
+    if (this.state === "open") {
+      this.state = "closing";
       this.#stopPumps(this.#refusal());
     }
     return this.failure;
@@ -242,7 +277,7 @@ export class WorkQueue<T, P>
   /** Everything the stream had has been written: resolves when all of it has settled. */
   close(): Promise<void> {
     this.refuse();
-    this.#state = "draining";
+    this.state = "draining";
     this.onIdle();
     return this.whenClosed();
   }
@@ -250,33 +285,33 @@ export class WorkQueue<T, P>
   /** Settles when the sink is closed or errored. */
   whenClosed(): Promise<void> {
     // One for each who asks, so that nobody's rejection counts as handled by another.
-    return this.#closed.promise.then();
+    return this.#end.promise.then();
   }
 
   /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
   error(error: unknown, heard = false): void {
-    if (this.#state === "closed" || this.failure) return;
+    if (this.state === "closed" || this.failure) return;
     // Cut short it could not be taken up again.
     if (!hasStack()) return queueMicrotask(() => this.error(error, heard));
-    this.#state = "errored";
-    const { signal } = this.#options;
+    this.state = "errored";
+    const { signal } = this.options;
     offAbort(signal, this);
     const aborted = signal?.aborted || this.#controller.signal.aborted;
     // In Workers the signal of a stream has no reason where none was given.
     if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
     this.failure = { error };
 
-    const jobs = [...this.pool.stop(), ...this.#batches?.abort() ?? []];
+    const jobs = [...this.pool.stop(), ...this.batches?.abort() ?? []];
     this.counts.discard();
     if (
       this.counts.rejectFlushes(error) || heard || aborted || this.#consumers.size ||
       this.counts.blocked || this.locked()
     ) this.#hear();
     for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
-    for (const { told } of this.room.removeAll()) told.reject(error);
+    for (const { told } of this.room.removeAll()) told!.reject(error);
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
-    this.#closed.reject(error);
+    this.#end.reject(error);
     // Who takes the lock in this turn is told.
     queueMicrotask(() => this.locked() && this.#hear());
     // To error a stream from its own abort would make that abort reject.
@@ -292,8 +327,8 @@ export class WorkQueue<T, P>
 
   /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
   check(closing: boolean): void {
-    if (this.#overflow) this.error(this.#overflow.error);
-    if (closing ? this.failure || this.#state === "closed" : this.#state !== "open") {
+    if (this.overflow) this.error(this.overflow.error);
+    if (closing ? this.failure || this.state === "closed" : this.state !== "open") {
       throw this.#refusal();
     }
   }
@@ -305,27 +340,22 @@ export class WorkQueue<T, P>
 
   // For the pool.
 
-  run(job: WorkJob<T, P>, context: SinkContext): unknown {
-    const { handler } = this.#options;
-    if (job.count === 0) this.#batches!.open(job);
+  run(job: Job<P>, context: SinkContext): unknown {
+    const { handler } = this.options;
+    if (job.count === 0) this.batches!.begin(job);
     // The batch was closed before its turn, or its collector has ended the sink.
     if (job.count === 0) return;
-    this.counts.start(job);
-    if (this.room.bounded) this.room.leave(job.key, job.weight, job.count ?? 1);
-    if (job.items) this.counts.batches!++;
+    this.counts.start(job.count);
+    if (this.room.bounded) this.room.leave(job);
+    if (job.batch) this.counts.batches!++;
     job.result?.run?.(context);
-    const outcome = job.snapshot
+    return job.snapshot
       ? runWithin(job.snapshot, handler, job.payload, context)
       : handler(job.payload, context);
-    return isThenable(outcome) ? outcome : this.unwrap(job, outcome);
   }
 
-  unwrap(job: WorkJob<T, P> | undefined, outcome: unknown): unknown {
-    return this.#batches ? this.#batches.unwrap(job?.count, outcome) : outcome;
-  }
-
-  onSettle(job: WorkJob<T, P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
-    const batches = this.#batches;
+  onSettle(job: Job<P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
+    const batches = this.batches;
     if (batches) {
       const failures = batches.settle(job, failed, outcome);
       // What a collector has made cannot be split.
@@ -335,22 +365,20 @@ export class WorkQueue<T, P>
     return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
   }
 
-  onRelease(job: WorkJob<T, P>): void {
+  onRelease(job: Job<P>): void {
     this.counts.settle(job);
-    if (job.returned) this.#discard(job.returned, this.failure!.error);
-    if (job.again) this.#retry(job);
+    const { outcome } = job;
+    if (!outcome) return;
+    job.outcome = undefined;
+    this.#discard(outcome.returned as T[], this.failure?.error);
+    if (outcome.again.size > 0) this.#retry(job, outcome.again);
   }
 
   /** What has failed of a job goes again, unless all has come to an end meanwhile. */
-  #retry(job: WorkJob<T, P>): void {
-    this.#batches?.shrink(job);
-    this.room.enterAgain(job.key, job.weight, job.count ?? 1);
-    job.retries = (job.retries ?? 0) + 1;
-    job.again =
-      job.failures =
-      job.returned =
-      job.abandoned =
-        undefined;
+  #retry(job: Job<P>, again: ReadonlySet<number>): void {
+    this.batches?.shrink(job, again);
+    this.room.enterAgain(job);
+    job.retries++;
     const { failure } = this;
     if (!failure) return job.result?.enter?.(job);
     job.delay = undefined;
@@ -359,16 +387,16 @@ export class WorkQueue<T, P>
     this.#discard([...this.#itemsOf(job)], failure.error);
   }
 
-  #itemsOf({ items, payload }: WorkJob<T, P>): readonly T[] {
-    return items ?? [payload as unknown as T];
+  #itemsOf({ batch, payload }: Job<P>): readonly T[] {
+    return (batch ? batch.items : [payload]) as readonly T[];
   }
 
-  onLate(job: WorkJob<T, P>, known: unknown): unknown {
-    const { owner, maxWait } = this.#options;
+  onLate(job: Job<P>, known: unknown): unknown {
+    const { owner, maxWait } = this.options;
     // A batch that is due, and gathers.
-    if (job.count === 0) this.#batches!.drop(job);
+    if (job.count === 0) this.batches!.drop(job);
     const error = known ?? timeoutError(`${owner}: the handler has not started`, maxWait!);
-    const { results = [job.result] } = job;
+    const results = resultsOf(job);
     const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
     this.#drop(job);
     this.#forgo();
@@ -378,9 +406,9 @@ export class WorkQueue<T, P>
   }
 
   /** What waits is given up. */
-  #drop(job: WorkJob<T, P>): void {
+  #drop(job: Job<P>): void {
     this.counts.drop(job);
-    this.room.leave(job.key, job.weight, job.count ?? 1);
+    this.room.leave(job);
   }
 
   onOverrun(by: 1 | -1): void {
@@ -390,84 +418,62 @@ export class WorkQueue<T, P>
   /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
   onIdle(): void {
     // The usual case, for each item.
-    if (this.#state === "open" && !this.room.head && !this.#batches?.size) return;
+    if (this.state === "open" && !this.room.head && !this.batches?.size) return;
     // What is started here may settle at once, and come by here again.
-    if (this.#moving) return;
-    this.#moving = true;
-    while (this.#batches?.dispatch(this.#ending) || this.#admitWaiter());
-    this.#moving = false;
+    if (this.moving) return;
+    this.moving = true;
+    while (this.batches?.dispatch(this.#ending) || this.#admitWaiter());
+    this.moving = false;
     if (this.#ending && this.counts.idle) {
-      this.#state = "closed";
-      offAbort(this.#options.signal, this);
-      this.#closed.resolve();
+      this.state = "closed";
+      offAbort(this.options.signal, this);
+      this.#end.resolve();
     }
   }
 
   /** Nothing more comes. */
   get #ending(): boolean {
-    return this.#state === "draining" && this.counts.blocked === 0;
+    return this.state === "draining" && this.counts.blocked === 0;
   }
 
-  /** Nobody overtakes those who wait for room. */
-  #mayEnter(key: unknown, weight: number, written: boolean): boolean {
-    if (this.#fits(key, weight)) return true;
-    // What has waited too long goes first, and then they come in.
+  /** Nobody overtakes those who wait for room. What has waited too long goes first, and then they come in. */
+  private mayEnter(key: unknown, weight: number, written: boolean): boolean {
+    if (this.fits(key, weight)) return true;
     if (!this.pool.shed()) return false;
     this.proceed();
     this.check(written);
-    return this.#fits(key, weight);
+    return this.fits(key, weight);
   }
 
-  #fits(key: unknown, weight: number): boolean {
+  private fits(key: unknown, weight: number): boolean {
     const { room } = this;
-    return !room.head && room.keyFits(key) && (room.fits(weight) || this.#starts(key));
+    return room.head === undefined && room.keyFits(key) &&
+      (room.fits(weight) || this.#starts(key));
   }
 
   /** Whether an item of this key need not wait at all. */
   #starts(key: unknown): boolean {
     // What a retry has sent back may be over the bounds: a free slot lets nothing in then.
-    return !this.#batches && !this.room.over && this.pool.canStart(key);
+    return !this.batches && !this.room.over && this.pool.canStart(key);
   }
 
   /** What an item weighs in the queue. */
   #weigh(item: T): number {
-    const { owner, weigh, capacityWeight } = this.#options;
+    const { owner, weigh, capacityWeight } = this.options;
     const weight = weightOf(owner, "weigh", weigh!, item);
     return weight <= capacityWeight
       ? weight
       : overweight(owner, weight, "capacityWeight", capacityWeight);
   }
 
-  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
-  #admit(
-    item: T,
-    key: unknown,
-    snapshot: Runner | undefined,
-    result: Result | undefined,
-    own: Group | undefined,
-    weight: number,
-    epoch?: number,
-  ): boolean {
-    const { counts, pool } = this;
-    if (this.#batches) return this.#batches.add(item, key, snapshot, result, own, weight, epoch);
+  /** Accepts an item of a sink without batches, for which there is room. */
+  private admit(job: Job<P>, waited: boolean): void {
+    const { counts, room, pool } = this;
     counts.accept();
-    if (this.room.bounded) this.room.enter(key, weight, epoch !== undefined);
-    epoch ??= counts.enter(own);
-    const job: WorkJob<T, P> = {
-      next: undefined,
-      before: undefined,
-      payload: item as unknown as P,
-      key,
-      snapshot,
-      result,
-      weight,
-      epoch,
-      own,
-    };
-    result?.enter?.(job);
+    if (room.bounded) room.enter(job.key, job.weight, waited);
+    if (job.result !== undefined) job.result.enter?.(job);
     pool.add(job);
     pool.fill();
-    return true;
   }
 
   /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
@@ -479,12 +485,16 @@ export class WorkQueue<T, P>
       return false;
     }
     const waiter = room.shift();
-    const { item, key, snapshot, result, told, written, weight, epoch, own } = waiter;
+    const { payload, key, snapshot, result, written, weight, epoch, own } = waiter;
+    const told = waiter.told!;
+    waiter.told = undefined;
     told.enter?.(undefined);
     try {
-      if (!this.#admit(item, key, snapshot, result, own, weight, epoch)) {
+      if (!this.batches) this.admit(waiter, true);
+      else if (!this.batches.add(payload as never, key, snapshot, result, own, weight, epoch)) {
         // It is still the first: what has used the room up may have to start before it.
         room.unshift(waiter);
+        waiter.told = told;
         told.enter?.(waiter);
         return true;
       }
@@ -501,20 +511,20 @@ export class WorkQueue<T, P>
 
   /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
   #passed(epoch: number): void {
-    const { epoch: next } = this.room.head ?? this.counts;
-    if (next === epoch) return;
-    this.#batches?.closeAll((batch) => batch.epoch === epoch);
+    const { counts, room } = this;
+    if (epoch === counts.epoch || epoch === room.head?.epoch) return;
+    this.batches?.closeAll((batch) => batch.epoch === epoch);
     this.pool.fill();
   }
 
   /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
   leave({ entry, context, left }: Caller): void {
     if (context) CallContext.abort(context, left!.reason);
-    else if (entry) this.#remove(entry as Waiter<T> | WorkJob<T, P>);
+    else if (entry) this.#remove(entry as Job<P>);
   }
 
-  #remove(entry: Waiter<T> | WorkJob<T, P>): void {
-    if ("told" in entry) {
+  #remove(entry: Job<P>): void {
+    if (entry.told) {
       this.room.remove(entry);
       this.counts.leave(entry.epoch, 1, entry.own);
       this.#passed(entry.epoch);
@@ -532,7 +542,7 @@ export class WorkQueue<T, P>
   }
 
   #discard(items: T[], reason: unknown): void {
-    const { onDiscard } = this.#options;
+    const { onDiscard } = this.options;
     try {
       if (items.length > 0) onDiscard?.(items, reason);
     } catch (thrown) {
@@ -552,7 +562,7 @@ export class WorkQueue<T, P>
   #refusal(): unknown {
     this.#hear();
     if (this.failure) return this.failure.error;
-    return new TypeError(`${this.#options.owner}: nothing is accepted after close()`);
+    return new TypeError(`${this.options.owner}: nothing is accepted after close()`);
   }
 }
 
@@ -563,8 +573,8 @@ interface Consumer {
 }
 
 /** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
-function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
-  const { result, results = [result] } = job;
+function reject(job: Job, error: unknown): boolean {
+  const results = resultsOf(job);
   let told = false;
   results.forEach((each, place) => {
     if (!each || each.left) return;
@@ -573,6 +583,6 @@ function reject<T, P>(job: WorkJob<T, P>, error: unknown): boolean {
     // What its handler does after that is told to others.
     delete results[place];
   });
-  if (!result?.left) job.result = undefined;
+  if (!job.result?.left) job.result = undefined;
   return told;
 }
