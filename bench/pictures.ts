@@ -24,7 +24,8 @@ interface Axis {
   label(tick: number): string;
 }
 
-const WIDTH = 860;
+/** How wide all of them are. */
+export const WIDTH = 860;
 const LEFT = 300;
 const RIGHT = 40;
 const TOP = 64;
@@ -32,7 +33,8 @@ const BAR = 7;
 const GAP = 9;
 const TITLE = 30;
 
-const STYLE = `
+/** Of all of them, in light and dark. */
+export const STYLE = `
   svg { background: #fff; font: 12px system-ui, sans-serif }
   text { fill: #24292f }
   .quiet { fill: #6e7781 }
@@ -175,11 +177,19 @@ function bar(from: number, to: number, y: number, kind: string, title: string): 
   }" class="${kind}"><title>${title}</title></rect>`;
 }
 
-function text(x: number, y: number, content: string, style: string, anchor = "start"): string {
+/** A line of text. */
+export function text(
+  x: number,
+  y: number,
+  content: string,
+  style: string,
+  anchor: "start" | "middle" | "end" = "start",
+): string {
   return `<text x="${fixed(x)}" y="${fixed(y)}" text-anchor="${anchor}" class="${style}">` +
     `${content}</text>`;
 }
 
-function fixed(value: number): string {
+/** A coordinate. */
+export function fixed(value: number): string {
   return value.toFixed(1);
 }

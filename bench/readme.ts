@@ -1,9 +1,21 @@
 /** What the README and docs/performance.md show of a summary: pictures, and words in their places. */
 
 import { deno } from "../tools/run.ts";
+import { overload } from "./curves.ts";
 import { memory, speed } from "./pictures.ts";
 import { json, type Summary } from "./summary.ts";
-import { megabytes, piped, ratios, verdictHead, verdicts } from "./tables.ts";
+import {
+  megabytes,
+  overloaded,
+  overloadHead,
+  percent,
+  piped,
+  ratios,
+  shareOf,
+  verdictHead,
+  verdicts,
+} from "./tables.ts";
+import { OVERLOAD } from "./targets.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const SUMMARY = "bench/summary.json";
@@ -23,6 +35,7 @@ export async function published(measured: Summary): Promise<Map<string, string>>
     [SUMMARY, text],
     ["bench/speed.svg", speed(summary)],
     ["bench/memory.svg", memory(summary)],
+    ["bench/overload.svg", overload(summary)],
   ]);
   for (const page of PAGES) {
     files.set(page, filled(await Deno.readTextFile(`${ROOT}${page}`), blocks(summary)));
@@ -68,6 +81,8 @@ function blocks(summary: Summary): Readonly<Record<string, string>> {
     "speed": piped([["case", "weir", "beside it"], ...SHOWN.map(shown(summary))]),
     "memory": memoryHeld(summary),
     "latency": waited(summary),
+    "overload": overloadIn(summary),
+    "overload-table": overloadTable(summary),
     "size": sizes(summary),
     "targets": piped([verdictHead(summary), ...verdicts(summary)]),
   };
@@ -138,6 +153,25 @@ function waited({ latency }: Summary): string {
       of("BatchStream.from")
     } for its batch from \`BatchStream.from\`; with an array and a timer ` +
     `${of("an array and a timer")}.`;
+}
+
+function overloadIn({ overload: { rows } }: Summary): string {
+  const { times, deadline } = OVERLOAD;
+  const served = (name: string) => {
+    const [, , ...each] = rows.find((row) => row[1] === name)!;
+    const shares = each.map((account, index) => percent(shareOf(rows, account, index)));
+    return `${shares.join(" / ")} %`;
+  };
+  return `Offered ${times} times what its handlers can do, a \`Fanout\` serves ` +
+    `${served("Fanout.tryPush")} of what they can do within ${deadline} ms by \`tryPush\`, and ` +
+    `${served("Fanout.tryPush, with maxWait")} with \`maxWait\`. Where every caller waits, by ` +
+    `\`push\`, it is ${served("Fanout.push")}, and with p-queue ${served("p-queue")}.`;
+}
+
+function overloadTable(summary: Summary): string {
+  const { date, revision } = summary.overload;
+  const table = piped([overloadHead(summary), ...overloaded(summary)]);
+  return `Measured on ${date}, at revision ${revision}, on ${summary.machine}.\n\n${table}`;
 }
 
 function sizes({ size }: Summary): string {

@@ -20,6 +20,7 @@ const FULL: Omit<Orders, "parts" | "every"> = {
   growth: 1e7,
   memory: 1e6,
   idle: 1e4,
+  overload: 5000,
 };
 const SMOKE: typeof FULL = {
   n: 200,
@@ -30,6 +31,7 @@ const SMOKE: typeof FULL = {
   growth: 200,
   memory: 2000,
   idle: 10,
+  overload: 100,
 };
 const GO = { n: 1e6, rounds: 5 };
 
@@ -48,6 +50,7 @@ writes bench/summary.json, and what is made from it; a part of it only prints.
   --n N           items in a run
   --against REV   ours beside ours at a git revision, in turns
   --smoke         every case once, with few items: whether it runs, and loses none
+  --keep          of --groups overload: writes it into bench/summary.json, and what is made from it
   --draw          measures nothing: prints bench/summary.json, and writes what is made from it`;
 
 const given = options();
@@ -66,7 +69,9 @@ const orders: Orders = {
 if (given.help) console.log(HELP);
 else if (given.draw) await draw(await committed());
 else if (given.against !== undefined) await compare(given.against);
-else await measureAll(Deno.args.length === 0);
+else if (given.keep && (given.groups !== "overload" || given.runtimes || given.smoke)) {
+  refuse("--keep: with --groups overload, and nothing else");
+} else await measureAll(Deno.args.length === 0);
 
 function options() {
   const text = { type: "string" } as const;
@@ -81,6 +86,7 @@ function options() {
         n: text,
         against: text,
         smoke: flag,
+        keep: flag,
         draw: flag,
         help: flag,
       },
@@ -125,20 +131,31 @@ async function measureAll(whole: boolean): Promise<void> {
   const findings: Findings[] = [];
   for (const runtime of runtimes) {
     console.error(`${title(runtime)} ...`);
-    findings.push(await measured(runtime, ROOT, orders));
+    const parts = orders.parts.filter((part) => part !== "overload");
+    const found = await measured(runtime, ROOT, { ...orders, parts });
+    // In a process of its own: engines have not seen other kinds of use, and those not this one.
+    const alone = parts.length < orders.parts.length
+      ? await measured(runtime, ROOT, { ...orders, parts: ["overload"] })
+      : found;
+    findings.push({ ...found, overload: alone.overload });
   }
+  const date = new Date().toISOString().slice(0, 10);
+  const revision = (await run("git", ["describe", "--always", "--dirty"])).output.trim();
+  const { overload, ...rest } = summarized(findings);
   const summary: Summary = {
-    date: new Date().toISOString().slice(0, 10),
-    revision: (await run("git", ["describe", "--always", "--dirty"])).output.trim(),
+    date,
+    revision,
     machine: findings[0]!.machine,
     rounds: orders.rounds,
     runtimes: runtimes.map(title),
-    ...summarized(findings),
+    ...rest,
+    overload: { date, revision, seconds: orders.overload / 1000, rows: overload },
     size: orders.parts.includes("size") ? await sizes() : [],
     go: orders.parts.includes("go") ? await go() : { version: "", originals: [], skipped: [] },
   };
   console.log(given.smoke ? smoked(summary) : `\n${text(summary)}`);
   if (whole) await publish(summary);
+  if (given.keep) await publish({ ...await committed(), overload: summary.overload });
 }
 
 /** A target that names no case judges nothing: a smoke test of all groups finds it. */

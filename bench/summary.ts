@@ -37,6 +37,8 @@ export interface Orders extends Effort {
   /** Whether growth takes every case. */
   readonly every: boolean;
   readonly idle: number;
+  /** For how many milliseconds each way is offered too much. */
+  readonly overload: number;
 }
 
 /** What was measured of a case, in nanoseconds for one item. */
@@ -68,6 +70,33 @@ export interface Idle extends Way {
   readonly timers: number;
 }
 
+/** What became of items when more came than could be done. Times are in milliseconds. */
+export interface Account {
+  /** These add up: `offered = served + refused + discarded + left`. */
+  readonly offered: number;
+  readonly served: number;
+  readonly refused: number;
+  readonly discarded: number;
+  /** What still waited or ran at the end. */
+  readonly left: number;
+  /** How many were served within the deadline, in a second. */
+  readonly goodput: number;
+  /** Percentiles of the time from when an item was due until it was served. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  /** By how much an item was offered too late, at most. */
+  readonly late: number;
+  /** Bytes, after a tenth of the time, and at the end. */
+  readonly held: readonly number[];
+  /** For each tenth of the time: the slowest, and what `goodput` is. */
+  readonly slowest: readonly number[];
+  readonly timely: readonly number[];
+}
+
+/** What became of the items of a way. */
+export interface Overload extends Way, Account {}
+
 /** What a worker finds. */
 export interface Findings {
   readonly machine: string;
@@ -76,6 +105,7 @@ export interface Findings {
   readonly growth: readonly Growth[];
   readonly memory: readonly Held[];
   readonly idle: readonly Idle[];
+  readonly overload: readonly Overload[];
 }
 
 /** A way, and a cell for each runtime. */
@@ -101,6 +131,13 @@ export interface Summary {
   readonly memory: readonly Row<number>[];
   /** Bytes and timers of one object. */
   readonly idle: readonly Row<readonly [number, number]>[];
+  /** It may be of another day than the rest. */
+  readonly overload: {
+    readonly date: string;
+    readonly revision: string;
+    readonly seconds: number;
+    readonly rows: readonly Row<Account>[];
+  };
   /** What each entry point adds to a bundle, in bytes: minified, and gzipped. */
   readonly size: readonly (readonly [name: string, minified: number, gzipped: number])[];
   /** The version of Go, the least nanoseconds of each original, and why some have none. */
@@ -114,7 +151,9 @@ export interface Summary {
 /** The columns of a summary, from what was found in each runtime. */
 export function summarized(
   findings: readonly Findings[],
-): Pick<Summary, "noise" | "speed" | "latency" | "growth" | "memory" | "idle"> {
+): Pick<Summary, "noise" | "speed" | "latency" | "growth" | "memory" | "idle"> & {
+  overload: Row<Account>[];
+} {
   const cases = rows(findings, "cases", ({ minimum }) => minimum);
   const groups = findings[0]!.cases.map(({ group }) => group);
   return {
@@ -126,10 +165,11 @@ export function summarized(
     growth: rows(findings, "growth", ({ costs }) => costs),
     memory: rows(findings, "memory", ({ bytes }) => bytes),
     idle: rows(findings, "idle", ({ bytes, timers }) => [bytes, timers]),
+    overload: rows(findings, "overload", ({ kind: _, name: __, ...account }) => account),
   };
 }
 
-type Part = "cases" | "latency" | "growth" | "memory" | "idle";
+type Part = "cases" | "latency" | "growth" | "memory" | "idle" | "overload";
 
 function rows<P extends Part, Cell>(
   findings: readonly Findings[],

@@ -1,14 +1,14 @@
 /** A summary as tables. */
 
-import type { Row, Summary } from "./summary.ts";
-import { GROWTH, RUNTIMES, type Target, targets } from "./targets.ts";
+import type { Account, Row, Summary } from "./summary.ts";
+import { GROWTH, OVERLOAD, RUNTIMES, type Target, targets } from "./targets.ts";
 
 /** The first row is the head. */
 export type Table = readonly (readonly string[])[];
 
 /** What a run has found, as plain text. */
 export function text(summary: Summary): string {
-  const { runtimes, speed, latency, growth, memory, idle, size, go, noise } = summary;
+  const { runtimes, speed, latency, growth, memory, idle, overload, size, go, noise } = summary;
   const way = ["", "case", ...runtimes];
   const tables: [title: string, head: readonly string[], body: Table][] = [
     ...Object.entries(speed).map(([group, rows]): typeof tables[number] => [
@@ -27,6 +27,11 @@ export function text(summary: Summary): string {
       "idle: bytes of heap for one object, and timers",
       way,
       idle.map(cells(([bytes, timers]) => `${bytes.toFixed(0)}, ${timers.toFixed(2)}`)),
+    ],
+    [
+      `overload: ${OVERLOAD.times} times what the handlers can do, for ${overload.seconds} s`,
+      [...overloadHead(summary), "late"],
+      overloaded(summary).map((row, index) => [...row, lateness(summary)[index]!]),
     ],
     [
       "size: kB in a bundle",
@@ -102,6 +107,61 @@ export function verdicts(summary: Summary): string[][] {
 /** The head of them. */
 export function verdictHead({ runtimes }: Summary): string[] {
   return ["case", "against", "at most", ...runtimes];
+}
+
+/** The head of {@linkcode overloaded}. */
+export function overloadHead({ overload: { seconds } }: Summary): string[] {
+  const held = `MB held at ${seconds / 10} s, ${seconds} s`;
+  const counts = ["offered", "served", "refused", "given up", "left"];
+  return ["", "", ...counts, "in time", "p50 ms", "p99", "p99.9", held];
+}
+
+/** What became of what each way was offered, a row for each runtime; of those who shed, held to it. */
+export function overloaded({ overload: { rows }, runtimes }: Summary): string[][] {
+  const { goodput, maxWait, handler, tolerance, growth, shedding } = OVERLOAD;
+  return rows.flatMap(([, name, ...accounts]) =>
+    accounts.map((account, index) => {
+      const { offered, served, refused, discarded, left, p50, p99, p999, held } = account;
+      const judge = (shown: string, good: boolean) =>
+        shedding.some((each) => each === name) ? `${shown} ${good ? "ok" : "missed"}` : shown;
+      const share = shareOf(rows, account, index);
+      const grown = held.at(-1)! - held[0]!;
+      return [
+        index ? "" : name,
+        runtimes[index]!,
+        ...[offered, served, refused, discarded, left].map((each) => each.toLocaleString("en")),
+        judge(`${percent(share)} %`, share >= goodput),
+        milliseconds(p50),
+        milliseconds(p99),
+        judge(milliseconds(p999), p999 <= maxWait + handler + tolerance),
+        judge(held.map((bytes) => (bytes / 1e6).toFixed(1)).join(", "), grown <= growth),
+      ];
+    })
+  );
+}
+
+/** By how much the clock of what was offered was late: a machine that had other things to do. */
+function lateness({ overload }: Summary): string[] {
+  return overload.rows.flatMap(([, , ...each]) => each.map(({ late }) => milliseconds(late)));
+}
+
+/** How much is served within the deadline, of what the handlers can do in that runtime. */
+export function shareOf(
+  [floor]: Summary["overload"]["rows"],
+  { goodput }: Pick<Account, "goodput">,
+  runtime: number,
+): number {
+  return goodput / (floor![runtime + 2] as Account).goodput;
+}
+
+/** A share in hundredths, without the sign. */
+export function percent(share: number): string {
+  return (share * 100).toFixed(share < 0.1 ? 1 : 0);
+}
+
+/** Milliseconds, with no more digits than can be trusted. */
+function milliseconds(time: number): string {
+  return time < 100 ? time.toFixed(1) : Math.round(time).toLocaleString("en");
 }
 
 /** A runtime's place in the limits of a target. */

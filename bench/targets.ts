@@ -19,6 +19,28 @@ export interface Target {
 /** An item's cost in a run of 1e7, against one in a run of 1e5. */
 export const GROWTH = 1.1;
 
+/** What an overload is, and what is asked of those who shed it. Times are in milliseconds. */
+export const OVERLOAD = {
+  concurrency: 16,
+  handler: 5,
+  /** So many times what the handlers can do is offered. */
+  times: 10,
+  /** The caller waits no longer. */
+  deadline: 100,
+  maxWait: 50,
+  /** The `capacity` of those who shed by it, and of those who shed by `maxWait`. */
+  few: 64,
+  many: 10_000,
+  /** Of what the handlers can do, so much is served within the deadline. */
+  goodput: 0.9,
+  /** The p99.9 is at most `maxWait + handler`, and this for timers that are late and collections. */
+  tolerance: 10,
+  /** So many bytes more may be held at the end than in the beginning. */
+  growth: 1e6,
+  /** Of whom that is asked. */
+  shedding: ["Fanout.tryPush", "Fanout.tryPush, with maxWait"],
+} as const;
+
 const FLOOR = "pipeTo a no-op sink";
 const IDENTITY = "pipe through an identity TransformStream";
 const IDEAL = "ring of items, tryPush";

@@ -9,6 +9,7 @@ import { keys, singleflight } from "./cases/singleflight.ts";
 import { chunks, construction, counted as mapped, map, mappers } from "./cases/transforms.ts";
 import { type Group, measure, micros, millis } from "./harness.ts";
 import { idle, memory } from "./studies/memory.ts";
+import { overload } from "./studies/overload.ts";
 import { growth, latency } from "./studies/time.ts";
 import type { Findings, Measurement, Orders } from "./summary.ts";
 
@@ -28,7 +29,7 @@ export const groups: readonly Group[] = [
 ];
 
 /** The studies. */
-export const studies: readonly string[] = ["latency", "growth", "memory", "idle"];
+export const studies: readonly string[] = ["latency", "growth", "memory", "idle", "overload"];
 
 /** Fan-out and map with work that takes its time, beside loops that wait for nothing else. */
 function loaded(load: string, work: () => Promise<void>, n: number): Group[] {
@@ -61,6 +62,7 @@ async function find(orders: Orders): Promise<Findings> {
     growth: await part("growth", () => growth(groups, orders.growth, orders.every)),
     memory: await part("memory", () => memory(orders.memory)),
     idle: await part("idle", () => idle(orders.idle)),
+    overload: await part("overload", () => overload(orders.overload)),
   };
 }
 

@@ -49,6 +49,25 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
+  timed(`${name} gives up with one error what is too late at one moment [5.44]`, async (clock) => {
+    const reasons: unknown[] = [];
+    const sink = make(() => new Promise(() => {}), {
+      ...{ maxWait: 10, capacity: 3, key: (n: number) => n },
+      onDiscard: (_, reason) => reasons.push(reason),
+    });
+    for (const n of [1, 2, 3]) sink.tryPush(n);
+    const submitted = rejection(sink.submit(4));
+    await clock.tick(11);
+    assert(sink.tryPush(5));
+    reasons.push(await submitted);
+    await clock.tick(11);
+    for (const n of [6, 7, 8]) assert(sink.tryPush(n));
+    const [first, second, third, later] = reasons;
+    assert([late(first), first === second, first === third, late(later)].every(Boolean));
+    assertEquals([reasons.length, later === first], [4, false]);
+    await sink.abort();
+  });
+
   timed(
     `${name} handles what has waited as long as maxWait, to the millisecond [5.44]`,
     async (clock) => {

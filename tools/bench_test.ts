@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { edition, told } from "../bench/process.ts";
 import { committed, filled, published } from "../bench/readme.ts";
+import type { Account } from "../bench/summary.ts";
 import { text } from "../bench/tables.ts";
 
 Deno.test("pictures and tables are those of bench/summary.json", async () => {
@@ -19,6 +20,12 @@ Deno.test("a place is filled, and one without an end is refused", () => {
   const expected = "a\n<!-- bench:x -->\n\nnew\n\n<!-- /bench:x -->\nb";
   assertEquals(filled(page, { x: "new", y: "nowhere" }), expected);
   assertThrows(() => filled("<!-- bench:x -->", { x: "new" }), Error, "has no end");
+});
+
+const account = (found: Partial<Account>): Account => ({
+  ...{ offered: 1000, served: 100, refused: 700, discarded: 150, left: 50, goodput: 0 },
+  ...{ p50: 1, p99: 2, p999: 3, late: 4, held: [0, 0], slowest: [], timely: [] },
+  ...found,
 });
 
 Deno.test("a run is told as tables, and held against its targets", async () => {
@@ -35,6 +42,14 @@ Deno.test("a run is told as tables, and held against its targets", async () => {
     growth: [["weir", "grows", [20, 22, 30]]],
     memory: [["weir", "a way", 2e6]],
     idle: [["weir", "an object", [12, 1]]],
+    overload: {
+      ...{ date: "", revision: "", seconds: 5 },
+      rows: [
+        ["floor", "loops", account({ goodput: 100 })],
+        ["weir", "Fanout.tryPush", account({ goodput: 89, p999: 65, held: [1e6, 2e6] })],
+        ["unbounded", "p-queue", account({ goodput: 5, p999: 1234, held: [1e6, 3e6] })],
+      ],
+    },
     size: [[".", 20_000, 10_000]],
     go: { version: "go0", originals: [["go-zero BulkExecutor", 67]], skipped: ["kratos: why"] },
   }).split("\n").map((line) => line.split(/ {2,}/).join(" | "));
@@ -45,6 +60,8 @@ Deno.test("a run is told as tables, and held against its targets", async () => {
       "weir | grows | 20.0 / 22.0 / 30.0; 1.50 missed",
       "weir | a way | 2.00",
       "weir | an object | 12, 1.00",
+      "Fanout.tryPush | bun 0 | 1,000 | 100 | 700 | 150 | 50 | 89 % missed | 1.0 | 2.0 | 65.0 ok | 1.0, 2.0 ok | 4.0",
+      "p-queue | bun 0 | 1,000 | 100 | 700 | 150 | 50 | 5.0 % | 1.0 | 2.0 | 1,234 | 1.0, 3.0 | 4.0",
       ". | 20.0 | 10.0",
       "BatchStream.from | pipeTo a no-op sink | 0.34 | 0.340 ok",
       "Aggregator.tryPush | pipeTo a no-op sink | 0.066 | 0.067 missed",

@@ -102,7 +102,7 @@ async function holding(n: number, run: Mover["run"]): Promise<number> {
 }
 
 /** The heap, once it neither grows nor shrinks. */
-async function steady(): Promise<number> {
+export async function steady(): Promise<number> {
   let last = heap();
   for (let quiet = 0; quiet < 3;) {
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -119,7 +119,7 @@ interface Collectors {
 }
 
 /** Bytes in use after a collection. Deno and Node need `--expose-gc` for it. */
-function heap(): number {
+export function heap(): number {
   const { gc, Bun } = globalThis as Collectors;
   if (Bun) Bun.gc(true);
   else if (gc) gc();

@@ -24,8 +24,8 @@ export interface PoolHost<P, W = Result> {
    */
   onSettle(job: Job<P, W>, failed: boolean, outcome: unknown): Promise<void> | undefined;
   onRelease(job: Job<P, W>): void;
-  /** The job has waited too long, and is out of the queue. */
-  onLate?(job: Job<P, W>): void;
+  /** The job has waited too long, and is out of the queue. Returns the error, which is given again. */
+  onLate?(job: Job<P, W>, error: unknown): unknown;
   /** One handler more, or less, runs on after its time was up. */
   onOverrun(by: 1 | -1): void;
   /** As many jobs run as may: who waits for room may come in. */
@@ -124,12 +124,13 @@ export class Pool<P, W> {
 
   /** Gives up what has waited too long. Returns whether anything has. */
   shed(): boolean {
-    let shed = false;
-    for (let job; (job = this.waits?.late); shed = true) {
+    // One for all: an error for each, with its stack, would cost more than a handler's call.
+    let error: unknown;
+    for (let job; (job = this.waits?.late);) {
       this.remove(job);
-      this.host.onLate!(job);
+      error = this.host.onLate!(job, error);
     }
-    return shed;
+    return error !== undefined;
   }
 
   /** Takes out a job that waits. */

@@ -397,17 +397,18 @@ export class WorkQueue<T, P>
     return (batch ? batch.items : [payload]) as readonly T[];
   }
 
-  onLate(job: Job<P>): void {
+  onLate(job: Job<P>, known: unknown): unknown {
     const { owner, maxWait } = this.options;
     // A batch that is due, and gathers.
     if (job.count === 0) this.batches!.drop(job);
-    const error = timeoutError(`${owner}: the handler has not started`, maxWait!);
+    const error = known ?? timeoutError(`${owner}: the handler has not started`, maxWait!);
     const results = resultsOf(job);
     const untold = this.#itemsOf(job).filter((_, place) => !results[place]);
     this.#drop(job);
     this.#forgo();
     reject(job, error);
     this.#discard(untold, error);
+    return error;
   }
 
   /** What waits is given up. */
