@@ -98,7 +98,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
       failed: false,
       value: undefined,
     };
-    const call = this.#pool.spares.take(item, this.#key);
+    const call = this.#pool.take(item, this.#key);
     call.result = result;
     this.#pool.add(call);
     this.#key = undefined;

@@ -1,8 +1,9 @@
 import { BatchBuffer, type Collector } from "../batch/batch_buffer.ts";
 import { TimeoutQueue } from "../shared/timeout_queue.ts";
 import { settleBatch } from "./batch_results.ts";
-import type { Counts, Group } from "./counts.ts";
-import { type Batch, type Failure, type Job, makeJob, type Result, type Runner } from "./job.ts";
+import type { Counts } from "./counts.ts";
+import type { Group } from "./group.ts";
+import type { Batch, Failure, Job, Result, Runner } from "./job.ts";
 import type { Pool } from "./pool.ts";
 import type { Room } from "./room.ts";
 
@@ -387,7 +388,7 @@ export class BatchTable<T, B> {
 
   /** The place of a batch in the order of acceptance is that of its first item. */
   #newJob({ key, order }: PendingBatch<T, B>): Job<B> {
-    const job = makeJob<B, Result>(key);
+    const job = this.host.pool.take(undefined as B, key);
     job.batch = { items: [], results: [], owns: [], weights: [] };
     job.order = order;
     return job;

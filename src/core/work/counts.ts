@@ -1,4 +1,5 @@
 import { Deferred, resolved } from "../shared/promises.ts";
+import { Group } from "./group.ts";
 import type { Batch, Job, Outcome } from "./job.ts";
 
 /** What `stats` shows of a sink: every accepted item is in exactly one of the next five. */
@@ -23,19 +24,6 @@ export interface SinkStats {
   readonly retried: number;
   /** Handlers that run on now after their `timeout`. Their items have failed, and are counted there. */
   readonly overrunning: number;
-}
-
-/** Items that are waited for together: those of a `consume()`, or all up to a `flush()`. */
-export class Group {
-  /** How many of them have not settled. */
-  left = 0;
-  /** Where somebody waits for that. */
-  over: Deferred<void> | undefined;
-
-  /** Another has settled. */
-  leave(): void {
-    if (--this.left === 0) this.over?.resolve();
-  }
 }
 
 /**

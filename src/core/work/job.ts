@@ -1,7 +1,6 @@
 import type { SinkContext } from "../shared/call_context.ts";
-import type { Linked } from "../shared/fifo_queue.ts";
-import type { Group } from "./counts.ts";
-import type { KeyLine } from "./keyed_queue.ts";
+import type { FifoQueue, Linked } from "../shared/fifo_queue.ts";
+import type { Group } from "./group.ts";
 
 /** Runs a handler in the asynchronous context that its item came from. */
 export type Runner = <R>(run: () => R) => R;
@@ -47,6 +46,12 @@ export interface Outcome {
   readonly again: Set<number>;
 }
 
+/** Since when a job waits: its place among those that do. */
+export interface Wait extends Linked {
+  readonly job: Job<unknown, unknown>;
+  readonly since: number;
+}
+
 /** What a pool starts: one item, or a batch. It may wait for room before. */
 export interface Job<P = unknown, W = Result> extends Linked {
   /** What the handler is given. */
@@ -73,6 +78,8 @@ export interface Job<P = unknown, W = Result> extends Linked {
   /** There is room for its key. */
   queued: boolean;
 
+  /** Since when it waits, where that is measured. */
+  wait: Wait | undefined;
   /** How often it has run before; when it goes again, in milliseconds, if it does. */
   retries: number;
   delay: number | undefined;
@@ -82,70 +89,12 @@ export interface Job<P = unknown, W = Result> extends Linked {
   place: number | undefined;
 }
 
-/** All have one shape, whatever they are for: code that meets many shapes is slow. */
-export function makeJob<P, W>(key?: unknown): Job<P, W> {
-  return {
-    next: undefined,
-    before: undefined,
-    payload: undefined as P,
-    key,
-    count: 1,
-    weight: 0,
-    snapshot: undefined,
-    result: undefined,
-    own: undefined,
-    epoch: 0,
-    batch: undefined,
-    outcome: undefined,
-    told: undefined,
-    written: false,
-    queued: false,
-    retries: 0,
-    delay: undefined,
-    order: undefined,
-    line: undefined,
-    place: undefined,
-  };
-}
-
-/** Most that are kept. */
-const SPARES = 64;
-
-/** Jobs of one item that are over, to be used again: to make one costs as much as to handle it. */
-export class SpareJobs<P, W> {
-  private first: Job<P, W> | undefined = undefined;
-  private count = 0;
-
-  take(payload: P, key: unknown): Job<P, W> {
-    const job = this.first;
-    if (job === undefined) {
-      const made = makeJob<P, W>(key);
-      made.payload = payload;
-      return made;
-    }
-    this.count--;
-    this.first = job.next as Job<P, W> | undefined;
-    job.next = undefined;
-    job.payload = payload;
-    job.key = key;
-    return job;
-  }
-
-  /** Nobody has it any more, and it holds on to nothing. */
-  give(job: Job<P, W>): void {
-    if (this.count === SPARES || job.batch !== undefined) return;
-    job.payload =
-      job.key =
-      job.snapshot =
-      job.result =
-      job.own =
-        undefined as never;
-    job.order = job.line = undefined;
-    job.retries = 0;
-    job.next = this.first;
-    this.first = job;
-    this.count++;
-  }
+/** The jobs of a key. */
+export interface KeyLine {
+  /** The one that is ready or runs. */
+  first: Job<unknown, unknown>;
+  /** Those behind it, in order. */
+  readonly behind: FifoQueue<Job<unknown, unknown>>;
 }
 
 /** Those who wait for what comes of a job, each at the place of its item. */

@@ -1,13 +1,5 @@
 import { FifoQueue } from "../shared/fifo_queue.ts";
-import type { Job } from "./job.ts";
-
-/** The jobs of a key. */
-export interface KeyLine {
-  /** The one that is ready or runs. */
-  first: Job<unknown, unknown>;
-  /** Those behind it, in order. */
-  readonly behind: FifoQueue<Job<unknown, unknown>>;
-}
+import type { Job, KeyLine } from "./job.ts";
 
 /**
  * One job of a key is ready or running, the others stand behind it in order. Among the ready ones the

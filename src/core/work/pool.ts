@@ -4,8 +4,9 @@ import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
-import { type Job, type Result, SpareJobs } from "./job.ts";
+import type { Job, Result } from "./job.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
+import { Retries } from "./retries.ts";
 import type { StartLimit } from "./start_limit.ts";
 import { WaitClock } from "./wait_clock.ts";
 
@@ -50,7 +51,6 @@ export interface PoolOptions {
 export class Pool<P, W> {
   /** The most that run. What runs beyond a lower one goes on. */
   concurrency: number;
-  readonly spares: SpareJobs<P, W> = new SpareJobs();
 
   // No private names in what every item passes: some engines are slow with them.
   private readonly host: PoolHost<P, W>;
@@ -67,9 +67,13 @@ export class Pool<P, W> {
   private busy = 0;
   /** How many handlers have started inside one another. */
   private depth = 0;
-  /** Jobs that go again when their time comes, and those whose time has come. */
-  readonly #delayed = new Map<Job<P, W>, ReturnType<typeof setTimeout> | undefined>();
-  readonly #again = new FifoQueue<Job<P, W>>();
+  /** Jobs of one item that are over, to be used again: to make one costs as much as to handle it. */
+  private spare: Job<P, W> | undefined = undefined;
+  private spares = 0;
+  readonly #retries = new Retries<Job<P, W>>((job) => {
+    this.waits?.add(job);
+    this.fill();
+  });
 
   constructor(
     host: PoolHost<P, W>,
@@ -116,6 +120,18 @@ export class Pool<P, W> {
     this.#rate?.leave(this);
   }
 
+  /** A job that is in no queue yet. */
+  take(payload: P, key: unknown): Job<P, W> {
+    const job = this.spare;
+    if (job === undefined) return makeJob(payload, key);
+    this.spares--;
+    this.spare = job.next as Job<P, W> | undefined;
+    job.next = undefined;
+    job.payload = payload;
+    job.key = key;
+    return job;
+  }
+
   /** Queues the job until `fill` runs. */
   add(job: Job<P, W>): void {
     this.queue.push(job);
@@ -136,16 +152,8 @@ export class Pool<P, W> {
   /** Takes out a job that waits. */
   remove(job: Job<P, W>): void {
     this.waits?.remove(job);
-    const timer = this.#delayed.get(job);
-    if (this.#delayed.delete(job)) {
-      clearTimeout(timer!);
-      job.delay = undefined;
-      // Or its handler runs on, and keeps the key.
-      if (timer !== undefined) this.keyed?.release(job);
-    } else if (job.retries > 0) {
-      this.#again.remove(job);
-      this.keyed?.release(job);
-    } else this.queue.remove(job);
+    if (job.retries === 0) this.queue.remove(job);
+    else if (this.#retries.remove(job)) this.keyed?.release(job);
   }
 
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
@@ -173,10 +181,7 @@ export class Pool<P, W> {
     this.timeouts?.clear();
     this.timeouts = this.waits = undefined;
     this.forgo();
-    for (const timer of this.#delayed.values()) clearTimeout(timer!);
-    const jobs = [...this.#delayed.keys(), ...this.#again.removeAll(), ...this.queue.removeAll()];
-    this.#delayed.clear();
-    return jobs;
+    return [...this.#retries.removeAll(), ...this.queue.removeAll()];
   }
 
   /** The jobs that run. */
@@ -211,9 +216,9 @@ export class Pool<P, W> {
   /** What comes before the queue: first what has run, and nothing that has waited too long. */
   #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
-    const head = this.#again.head ?? this.queue.head;
+    const head = this.#retries.head ?? this.queue.head;
     if (this.#rate && !(head && this.#rate.take(this))) return;
-    return this.#again.shift() ?? this.queue.shift();
+    return this.#retries.shift() ?? this.queue.shift();
   }
 
   private start(job: Job<P, W>): void {
@@ -270,7 +275,7 @@ export class Pool<P, W> {
     if (job.delay !== undefined) this.#delay(job);
     else {
       if (this.keyed !== undefined) this.keyed.release(job);
-      this.spares.give(job);
+      this.#give(job);
     }
     // Where a handler settles at once, the loop that started it goes on.
     if (this.depth === 0) this.proceed();
@@ -279,7 +284,7 @@ export class Pool<P, W> {
   /** All is over but a handler that runs on after its time, and keeps slot and key. */
   #hold(worker: Worker<P, W>, job: Job<P, W>): void {
     worker.held = job;
-    if (job.delay !== undefined) this.#delayed.set(job, undefined);
+    if (job.delay !== undefined) this.#retries.hold(job);
     if (this.depth === 0) this.proceed();
   }
 
@@ -291,7 +296,7 @@ export class Pool<P, W> {
     this.host.onOverrun(-1);
     if (!held) return;
     this.busy--;
-    if (this.#delayed.has(held)) this.#delay(held);
+    if (this.#retries.has(held)) this.#delay(held);
     else if (held.delay === undefined) this.keyed?.release(held);
     this.fill();
   }
@@ -299,15 +304,54 @@ export class Pool<P, W> {
   /** A job that goes again does so after its delay, before all that has not run. */
   #delay(job: Job<P, W>): void {
     this.gated = true;
-    const timer = setTimeout(() => {
-      this.#delayed.delete(job);
-      job.delay = undefined;
-      this.#again.push(job);
-      this.waits?.add(job);
-      this.fill();
-    }, job.delay);
-    this.#delayed.set(job, timer);
+    this.#retries.delay(job);
   }
+
+  /** Nobody has it any more, and it holds on to nothing. */
+  #give(job: Job<P, W>): void {
+    if (this.spares === SPARES || job.batch !== undefined) return;
+    job.payload =
+      job.key =
+      job.snapshot =
+      job.result =
+      job.own =
+        undefined as never;
+    job.order = job.line = undefined;
+    job.retries = 0;
+    job.next = this.spare;
+    this.spare = job;
+    this.spares++;
+  }
+}
+
+/** Most that are kept. */
+const SPARES = 64;
+
+/** All have one shape, whatever they are for: code that meets many shapes is slow. */
+function makeJob<P, W>(payload: P, key: unknown): Job<P, W> {
+  return {
+    next: undefined,
+    before: undefined,
+    payload,
+    key,
+    count: 1,
+    weight: 0,
+    snapshot: undefined,
+    result: undefined,
+    own: undefined,
+    epoch: 0,
+    batch: undefined,
+    outcome: undefined,
+    told: undefined,
+    written: false,
+    queued: false,
+    wait: undefined,
+    retries: 0,
+    delay: undefined,
+    order: undefined,
+    line: undefined,
+    place: undefined,
+  };
 }
 
 /** So many handlers may start inside one another without a look at the stack, which takes its time. */

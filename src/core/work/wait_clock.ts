@@ -1,17 +1,11 @@
-import { FifoQueue, type Linked } from "../shared/fifo_queue.ts";
-
-/** Since when a job waits. */
-interface Wait<J> extends Linked {
-  readonly job: J;
-  readonly since: number;
-}
+import { FifoQueue } from "../shared/fifo_queue.ts";
+import type { Job, Wait } from "./job.ts";
 
 /** How long jobs wait for their start, and which one has waited too long. */
-export class WaitClock<J> {
+export class WaitClock<J extends Job<unknown, unknown>> {
   readonly #maxWait: number;
-  readonly #waits = new Map<J, Wait<J>>();
-  /** The same, the one that has waited longest first. */
-  readonly #queue = new FifoQueue<Wait<J>>();
+  /** The one that has waited longest first. */
+  readonly #queue = new FifoQueue<Wait>();
 
   constructor(maxWait: number) {
     this.#maxWait = maxWait;
@@ -19,16 +13,15 @@ export class WaitClock<J> {
 
   /** The job waits from now on. */
   add(job: J): void {
-    const wait = { next: undefined, before: undefined, job, since: performance.now() };
-    this.#waits.set(job, wait);
-    this.#queue.push(wait);
+    job.wait = { next: undefined, before: undefined, job, since: performance.now() };
+    this.#queue.push(job.wait);
   }
 
   /** It waits no more. Returns how long it has, in milliseconds. */
   remove(job: J): number {
-    const wait = this.#waits.get(job);
+    const { wait } = job;
     if (!wait) return 0;
-    this.#waits.delete(job);
+    job.wait = undefined;
     this.#queue.remove(wait);
     return performance.now() - wait.since;
   }
@@ -36,6 +29,6 @@ export class WaitClock<J> {
   /** One that has waited too long. */
   get late(): J | undefined {
     const wait = this.#queue.head;
-    return wait && performance.now() - wait.since > this.#maxWait ? wait.job : undefined;
+    return wait && performance.now() - wait.since > this.#maxWait ? wait.job as J : undefined;
   }
 }

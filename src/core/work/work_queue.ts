@@ -8,7 +8,8 @@ import { Pump, type Source } from "../shared/source.ts";
 import { settleEntries } from "./batch_results.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
 import type { Caller, CallerHost } from "./caller.ts";
-import { Counts, Group, type SinkStats } from "./counts.ts";
+import { Counts, type SinkStats } from "./counts.ts";
+import { Group } from "./group.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
 import { type Job, type Result, resultsOf, type Runner } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
@@ -173,7 +174,7 @@ export class WorkQueue<T, P>
     result: Result | undefined,
     own: Group | undefined,
   ): Job<P> {
-    const job = this.pool.spares.take(item as never, key);
+    const job = this.pool.take(item as never, key);
     job.weight = weight;
     job.snapshot = runner;
     job.result = result;
