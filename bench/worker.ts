@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import process from "node:process";
 import { aggregator } from "./cases/aggregator.ts";
 import { batching, chain } from "./cases/batching.ts";
+import { options } from "./cases/options.ts";
 import { counted as handled, fanout, loops, pools } from "./cases/fanout.ts";
 import { keys, singleflight } from "./cases/singleflight.ts";
 import { chunks, construction, counted as mapped, map, mappers } from "./cases/transforms.ts";
@@ -18,6 +19,7 @@ export const groups: readonly Group[] = [
   batching,
   aggregator,
   fanout,
+  options,
   map,
   ...loaded("50us", micros, 5000),
   ...loaded("5ms", millis, 160),

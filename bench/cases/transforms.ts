@@ -1,12 +1,15 @@
-/** Streams that are no batches: a function over a source, bytes cut anew, and what a stream costs. */
+/** Streams that are no batches: a function over a source, bytes cut anew; and what making any costs. */
 
 import { pooledMap } from "deno-std/async/pool.js";
 import { pMapIterable } from "p-map";
 import {
+  Aggregator,
   BatchStream,
   ChunkStream,
+  Fanout,
   FixedChunkStream,
   MapStream,
+  Singleflight,
   ThrottleStream,
 } from "../../mod.ts";
 import {
@@ -192,6 +195,9 @@ export const construction: Group = {
     of("weir", "FixedChunkStream", () => new FixedChunkStream({ size: 100 })),
     of("weir", "MapStream", () => new MapStream<number, number>(identity)),
     of("weir", "ThrottleStream", () => new ThrottleStream<number>({ interval: 100 })),
+    of("weir", "Fanout", () => new Fanout<number>(ignore)),
+    of("weir", "Aggregator", () => new Aggregator<number>(ignore)),
+    of("weir", "Singleflight", () => new Singleflight<number, number>()),
   ],
 };
 
