@@ -16,6 +16,7 @@ import {
   pass,
   type SinkEvents,
 } from "./races/sink_events.ts";
+import { Batches, close } from "./races/sink_batches.ts";
 import { SinkRun } from "./races/sink_run.ts";
 import { type Item, type Job, MISSING, type SinkSetup } from "./races/sink_steps.ts";
 import { type End, type Manners, sinkSteps, type Verdict } from "./races/sink_steps.ts";
@@ -42,6 +43,7 @@ class AggregatorRun extends SinkRun<Setup> {
   readonly #handed: readonly Handed[];
   /** The first items of the batches that were full or due at the last quiet moment. */
   readonly #due = new Set<Item>();
+  readonly #batches: Batches;
   /** Those that waited for room at each flush: the batches are closed when all of them have come in. */
   #flushes: Item[][] = [];
   /** All that was given by sources that give no more. */
@@ -77,6 +79,7 @@ class AggregatorRun extends SinkRun<Setup> {
       });
     });
     this.#handed = handed;
+    this.#batches = new Batches(setup);
   }
 
   protected readonly alone = false;
@@ -90,7 +93,7 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 
   protected hasRoom(item: Item): boolean {
-    return this.fits(item);
+    return this.fits(item, true);
   }
 
   protected outcome(items: readonly Item[], end: End): Verdict {
@@ -116,9 +119,10 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 
   protected override flushing(): void {
+    this.look();
     const { accepted } = this.stats;
-    for (const item of this.offers.slice(0, accepted)) item.due = true;
-    this.#flushes.push(this.offers.slice(accepted));
+    for (const item of this.offers.slice(0, accepted)) this.#close(item);
+    this.#flushes.push(this.offers.slice(accepted).filter((item) => !this.isComing(item)));
   }
 
   protected override consumed(given: ReadonlySet<Item>): void {
@@ -126,20 +130,29 @@ class AggregatorRun extends SinkRun<Setup> {
   }
 
   /** Sees whose batches a flush has closed. Those whose key is full hold up no others. */
-  #comeIn(): void {
-    const { accepted } = this.stats;
+  #comeIn(accepted: number): void {
+    if (this.#flushes.length === 0) return;
     const inLine = new Set(this.offers.filter(({ kept }, place) => place >= accepted && !kept));
     this.#flushes = this.#flushes.map((covered) => {
       if (covered.some((item) => inLine.has(item))) return covered;
-      for (const item of covered) item.due = !item.kept;
+      for (const item of covered) if (!item.kept) this.#close(item);
       return covered.filter(({ kept }) => kept);
     }).filter(({ length }) => length > 0);
   }
 
-  /** Where no more of its key may wait, its open batch is due. */
-  protected override onAccept({ plan: { key } }: Item, place: number): void {
-    const { keyCapacity } = this.setup;
+  /** Its batch need not wait any longer, and takes no more. */
+  #close(item: Item): void {
+    item.due = true;
+    if (item.batch) close(item.batch, this.clock.now);
+  }
+
+  protected override onAccept(item: Item, place: number): void {
+    this.#comeIn(place);
+    const { keyCapacity, maxWait } = this.setup;
+    if (maxWait !== undefined) this.#batches.add(item, this.#keyOf(item), this.clock.now);
     if (keyCapacity === undefined) return;
+    // Where no more of its key may wait, its open batch is due.
+    const { key } = item.plan;
     const waiting = this.ofKey(key).filter((item) => this.offers.indexOf(item) <= place);
     if (waiting.length >= keyCapacity) { for (const item of waiting) item.due = true; }
   }
@@ -148,6 +161,8 @@ class AggregatorRun extends SinkRun<Setup> {
     const key = this.#keyOf(items[0]!);
     const expected = this.#waiting().get(key) ?? [];
     this.must(items.every((item, place) => item === expected[place]), "not in order");
+    const { batch } = items[0]!;
+    this.must(!batch || batch.items.length === items.length, "not as it has gathered");
     this.must(items.length <= this.setup.maxItems, "too many in a batch");
     this.must(items.length === 1 || this.#weight(items) <= MAX_WEIGHT, "too heavy");
     const next = this.offers.find((item) =>
@@ -160,7 +175,7 @@ class AggregatorRun extends SinkRun<Setup> {
       this.#flushes.some((covered) => covered.includes(items[0]!));
     this.must(inTime || flushed || this.closing || crowded, "too early");
     for (const due of this.#due) {
-      const older = !due.job && !due.again &&
+      const older = !due.job && !due.end && !due.again &&
         this.offers.indexOf(due) < this.offers.indexOf(items[0]!);
       const busy = this.jobs.some((job) => this.keeps(job) && job.key === this.#keyOf(due)) ||
         this.delayedKeys().has(this.#keyOf(due));
@@ -170,14 +185,16 @@ class AggregatorRun extends SinkRun<Setup> {
 
   override look(entering?: number): void {
     super.look(entering);
-    if (this.#flushes?.length > 0) this.#comeIn();
+    const { accepted } = this.stats;
+    this.#comeIn(accepted);
+    if (this.#isEnding) this.#batches.closeAll(this.clock.now);
+    this.#batches.look(this.clock.now);
   }
 
   /** No idle worker while a batch may start, nobody kept out while there is room. */
   protected checkProgress(): void {
-    const { accepted, waiting } = this.stats;
+    const { waiting } = this.stats;
     const { keyed, timed } = this.setup;
-    const outside = this.offers.length > accepted;
     this.must(!this.next || !this.fits(this.next), "kept out");
     const running = this.jobs.filter((job) => this.keeps(job));
     for (const { over, startedAt } of running) {
@@ -191,15 +208,19 @@ class AggregatorRun extends SinkRun<Setup> {
       }
     }
     if (running.length >= this.concurrency || !this.mayStart) return;
-    const ending = this.closing && !outside && this.coming === 0;
     for (const [key, items] of this.#waiting()) {
       if (keyed && running.some((job) => job.key === key)) continue;
       if (this.delayedKeys().has(key)) continue;
-      const startable = ending || waiting >= this.capacity || this.heavy ||
+      const startable = this.#isEnding || waiting >= this.capacity || this.heavy ||
         this.#isFull(items, undefined) ||
         this.#isDue(items);
       this.must(!startable, "a worker is idle");
     }
+  }
+
+  /** Nothing more comes. */
+  get #isEnding(): boolean {
+    return this.closing && this.offers.length === this.stats.accepted && this.coming === 0;
   }
 
   protected timers(): number {
@@ -273,7 +294,9 @@ function aggregator(
   manners: Partial<Manners> = {},
 ): Race {
   const { front, keyed = false, timed = false, weighed = false, picky = false } = fixed;
-  const { linger, spare, retry, leaves = false, rate, keyCapacity, capacityWeight } = fixed;
+  const { shy = false } = manners;
+  const { linger, spare, retry, leaves = false, rate, keyCapacity, capacityWeight, maxWait } =
+    fixed;
   const again = retry !== undefined;
   return race({
     name,
@@ -301,6 +324,12 @@ function aggregator(
         retry: fc.constantFrom(undefined, 3),
       }),
       ...(leaves && { leaves: fc.constant(true), retry: fc.constantFrom(undefined, 0, 3) }),
+      ...(maxWait && {
+        maxWait: fc.constant(maxWait),
+        keyed: fc.boolean(),
+        front: fc.constantFrom(...shy ? FRONTS : ["plain", "snapshot"] as const),
+        retry: fc.constantFrom(undefined, 3),
+      }),
       ...(keyCapacity && {
         keyCapacity: fc.integer({ min: 1, max: 4 }),
         keyed: fc.constant(true),
@@ -359,6 +388,12 @@ export const races: readonly Race[] = suite([
     ends: ["done", "fails", "one", "count", "gives up"],
     advances: [1, 2, 3],
   }),
+  aggregator("aggregator-max-wait", "Aggregator with a maxWait [5.40] [5.44]", { maxWait: 5 }, {
+    ...{ shy: true, ends: ["done", "fails", "one"], advances: [1, 4, 5, 9, 10] },
+  }),
+  aggregator("aggregator-max-wait-inside", "Aggregator with a maxWait, from inside [5.44]", {
+    maxWait: 5,
+  }, { advances: [1, 4, 5, 9, 10] }),
   aggregator(
     "aggregator-key-capacity",
     "Aggregator with a keyCapacity [5.27] [5.28] [5.40] [5.45]",
@@ -541,6 +576,13 @@ export const explorations: readonly Exploration[] = explored([
     ...ends("done"),
     ...pass(4),
     ...orders("close", "abort"),
+  }),
+  every("aggregator-max-wait", { maxWait: 5, concurrency: 0, onError: "sync" }, {
+    ...items(["tryPush", "push", "submit"]),
+    ...ends("done"),
+    ...concurrency(1),
+    ...pass(4, 10),
+    ...orders("flush"),
   }),
   every("aggregator-rate", { rate: RATE, onError: "sync" }, {
     ...items(["tryPush", "push"]),

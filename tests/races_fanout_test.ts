@@ -223,7 +223,7 @@ export const races: readonly Race[] = suite([
     orders: ["end"],
   }),
   fanout("fanout-max-wait", "Fanout with a maxWait [5.40] [5.44]", { maxWait: 5 }, { shy: true }),
-  fanout("fanout-max-wait-inside", "Fanout with a maxWait, from inside [5.8] [5.40] [5.44]", {
+  fanout("fanout-max-wait-inside", "Fanout with a maxWait, from inside [5.40] [5.44]", {
     maxWait: 5,
   }),
   fanout("fanout-rate", "Fanout with a rate [5.40] [5.42] [8.1]", { rate: RATE }),

@@ -66,6 +66,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   abstract closing: boolean;
+  /** Whether each item is handled alone: it goes where its caller does. */
+  protected abstract readonly alone: boolean;
   abstract get stats(): SinkStats;
   /** What a handler gives at such an end. */
   protected abstract outcome(items: readonly Item[], end: End): Verdict;
@@ -126,8 +128,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     else this.must(!this.#inTime.some((each) => this.isReady(each)), "before what goes again");
     this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
     this.must(!items.some((item) => this.isLate(item)), "starts too late");
-    const since = this.#waitsSince(items[0]!);
-    const waited = this.setup.maxWait === undefined ? undefined : this.clock.now - since!;
+    // A batch that was due for nothing else is that now.
+    const since = this.#waitsSince(items[0]!) ?? this.clock.now;
+    const waited = this.setup.maxWait === undefined ? undefined : this.clock.now - since;
     this.must(context.waited === waited, "waited otherwise");
     const attempt = (again?.attempts ?? 0) + 1;
     this.must(context.attempt === attempt, "a wrong attempt");
@@ -253,8 +256,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
 
   /** It has come, and waits for room until it is accepted. */
   protected bring(item: Item): void {
-    this.look();
     item.kept = !this.keyFits(item);
+    item.crowded = this.next !== undefined || !this.fits(item);
     this.#stand(item);
   }
 
@@ -480,8 +483,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   /** Since when it waits for this start, if it does. */
-  #waitsSince({ job, end, again, acceptedAt }: Item): number | undefined {
-    return job || end ? undefined : again ? again.readyAt : acceptedAt;
+  #waitsSince({ job, end, again, batch, acceptedAt }: Item): number | undefined {
+    if (job || end) return undefined;
+    return again ? again.readyAt : this.alone ? acceptedAt : batch?.dueAt;
   }
 
   /** Whether it waits, and has waited too long. */
@@ -592,7 +596,6 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const again of this.agains) {
       if (again.due <= this.clock.now) again.readyAt ??= this.clock.now;
     }
-    this.#shed(discarded + Math.min(entering, 0));
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
     this.#checkBounds(accepted + Math.min(entering, 0));
@@ -600,7 +603,13 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const end = accepted + Math.min(entering, 0);
     let place = end;
     while (place > 0 && this.offers[place - 1]?.acceptedAt === undefined) place--;
-    for (; place < end; place++) this.#accepted(this.offers[place], place);
+    const shed = discarded + Math.min(entering, 0);
+    for (; place < end; place++) {
+      const item = this.offers[place];
+      if (item?.crowded) this.#shed(shed);
+      this.#accepted(item, place);
+    }
+    this.#shed(shed);
   }
 
   #accepted(item: Item | undefined, place: number): void {

@@ -28,6 +28,7 @@ export class SinkFront {
   #source: HandSource<Item> | undefined;
   #caller: AbortController | undefined;
   #sources = 0;
+  #closed = false;
 
   /** `onEnd`: a source that is consumed gives no more. */
   constructor(
@@ -65,7 +66,8 @@ export class SinkFront {
   write(item: Item, leaves = false): Written | undefined {
     const writer = this.#writer;
     if (writer) {
-      this.#written.push(item);
+      // What is written after a close never comes.
+      if (!this.#closed) this.#written.push(item);
       return { kind: "write", call: async () => await writer.write(item) };
     }
     if (this.#kind !== "pipe" && this.#kind !== "consume") return;
@@ -112,6 +114,7 @@ export class SinkFront {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#kind !== "pipe") return await (this.#writer ?? this.#sink).close();
     this.#source!.end();
     await this.piped;

@@ -82,8 +82,6 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return this.#front.coming;
   }
 
-  /** Whether each item is handled alone: it goes where its caller does. */
-  protected abstract readonly alone: boolean;
   /** Whether an item would be accepted now. */
   protected abstract hasRoom(item: Item): boolean;
   /** What holds at a quiet moment while the sink goes on. */
@@ -126,6 +124,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   }
 
   #offer(way: Way, plan: Plan): void {
+    this.look();
     const item: Item = { plan, submitted: way === "submit" || way === "trySubmit" };
     if (way === "tryPush" || way === "trySubmit") return this.#try(way, item);
     if (way === "write") {

@@ -78,8 +78,12 @@ export interface Item {
   readonly submitted: boolean;
   /** The call that brings it has not returned. */
   arriving?: boolean;
+  /** There was no room when it came: what had waited too long went before it. */
+  crowded?: boolean;
   /** It waits outside for room of its own key. */
   kept?: boolean;
+  /** That it is in, of an `Aggregator` with a `maxWait`. */
+  batch?: Batch;
   /** The batch that it opens need not wait. */
   due?: boolean;
   /** By the clock of the first look at it. */
@@ -99,6 +103,15 @@ export interface Item {
   left?: { readonly reason: unknown };
   /** It has run, and goes again: with these. */
   again?: Again;
+}
+
+/** Items that go to the handler together. */
+export interface Batch {
+  readonly items: Item[];
+  /** Since when it need not wait any longer. */
+  dueAt?: number;
+  /** It takes no more. */
+  closed: boolean;
 }
 
 /** Items that go to the handler again. */
