@@ -18,7 +18,7 @@ export function text(summary: Summary): string {
     ]),
     ["memory: MB held before a sink that stands still", way, memory.map(cells(megabytes))],
     [
-      "latency: ms till an item's batch comes, p50 / p99, 1000 items/s, linger 10",
+      "latency: ms till an item's batch comes, p50 / p99, 1000 items/s, linger 10; or till 12 ms of work for it have ended",
       way,
       latency.map(cells((both) => both.map((each) => each.toFixed(1)).join(" / "))),
     ],

@@ -1,9 +1,11 @@
-/** How long an item waits for its batch, and whether it costs the same however many there are. */
+/** How long an item waits for its batch or its handler, and whether it costs the same however many there are. */
 
 import { AsyncBatcher } from "@tanstack/pacer";
 import DataLoader from "dataloader";
+import pLimit from "p-limit";
+import PQueue from "p-queue";
 import { bufferTime, Subject } from "rxjs";
-import { Aggregator } from "../../mod.ts";
+import { Aggregator, Fanout } from "../../mod.ts";
 import { type Batcher, batchers } from "../cases/batching.ts";
 import { type Case, type Group, median, stopwatch, type Way } from "../harness.ts";
 import type { Delay, Growth } from "../summary.ts";
@@ -75,14 +77,74 @@ const ways: readonly Lingering[] = [
   },
 ];
 
+/** So many milliseconds of each 16 at once: a thousand items in a second keep four of five at work. */
+const WORK = 12;
+
+/** Fan-out of handlers that take their time, till each has ended. */
+const working: readonly Lingering[] = [
+  { kind: "floor", name: "the handler alone", open: (take) => sixteen((work) => work(), take) },
+  {
+    kind: "weir",
+    name: "Fanout.tryPush",
+    open: (take) => {
+      const fanout = new Fanout<() => Promise<void>>((work) => work(), { concurrency: 16 });
+      return sixteen((work) => fanout.tryPush(work), take, () => fanout.close());
+    },
+  },
+  {
+    kind: "unbounded",
+    name: "p-queue",
+    open: (take) => {
+      const queue = new PQueue({ concurrency: 16 });
+      return sixteen((work) => queue.add(work), take);
+    },
+  },
+  {
+    kind: "unbounded",
+    name: "p-limit",
+    open: (take) => sixteen(pLimit(16), take),
+  },
+].map((way) => ({ ...way, name: `${way.name}, 80 % busy` }));
+
+/** What is pushed is work, which ends with its item. */
+function sixteen(
+  add: (work: () => Promise<void>) => unknown,
+  take: (batch: readonly number[]) => void,
+  close: () => unknown = () => {},
+): Pushed {
+  const ended: Promise<void>[] = [];
+  const push = (item: number) => {
+    ended.push(
+      new Promise((resolve) => {
+        add(async () => {
+          await new Promise((over) => setTimeout(over, WORK));
+          take([item]);
+          resolve();
+        });
+      }),
+    );
+  };
+  return {
+    push,
+    async close() {
+      await Promise.all(ended);
+      await close();
+    },
+  };
+}
+
 /** Gives the same `n` items to all ways at the same moments: a thousand in a second. */
 export async function latency(n: number): Promise<Delay[]> {
+  return [...await delays(ways, n), ...await delays(working, n)];
+}
+
+async function delays(ways: readonly Lingering[], n: number): Promise<Delay[]> {
   const pushed: number[] = [];
-  const delays: number[][] = ways.map(() => []);
+  const found: number[][] = ways.map(() => []);
   const opened = ways.map(({ open }, way) =>
     open((batch) => {
       const now = performance.now();
-      for (const item of batch) delays[way]!.push(now - pushed[item]!);
+      for (const item of batch) found[way]!.push(now - pushed[item]!);
     })
   );
   await everyMillisecond(n, (item) => {
@@ -91,7 +153,7 @@ export async function latency(n: number): Promise<Delay[]> {
   });
   await Promise.all(opened.map(({ close }) => close()));
   return ways.map(({ open: _, ...way }, index) => {
-    const sorted = delays[index]!.sort((a, b) => a - b);
+    const sorted = found[index]!.sort((a, b) => a - b);
     if (sorted.length !== n) throw new Error(`${way.name}: ${sorted.length} of ${n} arrived`);
     return { ...way, p50: sorted[Math.floor(n * 0.5)]!, p99: sorted[Math.floor(n * 0.99)]! };
   });
