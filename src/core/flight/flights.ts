@@ -61,6 +61,9 @@ interface Caller<V> {
 // Nothing is of this kind: who checks has a promise.
 const AT_ONCE: Rule = ["", "answer at once, not with a promise: look it up inside the function"];
 
+/** What is given where the stack has ended: who has called was told. */
+const OVER = { value: undefined as never };
+
 /** The calls in flight, and who waits for them. */
 export class Flights<K, V> {
   readonly #owner: string;
@@ -71,6 +74,8 @@ export class Flights<K, V> {
   private first: Call<K, V> | undefined;
   /** The others, the oldest first. */
   readonly #calls = new Map<K, Call<K, V>>();
+  /** A call is over that is still among them: the stack had ended. */
+  #broken = false;
   /** One that is over. */
   #spare: Call<K, V> | undefined;
   #running = 0;
@@ -100,20 +105,25 @@ export class Flights<K, V> {
 
   /** The calls in the `Map` that a newcomer would join. There is no timer: the clock is looked at here. */
   #live(): Map<K, Call<K, V>> {
+    const calls = this.#calls;
+    if (this.#broken) {
+      for (const [key, { given }] of calls) given && calls.delete(key);
+      this.#broken = false;
+    }
     if (this.#forgetAfter < Infinity) {
-      for (const [key, { returned, startedAt }] of this.#calls) {
+      for (const [key, { returned, startedAt }] of calls) {
         // It is still in its synchronous part, and calls itself, or others.
         if (!returned) continue;
         if (performance.now() - startedAt! < this.#forgetAfter) break;
-        this.#calls.delete(key);
+        calls.delete(key);
       }
     }
-    return this.#calls;
+    return calls;
   }
 
   /** The call that a newcomer would join. */
   find(key: K): Call<K, V> | undefined {
-    const first = this.first;
+    const { first } = this;
     return first && first.key === key ? first : this.#live().get(key);
   }
 
@@ -149,6 +159,7 @@ export class Flights<K, V> {
     options: FlightCallOptions | undefined,
     detailed: boolean,
   ): Promise<V | FlightResult<V>> {
+    let started: Call<K, V> | undefined;
     try {
       const signal = readSignal(this.#owner, options);
       if (signal?.aborted) throw signal.reason;
@@ -170,7 +181,7 @@ export class Flights<K, V> {
         throw new Error(`${this.#owner}: the function for key ${show(key)} waits for itself`);
       }
       if (!call) {
-        call = this.#spare ?? new Call(this, key);
+        call = started = this.#spare ?? new Call(this, key);
         this.#spare = undefined;
         call.key = key;
       }
@@ -178,6 +189,13 @@ export class Flights<K, V> {
       this.#join(call, fn);
       return call.outcome ??= whenSettled(call.returned!, call.fulfilled, call.rejected);
     } catch (error) {
+      // The stack has ended. Whatever is called or made here may throw again, so the key is freed later.
+      if (started?.context) {
+        if (!started.given) this.#running--;
+        started.given = OVER;
+        if (this.first === started) this.first = undefined;
+        this.#broken = true;
+      }
       return Promise.reject(error);
     }
   }
@@ -202,7 +220,7 @@ export class Flights<K, V> {
       error: (reason) => {
         // It may be too late: it only has to fetch what it is given.
         if (call.given) return;
-        reject!(reason);
+        reject?.(reason);
         offAbort(signal, caller as Abortable);
         signal =
           resolve =
@@ -247,19 +265,25 @@ export class Flights<K, V> {
       return;
     }
     this.#executions++;
+    call.context = new CallContext();
     this.#running++;
     if (this.#forgetAfter < Infinity) call.startedAt = performance.now();
     // NaN equals nothing here.
     const plain = !this.#cache && this.#forgetAfter === Infinity && call.key === call.key;
     if (plain && !this.first) this.first = call;
     else this.#calls.set(call.key, call);
+    let given: Given<V>;
     try {
-      const returned = fn(call.context = new CallContext());
-      if (isThenable(returned)) call.returned = Promise.resolve(returned);
-      else this.#land(call, { value: returned });
+      const returned = fn(call.context);
+      if (isThenable(returned)) {
+        call.returned = Promise.resolve(returned);
+        return;
+      }
+      given = { value: returned };
     } catch (error) {
-      this.#land(call, { error });
+      given = { error };
     }
+    this.#land(call, given);
   }
 
   /** Settles those who share the outcome with a value: in a few lines, where nobody else is there. */
