@@ -140,7 +140,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   do(key: K, fn: FlightFunction<V>, options?: FlightCallOptions): Promise<V> {
-    return this.#flights.call(key, fn, options, false) as Promise<V>;
+    return this.#flights.do(key, fn, options);
   }
 
   /**
@@ -226,7 +226,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   has(key: K): boolean {
-    return this.#flights.live().has(key);
+    return this.#flights.find(key) !== undefined;
   }
 
   /**
@@ -245,7 +245,7 @@ export class Singleflight<K = string, V = unknown> {
    * ```
    */
   get size(): number {
-    return this.#flights.live().size;
+    return this.#flights.size;
   }
 
   /**

@@ -307,3 +307,42 @@ test("Singleflight.do() settles callers each in its own reaction, whichever come
     }
   }
 });
+
+test("Singleflight leaves no key behind where the stack ends inside of it [6.13] [3]", async () => {
+  const options = [undefined, { cache: new Map() }, { forgetAfter: 1e9 }, { clone: Number }];
+  const groups = options.map((each) => new Singleflight<number, number>(each));
+  const calls: Promise<unknown>[] = [];
+  // A rejection for which there was no stack left is in nobody's hands.
+  await unhandled(async () => {
+    for (const flights of groups) {
+      const nest = (key: number): Promise<number> => flights.do(key, () => nest(key - 1));
+      let key = 0;
+      // Comes by at each level of the way back from an overflow.
+      const recurse = (): void => {
+        try {
+          recurse();
+        } catch {
+          // That is what it is for.
+        }
+        if (++key > 300) return;
+        try {
+          calls.push(flights.do(key, () => Promise.resolve(1)));
+          calls.push(flights.doShared(-key, () => 1));
+        } catch {
+          // It ends here, too.
+        }
+      };
+      recurse();
+      try {
+        calls.push(nest(-1e6));
+      } catch {
+        // And here.
+      }
+    }
+    await Promise.allSettled(calls);
+  });
+  for (const flights of groups) {
+    assertEquals(flights.size, 0);
+    assertEquals(await flights.do(-1e6, () => 2), 2);
+  }
+});

@@ -240,10 +240,30 @@ function livesOfFlights(): Life[] {
       return group;
     },
   });
+  // What is used again must not hold on to anything of its last use.
+  const plain = (end: string, work: (watch: Watch, reason: Error) => Promise<unknown>): Life => ({
+    name: `Singleflight without options, ${end}`,
+    async live(_, watch) {
+      const group = new Singleflight<object, unknown>();
+      const reason = watch("reason", new Error(end));
+      const fn = watch("handler", ({ signal }: HandlerContext) => {
+        watch("signal", signal);
+        return work(watch, reason);
+      });
+      const keys = [watch("key", {}), watch("key", {})];
+      const calls = [...keys, ...keys].map((key) => watch("call", group.do(key, fn)));
+      await Promise.allSettled(calls);
+      return group;
+    },
+  });
+  const value = (watch: Watch) => Promise.resolve(watch("result", {}));
+  const error = (_: Watch, reason: Error) => Promise.reject(reason);
   return [
-    life("value", (watch) => Promise.resolve(watch("result", {}))),
-    life("error", (_, reason) => Promise.reject(reason)),
+    life("value", value),
+    life("error", error),
     life("left", hang),
+    plain("value", value),
+    plain("error", error),
   ];
 }
 

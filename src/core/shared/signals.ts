@@ -22,7 +22,7 @@ export function onAbort(signal: AbortSignal | undefined, member: Abortable): voi
   let members = (groups ??= new WeakMap()).get(signal);
   if (!members) {
     // First, since it may throw.
-    signal.addEventListener("abort", errorAll, { once: true });
+    signal.addEventListener("abort", errorAll);
     groups.set(signal, members = new Set());
   }
   members.add(member);
@@ -41,4 +41,5 @@ function errorAll(this: AbortSignal): void {
   // The live set: a member that leaves while another is told is not told any more.
   for (const member of groups!.get(this)!) member.error(this.reason);
   groups!.delete(this);
+  this.removeEventListener("abort", errorAll);
 }
