@@ -13,6 +13,7 @@ import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/optio
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
+import { iterable } from "./core/stage/stage_iterator.ts";
 
 export type { BatchStats, Collector, Source };
 
@@ -252,7 +253,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
    * an `Iterable` are awaited.
    * @param options Those of the constructor.
-   * @returns The batches.
+   * @returns The batches. `for await` is the quickest way to read them.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
    * @throws {RangeError} As the constructor does.
    *
@@ -284,5 +285,5 @@ function open<T, B>(
   const { linger = Infinity } = values;
   const collector = completeLimits(owner, values).collect();
   const make = (controller: StageController<T, B>) => new BatchStage(controller, collector, linger);
-  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
+  return new StageController(make, owner, values.signal, discarding(values.onDiscard), iterable);
 }

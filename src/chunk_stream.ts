@@ -21,6 +21,7 @@ import {
 import type { Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
+import { iterable } from "./core/stage/stage_iterator.ts";
 
 export { byteLength };
 export type { BatchStats, Source };
@@ -192,7 +193,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
    * an `Iterable` are awaited.
    * @param options Those of the constructor.
-   * @returns The batches.
+   * @returns The batches. `for await` is the quickest way to read them.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
    * @throws {RangeError} As the constructor does.
    *
@@ -232,5 +233,5 @@ function open<T>(
   const collector = completeLimits<T, T[]>(owner, limits, NAMES).collect();
   const make = (controller: StageController<T, T[]>) =>
     new BatchStage(controller, collector, linger);
-  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
+  return new StageController(make, owner, values.signal, discarding(values.onDiscard), iterable);
 }

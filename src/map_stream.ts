@@ -22,6 +22,7 @@ import {
 import type { Source } from "./core/shared/source.ts";
 import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
+import { iterable } from "./core/stage/stage_iterator.ts";
 import { RATE } from "./core/work/start_limit.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
@@ -223,7 +224,7 @@ export const MapStream: {
    * an `Iterable` are awaited.
    * @param fn What is called for each item.
    * @param options Those of the constructor.
-   * @returns The results.
+   * @returns The results. `for await` is the quickest way to read them.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
    * @throws {RangeError} As the constructor does.
    *
@@ -304,5 +305,6 @@ function open<T, R>(
     owner,
     values.signal,
     discarding(values.onDiscard),
+    iterable,
   );
 }

@@ -2,6 +2,7 @@ import { describe } from "../shared/describe.ts";
 import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { Pump, type PumpHost, type Source } from "../shared/source.ts";
+import type { Asked, Asker, iterable } from "./stage_iterator.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -22,6 +23,8 @@ export interface Stage<T> {
   close(): boolean;
   /** The end with an error, which both sides have by now: lets go of what is held and at work. */
   abort(reason: unknown): void;
+  /** Whether `pull` may be called inside of user code that the stage has called. */
+  readonly reentrant?: true;
 }
 
 /** Tells of items that are given up, and why they are. */
@@ -47,17 +50,21 @@ export function discarding<T>(
  * standard's.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>>
-  implements Abortable, PumpHost<T> {
+  implements Abortable, PumpHost<T>, Asked<R> {
   /** Of both: not what every object may inherit. */
   readonly type!: never;
   readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
   readonly discard: Discard<T> | undefined;
+  readonly #iterable: typeof iterable | undefined;
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
   /** Of the readable side. */
   #consumer!: ReadableStreamDefaultController<R>;
+  /** An iterator that waits, in its place; and what has none ask any more. */
+  #asker: Asker<R> | undefined;
+  #unlink: (() => void) | undefined;
   /** Who writes: the writable side, or what reads a source. */
   #producer!: Abortable;
   /** Of `from`. */
@@ -86,10 +93,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     owner: string,
     signal: AbortSignal | undefined,
     discard?: Discard<T> | undefined,
+    iterate?: typeof iterable,
   ) {
     this.owner = owner;
     this.#signal = signal;
     this.discard = discard;
+    this.#iterable = iterate;
     this.stage = make(this as never);
   }
 
@@ -99,14 +108,21 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     // Else the platform would read what every object may inherit.
     const size = undefined as never;
     this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
-    this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    this.#openReadable();
     return this;
   }
 
   /** Makes a readable side of what comes of a source; it is read on demand only. */
   from(source: Source<T>): ReadableStream<R> {
     this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
-    return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
+    return this.#openReadable();
+  }
+
+  #openReadable(): ReadableStream<R> {
+    const size = undefined as never;
+    const readable = this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    this.#unlink = this.#iterable?.(readable, this);
+    return readable;
   }
 
   // For the sides.
@@ -135,10 +151,22 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   pull(): void {
     this.pullRequested = true;
     queueMicrotask(this.advance);
-    if (!this.#pump || this.#begun) return;
+    if (this.#begun) return;
     this.#begun = true;
+    if (!this.#pump) return;
     // What was read before the source failed goes out before its error.
     markHandled(this.#pump.run().then(() => this.close(), (error) => this.close({ error })));
+  }
+
+  ask(asker: Asker<R>): boolean {
+    // What a reader has left in the queue comes first. An end is told by the stream.
+    if (!this.#begun || this.errored || this.#consumer.desiredSize !== 0) return false;
+    this.#asker = asker;
+    this.pullRequested = true;
+    // No producer writes it, who may abort in this turn.
+    if (this.#pump && this.stage.reentrant) this.advance();
+    else queueMicrotask(this.advance);
+    return true;
   }
 
   cancel(reason: unknown): Promise<void> | undefined {
@@ -172,6 +200,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.#refuse(reason);
     offAbort(this.#signal, this);
     this.#consumer.error(reason);
+    this.#unlink?.();
+    this.#answered()?.error(reason);
     this.#producer.error(reason);
     // User code from here on: all that it can see is as it will be.
     this.stage.abort(reason);
@@ -192,7 +222,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
     this.pullRequested = false;
-    this.#consumer.enqueue(chunk);
+    (this.#answered() ?? this.#consumer).enqueue(chunk);
   }
 
   /** There is room: what is pending goes in. Or it never will be. */
@@ -208,6 +238,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.#closed = true;
     offAbort(this.#signal, this);
     this.#consumer.close();
+    this.#unlink?.();
+    this.#answered()?.close();
+  }
+
+  /** The iterator that waits, if one does: it does not any more. */
+  #answered(): Asker<R> | undefined {
+    const asker = this.#asker;
+    this.#asker = undefined;
+    return asker;
   }
 
   /** Ends both sides with the very reason. The first one counts. */
