@@ -1,38 +1,65 @@
 import { resolved } from "../shared/promises.ts";
 
-/** What waits for a chunk, in place of the controller of a stream: it is told once. */
-export type Asker<R> = Pick<ReadableStreamDefaultController<R>, "enqueue" | "close" | "error">;
+/** Who is told of chunks, and of the end: as the controller of a stream. */
+export type Consumer<R> = Pick<ReadableStreamDefaultController<R>, "enqueue" | "close" | "error">;
 
-/** What can be asked for a chunk past the queue of its stream. */
-export interface Asked<R> {
-  /** Has the asker be told of the next chunk, or of the end; or returns false. */
-  ask(asker: Asker<R>): boolean;
+/** What fills a stream. */
+export interface Filler<R> {
+  /** What it gives the chunks: the controller of the stream. */
+  consumer: Consumer<R>;
+  /** The stream has asked it. */
+  readonly begun: boolean;
+  /** Its end is under way. */
+  readonly errored: boolean;
+  /** Asks it for a chunk. */
+  ask(): void;
 }
 
 /** What the standard's `values` takes. */
 type Options = { readonly preventCancel?: boolean | undefined } | undefined;
 
-/**
- * Has a stream be iterated as the standard does, with fewer promises for a chunk. Call what this returns
- * at the end of `source`: nobody who has the stream holds on to it then.
- */
-export function iterable<R>(readable: ReadableStream<R>, source: Asked<R>): () => void {
-  const link: Link<R> = { source };
-  const values = { value: (options: Options) => iterate(readable, link, options) };
+/** Has a stream be iterated as the standard does, with fewer promises for a chunk. */
+export function iterable<R>(readable: ReadableStream<R>, filler: Filler<R>): void {
+  const stream = filler.consumer as ReadableStreamDefaultController<R>;
+  /** Nobody who has the stream holds on to it when it has ended. */
+  let live: Filler<R> | undefined = filler;
+  /** The iterator that waits. */
+  let waiting: Consumer<R> | undefined;
+  const answered = (): Consumer<R> | undefined => {
+    const consumer = waiting;
+    waiting = undefined;
+    return consumer;
+  };
+  filler.consumer = {
+    enqueue: (chunk) => (answered() ?? stream).enqueue(chunk),
+    close() {
+      live = undefined;
+      stream.close();
+      answered()?.close();
+    },
+    error(reason) {
+      live = undefined;
+      stream.error(reason);
+      answered()?.error(reason);
+    },
+  };
+  /** Has it be told of the next chunk, or of the end; or returns false: the stream has to be asked. */
+  const ask = (consumer: Consumer<R>): boolean => {
+    // What a reader has left in the queue comes first.
+    if (!live?.begun || live.errored || stream.desiredSize !== 0) return false;
+    waiting = consumer;
+    live.ask();
+    return true;
+  };
+  const values = { value: (options: Options) => iterate(readable, ask, options) };
   // Properties of its own: it stays a plain stream, of whatever type that is.
   Object.defineProperties(readable, { values, [Symbol.asyncIterator]: values });
-  return () => link.source = undefined;
 }
 
-/** What can be let go of. */
-interface Link<R> {
-  source: Asked<R> | undefined;
-}
-
-/** An iterator that holds the lock, and asks the source where nothing in the stream comes first. */
+/** An iterator that holds the lock, and asks past the stream where it may. */
 function iterate<R>(
   readable: ReadableStream<R>,
-  link: Link<R>,
+  askPast: (consumer: Consumer<R>) => boolean,
   options: Options,
 ): AsyncIterator<R> {
   const preventCancel = options?.preventCancel;
@@ -48,7 +75,7 @@ function iterate<R>(
     over = true;
     reader.releaseLock();
   };
-  const asker = {
+  const self = {
     enqueue(value: R): void {
       calls--;
       resolve({ value, done: false });
@@ -61,16 +88,16 @@ function iterate<R>(
     error(reason: unknown): void {
       reject(reason);
       // Which resolves no more.
-      asker.close();
+      self.close();
     },
-  } as Asker<R>;
+  } as Consumer<R>;
   const hold = (...ends: [typeof resolve, typeof reject]): void => void ([resolve, reject] = ends);
   const ask = (): void => {
-    if (over) asker.close();
-    else if (!link.source?.ask(asker)) {
+    if (over) self.close();
+    else if (!askPast(self)) {
       reader.read().then(
-        ({ done, value }) => done ? asker.close() : asker.enqueue(value),
-        asker.error,
+        ({ done, value }) => done ? self.close() : self.enqueue(value),
+        self.error,
       );
     }
   };
