@@ -10,9 +10,10 @@ import type { Collector } from "./core/batch/batch_buffer.ts";
 import { completeLimits, LIMITS } from "./core/batch/item_collector.ts";
 import { titleOf } from "./core/shared/describe.ts";
 import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
-import type { Source } from "./core/shared/source.ts";
+import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
+import { iterable } from "./core/stage/stage_iterator.ts";
 
 export type { BatchStats, Collector, Source };
 
@@ -242,6 +243,37 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
   }
 
   /**
+   * Batches of a source of arrays, such as pages of rows, whose elements are the items. What else the source
+   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
+   * is told, as an item that was read and could not be used.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
+   * an `Iterable` are awaited; what is in an array is taken as it is.
+   * @param options Those of the constructor, and `flatten`.
+   * @returns The batches.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example Pages of an API, as batches for a bulk insert
+   * ```ts
+   * import { BatchStream } from "@weir/streams/batch-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * async function* pages() {
+   *   for (let n = 0; n < 6; n += 3) yield [n, n + 1, n + 2]; // await (await fetch(url)).json()
+   * }
+   * const batches: number[][] = [];
+   * for await (const batch of BatchStream.from(pages(), { maxItems: 4, flatten: true })) {
+   *   batches.push(batch);
+   * }
+   * assertEquals(batches, [[0, 1, 2, 3], [4, 5]]);
+   * ```
+   */
+  static from<T, B = T[]>(
+    source: Source<readonly T[]>,
+    options: BatchStreamOptions<T, B> & { flatten: true },
+  ): ReadableStream<B>;
+  /**
    * Batches of a source that is at hand, read by a plain loop: about half the cost of a pipe,
    * with the same rules.
    *
@@ -252,7 +284,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
    * an `Iterable` are awaited.
    * @param options Those of the constructor.
-   * @returns The batches.
+   * @returns The batches. `for await` is the quickest way to read them.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
    * @throws {RangeError} As the constructor does.
    *
@@ -268,21 +300,26 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    */
   static from<T, B = T[]>(
     source: Source<T>,
+    options?: number | BatchStreamOptions<T, B> & { flatten?: false | undefined },
+  ): ReadableStream<B>;
+  static from<T, B>(
+    source: Source<T> | Source<readonly T[]>,
     options?: number | BatchStreamOptions<T, B>,
   ): ReadableStream<B> {
-    return open(options).from(source);
+    return open(options, FLATTEN).from(source);
   }
 }
 
 function open<T, B>(
   options: number | BatchStreamOptions<T, B> | undefined,
+  more?: typeof FLATTEN,
 ): StageController<T, B, BatchStage<T, B>> {
   const given = typeof options === "number" ? { maxItems: options } : options;
-  const rules = { ...LIMITS, linger: LINGER, onDiscard: FUNCTION, signal: SIGNAL, name: NAME };
-  const values = readOptions<BatchStreamOptions<T, B>>("BatchStream", given, rules);
+  const own = { linger: LINGER, onDiscard: FUNCTION, signal: SIGNAL, name: NAME };
+  const values = readOptions("BatchStream", given, { ...LIMITS, ...own, ...more });
   const owner = titleOf("BatchStream", values.name);
-  const { linger = Infinity } = values;
-  const collector = completeLimits(owner, values).collect();
-  const make = (controller: StageController<T, B>) => new BatchStage(controller, collector, linger);
-  return new StageController(make, owner, values.signal, discarding(values.onDiscard));
+  const limits = completeLimits(owner, values);
+  const make = (controller: StageController<T, B>) =>
+    new BatchStage(controller, limits, values.linger ?? Infinity);
+  return new StageController(make, owner, values, discarding(values.onDiscard), iterable);
 }

@@ -8,7 +8,7 @@
 
 import { titleOf } from "./core/shared/describe.ts";
 import { check, LIMIT, NAME, readOptions, SIGNAL } from "./core/shared/options.ts";
-import type { Source } from "./core/shared/source.ts";
+import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { FixedChunkStage, type FixedChunkStats } from "./core/stage/fixed_chunk_stage.ts";
 import { StageController, TransformBase } from "./core/stage/stage.ts";
 
@@ -105,6 +105,35 @@ export class FixedChunkStream
   }
 
   /**
+   * Pieces of a source of arrays, such as pages of rows, whose elements are the items. What else the source
+   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
+   * is told, as an item that was read and could not be used.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
+   * an `Iterable` are awaited; what is in an array is taken as it is.
+   * @param options Those of the constructor, and `flatten`.
+   * @returns The pieces.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example
+   * ```ts
+   * import { FixedChunkStream } from "@weir/streams/fixed-chunk-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const packets = [[new Uint8Array(3), new Uint8Array(2)], [new Uint8Array(4)]];
+   * const sizes: number[] = [];
+   * for await (const part of FixedChunkStream.from(packets, { size: 4, flatten: true })) {
+   *   sizes.push(part.length);
+   * }
+   * assertEquals(sizes, [4, 4, 1]);
+   * ```
+   */
+  static from(
+    source: Source<readonly (ArrayBuffer | ArrayBufferView)[]>,
+    options: FixedChunkStreamOptions & { flatten: true },
+  ): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
    * Pieces of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
    * rules.
    *
@@ -131,22 +160,32 @@ export class FixedChunkStream
    */
   static from(
     source: Source<ArrayBuffer | ArrayBufferView>,
+    options: number | FixedChunkStreamOptions & { flatten?: false | undefined },
+  ): ReadableStream<Uint8Array<ArrayBuffer>>;
+  static from(
+    source:
+      | Source<ArrayBuffer | ArrayBufferView>
+      | Source<readonly (ArrayBuffer | ArrayBufferView)[]>,
     options: number | FixedChunkStreamOptions,
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return open(options).from(source);
+    return open(options, FLATTEN).from(source);
   }
 }
 
 function open(
   options: number | FixedChunkStreamOptions,
+  more?: typeof FLATTEN,
 ): StageController<ArrayBuffer | ArrayBufferView, Uint8Array<ArrayBuffer>, FixedChunkStage> {
   const given = typeof options === "number" ? { size: options } : options;
-  const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", given, OPTIONS);
+  const values = readOptions<FixedChunkStreamOptions>("FixedChunkStream", given, {
+    ...OPTIONS,
+    ...more,
+  });
   const owner = titleOf("FixedChunkStream", values.name);
   const size = check(owner, "size", values.size!, LIMIT);
   return new StageController(
     (controller) => new FixedChunkStage(controller, size),
     owner,
-    values.signal,
+    values,
   );
 }

@@ -19,9 +19,10 @@ import {
   readOptions,
   SIGNAL,
 } from "./core/shared/options.ts";
-import type { Source } from "./core/shared/source.ts";
+import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
+import { iterable } from "./core/stage/stage_iterator.ts";
 import { RATE } from "./core/work/start_limit.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
@@ -212,6 +213,50 @@ export const MapStream: {
     options?: MapStreamOptions<T>,
   ): MapStream<T, Awaited<H>>;
   /**
+   * Results of a source of arrays, such as pages of rows, whose elements are the items. What else the source
+   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
+   * is told, as an item that was read and could not be used.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
+   * an `Iterable` are awaited; what is in an array is taken as it is.
+   * @param fn What is called for each item.
+   * @param options Those of the constructor, and `flatten`.
+   * @returns The results.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example The rows of some pages
+   * ```ts
+   * import { MapStream } from "@weir/streams/map-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pages = [[1, 2], [3]]; // or a stream of what `await response.json()` gives
+   * const doubled: number[] = [];
+   * for await (const n of MapStream.from(pages, (n: number) => n * 2, { flatten: true })) {
+   *   doubled.push(n);
+   * }
+   * assertEquals(doubled, [2, 4, 6]);
+   * ```
+   */
+  from<T, R>(
+    source: Source<readonly T[]>,
+    fn: MapFunction<T, R>,
+    options: MapStreamOptions<T> & { flatten: true },
+  ): ReadableStream<R>;
+  /**
+   * The same for a function that is asynchronous for some items.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays.
+   * @param fn What is called for each item.
+   * @param options Those of the constructor, and `flatten`.
+   * @returns The results.
+   */
+  from<T, H>(
+    source: Source<readonly T[]>,
+    fn: (item: T, context: HandlerContext) => H,
+    options: MapStreamOptions<T> & { flatten: true },
+  ): ReadableStream<Awaited<H>>;
+  /**
    * Results for a source that is at hand, read by a plain loop: cheaper than a pipe, and otherwise
    * the same.
    *
@@ -223,7 +268,7 @@ export const MapStream: {
    * an `Iterable` are awaited.
    * @param fn What is called for each item.
    * @param options Those of the constructor.
-   * @returns The results.
+   * @returns The results. `for await` is the quickest way to read them.
    * @throws {TypeError} If the source is none, is locked, or as the constructor does.
    * @throws {RangeError} As the constructor does.
    *
@@ -240,7 +285,7 @@ export const MapStream: {
   from<T, R>(
     source: Source<T>,
     fn: MapFunction<T, R>,
-    options?: MapStreamOptions<T>,
+    options?: MapStreamOptions<T> & { flatten?: false | undefined },
   ): ReadableStream<R>;
   /**
    * The same for a function that is asynchronous for some items.
@@ -253,7 +298,7 @@ export const MapStream: {
   from<T, H>(
     source: Source<T>,
     fn: (item: T, context: HandlerContext) => H,
-    options?: MapStreamOptions<T>,
+    options?: MapStreamOptions<T> & { flatten?: false | undefined },
   ): ReadableStream<Awaited<H>>;
 } = class<T, R> extends TransformBase<T, R> {
   readonly #controller: StageController<T, R, MapStage<T, R>>;
@@ -282,16 +327,17 @@ export const MapStream: {
     fn: MapFunction<T, R>,
     options?: MapStreamOptions<T>,
   ): ReadableStream<R> {
-    return open(fn, options).from(source);
+    return open(fn, options, FLATTEN).from(source);
   }
 } as never;
 
 function open<T, R>(
   fn: MapFunction<T, R>,
   options: MapStreamOptions<T> | undefined,
+  more?: typeof FLATTEN,
 ): StageController<T, R, MapStage<T, R>> {
   check("MapStream", "fn", fn, FUNCTION);
-  const values = readOptions<MapStreamOptions<T>>("MapStream", options, OPTIONS);
+  const values = readOptions<MapStreamOptions<T>>("MapStream", options, { ...OPTIONS, ...more });
   const owner = titleOf("MapStream", values.name);
   const { concurrency = 1, capacity = concurrency } = values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
@@ -302,7 +348,8 @@ function open<T, R>(
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     owner,
-    values.signal,
+    values,
     discarding(values.onDiscard),
+    iterable,
   );
 }

@@ -7,7 +7,7 @@
 import type { HandlerContext, SinkContext } from "./core/shared/call_context.ts";
 import { describe } from "./core/shared/describe.ts";
 import { after } from "./core/shared/late.ts";
-import { check, COUNT, DURATION, readSignal } from "./core/shared/options.ts";
+import { check, COUNT, DURATION, FLAG, readSignal } from "./core/shared/options.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
 import { offAbort, onAbort } from "./core/shared/signals.ts";
 import type { Source } from "./core/shared/source.ts";
@@ -513,8 +513,44 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(jobs.stats.accepted, jobs.stats.done + jobs.stats.discarded);
    * ```
    */
-  async consume(source: Source<T>, options?: SinkCallOptions): Promise<void> {
-    await this.#queue.consume(source, readSignal(this.#queue.owner, options, ".consume"));
+  consume(
+    source: Source<T>,
+    options?: SinkCallOptions & { flatten?: false | undefined },
+  ): Promise<void>;
+  /**
+   * The same for a source of arrays, such as pages of rows, whose elements are the items. What else the
+   * source gives is a `TypeError`, by which it is left. The rest of a page that was read when the reading
+   * ends goes to `onDiscard`.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
+   * an `Iterable` are awaited; what is in an array is taken as it is.
+   * @param options `flatten`, and a `signal` that ends the reading.
+   * @returns As without `flatten`.
+   *
+   * @example
+   * ```ts
+   * import { Fanout } from "@weir/streams/fanout";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let sum = 0;
+   * const fanout = new Fanout((n: number) => void (sum += n));
+   * await fanout.consume([[1, 2], [3]], { flatten: true });
+   * assertEquals(sum, 6);
+   * ```
+   */
+  consume(
+    source: Source<readonly T[]>,
+    options: SinkCallOptions & { flatten: true },
+  ): Promise<void>;
+  async consume(
+    source: Source<T> | Source<readonly T[]>,
+    options?: SinkCallOptions & { flatten?: boolean | undefined },
+  ): Promise<void> {
+    const { owner } = this.#queue;
+    const signal = readSignal(owner, options, ".consume");
+    const flatten = options?.flatten;
+    if (flatten !== undefined) check(`${owner}.consume`, "flatten", flatten, FLAG);
+    await this.#queue.consume(source, signal, flatten);
   }
 
   /**

@@ -16,7 +16,7 @@ import {
   type Rule,
   SIGNAL,
 } from "./core/shared/options.ts";
-import type { Source } from "./core/shared/source.ts";
+import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { StageController, TransformBase } from "./core/stage/stage.ts";
 import { ThrottleStage } from "./core/stage/throttle_stage.ts";
 import {
@@ -249,6 +249,34 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   }
 
   /**
+   * What passes of a source of arrays, such as pages of rows, whose elements are the items. What else the source
+   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
+   * is told, as an item that was read and could not be used.
+   *
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
+   * an `Iterable` are awaited; what is in an array is taken as it is.
+   * @param options Those of the constructor, and `flatten`.
+   * @returns What passes.
+   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {RangeError} As the constructor does.
+   *
+   * @example
+   * ```ts
+   * import { ThrottleStream } from "@weir/streams/throttle-stream";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const bursts = [[1, 2], [3]];
+   * const options = { interval: 100, edge: "both", flatten: true } as const;
+   * const shown: number[] = [];
+   * for await (const n of ThrottleStream.from(bursts, options)) shown.push(n);
+   * assertEquals(shown, [1, 3]);
+   * ```
+   */
+  static from<T>(
+    source: Source<readonly T[]>,
+    options: ThrottleStreamOptions & { flatten: true },
+  ): ReadableStream<T>;
+  /**
    * What passes of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
    * rules.
    *
@@ -275,18 +303,28 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * assertEquals(shown, [1, 3]);
    * ```
    */
-  static from<T>(source: Source<T>, options: ThrottleStreamOptions): ReadableStream<T> {
-    return open<T>(options).from(source);
+  static from<T>(
+    source: Source<T>,
+    options: ThrottleStreamOptions & { flatten?: false | undefined },
+  ): ReadableStream<T>;
+  static from<T>(
+    source: Source<T> | Source<readonly T[]>,
+    options: ThrottleStreamOptions,
+  ): ReadableStream<T> {
+    return open<T>(options, FLATTEN).from(source);
   }
 }
 
-function open<T>(options: ThrottleStreamOptions): StageController<T, T, ThrottleStage<T>> {
-  const rules = { ...OPTIONS, signal: SIGNAL, name: NAME };
+function open<T>(
+  options: ThrottleStreamOptions,
+  more?: typeof FLATTEN,
+): StageController<T, T, ThrottleStage<T>> {
+  const rules = { ...OPTIONS, signal: SIGNAL, name: NAME, ...more };
   const values = readOptions<ThrottleStreamOptions>("ThrottleStream", options, rules);
   const owner = titleOf("ThrottleStream", values.name);
   const rule = complete(owner, values);
   const make = (controller: StageController<T, T>) => new ThrottleStage<T>(controller, rule);
-  return new StageController(make, owner, values.signal);
+  return new StageController(make, owner, values);
 }
 
 function complete(owner: string, values: Partial<ThrottleOptions>): ThrottleRule {

@@ -1,7 +1,7 @@
 /** What compilers infer of results, held by running it. `tests/consumer/types.mts` has the rest. */
 
 import { assertEquals } from "@std/assert";
-import { Aggregator, Fanout, MapStream, Singleflight } from "../mod.ts";
+import { Aggregator, BatchStream, Fanout, MapStream, Singleflight } from "../mod.ts";
 import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
@@ -44,4 +44,32 @@ test("Fanout.submit(), a MapStream and a function of Singleflight.wrap() are of 
     results.push(await fanout.submit(id), (await mapped.read()).value, await shared(id));
   }
   assertEquals(results, ["now", "now", "now", -1, -1, -1]);
+});
+
+test("from() and consume() with flatten take arrays, and are of the type of what is in them [4.19] [7.18]", async () => {
+  const pages: readonly (readonly string[])[] = [["1", "2"]];
+  const batches: ReadableStream<string[]> = BatchStream.from(pages, { flatten: true });
+  const lengths: ReadableStream<number> = MapStream.from(pages, (text) => text.length, {
+    flatten: true,
+  });
+  const mixed: ReadableStream<number | string> = MapStream.from(
+    pages,
+    (text: string) => text === "1" ? Promise.resolve(1) : text,
+    { flatten: true },
+  );
+  const whole: ReadableStream<(readonly string[])[]> = BatchStream.from(pages, { flatten: false });
+  await using texts = new Fanout((_: string) => {});
+  await texts.consume(pages, { flatten: true });
+  // @ts-expect-error Without it the pages are the items.
+  const wrong = texts.consume(pages);
+  // @ts-expect-error They are no arrays.
+  const flat = BatchStream.from(["1"], { flatten: true }).getReader();
+  const results = [];
+  for (const stream of [batches, lengths, mixed, whole]) {
+    results.push((await (stream as ReadableStream<unknown>).getReader().read()).value);
+  }
+  assertEquals(results, [["1", "2"], 1, 1, [["1", "2"]]]);
+  await wrong;
+  const { name } = await flat.read().then(() => new Error(), (error: Error) => error);
+  assertEquals(name, "TypeError");
 });

@@ -77,7 +77,7 @@ const eights: readonly Mapper[] = [
   {
     kind: "weir",
     name: "MapStream.from, 8 at once",
-    run: (n, mapping, take) => read(MapStream.from(generate(n), mapping, EIGHT), take),
+    run: (n, mapping, take) => iterate(MapStream.from(generate(n), mapping, EIGHT), take),
   },
   {
     kind: "peer",

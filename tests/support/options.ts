@@ -123,6 +123,7 @@ function ofTransform({ name, options, least = {}, construct, from }: Transform):
   };
   return !from ? [constructor] : [constructor, {
     ...{ name: `${owner}.from()${rest}`, ...front },
+    options: { ...options, flatten: { kind: "flag" } },
     make: (options) => from([], options as never, () => {}),
     end: (readable) => (readable as ReadableStream).cancel(),
   }];

@@ -27,6 +27,12 @@ export interface Collector<T, B> {
   take(): B;
 }
 
+/** One that takes many at once. */
+export interface BulkCollector<T> {
+  /** Whoever gives them keeps no hold of the array. */
+  addAll(items: T[]): void;
+}
+
 /** What a factory has to return. */
 export const COLLECTOR: Rule = [
   "object",
@@ -93,6 +99,13 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
   add(item: T): void {
     this.collector.add(item);
     if (this.held++ === 0 && this.clock.duration < Infinity) this.#open();
+  }
+
+  /** Adds them all: they fit, and the collector is our own. */
+  addAll(items: T[]): void {
+    (this.collector as unknown as BulkCollector<T>).addAll(items);
+    if (this.held === 0 && this.clock.duration < Infinity) this.#open();
+    this.held += items.length;
   }
 
   /** The batch is due, whatever the clock says. */

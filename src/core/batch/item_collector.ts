@@ -9,7 +9,7 @@ import {
   type Rules,
   weightOf,
 } from "../shared/options.ts";
-import { COLLECTOR, type Collector } from "./batch_buffer.ts";
+import { type BulkCollector, COLLECTOR, type Collector } from "./batch_buffer.ts";
 
 /** The limits of a batch as they are given, or the collector that stands instead of them. */
 export interface RawLimits<T, B> {
@@ -30,6 +30,8 @@ export interface LimitNames {
 export interface BatchLimits<T, B> {
   /** `Infinity` if nobody can tell. */
   readonly maxItems: number;
+  /** How many items it takes at once, if it does. */
+  readonly bulk: number;
   /** Makes a collector. */
   readonly collect: () => Collector<T, B>;
 }
@@ -64,6 +66,7 @@ export function completeLimits<T, B>(
     }
     return {
       maxItems: Infinity,
+      bulk: 0,
       collect: () => check(owner, "collector", collector(), COLLECTOR),
     };
   }
@@ -78,7 +81,7 @@ export function completeLimits<T, B>(
   ]);
   const limits = { owner, names, maxItems, maxWeight, weigh, oversize };
   const collect = (): Collector<T, unknown> => new ItemCollector(limits);
-  return { maxItems, collect: collect as never };
+  return { maxItems, bulk: weigh ? 0 : maxItems, collect: collect as never };
 }
 
 /** The limits of an {@linkcode ItemCollector}, checked. */
@@ -92,7 +95,7 @@ interface ItemLimits<T> {
 }
 
 /** Items in an array, up to a count and a weight. */
-class ItemCollector<T> implements Collector<T, T[]> {
+class ItemCollector<T> implements Collector<T, T[]>, BulkCollector<T> {
   readonly #limits: ItemLimits<T>;
   private items: T[] = [];
   private weight = 0;
@@ -128,6 +131,12 @@ class ItemCollector<T> implements Collector<T, T[]> {
   add(item: T): void {
     this.weight += this.next;
     this.full = this.items.push(item) >= this.maxItems || this.weight >= this.maxWeight;
+  }
+
+  addAll(items: T[]): void {
+    if (this.size === 0) this.items = items;
+    else for (const item of items) this.items.push(item);
+    this.full = this.size >= this.maxItems;
   }
 
   take(): T[] {

@@ -35,7 +35,9 @@ export function reportUncaught(error: unknown): void {
 
 /** Whether what user code returned has to be waited for. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
+  // Most are none, and of what is no object nothing need be looked up.
+  return (typeof value === "object" || typeof value === "function") &&
+    typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
 }
 
 /**

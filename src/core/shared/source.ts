@@ -1,8 +1,11 @@
-import { show } from "./options.ts";
+import { FLAG, type Rule, show } from "./options.ts";
 import { isThenable, markHandled } from "./promises.ts";
 
 /** What items can be read from. Promises in an `Iterable` are awaited. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T | PromiseLike<T>>;
+
+/** The option of what reads a source: its items are those of the arrays in it. */
+export const FLATTEN: { readonly flatten: Rule } = { flatten: FLAG };
 
 /** One item, or the end. */
 interface Step<T> {
@@ -19,8 +22,13 @@ export interface PumpHost<T> {
   write(item: T): Promise<void> | undefined;
   /** Returns when there is room for the next one, if there is none. */
   room?(): Promise<void> | undefined;
-  /** What was read could not be written. */
-  readonly discard?: ((items: T[], reason: unknown) => void) | undefined;
+  /**
+   * Takes at once what it can of a page, from a place on, if nothing of the user's is called for it.
+   * Returns how many. With `raw` there may be promises in it, which it does not take.
+   */
+  writeAll?(page: readonly T[], from: number, raw: boolean): number | undefined;
+  /** What was read could not be written; or it stood in its page `behind` what could not. */
+  readonly discard?: ((items: T[], reason: unknown, behind?: boolean) => void) | undefined;
 }
 
 /** Reads a source to its end and writes each item, waiting when told to. */
@@ -30,8 +38,15 @@ export class Pump<T> {
   /** One of the two. */
   readonly #reader: ReadableStreamDefaultReader<T> | undefined;
   readonly #iterator: Iterator<T | PromiseLike<T>> | AsyncIterator<T> | undefined;
-  /** What the iterator gives may be a promise of the item. */
+  /** What it gives may be promises. */
   readonly #sync: boolean = false;
+  /** It gives pages, in which the items are. */
+  readonly #flatten: boolean | undefined;
+  /** It is an array, read as a page whose items may be promises, and of which the rest was not read. */
+  readonly #array: boolean = false;
+  /** The page that is being read, and how far. */
+  #page: readonly T[] = [];
+  #at = 0;
   #over = false;
   #reason: unknown;
   /** The source is at work, or at its end. */
@@ -40,9 +55,15 @@ export class Pump<T> {
   #reading = false;
 
   /** Throws a `TypeError` if the source is none, or is locked. */
-  constructor(owner: string, source: Source<T>, host: PumpHost<T>) {
+  constructor(
+    owner: string,
+    source: Source<T> | Source<readonly T[]>,
+    host: PumpHost<T>,
+    flatten: boolean | undefined,
+  ) {
     this.#owner = owner;
     this.#host = host;
+    this.#flatten = flatten;
     const given = Object(source);
     if (typeof given.getReader === "function") {
       this.#reader = given.getReader();
@@ -58,7 +79,9 @@ export class Pump<T> {
       );
     }
     this.#sync = !asynchronous;
-    this.#iterator = iterate.call(source);
+    this.#array = !flatten && Array.isArray(source) && iterate === source.values;
+    if (this.#array) this.#flatten = true;
+    this.#iterator = this.#array ? [source as never].values() : iterate.call(source);
   }
 
   /**
@@ -67,41 +90,66 @@ export class Pump<T> {
    */
   async run(): Promise<void> {
     try {
-      for (let count = 1; !this.#over; count++) {
-        this.#inside = this.#reading = true;
-        const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
-        this.#inside = (read as Step<T> | undefined)?.done === true;
-        const step = (isThenable(read) ? await read : read) as Step<T>;
-        this.#reading = false;
-        if (Object(step) !== step) {
-          throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
-        }
-        if (step.done) return;
-        let item = step.value as T;
-        if (this.#sync && isThenable(item)) {
+      // Where nothing is ever waited for, others have their turn now and then.
+      for (let count = 1; !this.#over; count++ % SPELL || await undefined) {
+        const inPage = this.#at < this.#page.length;
+        const written = inPage && this.#host.writeAll?.(this.#page, this.#at, this.#array);
+        if (written) this.#at += written;
+        else {
+          let item: T;
+          if (inPage) item = this.#page[this.#at++]!;
+          else {
+            if (this.#flatten) this.#page = [];
+            this.#inside = this.#reading = true;
+            const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
+            this.#inside = (read as Step<T> | undefined)?.done === true;
+            const step = (isThenable(read) ? await read : read) as Step<T>;
+            this.#reading = false;
+            if (Object(step) !== step) {
+              throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
+            }
+            if (step.done) return;
+            item = step.value as T;
+          }
           try {
-            item = await item as T;
+            if ((inPage ? this.#array : this.#sync) && isThenable(item)) item = await item as T;
           } catch (error) {
             this.error(error);
             continue;
           }
-        }
-        try {
-          if (this.#over) throw this.#reason;
-          const written = this.#host.write(item);
-          if (written) await written;
-        } catch (error) {
-          this.error(error);
-          this.#host.discard?.([item], error);
+          if (this.#flatten && !inPage) {
+            this.#open(item);
+            continue;
+          }
+          try {
+            if (this.#over) throw this.#reason;
+            const written = this.#host.write(item);
+            if (written) await written;
+          } catch (error) {
+            this.error(error);
+            this.#host.discard?.([item], error);
+          }
         }
         const room = this.#host.room?.();
-        // Where nothing is ever waited for, others have their turn now and then.
-        if (room || count % SPELL === 0) await room;
+        if (room) await room;
       }
       throw this.#reason;
+    } catch (error) {
+      if (!this.#array) this.#host.discard?.(this.#page.slice(this.#at), error, true);
+      throw error;
     } finally {
       this.#over = true;
       this.#reader?.releaseLock();
+    }
+  }
+
+  /** Turns to a page. */
+  #open(page: unknown): void {
+    this.#at = 0;
+    if (Array.isArray(page)) this.#page = page;
+    else {
+      const rule = 'option "flatten" needs a source of arrays';
+      this.error(new TypeError(`${this.#owner}: ${rule}; got ${show(page)}`));
     }
   }
 

@@ -1,4 +1,6 @@
-import { BatchBuffer, type Collector, type LingerClock } from "../batch/batch_buffer.ts";
+import { BatchBuffer, type LingerClock } from "../batch/batch_buffer.ts";
+import type { BatchLimits } from "../batch/item_collector.ts";
+import { isThenable } from "../shared/promises.ts";
 import type { Stage, StageController } from "./stage.ts";
 
 /** What `stats` shows of a batching stream: every accepted item is in exactly one of the next three. */
@@ -43,11 +45,14 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
   /** The items of the open batch, if somebody is told of those that are given up. */
   #items: T[] | undefined;
 
-  constructor(controller: StageController<T, B>, collector: Collector<T, B>, linger: number) {
+  readonly #bulk: number;
+
+  constructor(controller: StageController<T, B>, limits: BatchLimits<T, B>, linger: number) {
     this.duration = linger;
+    this.#bulk = limits.bulk;
     this.#controller = controller;
     if (controller.discard) this.#items = [];
-    this.#buffer = new BatchBuffer(collector, this, controller.advance);
+    this.#buffer = new BatchBuffer(limits.collect(), this, controller.advance);
   }
 
   get stats(): BatchStats {
@@ -86,6 +91,22 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
     this.#items?.push(item);
     if (buffer.full) buffer.lingered();
     return true;
+  }
+
+  writeAll(page: readonly T[], from: number, raw: boolean): number {
+    const buffer = this.#buffer;
+    const most = Math.min(from + this.#bulk - buffer.held, page.length);
+    let to = from;
+    while (to < most && !(raw && isThenable(page[to]))) to++;
+    const count = to - from;
+    if (count > 0) {
+      const items = page.slice(from, to);
+      this.#accepted += count;
+      if (this.#items) { for (const item of items) this.#items.push(item); }
+      buffer.addAll(items);
+      if (buffer.full) buffer.lingered();
+    }
+    return count;
   }
 
   pull(): void {

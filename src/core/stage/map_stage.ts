@@ -53,6 +53,7 @@ type MapCall<T, R> = Job<T, Result<R>>;
  * a result that waits are never more than `capacity`.
  */
 export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
+  readonly reentrant = true;
   readonly #controller: StageController<T, R>;
   readonly #fn: (item: T, context: HandlerContext) => R | PromiseLike<R>;
   readonly #options: MapOptions<T>;

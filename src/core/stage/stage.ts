@@ -2,6 +2,7 @@ import { describe } from "../shared/describe.ts";
 import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { Pump, type PumpHost, type Source } from "../shared/source.ts";
+import type { Consumer, iterable } from "./stage_iterator.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -22,6 +23,17 @@ export interface Stage<T> {
   close(): boolean;
   /** The end with an error, which both sides have by now: lets go of what is held and at work. */
   abort(reason: unknown): void;
+  /** As that of a host of a pump. */
+  readonly writeAll?: PumpHost<T>["writeAll"];
+  /** Whether `pull` may be called inside of user code that the stage has called. */
+  readonly reentrant?: true;
+}
+
+/** Options of all, checked. */
+interface StageOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Of `from`. */
+  readonly flatten?: boolean | undefined;
 }
 
 /** Tells of items that are given up, and why they are. */
@@ -53,16 +65,19 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
+  readonly #flatten: boolean | undefined;
   readonly discard: Discard<T> | undefined;
+  readonly #iterable: typeof iterable | undefined;
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
   /** Of the readable side. */
-  #consumer!: ReadableStreamDefaultController<R>;
+  consumer!: Consumer<R>;
   /** Who writes: the writable side, or what reads a source. */
   #producer!: Abortable;
   /** Of `from`. */
   #pump: Pump<T> | undefined;
-  #begun = false;
+  /** The consumer has asked. */
+  begun = false;
 
   /** Nothing more is written: the rest goes out, on demand. */
   closeRequested = false;
@@ -84,12 +99,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   constructor(
     make: (controller: StageController<T, R>) => S,
     owner: string,
-    signal: AbortSignal | undefined,
+    { signal, flatten }: StageOptions,
     discard?: Discard<T> | undefined,
+    iterate?: typeof iterable,
   ) {
     this.owner = owner;
     this.#signal = signal;
+    this.#flatten = flatten;
     this.discard = discard;
+    this.#iterable = iterate;
     this.stage = make(this as never);
   }
 
@@ -99,21 +117,28 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     // Else the platform would read what every object may inherit.
     const size = undefined as never;
     this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
-    this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    this.#openReadable();
     return this;
   }
 
   /** Makes a readable side of what comes of a source; it is read on demand only. */
-  from(source: Source<T>): ReadableStream<R> {
-    this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
-    return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
+  from(source: Source<T> | Source<readonly T[]>): ReadableStream<R> {
+    this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this, this.#flatten);
+    return this.#openReadable();
+  }
+
+  #openReadable(): ReadableStream<R> {
+    const size = undefined as never;
+    const readable = this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    this.#iterable?.(readable, this);
+    return readable;
   }
 
   // For the sides.
 
   start(side: ReadableStreamDefaultController<R> | WritableStreamDefaultController): void {
     if ("enqueue" in side) {
-      this.#consumer = side;
+      this.consumer = side;
       onAbort(this.#signal, this);
     } else {
       const { signal } = this.#producer = side as SinkController;
@@ -123,7 +148,11 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
 
   /** Takes the item now, or returns when it will have been taken, or cannot be. */
   write(item: T): Promise<void> | undefined {
-    if (!this.#take(item, false)) return this.#wait(() => this.#take(item, true));
+    if (!this.#take(item, false)) return this.#takeLater(item);
+  }
+
+  writeAll(page: readonly T[], from: number, raw: boolean): number | undefined {
+    return this.stage.writeAll?.(page, from, raw);
   }
 
   /** Settles when there is room, if there is none. */
@@ -135,10 +164,19 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   pull(): void {
     this.pullRequested = true;
     queueMicrotask(this.advance);
-    if (!this.#pump || this.#begun) return;
-    this.#begun = true;
+    if (this.begun) return;
+    this.begun = true;
+    if (!this.#pump) return;
     // What was read before the source failed goes out before its error.
     markHandled(this.#pump.run().then(() => this.close(), (error) => this.close({ error })));
+  }
+
+  /** An iterator asks. */
+  ask(): void {
+    this.pullRequested = true;
+    // No producer writes it, who may abort in this turn.
+    if (this.#pump && this.stage.reentrant) this.advance();
+    else queueMicrotask(this.advance);
   }
 
   cancel(reason: unknown): Promise<void> | undefined {
@@ -171,7 +209,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   abort(reason: unknown): void {
     this.#refuse(reason);
     offAbort(this.#signal, this);
-    this.#consumer.error(reason);
+    this.consumer.error(reason);
     this.#producer.error(reason);
     // User code from here on: all that it can see is as it will be.
     this.stage.abort(reason);
@@ -192,7 +230,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
     this.pullRequested = false;
-    this.#consumer.enqueue(chunk);
+    this.consumer.enqueue(chunk);
   }
 
   /** There is room: what is pending goes in. Or it never will be. */
@@ -207,7 +245,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     if (this.#failure) return this.error(this.#failure.error);
     this.#closed = true;
     offAbort(this.#signal, this);
-    this.#consumer.close();
+    this.consumer.close();
   }
 
   /** Ends both sides with the very reason. The first one counts. */
@@ -230,6 +268,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
       this.error(error);
       return false;
     }
+  }
+
+  #takeLater(item: T): Promise<void> {
+    return this.#wait(() => this.#take(item, true));
   }
 
   /** Settles when `ready` is called; rejects at an end that comes before, or has come. */

@@ -73,10 +73,10 @@ export class Counts {
     this.waiting++;
   }
 
-  /** An item could not be brought in, and nobody else would hear of it. */
-  lose(): void {
-    this.accepted++;
-    this.discarded++;
+  /** So many items could not be brought in, and nobody else would hear of them. */
+  lose(count: number): void {
+    this.accepted += count;
+    this.discarded += count;
   }
 
   /** One more has to settle: it is accepted, or waits for room. Returns its epoch. */

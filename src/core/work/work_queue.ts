@@ -204,18 +204,22 @@ export class WorkQueue<T, P>
     }
   }
 
-  async consume(source: Source<T>, signal?: AbortSignal): Promise<void> {
+  async consume(
+    source: Source<T> | Source<readonly T[]>,
+    signal: AbortSignal | undefined,
+    flatten: boolean | undefined,
+  ): Promise<void> {
     this.check(false);
     const own = new Group();
     const pump = new Pump(`${this.options.owner}.consume`, source, {
       write: (item) => this.push(item, false, undefined, own) || undefined,
-      discard: (items, reason) => {
+      discard: (items, reason, behind) => {
         // Or a hook has thrown, which this call is told.
-        if (this.state === "open" && !signal?.aborted) return;
-        this.counts.lose();
+        if (!behind && this.state === "open" && !signal?.aborted) return;
+        this.counts.lose(items.length);
         this.#discard(items, reason);
       },
-    });
+    }, flatten);
     const stopped = new Deferred<never>();
     const stop = (reason: unknown): void => {
       pump.error(reason);
