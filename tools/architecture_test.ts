@@ -143,7 +143,7 @@ const ways: Record<string, { files: number; prepare: () => () => unknown }> = {
     },
   },
   "a write to a BatchStream to its batch": {
-    files: 4,
+    files: 5,
     prepare: () => {
       const { readable, writable } = new BatchStream(1);
       readable.getReader().read();
