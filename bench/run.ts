@@ -8,11 +8,11 @@ import { size } from "../tools/size.ts";
 import { against, edition, measured, ROOT, SPREAD } from "./process.ts";
 import { committed, publish } from "./readme.ts";
 import { type Findings, type Orders, summarized, type Summary } from "./summary.ts";
-import { text } from "./tables.ts";
+import { judgement, text } from "./tables.ts";
 import { RUNTIMES, targets } from "./targets.ts";
 import { groups, studies } from "./worker.ts";
 
-const FULL: Omit<Orders, "parts" | "every"> = {
+const FULL: Omit<Orders, "parts" | "every" | "judged"> = {
   rounds: 9,
   warmup: 2,
   minimum: 20,
@@ -36,6 +36,7 @@ const SMOKE: typeof FULL = {
 const GO = { n: 1e6, rounds: 5 };
 
 const GROUPS = groups.map((group) => group.name);
+const JUDGED = [...GROUPS.filter((name) => targets.some(({ group }) => group === name)), "go"];
 const PARTS = [...GROUPS, ...studies, "size", "go"];
 
 const HELP = `deno task bench [options]
@@ -46,6 +47,8 @@ writes bench/summary.json, and what is made from it; a part of it only prints.
   --runtimes A,B  of: ${RUNTIMES.join(", ")}
   --groups A,B    of: ${PARTS.join(", ")};
                   "growth" by name takes every case of ours, a run of everything those with a target
+  --targets       the cases that have a target, and those that they are held against: prints what is
+                  kept and what is missed
   --rounds N      samples of each case
   --n N           items in a run
   --against REV   ours beside ours at a git revision, in turns
@@ -62,8 +65,9 @@ const orders: Orders = {
   ...n !== undefined && { n, growth: n, memory: n },
   rounds: count("--rounds", given.rounds) ?? effort.rounds,
   every: given.groups !== undefined || given.smoke,
+  judged: given.targets,
   parts: list(given.groups, given.against === undefined ? PARTS : GROUPS) ??
-    (given.against === undefined ? PARTS : GROUPS),
+    (given.targets ? JUDGED : given.against === undefined ? PARTS : GROUPS),
 };
 
 if (given.help) console.log(HELP);
@@ -87,6 +91,7 @@ function options() {
         against: text,
         smoke: flag,
         keep: flag,
+        targets: flag,
         draw: flag,
         help: flag,
       },
@@ -153,7 +158,8 @@ async function measureAll(whole: boolean): Promise<void> {
     size: orders.parts.includes("size") ? await sizes() : [],
     go: orders.parts.includes("go") ? await go() : { version: "", originals: [], skipped: [] },
   };
-  console.log(given.smoke ? smoked(summary) : `\n${text(summary)}`);
+  if (given.smoke) console.log(smoked(summary));
+  else console.log(`\n${given.targets ? judgement(summary) : text(summary)}`);
   if (whole) await publish(summary);
   if (given.keep) await publish({ ...await committed(), overload: summary.overload });
 }

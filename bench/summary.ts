@@ -28,6 +28,8 @@ export interface Effort {
 
 /** What to measure. */
 export interface Orders extends Effort {
+  /** Only cases that have a target, and those that they are held against. */
+  readonly judged: boolean;
   /** Names of groups, and of studies. */
   readonly parts: readonly string[];
   /** How many items, or objects, a study takes. */

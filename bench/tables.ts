@@ -8,7 +8,7 @@ export type Table = readonly (readonly string[])[];
 
 /** What a run has found, as plain text. */
 export function text(summary: Summary): string {
-  const { runtimes, speed, latency, growth, memory, idle, overload, size, go, noise } = summary;
+  const { runtimes, speed, latency, growth, memory, idle, overload, size, go } = summary;
   const way = ["", "case", ...runtimes];
   const tables: [title: string, head: readonly string[], body: Table][] = [
     ...Object.entries(speed).map(([group, rows]): typeof tables[number] => [
@@ -45,14 +45,23 @@ export function text(summary: Summary): string {
     ],
     ["targets: the case / the other", verdictHead(summary), verdicts(summary)],
   ];
-  const quiet = runtimes.map((runtime, index) => `${noise[index]!.toFixed(2)} in ${runtime}`);
   return [
     ...tables
       .filter(([, , body]) => body.length)
       .map(([title, head, body]) => `${title}\n\n${plain([head, ...body])}\n`),
     ...go.skipped.map((word) => `Skipped: ${word}`),
-    `How quiet it was, by the median over the minimum of the usual case: ${quiet.join(", ")}.`,
+    quietness(summary),
   ].join("\n");
+}
+
+/** Of the targets alone. */
+export function judgement(summary: Summary): string {
+  return `${plain([verdictHead(summary), ...verdicts(summary)])}\n\n${quietness(summary)}`;
+}
+
+function quietness({ runtimes, noise }: Summary): string {
+  const quiet = runtimes.map((runtime, index) => `${noise[index]!.toFixed(2)} in ${runtime}`);
+  return `How quiet it was, by the median over the minimum of the usual case: ${quiet.join(", ")}.`;
 }
 
 /** A table in columns of spaces. */

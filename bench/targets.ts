@@ -150,6 +150,12 @@ export function promised(group: string, name: string): boolean {
   return targets.some((target) => target.group === group && target.name === name);
 }
 
+/** The same, or whether one is held against it. */
+export function judged(group: string, name: string): boolean {
+  const named = (target: Target) => target.name === name || target.against === name;
+  return targets.some((target) => target.group === group && named(target));
+}
+
 function target(group: string, name: string, against: string, ...atMost: number[]): Target {
   return { group, name, against, ...(atMost.length && { atMost }) };
 }

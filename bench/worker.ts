@@ -12,6 +12,7 @@ import { type Group, measure, micros, millis } from "./harness.ts";
 import { idle, memory } from "./studies/memory.ts";
 import { overload } from "./studies/overload.ts";
 import { growth, latency } from "./studies/time.ts";
+import { judged } from "./targets.ts";
 import type { Findings, Measurement, Orders } from "./summary.ts";
 
 /** All groups, in the order of the tables. */
@@ -56,7 +57,10 @@ async function find(orders: Orders): Promise<Findings> {
     return found;
   };
   const cases: Measurement[] = [];
-  for (const group of groups) cases.push(...await part(group.name, () => measure(group, orders)));
+  for (const { cases: all, ...group } of groups) {
+    const chosen = orders.judged ? all.filter(({ name }) => judged(group.name, name)) : all;
+    cases.push(...await part(group.name, () => measure({ ...group, cases: chosen }, orders)));
+  }
   return {
     machine: machine(),
     cases,
