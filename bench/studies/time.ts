@@ -81,7 +81,7 @@ const ways: readonly Lingering[] = [
 const WORK = 12;
 
 /** Fan-out of handlers that take their time, till each has ended. */
-const working: readonly Lingering[] = [
+const working: readonly Lingering[] = ([
   { kind: "floor", name: "the handler alone", open: (take) => sixteen((work) => work(), take) },
   {
     kind: "weir",
@@ -104,7 +104,7 @@ const working: readonly Lingering[] = [
     name: "p-limit",
     open: (take) => sixteen(pLimit(16), take),
   },
-].map((way) => ({ ...way, name: `${way.name}, 80 % busy` }));
+] satisfies Lingering[]).map((way) => ({ ...way, name: `${way.name}, 80 % busy` }));
 
 /** What is pushed is work, which ends with its item. */
 function sixteen(
