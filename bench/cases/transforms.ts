@@ -50,13 +50,13 @@ export const mappers: readonly Mapper[] = [
   {
     kind: "weir",
     name: "MapStream.from",
-    run: (n, mapping, take) => read(MapStream.from(generate(n), mapping, SIXTEEN), take),
+    run: (n, mapping, take) => iterate(MapStream.from(generate(n), mapping, SIXTEEN), take),
   },
   {
     kind: "weir",
     name: "MapStream.from, unordered",
     run: (n, mapping, take) =>
-      read(MapStream.from(generate(n), mapping, { ...SIXTEEN, ordered: false }), take),
+      iterate(MapStream.from(generate(n), mapping, { ...SIXTEEN, ordered: false }), take),
   },
   {
     kind: "peer",

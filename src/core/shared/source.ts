@@ -97,8 +97,11 @@ export class Pump<T> {
         if (written) this.#at += written;
         else {
           let item: T;
-          if (inPage) item = this.#page[this.#at++]!;
-          else {
+          let raw: boolean;
+          if (inPage) {
+            item = this.#page[this.#at++]!;
+            raw = this.#array;
+          } else {
             if (this.#flatten) this.#page = [];
             this.#inside = this.#reading = true;
             const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
@@ -110,24 +113,26 @@ export class Pump<T> {
             }
             if (step.done) return;
             item = step.value as T;
+            raw = this.#sync;
           }
-          try {
-            if ((inPage ? this.#array : this.#sync) && isThenable(item)) item = await item as T;
-          } catch (error) {
-            this.error(error);
-            continue;
+          if (raw && isThenable(item)) {
+            try {
+              item = await item as T;
+            } catch (error) {
+              this.error(error);
+              continue;
+            }
           }
-          if (this.#flatten && !inPage) {
-            this.#open(item);
-            continue;
-          }
-          try {
-            if (this.#over) throw this.#reason;
-            const written = this.#host.write(item);
-            if (written) await written;
-          } catch (error) {
-            this.error(error);
-            this.#host.discard?.([item], error);
+          if (this.#flatten && !inPage) this.#open(item);
+          else {
+            try {
+              if (this.#over) throw this.#reason;
+              const written = this.#host.write(item);
+              if (written) await written;
+            } catch (error) {
+              this.error(error);
+              this.#host.discard?.([item], error);
+            }
           }
         }
         const room = this.#host.room?.();

@@ -68,6 +68,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   readonly #unstarted: MapCall<T, R>[] = [];
   /** Of the item that is being written. */
   #key: unknown;
+  /** A call may come before its job, which it has no need of if it is over at once: as all were so far. */
+  #prompt: boolean;
+  /** What came of it, if it has need of one. */
+  #outcome: (() => unknown) | undefined;
 
   constructor(
     controller: StageController<T, R>,
@@ -78,6 +82,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     this.#fn = fn;
     this.#options = options;
     this.#pool = new Pool(this, options);
+    this.#prompt = !options.key && !options.rate && options.timeout === Infinity;
   }
 
   get stats(): MapStats {
@@ -99,15 +104,40 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
       failed: false,
       value: undefined,
     };
+    this.#open++;
+    this.#counts.accepted++;
+    if (ordered) this.#results.push(result);
+    if (this.#prompt && this.#callNow(item, result)) return true;
     const call = this.#pool.take(item, this.#key);
     call.result = result;
     this.#pool.add(call);
     this.#key = undefined;
-    this.#open++;
-    this.#counts.accepted++;
     this.#counts.waiting++;
-    if (ordered) this.#results.push(result);
     this.#pool.fill();
+    return true;
+  }
+
+  /** Calls, if it may be called now, and returns whether that was all. */
+  #callNow(item: T, result: Result<R>): boolean {
+    const counts = this.#counts;
+    if (counts.waiting > 0 || !this.#pool.idle) return false;
+    counts.running++;
+    try {
+      const outcome = this.#pool.call(this.#fn, item);
+      this.#prompt = !isThenable(outcome);
+      if (this.#prompt) result.value = outcome as R;
+      else this.#outcome = () => outcome;
+    } catch (error) {
+      this.#outcome = () => {
+        throw error;
+      };
+    }
+    if (this.#outcome) {
+      counts.running--;
+      return false;
+    }
+    this.#release(result);
+    this.#controller.advance();
     return true;
   }
 
@@ -147,7 +177,14 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     const fn = this.#fn;
     this.#counts.waiting--;
     this.#counts.running++;
-    return fn(call.payload, context);
+    return this.#outcome ? this.#tell() : fn(call.payload, context);
+  }
+
+  /** Of the call that came before its job. */
+  #tell(): unknown {
+    const outcome = this.#outcome!;
+    this.#outcome = undefined;
+    return outcome();
   }
 
   onSettle(call: MapCall<T, R>, failed: boolean, outcome: unknown): Promise<void> | undefined {
@@ -167,7 +204,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   }
 
   onRelease(call: MapCall<T, R>): void {
-    const result = call.result!;
+    this.#release(call.result!);
+  }
+
+  #release(result: Result<R>): void {
     const counts = this.#counts;
     counts.running--;
     counts[result.failed ? "failed" : "done"]++;

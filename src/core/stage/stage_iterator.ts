@@ -91,7 +91,10 @@ function iterate<R>(
       self.close();
     },
   } as Consumer<R>;
-  const hold = (...ends: [typeof resolve, typeof reject]): void => void ([resolve, reject] = ends);
+  const hold = (resolved: typeof resolve, rejected: typeof reject): void => {
+    resolve = resolved;
+    reject = rejected;
+  };
   const ask = (): void => {
     if (over) self.close();
     else if (!askPast(self)) {

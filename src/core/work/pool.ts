@@ -156,6 +156,18 @@ export class Pool<P, W> {
     else if (this.#retries.remove(job)) this.keyed?.release(job);
   }
 
+  /** Calls a function as the next job would, in its place: nothing waits, and a worker is free. */
+  call<O>(fn: (payload: P, context: CallContext) => O, payload: P): O {
+    if (this.free === undefined) this.#workers.add(this.free = new Worker(this));
+    const worker = this.free;
+    const outcome = fn(payload, worker.context);
+    // Else it has that of its job.
+    if (CallContext.isRead(worker.context) && !isThenable(outcome)) {
+      worker.context = new CallContext();
+    }
+    return outcome;
+  }
+
   /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
   fill(): void {
     if (this.busy >= this.concurrency) return;
