@@ -6,9 +6,9 @@ import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import type { Job, Result } from "./job.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
-import { Retries } from "./retries.ts";
+import type { Retries } from "./retries.ts";
 import type { StartLimit } from "./start_limit.ts";
-import { WaitClock } from "./wait_clock.ts";
+import type { WaitClock } from "./wait_clock.ts";
 
 /** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
 export interface PoolHost<P, W = Result> {
@@ -43,8 +43,6 @@ export interface PoolOptions {
   /** Whether there are keys. */
   readonly key?: unknown;
   readonly rate?: StartLimit | undefined;
-  /** How long a job may wait; none is measured where it is not given. */
-  readonly maxWait?: number | undefined;
 }
 
 /** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
@@ -55,7 +53,7 @@ export class Pool<P, W> {
   // No private names in what every item passes: some engines are slow with them.
   private readonly host: PoolHost<P, W>;
   readonly #rate: StartLimit | undefined;
-  private waits: WaitClock<Job<P, W>> | undefined = undefined;
+  private waits: WaitClock<Job<P, W>> | undefined;
   private readonly keyed: KeyedQueue<Job<P, W>> | undefined;
   private readonly queue: FifoQueue<Job<P, W>> | KeyedQueue<Job<P, W>>;
   /** Whether there is more to look at before a start than the queue. */
@@ -70,20 +68,20 @@ export class Pool<P, W> {
   /** Jobs of one item that are over, to be used again: to make one costs as much as to handle it. */
   private spare: Job<P, W> | undefined = undefined;
   private spares = 0;
-  readonly #retries = new Retries<Job<P, W>>((job) => {
-    this.waits?.add(job);
-    this.fill();
-  });
+  readonly #retries: Retries<Job<P, W>> | undefined;
 
   constructor(
     host: PoolHost<P, W>,
-    { owner, concurrency, timeout, overrun, key, rate, maxWait }: PoolOptions,
+    { owner, concurrency, timeout, overrun, key, rate }: PoolOptions,
+    waits?: WaitClock<Job<P, W>>,
+    retries?: Retries<Job<P, W>>,
   ) {
     this.host = host;
     this.concurrency = concurrency;
     this.#rate = rate;
-    if (maxWait !== undefined) this.waits = new WaitClock(maxWait);
-    this.gated = !!(rate ?? this.waits);
+    this.waits = waits;
+    this.#retries = retries;
+    this.gated = !!(rate ?? waits);
     this.keyed = key ? new KeyedQueue() : undefined;
     this.queue = this.keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
@@ -153,7 +151,7 @@ export class Pool<P, W> {
   remove(job: Job<P, W>): void {
     this.waits?.remove(job);
     if (job.retries === 0) this.queue.remove(job);
-    else if (this.#retries.remove(job)) this.keyed?.release(job);
+    else if (this.#retries!.remove(job)) this.keyed?.release(job);
   }
 
   /** Calls a function as the next job would, in its place: nothing waits, and a worker is free. */
@@ -193,7 +191,7 @@ export class Pool<P, W> {
     this.timeouts?.clear();
     this.timeouts = this.waits = undefined;
     this.forgo();
-    return [...this.#retries.removeAll(), ...this.queue.removeAll()];
+    return [...this.#retries?.removeAll() ?? [], ...this.queue.removeAll()];
   }
 
   /** The jobs that run. */
@@ -228,9 +226,9 @@ export class Pool<P, W> {
   /** What comes before the queue: first what has run, and nothing that has waited too long. */
   #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
-    const head = this.#retries.head ?? this.queue.head;
+    const head = this.#retries?.head ?? this.queue.head;
     if (this.#rate && !(head && this.#rate.take(this))) return;
-    return this.#retries.shift() ?? this.queue.shift();
+    return this.#retries?.shift() ?? this.queue.shift();
   }
 
   private start(job: Job<P, W>): void {
@@ -296,7 +294,7 @@ export class Pool<P, W> {
   /** All is over but a handler that runs on after its time, and keeps slot and key. */
   #hold(worker: Worker<P, W>, job: Job<P, W>): void {
     worker.held = job;
-    if (job.delay !== undefined) this.#retries.hold(job);
+    if (job.delay !== undefined) this.#retries!.hold(job);
     if (this.depth === 0) this.proceed();
   }
 
@@ -308,7 +306,7 @@ export class Pool<P, W> {
     this.host.onOverrun(-1);
     if (!held) return;
     this.busy--;
-    if (this.#retries.has(held)) this.#delay(held);
+    if (this.#retries?.has(held)) this.#delay(held);
     else if (held.delay === undefined) this.keyed?.release(held);
     this.fill();
   }
@@ -316,7 +314,10 @@ export class Pool<P, W> {
   /** A job that goes again does so after its delay, before all that has not run. */
   #delay(job: Job<P, W>): void {
     this.gated = true;
-    this.#retries.delay(job);
+    this.#retries!.delay(job, () => {
+      this.waits?.add(job);
+      this.fill();
+    });
   }
 
   /** Nobody has it any more, and it holds on to nothing. */

@@ -7,12 +7,6 @@ export class Retries<J extends Job<unknown, unknown>> {
   readonly #delayed = new Map<J, ReturnType<typeof setTimeout> | undefined>();
   /** Those whose time has come. */
   readonly #due = new FifoQueue<J>();
-  readonly #onDue: (job: J) => void;
-
-  constructor(onDue: (job: J) => void) {
-    this.#onDue = onDue;
-  }
-
   /** The first of those whose time has come. */
   get head(): J | undefined {
     return this.#due.head;
@@ -22,13 +16,13 @@ export class Retries<J extends Job<unknown, unknown>> {
     return this.#due.shift();
   }
 
-  /** The job goes again after its delay, from now on. */
-  delay(job: J): void {
+  /** The job goes again after its delay, from now on: then it may start. */
+  delay(job: J, onDue: () => void): void {
     const timer = setTimeout(() => {
       this.#delayed.delete(job);
       job.delay = undefined;
       this.#due.push(job);
-      this.#onDue(job);
+      onDue();
     }, job.delay);
     this.#delayed.set(job, timer);
   }

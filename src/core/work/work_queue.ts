@@ -13,7 +13,9 @@ import { Group } from "./group.ts";
 import { type FailureHost, Failures, runWithin } from "./failures.ts";
 import { type Job, type Result, resultsOf, type Runner } from "./job.ts";
 import { Pool, type PoolHost } from "./pool.ts";
+import { Retries } from "./retries.ts";
 import { Room } from "./room.ts";
+import { WaitClock } from "./wait_clock.ts";
 import type { WorkOptions } from "./work_options.ts";
 
 /**
@@ -62,7 +64,9 @@ export class WorkQueue<T, P>
     this.options = options;
     this.counts = new Counts(options.overrun === "hold");
     this.room = new Room(this.counts, options);
-    this.pool = new Pool(this, options);
+    const { maxWait } = options;
+    const waits = maxWait === undefined ? undefined : new WaitClock<Job<P>>(maxWait);
+    this.pool = new Pool(this, options, waits, new Retries());
     this.#failures = new Failures(this, options);
     this.batches = batches?.(this);
     this.asking = !!(options.key ?? options.weigh ?? options.snapshot);
