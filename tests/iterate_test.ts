@@ -147,3 +147,11 @@ test("MapStream.from() may be asked by an iterator from within its own function 
   const others = await Promise.all(asks);
   assertEquals([first, ...others].map(({ value }) => value), [1, 2, 3, undefined]);
 });
+
+test("MapStream.from() is iterated to nothing where a reader has read it to its end [4.18]", async () => {
+  const stream = iterated(MapStream.from([1], (n) => n));
+  const reader = stream.getReader();
+  while (!(await reader.read()).done);
+  reader.releaseLock();
+  assertEquals([await all(stream), stream.locked], [[], false]);
+});

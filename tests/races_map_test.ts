@@ -85,7 +85,10 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     };
     const fn = (item: Item, context: HandlerContext) => this.#call(item, context);
     if (front === "writer") this.open(this.#stream = new MapStream(fn, options));
-    else this.openFrom(front, (source) => MapStream.from(source, fn, options));
+    else {
+      const flatten = (front === "pages") as false;
+      this.openFrom(front, (source) => MapStream.from(source, fn, { ...options, flatten }));
+    }
   }
 
   protected make(id: number, plan: Plan): Item {
@@ -239,14 +242,16 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   }
 
   protected checkOpen(): void {
-    const { concurrency, ahead, ordered, timed } = this.#setup;
+    const { front, concurrency, ahead, ordered, timed } = this.#setup;
     this.#skip();
     const skipped = ordered ? 0 : this.written.filter(({ failed }) => failed).length;
-    const held = this.accepted - this.#passed - skipped;
-    this.must(held <= concurrency + ahead, "too much is held");
-    this.must(this.writes === 0 || held === concurrency + ahead, "a write waits for no reason");
-    this.checkSource(held < concurrency + ahead);
-    this.#checkStarted();
+    const most = this.#passed + skipped + concurrency + ahead;
+    // The others of a page wait outside.
+    const entered = front === "pages" ? Math.min(this.accepted, most) : this.accepted;
+    this.must(entered <= most, "too much is held");
+    this.must(this.writes === 0 || entered === most, "a write waits for no reason");
+    this.checkSource(entered < most);
+    this.#checkStarted(entered);
     const next = ordered ? this.written[this.#passed]?.over : this.#settled.length > this.#passed;
     this.must(!(next && this.reads > 0), "a result is late");
     const running = this.#running;
@@ -261,13 +266,13 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   }
 
   /** As many run as can, the oldest first; by key only the oldest that has not ended. */
-  #checkStarted(): void {
+  #checkStarted(entered: number): void {
     const { concurrency, keyed } = this.#setup;
     const busy = this.#busy;
     const full = busy.length === concurrency;
     const blocked = new Set<number>();
     let waits = false;
-    for (const item of this.written.slice(0, this.accepted)) {
+    for (const item of this.written.slice(0, entered)) {
       const started = item.startedAt !== undefined;
       if (keyed && !item.over && blocked.has(item.key)) this.must(!started, "two of one key");
       else this.must(started || full, "a call does not start");
@@ -344,11 +349,12 @@ export const races: readonly Race[] = suite([
     "writer",
     "iterator",
   ]),
-  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9] [4.M15] [4.12]", {
+  map("map-stream-from", "MapStream.from() [4.M2] [4.M3] [4.M6] [4.M9] [4.M15] [4.12] [4.19]", {
     timed: true,
   }, [
     "stream",
     "iterator",
+    "pages",
   ]),
 ]);
 

@@ -32,7 +32,7 @@ const GLOBALS = [
     "Object",
   ],
   ...["Promise", "RangeError", "Reflect", "Set", "String", "Symbol", "TypeError", "Uint8Array"],
-  ...["WeakMap"],
+  ...["WeakMap", "WeakRef"],
   ...["AbortController", "DOMException", "ReadableStream", "TransformStream", "WritableStream"],
   ...["clearTimeout", "performance", "queueMicrotask", "setTimeout"],
 ];

@@ -2,8 +2,8 @@
 
 import type { Source } from "../../mod.ts";
 
-/** As what the source shows itself. */
-export type SourceKind = "stream" | "iterator";
+/** As what the source shows itself; `"pages"` are arrays of all that it was fed, for `flatten`. */
+export type SourceKind = "stream" | "iterator" | "pages";
 
 /** Who is told of what the source does, just before it does it. */
 export interface Told<T> {
@@ -11,7 +11,7 @@ export interface Told<T> {
   ended?(failure: { readonly error: unknown } | undefined): void;
 }
 
-/** Gives what it was fed, one item for each time that it is asked. */
+/** Gives what it was fed, one item, or one page, for each time that it is asked. */
 export class HandSource<T> {
   readonly source: Source<T>;
   /** It has been asked, and has nothing. */
@@ -28,12 +28,14 @@ export class HandSource<T> {
   readonly #fed: T[] = [];
   readonly #told: Told<T>;
   #end: { readonly failure: { readonly error: unknown } | undefined } | undefined;
-  #give!: (item: T) => void;
+  readonly #paged: boolean;
+  #give!: (given: T) => void;
   #finish!: () => void;
   #fail!: (error: unknown) => void;
 
   constructor(kind: SourceKind, told: Told<T> = {}) {
     this.#told = told;
+    this.#paged = kind === "pages";
     this.source = kind === "stream" ? this.#stream() : this.#iterable();
   }
 
@@ -67,10 +69,12 @@ export class HandSource<T> {
     if (!this.asked || this.ended || this.cancelled) return;
     if (this.#fed.length > 0) {
       this.asked = false;
-      const item = this.#fed.shift()!;
-      this.given.add(item);
-      this.#told.given?.(item);
-      this.#give(item);
+      const items = this.#fed.splice(0, this.#paged ? Infinity : 1);
+      for (const item of items) {
+        this.given.add(item);
+        this.#told.given?.(item);
+      }
+      this.#give(this.#paged ? items as T : items[0]!);
     } else if (this.#end) {
       this.asked = false;
       this.ended = true;

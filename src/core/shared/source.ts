@@ -92,7 +92,7 @@ export class Pump<T> {
     try {
       // Where nothing is ever waited for, others have their turn now and then.
       for (let count = 1; !this.#over; count++ % SPELL || await undefined) {
-        const inPage = this.#at < this.#page.length;
+        const inPage = this.#flatten && this.#at < this.#page.length;
         const written = inPage && this.#host.writeAll?.(this.#page, this.#at, this.#array);
         if (written) this.#at += written;
         else {
@@ -106,7 +106,7 @@ export class Pump<T> {
             this.#inside = this.#reading = true;
             const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
             this.#inside = (read as Step<T> | undefined)?.done === true;
-            const step = (isThenable(read) ? await read : read) as Step<T>;
+            const step = (this.#reader || isThenable(read) ? await read : read) as Step<T>;
             this.#reading = false;
             if (Object(step) !== step) {
               throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);

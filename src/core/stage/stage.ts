@@ -82,7 +82,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Nothing more is written: the rest goes out, on demand. */
   closeRequested = false;
   /** All has gone out. */
-  #closed = false;
+  closed = false;
   /**
    * It has ended early, or is about to: when the producer aborts, the stream says so only when the write
    * in flight is over. Nothing more is taken, begun or handed over, whatever comes.
@@ -243,14 +243,14 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** All has been handed over. */
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
-    this.#closed = true;
+    this.closed = true;
     offAbort(this.#signal, this);
     this.consumer.close();
   }
 
   /** Ends both sides with the very reason. The first one counts. */
   error(reason: unknown): void {
-    if (!this.errored && !this.#closed) this.abort(reason);
+    if (!this.errored && !this.closed) this.abort(reason);
   }
 
   /** From here on nothing is taken: what is pending is told. */

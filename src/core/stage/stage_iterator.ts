@@ -9,7 +9,8 @@ export interface Filler<R> {
   consumer: Consumer<R>;
   /** The stream has asked it. */
   readonly begun: boolean;
-  /** Its end is under way. */
+  /** It is at its end, or that is under way. */
+  readonly closed: boolean;
   readonly errored: boolean;
   /** Asks it for a chunk. */
   ask(): void;
@@ -20,38 +21,9 @@ type Options = { readonly preventCancel?: boolean | undefined } | undefined;
 
 /** Has a stream be iterated as the standard does, with fewer promises for a chunk. */
 export function iterable<R>(readable: ReadableStream<R>, filler: Filler<R>): void {
-  const stream = filler.consumer as ReadableStreamDefaultController<R>;
-  /** Nobody who has the stream holds on to it when it has ended. */
-  let live: Filler<R> | undefined = filler;
-  /** The iterator that waits. */
-  let waiting: Consumer<R> | undefined;
-  const answered = (): Consumer<R> | undefined => {
-    const consumer = waiting;
-    waiting = undefined;
-    return consumer;
-  };
-  filler.consumer = {
-    enqueue: (chunk) => (answered() ?? stream).enqueue(chunk),
-    close() {
-      live = undefined;
-      stream.close();
-      answered()?.close();
-    },
-    error(reason) {
-      live = undefined;
-      stream.error(reason);
-      answered()?.error(reason);
-    },
-  };
-  /** Has it be told of the next chunk, or of the end; or returns false: the stream has to be asked. */
-  const ask = (consumer: Consumer<R>): boolean => {
-    // What a reader has left in the queue comes first.
-    if (!live?.begun || live.errored || stream.desiredSize !== 0) return false;
-    waiting = consumer;
-    live.ask();
-    return true;
-  };
-  const values = { value: (options: Options) => iterate(readable, ask, options) };
+  // Nobody who has the stream holds on to it when it has ended: until then the stream does.
+  const filling = new WeakRef(filler);
+  const values = { value: (options: Options) => iterate(readable, filling.deref(), options) };
   // Properties of its own: it stays a plain stream, of whatever type that is.
   Object.defineProperties(readable, { values, [Symbol.asyncIterator]: values });
 }
@@ -59,12 +31,15 @@ export function iterable<R>(readable: ReadableStream<R>, filler: Filler<R>): voi
 /** An iterator that holds the lock, and asks past the stream where it may. */
 function iterate<R>(
   readable: ReadableStream<R>,
-  askPast: (consumer: Consumer<R>) => boolean,
+  filler: Filler<R> | undefined,
   options: Options,
 ): AsyncIterator<R> {
   const preventCancel = options?.preventCancel;
   const reader = readable.getReader();
+  const stream = filler?.consumer as ReadableStreamDefaultController<R>;
   let over = false;
+  /** The filler has been asked, and not the stream. */
+  let waiting = false;
   /** How many calls have not settled. */
   let calls = 0;
   let last: Promise<IteratorResult<R>> = resolved() as never;
@@ -73,36 +48,53 @@ function iterate<R>(
 
   const leave = (): void => {
     over = true;
+    if (filler) filler.consumer = stream;
+    filler = undefined;
     reader.releaseLock();
   };
-  const self = {
-    enqueue(value: R): void {
-      calls--;
-      resolve({ value, done: false });
-    },
-    close(): void {
-      calls--;
-      leave();
-      resolve({ value: undefined, done: true });
-    },
-    error(reason: unknown): void {
-      reject(reason);
-      // Which resolves no more.
-      self.close();
-    },
-  } as Consumer<R>;
+  const enqueue = (value: R): void => {
+    calls--;
+    waiting = false;
+    resolve({ value, done: false });
+  };
+  const close = (): void => {
+    calls--;
+    leave();
+    resolve({ value: undefined, done: true });
+  };
+  const error = (reason: unknown): void => {
+    reject(reason);
+    // Which resolves no more.
+    close();
+  };
+  if (filler) {
+    filler.consumer = {
+      enqueue: (chunk) => waiting ? enqueue(chunk!) : stream.enqueue(chunk),
+      close() {
+        filler = undefined;
+        stream.close();
+        if (waiting) close();
+      },
+      error(reason) {
+        filler = undefined;
+        stream.error(reason);
+        if (waiting) error(reason);
+      },
+    };
+  }
   const hold = (resolved: typeof resolve, rejected: typeof reject): void => {
     resolve = resolved;
     reject = rejected;
   };
   const ask = (): void => {
-    if (over) self.close();
-    else if (!askPast(self)) {
-      reader.read().then(
-        ({ done, value }) => done ? self.close() : self.enqueue(value),
-        self.error,
-      );
-    }
+    if (over) close();
+    // What a reader has left in the queue comes first. An end is told by the stream.
+    else if (
+      filler?.begun && !filler.closed && !filler.errored && stream.desiredSize === 0
+    ) {
+      waiting = true;
+      filler.ask();
+    } else reader.read().then(({ done, value }) => done ? close() : enqueue(value!), error);
   };
   const later = (): typeof last => {
     const result = new Promise(hold);
