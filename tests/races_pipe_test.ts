@@ -41,6 +41,8 @@ class PipeRun extends Run<LineStep> {
   readonly #lines: readonly Line[];
   #waits: boolean;
   readonly #loosely: boolean;
+  /** How much has been rejected so far. */
+  #failures = 0;
   /** They have come apart in a turn in which something has ended: no more is compared. */
   #apart = false;
 
@@ -59,9 +61,12 @@ class PipeRun extends Run<LineStep> {
   protected check(): void {
     if (this.#apart) return;
     const [one, other] = this.#lines.map(({ view }) => view) as [LineView, LineView];
-    if (JSON.stringify(one) === JSON.stringify(other)) return;
     const [told, toldOther] = [one, other].map((view) => JSON.stringify(view));
-    this.#apart = mayDiffer(one, other, this.#loosely);
+    const failures = told!.split("rejected").length;
+    const loosely = this.#loosely || failures > this.#failures;
+    this.#failures = failures;
+    if (told === toldOther) return;
+    this.#apart = mayDiffer(one, other, loosely);
     this.must(this.#apart, `not the same\n    theirs ${told}\n    ours   ${toldOther}`);
   }
 
@@ -88,6 +93,7 @@ class PipeRun extends Run<LineStep> {
     for (let turns = 0, before = ""; turns < PATIENCE && before !== this.#view; turns++) {
       before = this.#view;
       this.do({ do: "read" });
+      await this.quiet();
       this.do({ do: "settle", at: 0, fails: false });
       await this.clock.tick(10);
       await this.quiet();
@@ -103,10 +109,10 @@ class PipeRun extends Run<LineStep> {
 }
 
 /**
- * Whether two may differ, in a turn in which much has moved and something has ended. Node rejects a pipe
- * that has come to its end with the failure of a write that was pending then. And how far items move in
- * one turn, platforms differ: by a microtask that one takes more than another. Node 24 takes as many as
- * ours, and is held to all of it but where functions are `rash`.
+ * Whether two may differ. Node rejects a pipe that has come to its end with the failure of a write that
+ * was pending then. And how far items move in one turn, platforms differ: by a microtask that one takes
+ * more than another. Node 24 takes as many as ours: there it may be only in a turn in which something
+ * fails, when the platform may take one item more, and lose it; or where functions are `rash`.
  */
 function mayDiffer(one: LineView, other: LineView, loosely: boolean): boolean {
   const pipes = Object.keys(one.outcomes).filter((name) => name.startsWith("pipe "));

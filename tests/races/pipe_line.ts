@@ -130,7 +130,8 @@ export class Line {
   #counts: Record<string, number> = {};
   readonly #deeds = new Map<number, { readonly by: string; readonly what: Deed }>();
   readonly #calls: Call[] = [];
-  readonly #later: LineStep[] = [];
+  /** Put off, by the items whose it is. */
+  readonly #later = new Map<number, LineStep>();
   /** What each place was given, and did. */
   readonly #seen: Record<string, string[]> = {};
   readonly #outcomes: Record<string, string> = {};
@@ -168,11 +169,14 @@ export class Line {
     return this.#calls.length;
   }
 
-  /** Does what was put off, and returns whether there was something. */
+  /** Does what was put off for the first item, and returns whether there was something. */
   catchUp(): boolean {
-    const steps = this.#later.splice(0);
-    for (const step of steps) this.do(step);
-    return steps.length > 0;
+    if (this.#later.size === 0) return false;
+    const first = Math.min(...this.#later.keys());
+    const step = this.#later.get(first)!;
+    this.#later.delete(first);
+    this.do(step);
+    return true;
   }
 
   /** All that can be seen of it. */
@@ -421,7 +425,7 @@ export class Line {
       if (what === "throw") {
         if (by !== "discard") throw `thrown ${id}`;
       } else if (this.#setup.rash && !this.#isAbove(what, at)) this.do(what);
-      else this.#later.push(what);
+      else this.#later.set(id, what);
     }
   }
 

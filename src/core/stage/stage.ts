@@ -2,6 +2,8 @@ import { describe } from "../shared/describe.ts";
 import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { Pump, type PumpHost, type Source } from "../shared/source.ts";
+import { deleteInlet, type Inlet, setInlet } from "../shared/inlets.ts";
+import { closeOutlet, openOutlet, type Outlet } from "./pipe.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -47,7 +49,7 @@ export function discarding<T>(
  * standard's.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>>
-  implements Abortable, PumpHost<T> {
+  implements Abortable, PumpHost<T>, Inlet<T>, Outlet<R> {
   /** Of both: not what every object may inherit. */
   readonly type!: never;
   readonly owner: string;
@@ -57,7 +59,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
   /** Of the readable side. */
-  #consumer!: ReadableStreamDefaultController<R>;
+  consumer!: ReadableStreamDefaultController<R>;
+  taker!: { enqueue(chunk: R): void };
   /** Who writes: the writable side, or what reads a source. */
   #producer!: Abortable;
   /** Of `from`. */
@@ -99,21 +102,28 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     // Else the platform would read what every object may inherit.
     const size = undefined as never;
     this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
-    this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
+    setInlet(this.writable, this);
+    this.#openReadable();
     return this;
   }
 
   /** Makes a readable side of what comes of a source; it is read on demand only. */
   from(source: Source<T>): ReadableStream<R> {
     this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this);
-    return new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
+    return this.#openReadable();
+  }
+
+  #openReadable(): ReadableStream<R> {
+    this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size: undefined as never });
+    openOutlet(this.readable, this);
+    return this.readable;
   }
 
   // For the sides.
 
   start(side: ReadableStreamDefaultController<R> | WritableStreamDefaultController): void {
     if ("enqueue" in side) {
-      this.#consumer = side;
+      this.taker = this.consumer = side;
       onAbort(this.#signal, this);
     } else {
       const { signal } = this.#producer = side as SinkController;
@@ -133,8 +143,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
-    this.pullRequested = true;
+    this.ask();
     queueMicrotask(this.advance);
+  }
+
+  ask(): void {
+    this.pullRequested = true;
     if (!this.#pump || this.#begun) return;
     this.#begun = true;
     // What was read before the source failed goes out before its error.
@@ -145,6 +159,11 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     const cancelled = this.#pump?.cancel(reason);
     this.error(reason);
     return cancelled;
+  }
+
+  /** Of the writable side, for a pipe. */
+  get ending(): boolean {
+    return this.errored || this.closeRequested;
   }
 
   /** Nothing more comes: the rest goes out, and then the end, or the failure. */
@@ -170,8 +189,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** The end of both sides. Its reason is that of before, but for an abort without one. */
   abort(reason: unknown): void {
     this.#refuse(reason);
-    offAbort(this.#signal, this);
-    this.#consumer.error(reason);
+    this.#leave();
+    this.consumer.error(reason);
     this.#producer.error(reason);
     // User code from here on: all that it can see is as it will be.
     this.stage.abort(reason);
@@ -192,7 +211,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Hands over a chunk. The consumer may ask for the next one before this returns. */
   enqueue(chunk: R): void {
     this.pullRequested = false;
-    this.#consumer.enqueue(chunk);
+    this.taker.enqueue(chunk);
   }
 
   /** There is room: what is pending goes in. Or it never will be. */
@@ -206,8 +225,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
     this.#closed = true;
+    this.#leave();
+    this.consumer.close();
+  }
+
+  /** Nothing refers to it that outlives it. */
+  #leave(): void {
     offAbort(this.#signal, this);
-    this.#consumer.close();
+    closeOutlet(this.readable);
+    deleteInlet(this.writable);
   }
 
   /** Ends both sides with the very reason. The first one counts. */

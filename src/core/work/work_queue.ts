@@ -192,6 +192,11 @@ export class WorkQueue<T, P>
     return told.promise as Promise<void>;
   }
 
+  /** For a pipe, by which what was written before a `close()` does not come. */
+  get ending(): boolean {
+    return this.state !== "open";
+  }
+
   /** Takes what the stream writes. */
   write(item: T): Promise<void> | undefined {
     try {
