@@ -6,6 +6,7 @@
 
 import type { HandlerContext, SinkContext } from "./core/shared/call_context.ts";
 import { describe } from "./core/shared/describe.ts";
+import { setInlet } from "./core/shared/inlets.ts";
 import { after } from "./core/shared/late.ts";
 import { check, COUNT, DURATION, FLAG, readSignal } from "./core/shared/options.ts";
 import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
@@ -199,8 +200,9 @@ export interface SinkOptions<T> {
   /**
    * Called for each item when it is pushed, submitted, consumed or written; what it returns runs the handler for that item:
    * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context, to `onError` as
-   * well. Through `pipeTo`, the context is that of the sink's construction. A throw goes to the caller,
-   * and nothing is accepted. Without it the handler and `onError` run in any context.
+   * well. Through `pipeTo`, the context is that of the call where the source is a stream of this library,
+   * and else that of the sink's construction. A throw goes to the caller, and nothing is accepted.
+   * Without it the handler and `onError` run in any context.
    */
   snapshot?: (() => Runner) | undefined;
   /**
@@ -227,9 +229,10 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(queue: unknown) {
     const work = queue as WorkQueue<T, unknown>;
-    super(work, { highWaterMark: 2, size: undefined as never });
+    super(work, { highWaterMark: work.highWaterMark, size: undefined as never });
     this.#queue = work;
     work.locked = () => this.locked;
+    setInlet(this, work);
     describe(this, work.owner);
   }
 

@@ -3,6 +3,8 @@ import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { Pump, type PumpHost, type Source } from "../shared/source.ts";
 import type { Consumer, iterable } from "./stage_iterator.ts";
+import { deleteInlet, type Inlet, setInlet } from "../shared/inlets.ts";
+import { closeOutlet, openOutlet, type Outlet } from "./pipe.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -59,9 +61,10 @@ export function discarding<T>(
  * standard's.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>>
-  implements Abortable, PumpHost<T> {
+  implements Abortable, PumpHost<T>, Inlet<T>, Outlet<R> {
   /** Of both: not what every object may inherit. */
   readonly type!: never;
+  readonly highWaterMark = 1;
   readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
@@ -116,7 +119,9 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     describe(transform, this.owner);
     // Else the platform would read what every object may inherit.
     const size = undefined as never;
-    this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
+    const { highWaterMark } = this;
+    this.writable = new WritableStream<T>(this, { highWaterMark, size });
+    setInlet(this.writable, this);
     this.#openReadable();
     return this;
   }
@@ -131,6 +136,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     const size = undefined as never;
     const readable = this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
     this.#iterable?.(readable, this);
+    openOutlet(readable, this);
     return readable;
   }
 
@@ -162,8 +168,21 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
   pull(): void {
-    this.pullRequested = true;
     queueMicrotask(this.advance);
+    this.request();
+  }
+
+  /** An iterator asks. */
+  ask(): void {
+    this.request();
+    // No producer writes it, who may abort in this turn.
+    if (this.#pump && this.stage.reentrant) this.advance();
+    else queueMicrotask(this.advance);
+  }
+
+  /** A chunk is wanted. */
+  request(): void {
+    this.pullRequested = true;
     if (this.begun) return;
     this.begun = true;
     if (!this.#pump) return;
@@ -171,18 +190,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     markHandled(this.#pump.run().then(() => this.close(), (error) => this.close({ error })));
   }
 
-  /** An iterator asks. */
-  ask(): void {
-    this.pullRequested = true;
-    // No producer writes it, who may abort in this turn.
-    if (this.#pump && this.stage.reentrant) this.advance();
-    else queueMicrotask(this.advance);
-  }
-
   cancel(reason: unknown): Promise<void> | undefined {
     const cancelled = this.#pump?.cancel(reason);
     this.error(reason);
     return cancelled;
+  }
+
+  /** Of the writable side, for a pipe. */
+  get ending(): boolean {
+    return this.errored || this.closeRequested;
   }
 
   /** Nothing more comes: the rest goes out, and then the end, or the failure. */
@@ -208,7 +224,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** The end of both sides. Its reason is that of before, but for an abort without one. */
   abort(reason: unknown): void {
     this.#refuse(reason);
-    offAbort(this.#signal, this);
+    this.#leave();
     this.consumer.error(reason);
     this.#producer.error(reason);
     // User code from here on: all that it can see is as it will be.
@@ -244,8 +260,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
     this.closed = true;
-    offAbort(this.#signal, this);
+    this.#leave();
     this.consumer.close();
+  }
+
+  /** Nothing refers to it that outlives it. */
+  #leave(): void {
+    offAbort(this.#signal, this);
+    closeOutlet(this.readable);
+    deleteInlet(this.writable);
   }
 
   /** Ends both sides with the very reason. The first one counts. */

@@ -33,6 +33,8 @@ export class WorkQueue<T, P>
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
+  /** Bun's pipe stops and starts for each item where it is 1. */
+  readonly highWaterMark = 2;
   readonly counts: Counts;
   readonly room: Room<P>;
   readonly pool: Pool<P, Result>;
@@ -195,6 +197,11 @@ export class WorkQueue<T, P>
     if (this.options.weigh) this.proceed();
     else this.pool.awaitRate();
     return told.promise as Promise<void>;
+  }
+
+  /** For a pipe, by which what was written before a `close()` does not come. */
+  get ending(): boolean {
+    return this.state !== "open";
   }
 
   /** Takes what the stream writes. */

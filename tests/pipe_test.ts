@@ -1,0 +1,201 @@
+/** Pipes between two of ours: what the platform's pipe does, and where the platform's is taken. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Aggregator, BatchStream, Fanout, FixedChunkStream, MapStream } from "../mod.ts";
+import { collectGarbage } from "./support/garbage.ts";
+import { gate, turn } from "./support/gate.ts";
+import { rejection } from "./support/hand.ts";
+import { test } from "./support/test.ts";
+
+const ROUNDS = 32;
+// As in `garbage_test.ts`.
+const STRAY = "Bun" in globalThis ? ROUNDS / 4 : 0;
+
+test("A pipe between two of ours hands over every item, and closes [7.19]", async () => {
+  const batches: number[][] = [];
+  const fanout = new Fanout((batch: number[]) => void batches.push(batch));
+  await MapStream.from([1, 2, 3, 4, 5], (n) => Promise.resolve(n * 2), { concurrency: 3 })
+    .pipeThrough(new BatchStream<number>(2))
+    .pipeTo(fanout);
+  assertEquals(batches, [[2, 4], [6, 8], [10]]);
+  await fanout.closed;
+});
+
+test("A pipe between two of ours locks both until it is over [7.19]", async () => {
+  const { promise, resolve } = gate();
+  const readable = MapStream.from([1], (n) => n);
+  const fanout = new Fanout(() => promise);
+  const piped = readable.pipeTo(fanout);
+  assertEquals([readable.locked, fanout.locked], [true, true]);
+  assertThrows(() => readable.getReader(), TypeError);
+  assertThrows(() => fanout.getWriter(), TypeError);
+  await assertRejects(() => readable.pipeTo(new Fanout(() => {})), TypeError);
+  assertThrows(() => readable.pipeThrough(new BatchStream(2)), TypeError);
+  await turn();
+  assertEquals(fanout.stats.running, 1);
+  resolve();
+  await piped;
+  assertEquals([readable.locked, fanout.locked], [false, false]);
+});
+
+test("A pipe between two of ours leaves the platform's where something is queued, or one is not ours [7.19]", async () => {
+  const seen: unknown[] = [];
+  const sink = () => new WritableStream({ write: (item) => void seen.push(item) });
+  const fanout = () => new Fanout((item) => void seen.push(item));
+  // A reader has asked, and is gone: the chunk is in the queue of the stream.
+  const queued = new BatchStream<number>(1);
+  const reader = queued.readable.getReader();
+  reader.read().catch(() => {});
+  await turn();
+  reader.releaseLock();
+  const writer = queued.writable.getWriter();
+  await writer.write(1);
+  await turn();
+  const piped = queued.readable.pipeTo(fanout());
+  await writer.write(2);
+  await writer.close();
+  await piped;
+
+  await MapStream.from([3], (n) => n).pipeTo(sink());
+  const ours = MapStream.from([0], (n) => n);
+  const theirs = new ReadableStream({
+    start(controller) {
+      controller.enqueue(4);
+      controller.close();
+    },
+  });
+  await ours.pipeTo.call(theirs, fanout());
+  assert(!ours.locked);
+  assertEquals(seen, [[1], [2], 3, 4]);
+});
+
+test("A pipe between two of ours passes what a writer of the sink has left in its queue first [7.19]", async () => {
+  const seen: unknown[] = [];
+  const fanout = new Fanout((item) => void seen.push(item), { concurrency: 0, capacity: 0 });
+  const writer = fanout.getWriter();
+  const written = writer.write(1);
+  await turn();
+  writer.releaseLock();
+  const piped = MapStream.from([2], (n) => n).pipeTo(fanout);
+  await turn();
+  fanout.concurrency = 1;
+  await Promise.all([written, piped]);
+  assertEquals(seen, [1, 2]);
+});
+
+test("A pipe between two of ours reads its options as the standard does, once [7.19]", async () => {
+  const read: PropertyKey[] = [];
+  const options = new Proxy({}, {
+    get: (_, name) => (read.push(name), undefined),
+  });
+  await MapStream.from([1], (n) => n).pipeTo(new Fanout(() => {}), options);
+  assertEquals(read, ["preventAbort", "preventCancel", "preventClose", "signal"]);
+
+  const error = new Error("getter");
+  const broken = {
+    get preventClose(): boolean {
+      throw error;
+    },
+  };
+  const readable = MapStream.from([1], (n) => n);
+  assertEquals(await rejection(readable.pipeTo(new Fanout(() => {}), broken)), error);
+  assertThrows(() => readable.pipeThrough(new BatchStream(1), broken), Error, "getter");
+  for (const wrong of [5, { signal: 5 }] as never[]) {
+    await assertRejects(() => readable.pipeTo(new Fanout(() => {}), wrong), TypeError);
+    assertThrows(() => readable.pipeThrough(new BatchStream(1), wrong), TypeError);
+  }
+  assertThrows(() => readable.pipeThrough(undefined as never), TypeError);
+  const { writable } = new BatchStream(1);
+  assertThrows(() => readable.pipeThrough({ writable, readable: 5 } as never), TypeError);
+  assertEquals([readable.locked, writable.locked], [false, false]);
+});
+
+test("A pipe between two of ours that its signal ends loses nothing with preventCancel [7.19] [3]", async () => {
+  const own = new AbortController();
+  const { promise, resolve } = gate<number>();
+  const readable = MapStream.from([1, 2], (n) => n === 1 ? promise : n);
+  const fanout = new Fanout(() => {});
+  const piped = readable.pipeTo(fanout, { signal: own.signal, preventCancel: true });
+  await turn();
+  own.abort("enough");
+  resolve(1);
+  assertEquals(await rejection(piped), "enough");
+  const numbers: number[] = [];
+  for await (const n of readable) numbers.push(n);
+  assertEquals([numbers, fanout.stats.accepted], [[1, 2], 0]);
+});
+
+test("A pipe between two of ours with a signal that has aborted ends both, and begins nothing [7.19] [F-33]", async () => {
+  let begun = 0;
+  const readable = MapStream.from([1], () => begun++);
+  const fanout = new Fanout(() => {});
+  const signal = AbortSignal.abort("before");
+  assertEquals(await rejection(readable.pipeTo(fanout, { signal })), "before");
+  assertEquals(await rejection(fanout.closed), "before");
+  assertEquals([begun, readable.locked, fanout.locked], [0, false, false]);
+});
+
+test("A pipe between two of ours tells each side of the end of the other [7.19] [7.3]", async () => {
+  const bad = new Error("bad");
+  const thrower = () => {
+    throw bad;
+  };
+  const chunks = new FixedChunkStream(1);
+  const failing = new Fanout<unknown>(thrower);
+  const piped = chunks.readable.pipeTo(failing as WritableStream);
+  const writer = chunks.writable.getWriter();
+  const closed = rejection(writer.closed);
+  await writer.write(new Uint8Array(1));
+  assertEquals([await rejection(piped), await closed], [bad, bad]);
+
+  const aggregator = new Aggregator<number>(() => {});
+  assertEquals(await rejection(MapStream.from([1], thrower).pipeTo(aggregator)), bad);
+  assertEquals(await rejection(aggregator.closed), bad);
+});
+
+test("A readable side of ours has pipeTo and pipeThrough of its own that nobody sees [7.19] [7.13]", () => {
+  const { readable } = new BatchStream(1);
+  assertEquals(Object.keys(readable), []);
+  for (const name of ["pipeTo", "pipeThrough"] as const) {
+    const { value, ...flags } = Object.getOwnPropertyDescriptor(readable, name)!;
+    assertEquals(flags, { writable: true, enumerable: false, configurable: true });
+    assert(value !== ReadableStream.prototype[name]);
+    assertEquals(value.name, name);
+  }
+});
+
+test("Fanout without snapshot runs in the context of the pipe of ours that brings an item [7.20]", async () => {
+  const trace = new AsyncLocalStorage();
+  const seen: unknown[] = [];
+  const see = (place: string) => seen.push([place, trace.getStore()]);
+  const readable = trace.run("made", () =>
+    MapStream.from([1, 2], async () => {
+      see("map");
+      await turn();
+    }));
+  const fanout = trace.run("made", () => new Fanout(() => see("handler")));
+  await turn();
+  await trace.run("pipe", () => readable.pipeTo(fanout));
+  const places = ["map", "handler", "map", "handler"];
+  assertEquals(seen, places.map((place) => [place, "pipe"]));
+});
+
+test("Fanout keeps nothing of the sources that were piped to it, nor do their streams [7.5] [F-36]", async () => {
+  const traces: WeakRef<object>[] = [];
+  const had: ReadableStream[] = [];
+  const fanout = new Fanout(() => {});
+  const pipeOne = (): Promise<void> => {
+    const mapping = () => traces.length;
+    traces.push(new WeakRef(mapping));
+    const readable = MapStream.from([{}], mapping);
+    had.push(readable);
+    return readable.pipeTo(fanout, { preventClose: true });
+  };
+  for (let round = 0; round < ROUNDS; round++) await pipeOne();
+  await collectGarbage();
+  const left = traces.filter((trace) => trace.deref()).length;
+  assert(left <= STRAY, `${left} are left`);
+  assertEquals(had.length, ROUNDS);
+  await fanout.close();
+});
