@@ -229,7 +229,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /** @ignore Sinks are made by their subclasses. */
   protected constructor(queue: unknown) {
     const work = queue as WorkQueue<T, unknown>;
-    super(work, { highWaterMark: work.highWaterMark, size: undefined as never });
+    super(work, { highWaterMark: 1, size: undefined as never });
     this.#queue = work;
     work.locked = () => this.locked;
     setInlet(this, work);

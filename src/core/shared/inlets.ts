@@ -2,8 +2,6 @@
 
 /** What the stream writes to. */
 export interface Inlet<T> {
-  /** How many chunks the stream takes beside those that are written. */
-  readonly highWaterMark: number;
   /** Nothing more is taken, or nothing new. */
   readonly ending: boolean;
   /** Takes the item now, or returns when it will have been taken, or cannot be. */

@@ -93,7 +93,7 @@ function direct<R>(
   const { preventAbort, preventCancel, preventClose, signal } = given;
   if (signal !== undefined && !isSignal(signal)) return;
   const writer = sink.getWriter();
-  if (writer.desiredSize !== inlet.highWaterMark) return writer.releaseLock() as undefined;
+  if (writer.desiredSize !== 1) return writer.releaseLock() as undefined;
   const reader = stream.getReader() as ReadableStreamDefaultReader<R>;
   const pipe = new Pipe<R>(outlet as Outlet<R>, inlet, reader, writer, {
     preventAbort: !!preventAbort,

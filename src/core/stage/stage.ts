@@ -64,7 +64,6 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   implements Abortable, PumpHost<T>, Inlet<T>, Outlet<R> {
   /** Of both: not what every object may inherit. */
   readonly type!: never;
-  readonly highWaterMark = 1;
   readonly owner: string;
   readonly stage: S;
   readonly #signal: AbortSignal | undefined;
@@ -119,8 +118,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     describe(transform, this.owner);
     // Else the platform would read what every object may inherit.
     const size = undefined as never;
-    const { highWaterMark } = this;
-    this.writable = new WritableStream<T>(this, { highWaterMark, size });
+    this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
     setInlet(this.writable, this);
     this.#openReadable();
     return this;

@@ -33,8 +33,6 @@ export class WorkQueue<T, P>
   // Of an underlying sink: not what every object may inherit.
   readonly type!: never;
   readonly abort!: never;
-  /** Bun's pipe stops and starts for each item where it is 1. */
-  readonly highWaterMark = 2;
   readonly counts: Counts;
   readonly room: Room<P>;
   readonly pool: Pool<P, Result>;
