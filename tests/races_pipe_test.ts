@@ -60,6 +60,7 @@ class PipeRun extends Run<LineStep> {
   }
 
   protected check(): void {
+    this.must(this.#lines.every(({ unlocked }) => unlocked), "a lock is left");
     if (this.#apart) return;
     const [one, other] = this.#lines.map(({ view }) => view) as [LineView, LineView];
     const [told, toldOther] = [one, other].map((view) => JSON.stringify(view));

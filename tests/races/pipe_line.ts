@@ -169,6 +169,13 @@ export class Line {
     return this.#calls.length;
   }
 
+  /** Whether each pipe that is over has let go of both sides. */
+  get unlocked(): boolean {
+    return this.#joints.every(({ over, source, sink }) =>
+      !over || !(sink.locked || (source.locked && !this.#reader))
+    );
+  }
+
   /** Does what was put off for the first item, and returns whether there was something. */
   catchUp(): boolean {
     if (this.#later.size === 0) return false;
@@ -200,7 +207,7 @@ export class Line {
     { cancelled, asked, ended }: Pick<HandSource<never>, "cancelled" | "asked" | "ended">,
   ): string {
     if (cancelled) return show([cancelled.reason]);
-    return `${ended} ${!this.#joints.some(({ over }) => over) && asked}`;
+    return `${ended} ${!(this.#setup.through || this.#joints.some(({ over }) => over)) && asked}`;
   }
 
   do(step: LineStep): void {
