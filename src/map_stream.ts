@@ -22,7 +22,7 @@ import {
 import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
-import { iterable } from "./core/stage/stage_iterator.ts";
+import { shortWays } from "./core/stage/short_ways.ts";
 import { RATE } from "./core/work/start_limit.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
@@ -350,6 +350,6 @@ function open<T, R>(
     owner,
     values,
     discarding(values.onDiscard),
-    iterable,
+    shortWays,
   );
 }

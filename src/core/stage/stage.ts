@@ -2,9 +2,10 @@ import { describe } from "../shared/describe.ts";
 import { markHandled, reportUncaught } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { Pump, type PumpHost, type Source } from "../shared/source.ts";
-import type { Consumer, iterable } from "./stage_iterator.ts";
+import type { Consumer } from "./stage_iterator.ts";
 import { deleteInlet, type Inlet, setInlet } from "../shared/inlets.ts";
-import { closeOutlet, openOutlet, type Outlet } from "./pipe.ts";
+import { closeOutlet, type Outlet } from "./pipe.ts";
+import type { shortWays } from "./short_ways.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -69,7 +70,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   readonly #signal: AbortSignal | undefined;
   readonly #flatten: boolean | undefined;
   readonly discard: Discard<T> | undefined;
-  readonly #iterable: typeof iterable | undefined;
+  readonly #shortWays: typeof shortWays | undefined;
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
   /** Of the readable side. */
@@ -103,13 +104,13 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     owner: string,
     { signal, flatten }: StageOptions,
     discard?: Discard<T> | undefined,
-    iterate?: typeof iterable,
+    ways?: typeof shortWays,
   ) {
     this.owner = owner;
     this.#signal = signal;
     this.#flatten = flatten;
     this.discard = discard;
-    this.#iterable = iterate;
+    this.#shortWays = ways;
     this.stage = make(this as never);
   }
 
@@ -133,8 +134,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   #openReadable(): ReadableStream<R> {
     const size = undefined as never;
     const readable = this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
-    this.#iterable?.(readable, this);
-    openOutlet(readable, this);
+    this.#shortWays?.(readable, this);
     return readable;
   }
 
