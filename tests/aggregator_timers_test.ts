@@ -179,3 +179,28 @@ timed(
     }
   },
 );
+
+timed(
+  "Aggregator lets batches linger in the order in which they were opened, whatever came before [5.2] [4.1]",
+  async (clock) => {
+    const batches: string[][] = [];
+    const aggregator = new Aggregator((batch: string[]) => void batches.push(batch), {
+      maxItems: 2,
+      linger: 100,
+      concurrency: 9,
+      key: (item) => item[0],
+    });
+    // One turn: the first batch of `a` is full, and another is opened after that of `b`.
+    for (const item of ["a1", "a2", "b1", "a3"]) {
+      aggregator.tryPush(item);
+      clock.block(2);
+    }
+    await clock.tick(95);
+    assertEquals(batches, [["a1", "a2"]]);
+    await clock.tick(1);
+    assertEquals(batches, [["a1", "a2"], ["b1"]]);
+    await clock.tick(2);
+    assertEquals(batches, [["a1", "a2"], ["b1"], ["a3"]]);
+    await aggregator.close();
+  },
+);

@@ -299,3 +299,16 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([stats.accepted, stats.discarded], [9, 9 - running]);
   });
 }
+
+test("BatchStream.from() tells onDiscard what it holds of a page when it is cancelled [4.19] [4.15]", async () => {
+  const lost: number[] = [];
+  const readable = BatchStream.from([[1, 2, 3, 4, 5]], {
+    maxItems: 2,
+    flatten: true,
+    onDiscard: (items) => void lost.push(...items),
+  });
+  const reader = readable.getReader();
+  assertEquals((await reader.read()).value, [1, 2]);
+  await reader.cancel("enough");
+  assertEquals(lost.slice(0, 2), [3, 4]);
+});

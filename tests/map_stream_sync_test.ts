@@ -101,3 +101,21 @@ test("MapStream aborts the signal of a call that ends it and goes on [4.M7] [4.M
   await writer.write(1);
   assertEquals([signal!.aborted, signal!.reason], [true, "over"]);
 });
+
+test("MapStream calls for no second item while onError is at the first, though no call gave a promise [4.M12] [4.M1]", async () => {
+  const calls: number[] = [];
+  const handled = gate();
+  const stream = new MapStream<number, number>((n) => {
+    calls.push(n);
+    if (n === 1) throw "no";
+    return n;
+  }, { concurrency: 1, capacity: 3, onError: () => handled.promise });
+  const results = collect(stream.readable);
+  const writer = stream.writable.getWriter();
+  for (const n of [1, 2]) await writer.write(n);
+  await turn();
+  assertEquals(calls, [1]);
+  handled.resolve();
+  await writer.close();
+  assertEquals([calls, await results], [[1, 2], [2]]);
+});

@@ -1,11 +1,11 @@
 /** Pipes between two of ours: what the platform's pipe does, and where the platform's is taken. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Aggregator, BatchStream, Fanout, FixedChunkStream, MapStream } from "../mod.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { gate, turn } from "./support/gate.ts";
-import { rejection } from "./support/hand.ts";
+import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 const ROUNDS = 32;
@@ -198,4 +198,55 @@ test("Fanout keeps nothing of the sources that were piped to it, nor do their st
   assert(left <= STRAY, `${left} are left`);
   assertEquals(had.length, ROUNDS);
   await fanout.close();
+});
+
+test("A pipe between two of ours rejects with what a hook of its sink throws [7.19] [5.27]", async () => {
+  const failure = new Error("key");
+  const given: number[] = [];
+  const fanout = new Fanout<number>((n) => void given.push(n), {
+    key: (n) => {
+      if (n === 2) throw failure;
+      return n;
+    },
+  });
+  const readable = MapStream.from([1, 2, 3], (n) => n);
+  assertStrictEquals(await rejection(readable.pipeTo(fanout)), failure);
+  assertEquals([given, readable.locked, fanout.locked], [[1], false, false]);
+  assertStrictEquals(await rejection(fanout.closed), failure);
+});
+
+test("A pipe between two of ours rejects with the failure of a sink that comes after all was read [7.19]", async () => {
+  const failure = new Error("handler");
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, { capacity: 1 });
+  const piped = MapStream.from([1, 2, 3], (n) => n).pipeTo(fanout);
+  await turn();
+  assertEquals([fanout.stats.accepted, fanout.stats.blocked], [2, 1]);
+  hand.call(1).reject(failure);
+  assertStrictEquals(await rejection(piped), failure);
+  assertEquals(fanout.locked, false);
+});
+
+test("A pipe between two of ours cancels a source that goes on where its sink fails, and loses nothing in silence [7.19]", async () => {
+  const failure = new Error("handler");
+  const left: unknown[] = [];
+  const lost: number[] = [];
+  function* numbers() {
+    try {
+      for (let n = 1;; n++) yield n;
+    } finally {
+      left.push("finally");
+    }
+  }
+  const hand = new Hand<number>();
+  const fanout = new Fanout(hand.handler, {
+    capacity: 1,
+    onDiscard: (items) => void lost.push(...items),
+  });
+  const readable = MapStream.from(numbers(), (n) => n);
+  const piped = readable.pipeTo(fanout);
+  await turn();
+  hand.call(1).reject(failure);
+  assertStrictEquals(await rejection(piped), failure);
+  assertEquals([left, lost, readable.locked], [["finally"], [2], false]);
 });
