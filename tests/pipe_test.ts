@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { Aggregator, BatchStream, Fanout, FixedChunkStream, MapStream } from "../mod.ts";
+import { Aggregator, BatchStream, Fanout, MapStream } from "../mod.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { gate, turn } from "./support/gate.ts";
 import { Hand, rejection } from "./support/hand.ts";
@@ -141,12 +141,12 @@ test("A pipe between two of ours tells each side of the end of the other [7.19] 
   const thrower = () => {
     throw bad;
   };
-  const chunks = new FixedChunkStream(1);
+  const chunks = new BatchStream<number>(1);
   const failing = new Fanout<unknown>(thrower);
   const piped = chunks.readable.pipeTo(failing as WritableStream);
   const writer = chunks.writable.getWriter();
   const closed = rejection(writer.closed);
-  await writer.write(new Uint8Array(1));
+  await writer.write(1);
   assertEquals([await rejection(piped), await closed], [bad, bad]);
 
   const aggregator = new Aggregator<number>(() => {});
@@ -249,4 +249,47 @@ test("A pipe between two of ours cancels a source that goes on where its sink fa
   hand.call(1).reject(failure);
   assertStrictEquals(await rejection(piped), failure);
   assertEquals([left, lost, readable.locked], [["finally"], [2], false]);
+});
+
+test("A pipe between two of ours rejects where a close of its sink is queued, and cancels its source [7.19]", async () => {
+  const left: unknown[] = [];
+  const source = {
+    *[Symbol.iterator]() {
+      try {
+        yield* [1, 2];
+      } finally {
+        left.push("finally");
+      }
+    },
+  };
+  const batches = new BatchStream<number>(2);
+  const writer = batches.writable.getWriter();
+  const closed = writer.close();
+  writer.releaseLock();
+  const readable = MapStream.from(source, (n) => n);
+  assert(await rejection(readable.pipeTo(batches.writable)) instanceof TypeError);
+  await closed;
+  assertEquals([readable.locked, batches.writable.locked], [false, false]);
+  // It was not begun.
+  assertEquals([left, (await batches.readable.getReader().read()).done], [[], true]);
+});
+
+test("A pipe between two of ours writes nothing to a sink that has ended since the item was handed over [7.19]", async () => {
+  const own = new AbortController();
+  const given: number[] = [];
+  const fanout = new Fanout<number>((n) => void given.push(n), { signal: own.signal });
+  const result = gate<number>();
+  const readable = MapStream.from([1], () => result.promise);
+  const piped = readable.pipeTo(fanout);
+  await turn();
+  // Heard after the stream, whose chunk is on its way by then.
+  result.promise.then(() => own.abort("enough"));
+  result.resolve(1);
+  assertEquals(await rejection(piped), "enough");
+  assertEquals([given, fanout.stats.accepted, readable.locked, fanout.locked], [
+    [],
+    0,
+    false,
+    false,
+  ]);
 });

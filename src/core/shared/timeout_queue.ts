@@ -80,11 +80,9 @@ export class TimeoutQueue<E extends TimeoutEntry> {
 
   /** `start` is when its time began, by `now` or by `start`. */
   add(entry: E, start: number): void {
-    // A round that has begun since is later than any start of one before.
+    // A round that has begun since is later than any start of one before: so they are in order.
     entry.deadline = Math.max(start, this.round) + this.duration;
-    // Calls start inside one another, so the last to be added may be a little older than the last here.
-    let { before } = this.ring;
-    while (before.deadline > entry.deadline) before = before.before;
+    const { before } = this.ring;
     const { after } = before;
     entry.before = before;
     entry.after = after;
