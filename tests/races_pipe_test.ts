@@ -220,7 +220,9 @@ const written = (count: fc.Arbitrary<number>, deeds: fc.Arbitrary<LineStep>) =>
 
 function pipes(name: string, promise: string, rash: boolean): Race {
   const count = rash ? few : fc.constant(1);
-  const write = written(count, fc.oneof(often(3, plain), often(1, written(count, plain))));
+  // Where one comes in between, platforms differ by a microtask, and then by what is refused.
+  const deed = rash ? plain.filter((step) => step.do !== "push") : plain;
+  const write = written(count, fc.oneof(often(3, deed), often(1, written(count, deed))));
   return race({
     name,
     promise,
@@ -238,7 +240,7 @@ function pipes(name: string, promise: string, rash: boolean): Race {
       through: fc.boolean(),
       rash: fc.constant(rash),
       before: rash
-        ? fc.array(fc.oneof(plain, written(few, plain)), { maxLength: 2 })
+        ? fc.array(fc.oneof(plain, written(few, deed)), { maxLength: 2 })
         : fc.array(fc.oneof(early, written(count, plain)), { maxLength: 1 }),
       late: fc.boolean(),
     }).map((setup) =>

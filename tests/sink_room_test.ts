@@ -400,3 +400,28 @@ test("Fanout lets who waits for room of his key leave, though others came and we
   await sink.close();
   assertEquals(hand.started.slice(100), [1, 11, 31]);
 });
+
+timed(
+  "Aggregator has in a batch that a flush has closed nobody who came after it, not even from the last one's handler [5.30] [5.44]",
+  async (clock) => {
+    const batches: string[][] = [];
+    const gates: Array<() => void> = [];
+    const aggregator: Aggregator<string> = new Aggregator((batch) => {
+      batches.push(batch);
+      if (batch[0] === "b1") aggregator.tryPush("a2");
+      return new Promise<void>((over) => gates.push(over));
+    }, { maxItems: 2, capacity: 3, maxWait: 5, linger: Infinity, key: (item) => item[0] });
+    for (const item of ["x1", "x2", "y1", "y2", "y3"]) assert(aggregator.tryPush(item), item);
+    for (const item of ["b1", "a1", "b2"]) void aggregator.push(item);
+    void aggregator.flush();
+    await clock.tick(6);
+    // What waits is given up, all three come in, and the last of them fills a batch, which starts at once.
+    gates.shift()!();
+    await microtasks();
+    assertEquals([batches.at(-1), aggregator.stats.waiting], [["b1", "b2"], 2]);
+    gates.shift()!();
+    await microtasks();
+    assertEquals(batches.at(-1), ["a1"]);
+    await aggregator.abort();
+  },
+);

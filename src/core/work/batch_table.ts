@@ -193,7 +193,8 @@ export class BatchTable<T, B> {
     } catch (error) {
       host.error(error);
     }
-    if (closed || room.full) host.proceed();
+    // Who has waited for room goes on only when a flush has closed what it waits for.
+    if ((closed || room.full) && epoch === undefined) host.proceed();
   }
 
   /** The first item is in a batch. */

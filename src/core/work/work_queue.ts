@@ -526,6 +526,7 @@ export class WorkQueue<T, P>
       if (written) this.error(error, true);
     }
     this.#passed(epoch);
+    this.pool.fill();
     return true;
   }
 
