@@ -422,6 +422,12 @@ timed(
     gates.shift()!();
     await microtasks();
     assertEquals(batches.at(-1), ["a1"]);
-    await aggregator.abort();
+    const closed = aggregator.close();
+    for (let n = 0; n < 3; n++) {
+      gates.shift()?.();
+      await microtasks();
+    }
+    await closed;
+    assertEquals(batches.at(-1), ["a2"]);
   },
 );
