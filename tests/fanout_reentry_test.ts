@@ -276,3 +276,18 @@ for (
     }
   });
 }
+
+test("Fanout keeps its bound where handlers start inside one another until the stack ends [5.1]", async () => {
+  let left = 20_000;
+  let most = 0;
+  const fanout: Fanout<number> = new Fanout(() => {
+    for (let n = 0; n < 2 && left > 0; n++) {
+      left--;
+      fanout.tryPush(n);
+      most = Math.max(most, fanout.stats.waiting);
+    }
+  }, { concurrency: Number.MAX_SAFE_INTEGER, capacity: 1 });
+  fanout.tryPush(0);
+  await fanout.close();
+  assertEquals(most, 1);
+});

@@ -58,7 +58,15 @@ class FanoutRun extends SinkRun<Setup> {
 
   protected hasRoom(item: Item): boolean {
     return this.fits(item, true) ||
-      (!this.over(true) && this.#isStartable(item) && !this.awaitsRate && !this.#isBehind(item));
+      (!this.over(true) && this.#isStartable(item) && !this.awaitsRate && !this.#isBehind(item) &&
+        this.#toStart.every((other) => this.isLate(other)));
+  }
+
+  /** What waits in it and could start now, and does not go again. */
+  get #toStart(): Item[] {
+    return this.offers.slice(0, this.stats.accepted).filter((item) =>
+      !item.job && !item.end && !item.again && this.#isStartable(item)
+    );
   }
 
   /** Whether another of its key waits, which is about to start. */
@@ -118,13 +126,7 @@ class FanoutRun extends SinkRun<Setup> {
   }
 
   #checkStarted(): void {
-    for (const item of this.offers.slice(0, this.stats.accepted)) {
-      this.must(
-        item.job !== undefined || item.end !== undefined || item.again !== undefined ||
-          !this.#isStartable(item),
-        "a worker is idle",
-      );
-    }
+    this.must(this.#toStart.length === 0, "a worker is idle");
   }
 
   /** Whether a worker is free for it. */

@@ -271,6 +271,24 @@ test("Aggregator.flush() closes no batch of who came after it and in before thos
   assertEquals(hand.started[3], ["b1"]);
 });
 
+test("Fanout lets nothing in for a slot that another item is about to take [5.46] [5.1]", async () => {
+  const hand = new Hand<number>();
+  const given: boolean[] = [];
+  const fanout: Fanout<number> = new Fanout((n: number, context) => {
+    if (n === 0) given.push(fanout.tryPush(4));
+    return hand.handler(n, context);
+  }, { concurrency: 0, capacity: 9, weigh: (n) => n, capacityWeight: 5 });
+  for (const n of [0, 1, 3]) assert(fanout.tryPush(n));
+  // The first of them starts, and the second slot is for the 1.
+  fanout.concurrency = 2;
+  assertEquals([given, hand.started, fanout.stats.waiting], [[false], [0, 1], 1]);
+  for (const n of [0, 1]) hand.call(n).resolve(0);
+  await microtasks();
+  hand.call(3).resolve(0);
+  await fanout.close();
+  assertEquals(fanout.stats, counts({ accepted: 3, done: 3, refused: 1 }));
+});
+
 test("Aggregator hands over the oldest batch when the weight is full, and asks once what an item weighs [5.46] [4.6]", async () => {
   const hand = new Hand<number[]>();
   let asked = 0;

@@ -102,9 +102,9 @@ export class Pool<P, W> {
     return this.busy < this.concurrency;
   }
 
-  /** Whether a job of this key would start at once. */
+  /** Whether a job of this key would start at once: not where one that waits is about to. */
   canStart(key: unknown): boolean {
-    return this.idle && (!this.keyed || this.keyed.free(key)) &&
+    return this.idle && !this.#head && (!this.keyed || this.keyed.free(key)) &&
       (this.#rate?.ready(this) ?? true);
   }
 
@@ -223,11 +223,15 @@ export class Pool<P, W> {
     else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
   }
 
+  /** What starts next, as soon as it may. */
+  get #head(): Job<P, W> | undefined {
+    return this.#retries?.head ?? this.queue.head;
+  }
+
   /** What comes before the queue: first what has run, and nothing that has waited too long. */
   #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
-    const head = this.#retries?.head ?? this.queue.head;
-    if (this.#rate && !(head && this.#rate.take(this))) return;
+    if (this.#rate && !(this.#head && this.#rate.take(this))) return;
     return this.#retries?.shift() ?? this.queue.shift();
   }
 
