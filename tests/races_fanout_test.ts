@@ -59,7 +59,7 @@ class FanoutRun extends SinkRun<Setup> {
   protected hasRoom(item: Item): boolean {
     return this.fits(item, true) ||
       (!this.over(true) && this.#isStartable(item) && !this.awaitsRate && !this.#isBehind(item) &&
-        this.#toStart.every((other) => this.isLate(other)));
+        this.goesAgain !== "yes" && this.#toStart.every((other) => this.isLate(other)));
   }
 
   /** What waits in it and could start now, and does not go again. */

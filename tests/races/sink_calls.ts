@@ -125,7 +125,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
     const [{ again }] = items as [Item];
     if (again) this.#goAgain(again, items);
-    else this.must(!this.#inTime.some((each) => this.isReady(each)), "before what goes again");
+    else this.must(!this.#goesFirst, "before what goes again");
     this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
     this.must(!items.some((item) => this.isLate(item)), "starts too late");
     // A batch that was due for nothing else is that now.
@@ -216,6 +216,17 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   /** What goes again, and has not waited too long. */
   get #inTime(): Again[] {
     return [...this.agains].filter(({ items }) => !this.isLate(items[0]!));
+  }
+
+  /** Whether something goes again before all else, and could start now. */
+  get #goesFirst(): boolean {
+    return this.#inTime.some((each) => this.isReady(each));
+  }
+
+  /** The same, or it may. */
+  protected get goesAgain(): "no" | "perhaps" | "yes" {
+    if (this.#goesFirst) return "yes";
+    return this.#inTime.some(({ due }) => due <= this.clock.now) ? "perhaps" : "no";
   }
 
   /** The keys of what goes again. */

@@ -165,8 +165,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (known) this.#front.offering = item;
     else this.bring(item);
     const acts = this.#acts;
-    // What `onError` has kept may be free since a moment ago.
-    const perhaps = this.jobs.some(({ held }) => held === "perhaps");
+    // What `onError` has kept may be free since a moment ago, and the timer of a retry may have fired.
+    const perhaps = this.jobs.some(({ held }) => held === "perhaps") ||
+      this.goesAgain === "perhaps";
     try {
       const caller = this.setup.leaves ? new AbortController() : undefined;
       const given = way === "tryPush" ? this.sink.tryPush(item) : this.sink.trySubmit(item, caller);
