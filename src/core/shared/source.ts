@@ -20,8 +20,10 @@ const SPELL = 1024;
 export interface PumpHost<T> {
   /** Takes the item, or returns when that is over. */
   write(item: T): Promise<void> | undefined;
-  /** Returns when there is room for the next one, if there is none. */
-  room?(): Promise<void> | undefined;
+  /** Whether there is no room for the next one: then `resume` is called when there is, or at the end. */
+  waits?(resume: () => void): boolean;
+  /** It is at its end. */
+  readonly errored?: boolean;
   /**
    * Takes at once what it can of a page, from a place on, if nothing of the user's is called for it.
    * Returns how many. With `raw` there may be promises in it, which it does not take.
@@ -47,6 +49,8 @@ export class Pump<T> {
   /** The page that is being read, and how far. */
   #page: readonly T[] = [];
   #at = 0;
+  /** Goes on with the source, where the page goes on by itself. */
+  #turn!: (waits: unknown) => void;
   #over = false;
   #reason: unknown;
   /** The source is at work, or at its end. */
@@ -92,51 +96,47 @@ export class Pump<T> {
     try {
       // Where nothing is ever waited for, others have their turn now and then.
       for (let count = 1; !this.#over; count++ % SPELL || await undefined) {
-        const inPage = this.#flatten && this.#at < this.#page.length;
-        const written = inPage && this.#host.writeAll?.(this.#page, this.#at, this.#array);
-        if (written) this.#at += written;
-        else {
-          let item: T;
-          let raw: boolean;
-          if (inPage) {
-            item = this.#page[this.#at++]!;
-            raw = this.#array;
-          } else {
-            if (this.#flatten) this.#page = [];
-            this.#inside = this.#reading = true;
-            const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
-            this.#inside = (read as Step<T> | undefined)?.done === true;
-            const step = (this.#reader || isThenable(read) ? await read : read) as Step<T>;
-            this.#reading = false;
-            if (Object(step) !== step) {
-              throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
-            }
-            if (step.done) return;
-            item = step.value as T;
-            raw = this.#sync;
+        const inPage = this.#at < this.#page.length;
+        let item: T;
+        let raw: boolean;
+        if (inPage) {
+          item = this.#page[this.#at++]!;
+          raw = this.#array;
+        } else {
+          this.#page = [];
+          this.#at = 0;
+          this.#inside = this.#reading = true;
+          const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
+          this.#inside = (read as Step<T> | undefined)?.done === true;
+          const step = (this.#reader || isThenable(read) ? await read : read) as Step<T>;
+          this.#reading = false;
+          if (Object(step) !== step) {
+            throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
           }
-          if (raw && isThenable(item)) {
-            try {
-              item = await item as T;
-            } catch (error) {
-              this.error(error);
-              continue;
-            }
-          }
-          if (this.#flatten && !inPage) this.#open(item);
-          else {
-            try {
-              if (this.#over) throw this.#reason;
-              const written = this.#host.write(item);
-              if (written) await written;
-            } catch (error) {
-              this.error(error);
-              this.#host.discard?.([item], error);
-            }
+          if (step.done) return;
+          item = step.value as T;
+          raw = this.#sync;
+        }
+        if (raw && isThenable(item)) {
+          try {
+            item = await item as T;
+          } catch (error) {
+            this.error(error);
+            continue;
           }
         }
-        const room = this.#host.room?.();
-        if (room) await room;
+        if (this.#flatten && !inPage) this.#open(item);
+        else {
+          try {
+            if (this.#over) throw this.#reason;
+            const written = this.#host.write(item);
+            if (written) await written;
+          } catch (error) {
+            this.#lose(item, error);
+          }
+        }
+        const waits = this.#fill();
+        if (waits) await (waits === true ? new Promise((turn) => this.#turn = turn) : waits);
       }
       throw this.#reason;
     } catch (error) {
@@ -148,9 +148,42 @@ export class Pump<T> {
     }
   }
 
+  /**
+   * Writes of the page what there is room for. Returns true where it goes on by itself when there is
+   * more, and else what has to be waited for.
+   */
+  #fill(): true | Promise<void> | undefined {
+    const host = this.#host;
+    if (!host.waits) return;
+    for (let count = 0; !this.#over; count++) {
+      if (host.waits(this.#resume)) return true;
+      const page = this.#page;
+      if (this.#at >= page.length || count === SPELL) return;
+      const taken = host.writeAll?.(page, this.#at, this.#array);
+      if (taken) this.#at += taken;
+      else {
+        const item = page[this.#at]!;
+        if (this.#array && isThenable(item)) return;
+        this.#at++;
+        const written = host.write(item);
+        if (written) return written.catch((error) => this.#lose(item, error));
+      }
+    }
+  }
+
+  readonly #resume = (): void => {
+    const waits = this.#host.errored ? undefined : this.#fill();
+    if (waits !== true) this.#turn(waits);
+  };
+
+  /** What was read could not be written. */
+  #lose(item: T, error: unknown): void {
+    this.error(error);
+    this.#host.discard?.([item], error);
+  }
+
   /** Turns to a page. */
   #open(page: unknown): void {
-    this.#at = 0;
     if (Array.isArray(page)) this.#page = page;
     else {
       const rule = 'option "flatten" needs a source of arrays';

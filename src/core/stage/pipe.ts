@@ -8,6 +8,8 @@ import type { Consumer } from "./stage_iterator.ts";
 export interface Outlet<R> {
   /** Where chunks go: to the controller of the stream, or to its pipe. */
   consumer: Consumer<R>;
+  /** What there is may go out at once. */
+  readonly eager: boolean;
   /** A chunk is wanted. */
   request(): void;
   /** What there is goes out. */
@@ -157,13 +159,15 @@ class Pipe<R> implements Abortable {
     await undefined;
     this.#watch();
     for (;;) {
+      if (!this.end && !this.full && !inlet.ending) {
+        outlet.request();
+        if (outlet.eager) outlet.advance();
+        else resolved().then(outlet.advance as never);
+      }
       if (!this.end && !this.full) {
-        const given = new Promise<void>((wake) => this.wake = wake);
-        if (!inlet.ending) {
-          outlet.request();
-          resolved().then(outlet.advance as never);
-        }
-        await given;
+        await new Promise<void>((wake) => this.wake = wake);
+        // To resolve a promise twice is slow in Node.
+        this.wake = undefined;
       }
       if (!this.full) break;
       const chunk = this.chunk as R;

@@ -159,9 +159,10 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     return this.stage.writeAll?.(page, from, raw);
   }
 
-  /** Settles when there is room, if there is none. */
-  room(): Promise<void> | undefined {
-    if (this.stage.full) return this.#wait();
+  waits(resume: () => void): boolean {
+    const { full } = this.stage;
+    if (full) this.#pending = resume;
+    return full;
   }
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
@@ -170,11 +171,15 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.request();
   }
 
+  /** What is held may go out at once: no producer writes it, who may abort in this turn. */
+  get eager(): boolean {
+    return this.#pump !== undefined && this.stage.reentrant === true;
+  }
+
   /** An iterator asks. */
   ask(): void {
     this.request();
-    // No producer writes it, who may abort in this turn.
-    if (this.#pump && this.stage.reentrant) this.advance();
+    if (this.eager) this.advance();
     else queueMicrotask(this.advance);
   }
 
