@@ -16,6 +16,9 @@ interface Step<T> {
 /** How many items are read in one go. */
 const SPELL = 1024;
 
+/** No page is open. */
+const NONE: readonly never[] = [];
+
 /** What becomes of the items. */
 export interface PumpHost<T> {
   /** Takes the item, or returns when that is over. */
@@ -46,11 +49,13 @@ export class Pump<T> {
   readonly #flatten: boolean | undefined;
   /** It is an array, read as a page whose items may be promises, and of which the rest was not read. */
   readonly #array: boolean = false;
+  /** Its host says when there is room. */
+  readonly #paced: boolean;
   /** The page that is being read, and how far. */
-  #page: readonly T[] = [];
+  #page: readonly T[] = NONE;
   #at = 0;
   /** Goes on with the source, where the page goes on by itself. */
-  #turn!: (waits: unknown) => void;
+  #turn!: (waits: Promise<void> | undefined) => void;
   #over = false;
   #reason: unknown;
   /** The source is at work, or at its end. */
@@ -68,6 +73,7 @@ export class Pump<T> {
     this.#owner = owner;
     this.#host = host;
     this.#flatten = flatten;
+    this.#paced = !!host.waits;
     const given = Object(source);
     if (typeof given.getReader === "function") {
       this.#reader = given.getReader();
@@ -96,15 +102,14 @@ export class Pump<T> {
     try {
       // Where nothing is ever waited for, others have their turn now and then.
       for (let count = 1; !this.#over; count++ % SPELL || await undefined) {
-        const inPage = this.#at < this.#page.length;
+        const inPage = this.#flatten && this.#at < this.#page.length;
         let item: T;
         let raw: boolean;
         if (inPage) {
           item = this.#page[this.#at++]!;
           raw = this.#array;
         } else {
-          this.#page = [];
-          this.#at = 0;
+          if (this.#flatten) this.#page = NONE;
           this.#inside = this.#reading = true;
           const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
           this.#inside = (read as Step<T> | undefined)?.done === true;
@@ -135,8 +140,10 @@ export class Pump<T> {
             this.#lose(item, error);
           }
         }
-        const waits = this.#fill();
-        if (waits) await (waits === true ? new Promise((turn) => this.#turn = turn) : waits);
+        if (this.#paced) {
+          const waits = this.#fill();
+          if (waits) await waits;
+        }
       }
       throw this.#reason;
     } catch (error) {
@@ -148,15 +155,17 @@ export class Pump<T> {
     }
   }
 
-  /**
-   * Writes of the page what there is room for. Returns true where it goes on by itself when there is
-   * more, and else what has to be waited for.
-   */
-  #fill(): true | Promise<void> | undefined {
+  /** Writes of the page what there is room for. Returns what has to be waited for. */
+  #fill(): Promise<void> | undefined {
+    const waits = this.#write();
+    return waits === true ? new Promise((turn) => this.#turn = turn) : waits;
+  }
+
+  /** The same, but where it goes on by itself when there is room, it returns true. */
+  #write(): true | Promise<void> | undefined {
     const host = this.#host;
-    if (!host.waits) return;
     for (let count = 0; !this.#over; count++) {
-      if (host.waits(this.#resume)) return true;
+      if (host.waits!(this.#resume)) return true;
       const page = this.#page;
       if (this.#at >= page.length || count === SPELL) return;
       const taken = host.writeAll?.(page, this.#at, this.#array);
@@ -172,7 +181,7 @@ export class Pump<T> {
   }
 
   readonly #resume = (): void => {
-    const waits = this.#host.errored ? undefined : this.#fill();
+    const waits = this.#host.errored ? undefined : this.#write();
     if (waits !== true) this.#turn(waits);
   };
 
@@ -184,6 +193,7 @@ export class Pump<T> {
 
   /** Turns to a page. */
   #open(page: unknown): void {
+    this.#at = 0;
     if (Array.isArray(page)) this.#page = page;
     else {
       const rule = 'option "flatten" needs a source of arrays';
