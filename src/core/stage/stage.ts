@@ -160,9 +160,14 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 
   waits(resume: () => void): boolean {
-    const { full } = this.stage;
-    if (full) this.#pending = resume;
-    return full;
+    try {
+      if (!this.stage.full) return false;
+      this.#pending = resume;
+      return true;
+    } catch (error) {
+      this.error(error);
+      return false;
+    }
   }
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
