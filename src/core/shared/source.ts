@@ -1,5 +1,5 @@
 import { FLAG, type Rule, show } from "./options.ts";
-import { isThenable, markHandled } from "./promises.ts";
+import { isThenable, markHandled, resolved } from "./promises.ts";
 
 /** What items can be read from. Promises in an `Iterable` are awaited. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T | PromiseLike<T>>;
@@ -54,6 +54,8 @@ export class Pump<T> {
   /** The page that is being read, and how far. */
   #page: readonly T[] = NONE;
   #at = 0;
+  /** How many were taken, pages of what takes them whole as one. */
+  #count = 0;
   /** Goes on with the source, where the page goes on by itself. */
   #turn!: (waits: Promise<void> | undefined) => void;
   #over = false;
@@ -101,7 +103,7 @@ export class Pump<T> {
   async run(): Promise<void> {
     try {
       // Where nothing is ever waited for, others have their turn now and then.
-      for (let count = 1; !this.#over; count++ % SPELL || await undefined) {
+      for (; !this.#over; ++this.#count % SPELL || await undefined) {
         const inPage = this.#flatten && this.#at < this.#page.length;
         let item: T;
         let raw: boolean;
@@ -157,17 +159,18 @@ export class Pump<T> {
 
   /** Writes of the page what there is room for. Returns what has to be waited for. */
   #fill(): Promise<void> | undefined {
-    const waits = this.#write();
+    const waits = this.#writePage();
     return waits === true ? new Promise((turn) => this.#turn = turn) : waits;
   }
 
   /** The same, but where it goes on by itself when there is room, it returns true. */
-  #write(): true | Promise<void> | undefined {
+  #writePage(): true | Promise<void> | undefined {
     const host = this.#host;
-    for (let count = 0; !this.#over; count++) {
+    while (!this.#over) {
       if (host.waits!(this.#resume)) return true;
       const page = this.#page;
-      if (this.#at >= page.length || count === SPELL) return;
+      if (this.#at >= page.length) return;
+      if (++this.#count % SPELL === 0) return resolved();
       const taken = host.writeAll?.(page, this.#at, this.#array);
       if (taken) this.#at += taken;
       else {
@@ -181,7 +184,7 @@ export class Pump<T> {
   }
 
   readonly #resume = (): void => {
-    const waits = this.#host.errored ? undefined : this.#write();
+    const waits = this.#host.errored ? undefined : this.#writePage();
     if (waits !== true) this.#turn(waits);
   };
 
