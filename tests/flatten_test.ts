@@ -1,6 +1,6 @@
 /** `flatten: true`: sources of arrays, whose elements are the items. And arrays that are sources. */
 
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source } from "../mod.ts";
 import { collect, gate, microtasks, streamOf, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
@@ -149,6 +149,23 @@ test("A source of empty pages lets others have their turn, with flatten [4.19] [
   await microtasks();
   await reader.cancel();
   assertEquals((await read).done, true);
+});
+
+test("A page of which nothing is waited for lets others have their turn [4.19] [4.16]", async () => {
+  const page = Array.from({ length: 100_000 }, (_, i) => i);
+  for (const source of [[page], later([page])]) {
+    let calls = 0;
+    const results = MapStream.from(source, () => {
+      calls++;
+      throw new Error("skipped");
+    }, { onError: () => {}, flatten: true });
+    const reader = results.getReader();
+    const read = reader.read();
+    await microtasks();
+    await reader.cancel();
+    assertEquals((await read).done, true);
+    assert(calls > 0 && calls < page.length, `${calls} calls`);
+  }
 });
 
 test("MapStream.from() tells onDiscard of the rest of a page that was read at an end [4.19] [4.M13]", async () => {
