@@ -74,14 +74,15 @@ test("A pipe between two of ours passes what a writer of the sink has left in it
   const seen: unknown[] = [];
   const fanout = new Fanout((item) => void seen.push(item), { concurrency: 0, capacity: 0 });
   const writer = fanout.getWriter();
-  const written = writer.write(1);
+  // The first is the sink's already.
+  const written = [1, 2].map((n) => writer.write(n));
   await turn();
   writer.releaseLock();
-  const piped = MapStream.from([2], (n) => n).pipeTo(fanout);
+  const piped = MapStream.from([3], (n) => n).pipeTo(fanout);
   await turn();
   fanout.concurrency = 1;
-  await Promise.all([written, piped]);
-  assertEquals(seen, [1, 2]);
+  await Promise.all([...written, piped]);
+  assertEquals(seen, [1, 2, 3]);
 });
 
 test("A pipe between two of ours reads its options as the standard does, once [7.19]", async () => {
@@ -134,6 +135,23 @@ test("A pipe between two of ours with a signal that has aborted ends both, and b
   assertEquals(await rejection(readable.pipeTo(fanout, { signal })), "before");
   assertEquals(await rejection(fanout.closed), "before");
   assertEquals([begun, readable.locked, fanout.locked], [0, false, false]);
+});
+
+test("A pipe between two of ours whose signal aborts when one side has failed rejects with the signal's reason [7.19]", async () => {
+  for (const side of ["source", "sink"]) {
+    const [first, own] = [new AbortController(), new AbortController()];
+    const given = (name: string) => name === side ? { signal: first.signal } : {};
+    const readable = MapStream.from([1], () => gate().promise, given("source"));
+    const fanout = new Fanout(() => {}, given("sink"));
+    const piped = readable.pipeTo(fanout, { signal: own.signal });
+    await turn();
+    // Nobody has heard of the first one when the second comes.
+    first.abort("first");
+    own.abort("own");
+    assertEquals(await rejection(piped), "own");
+    assertEquals(await rejection(fanout.closed), side === "sink" ? "first" : "own");
+    assertEquals([readable.locked, fanout.locked], [false, false]);
+  }
 });
 
 test("A pipe between two of ours tells each side of the end of the other [7.19] [7.3]", async () => {
