@@ -63,8 +63,11 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
       this.#stream = stream;
       this.open(stream);
     } else {
+      const flatten = (front === "pages") as false;
       this.openFrom(front, (source) => {
-        return own ? BatchStream.from(source, collecting) : BatchStream.from(source, limits);
+        return own
+          ? BatchStream.from(source, { ...collecting, flatten })
+          : BatchStream.from(source, { ...limits, flatten });
       });
     }
   }
@@ -145,8 +148,12 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected checkOpen(): void {
     const held = this.written.slice(this.#done, this.accepted);
-    const outside = this.source && held.length > 1 && !this.#within(held) ? held.pop() : undefined;
+    // Of a source the one that does not fit, and what stands behind it in its page.
+    let outside = 0;
+    const most = this.#setup.front === "pages" ? Infinity : 1;
+    for (; this.source && held.length > 1 && !this.#within(held); outside++) held.pop();
     this.must(held.length <= 1 || this.#within(held), "more than one batch is held");
+    this.must(outside <= most, "more than one was read");
     const ready = this.#isFull(held) || this.#isDue(held);
     this.must(!(ready && this.reads > 0), "too late");
     this.must(this.writes === 0 || this.#isFull(held), "a write waits for no reason");
@@ -238,12 +245,13 @@ export const races: readonly Race[] = suite([
   batching("batch-stream-from", "BatchStream.from() [4.3] [4.9] [4.12]", {}, [
     "stream",
     "iterator",
+    "pages",
   ]),
   batching("batch-stream-collector", "BatchStream with a collector [3] [4.9] [4.12]", {
     maxWeight: 10,
     own: true,
   }, [
-    ...["writer", "writer", "stream", "iterator"] as const,
+    ...["writer", "writer", "stream", "iterator", "pages"] as const,
   ]),
 ]);
 

@@ -142,10 +142,7 @@ export class Pump<T> {
             this.#lose(item, error);
           }
         }
-        if (this.#paced) {
-          const waits = this.#fill();
-          if (waits) await waits;
-        }
+        if (this.#paced) { for (let waits; (waits = this.#fill());) await waits; }
       }
       throw this.#reason;
     } catch (error) {
