@@ -85,7 +85,32 @@ function blocks(summary: Summary): Readonly<Record<string, string>> {
     "overload-table": overloadTable(summary),
     "size": sizes(summary),
     "targets": piped([verdictHead(summary), ...verdicts(summary)]),
+    "options": beside(summary, "options", (least, first) => (least / first).toFixed(2)),
+    "construction": beside(summary, "construction", (least) => (least / 1000).toFixed(1)),
+    "latencies": latencies(summary),
   };
+}
+
+/** The cases of a group, each beside the first. */
+function beside(
+  { runtimes, speed }: Summary,
+  group: string,
+  cell: (least: number, first: number) => string,
+): string {
+  const rows = speed[group] ?? [];
+  const body = rows.map(([, name, ...least]) => [
+    name,
+    ...least.map((each, index) => cell(each, rows[0]![index + 2] as number)),
+  ]);
+  return piped([["", ...runtimes], ...body]);
+}
+
+function latencies({ runtimes, latency }: Summary): string {
+  const body = latency.map(([, name, ...each]) => [
+    name,
+    ...each.map((both) => both.map((time) => time.toFixed(1)).join(" / ")),
+  ]);
+  return piped([["", ...runtimes], ...body]);
 }
 
 /** The rows of the README: a case of ours, and what stands beside it. */
