@@ -149,6 +149,8 @@ class Pipe<R> implements Abortable {
     const outlet = this.#outlet;
     const inlet = this.#inlet;
     const stream = this.#stream;
+    // To await what is no promise would make one.
+    const taken = resolved();
     outlet.consumer = {
       enqueue: (chunk) => this.enqueue(chunk!),
       close: () => stream.close(),
@@ -175,7 +177,7 @@ class Pipe<R> implements Abortable {
       this.chunk = undefined;
       this.#writing = !inlet.ending;
       try {
-        await (inlet.ending ? undefined : inlet.write(chunk));
+        await (inlet.ending ? undefined : inlet.write(chunk) ?? taken);
       } catch {
         // The sink has failed, and says so itself.
         await undefined;
