@@ -20,6 +20,21 @@ const PATIENCE = 60;
 /** Of a pipe by `pipeThrough` it is seen only that it is over. */
 const FAILURE = /rejected|false false/;
 
+/** The platform's, past what the streams have of their own. */
+const theirs: Piping = {
+  to: (source, sink, options) => ReadableStream.prototype.pipeTo.call(source, sink, options),
+  through(source, pair, options) {
+    ReadableStream.prototype.pipeThrough.call(source, pair, options);
+  },
+};
+
+const ours: Piping = {
+  to: (source, sink, options) => source.pipeTo(sink, options),
+  through(source, pair, options) {
+    source.pipeThrough(pair, options);
+  },
+};
+
 interface Setup extends LineSetup {
   /** Everything has had its turn when the pipes begin. */
   readonly late: boolean;

@@ -23,8 +23,10 @@ const NONE: readonly never[] = [];
 export interface PumpHost<T> {
   /** Takes the item, or returns when that is over. */
   write(item: T): Promise<void> | undefined;
-  /** Whether there is no room for the next one: then `resume` is called when there is, or at the end. */
-  waits?(resume: () => void): boolean;
+  /** Whether there is no room for the next one. */
+  readonly full?: boolean;
+  /** Then it calls `resume` when there is, or at the end. */
+  whenRoom?(resume: () => void): void;
   /** It is at its end. */
   readonly errored?: boolean;
   /**
@@ -49,8 +51,6 @@ export class Pump<T> {
   readonly #flatten: boolean | undefined;
   /** It is an array, read as a page whose items may be promises, and of which the rest was not read. */
   readonly #array: boolean = false;
-  /** Its host says when there is room. */
-  readonly #paced: boolean;
   /** The page that is being read, and how far. */
   #page: readonly T[] = NONE;
   #at = 0;
@@ -75,7 +75,6 @@ export class Pump<T> {
     this.#owner = owner;
     this.#host = host;
     this.#flatten = flatten;
-    this.#paced = !!host.waits;
     const given = Object(source);
     if (typeof given.getReader === "function") {
       this.#reader = given.getReader();
@@ -101,6 +100,7 @@ export class Pump<T> {
    * it was left. A read may never come back.
    */
   async run(): Promise<void> {
+    const paced = this.#flatten && this.#host.whenRoom;
     try {
       // Where nothing is ever waited for, others have their turn now and then.
       for (; !this.#over; ++this.#count % SPELL || await undefined) {
@@ -142,7 +142,7 @@ export class Pump<T> {
             this.#lose(item, error);
           }
         }
-        if (this.#paced) { for (let waits; (waits = this.#fill());) await waits; }
+        if (paced || this.#host.full) { for (let waits; (waits = this.#fill());) await waits; }
       }
       throw this.#reason;
     } catch (error) {
@@ -164,7 +164,10 @@ export class Pump<T> {
   #writePage(): true | Promise<void> | undefined {
     const host = this.#host;
     while (!this.#over) {
-      if (host.waits!(this.#resume)) return true;
+      if (host.full) {
+        host.whenRoom!(this.#resume);
+        return true;
+      }
       const page = this.#page;
       if (this.#at >= page.length) return;
       if (++this.#count % SPELL === 0) return resolved();

@@ -159,15 +159,17 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     return this.stage.writeAll?.(page, from, raw);
   }
 
-  waits(resume: () => void): boolean {
+  get full(): boolean {
     try {
-      if (!this.stage.full) return false;
-      this.#pending = resume;
-      return true;
+      return this.stage.full;
     } catch (error) {
       this.error(error);
       return false;
     }
+  }
+
+  whenRoom(resume: () => void): void {
+    this.#pending = resume;
   }
 
   /** What is held goes out in the next microtask: the producer that has just written it may abort. */
