@@ -140,6 +140,28 @@ for (const linger of [0, Infinity]) {
   });
 }
 
+test("BatchStream.from() asks for no page while the last item of one fills the batch [4.19] [4.9] [4.3]", async () => {
+  let asked = 0;
+  const source = (async function* () {
+    for (const page of [[1, 9], [1]]) {
+      asked++;
+      yield page;
+      await undefined;
+    }
+  })();
+  const limits = { maxItems: Infinity, maxWeight: 5, weigh: (n: number) => n };
+  const reader = BatchStream.from(source, { ...limits, flatten: true }).getReader();
+  // The 9 does not fit, and comes in when the 1 has gone out.
+  const first = reader.read();
+  await microtasks();
+  assertEquals([(await first).value, asked], [[1], 1]);
+  await microtasks();
+  assertEquals(asked, 1);
+  assertEquals((await reader.read()).value, [9]);
+  await microtasks();
+  assertEquals([asked, (await reader.read()).value], [2, [1]]);
+});
+
 test("A source of empty pages lets others have their turn, with flatten [4.19] [4.16]", async () => {
   function* empty(): Generator<number[]> {
     for (;;) yield [];
