@@ -95,7 +95,7 @@ export class RateLimit {
 
   /** What has started, and who waits, at this moment. */
   get stats(): RateLimitStats {
-    const wait = Math.max(this.#next - this.#now, 0);
+    const wait = Math.max(this.#next() - this.#now(), 0);
     return { started: this.#started, waiting: this.#waiting.size, wait };
   }
 
@@ -120,21 +120,21 @@ export class RateLimit {
   pause(ms: number): void {
     this.#paused = Math.max(
       this.#paused,
-      this.#now + check(`${this.#owner}.pause`, "ms", ms, PAUSE),
+      this.#now() + check(`${this.#owner}.pause`, "ms", ms, PAUSE),
     );
   }
 
   /** @ignore For sinks. */
   ready(starter: Starter): boolean {
     const turn = this.#turn ? this.#turn === starter : this.#waiting.size === 0;
-    return turn && this.#now >= this.#next;
+    return turn && this.#now() >= this.#next();
   }
 
   /** @ignore For sinks. */
   take(starter: Starter): boolean {
     const ready = this.ready(starter);
     if (ready) {
-      this.#starts[this.#started++ % this.#limit] = this.#now;
+      this.#starts[this.#started++ % this.#limit] = this.#now();
       // It had its turn: for more it stands at the end again.
       if (this.#waiting.size > 0) this.#turn = this.#turn && NOBODY;
     } else this.wait(starter);
@@ -154,12 +154,12 @@ export class RateLimit {
   }
 
   /** The clock, or what a timer has told: a test may have faked the timers and not the clock. */
-  get #now(): number {
+  #now(): number {
     return Math.max(performance.now(), this.#told);
   }
 
   /** When the next may start. */
-  get #next(): number {
+  #next(): number {
     const first = this.#starts[this.#started % this.#limit];
     return Math.max(this.#paused, first === undefined ? 0 : first + this.#interval);
   }
@@ -170,10 +170,10 @@ export class RateLimit {
       // No timer does no harm; only the types of Workers refuse it.
       clearTimeout(this.#timer!);
       this.#timer = undefined;
-    } else if (this.#timer === undefined && !this.#turn && this.#next < Infinity) {
-      this.#due = this.#next;
+    } else if (this.#timer === undefined && !this.#turn && this.#next() < Infinity) {
+      this.#due = this.#next();
       // An error of rounding is no millisecond.
-      const delay = Math.ceil(this.#due - this.#now - 0.001);
+      const delay = Math.ceil(this.#due - this.#now() - 0.001);
       this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), MAX_DELAY));
     }
   }
@@ -189,7 +189,7 @@ export class RateLimit {
     this.#told = this.#due;
     this.#timer = undefined;
     for (const starter of this.#waiting) {
-      if (this.#now < this.#next) break;
+      if (this.#now() < this.#next()) break;
       this.#waiting.delete(starter);
       this.#turn = starter;
       starter.fill();

@@ -96,7 +96,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     entry.after.before = entry.before;
     entry.before = entry.after = entry;
     // While others are left the timer may fire early: it only looks again.
-    if (this.#deadline === Infinity) this.#update();
+    if (this.#deadline() === Infinity) this.#update();
   }
 
   /** Lets go of the timer, and of all entries. */
@@ -107,14 +107,14 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   }
 
   /** The first. */
-  get #deadline(): number {
+  #deadline(): number {
     const { after } = this.ring;
     return after === this.ring ? Infinity : after.deadline;
   }
 
   /** The first deadline may have changed. */
   #update(): void {
-    const deadline = this.#deadline;
+    const deadline = this.#deadline();
     // It need not move when that one goes: firing early only looks again.
     if (deadline < this.#setFor) {
       this.#clearTimer();
@@ -124,7 +124,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
       this.#timer = setTimeout(this.#fire, Math.min(delay, Math.ceil(this.duration)));
     }
     // Asked again: Deno runs microtasks within the first call of a timer function.
-    if (this.#idle && !this.#ticks) {
+    if (this.#idle() && !this.#ticks) {
       this.#ticks = IDLE_TICKS;
       queueMicrotask(this.#tick);
     }
@@ -137,12 +137,12 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   }
 
   /** Whether the timer is set, and there is no deadline. */
-  get #idle(): boolean {
-    return this.#setFor < Infinity && this.#deadline === Infinity;
+  #idle(): boolean {
+    return this.#setFor < Infinity && this.#deadline() === Infinity;
   }
 
   readonly #tick = (): void => {
-    if (!this.#idle) this.#ticks = 0;
+    if (!this.#idle()) this.#ticks = 0;
     else if (--this.#ticks) queueMicrotask(this.#tick);
     else this.#clearTimer();
   };
@@ -152,8 +152,8 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     this.#setFor = Infinity;
     const { now } = this;
     // Timers count whole milliseconds: what belongs to this one goes with it.
-    const until = this.#deadline <= now ? now + 1 : 0;
-    while (this.#deadline < until) {
+    const until = this.#deadline() <= now ? now + 1 : 0;
+    while (this.#deadline() < until) {
       const first = this.ring.after as E;
       this.remove(first);
       this.#onTimeout(first);

@@ -152,13 +152,13 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
       if (!controller.closeRequested) controller.ready();
     }
     if (!controller.closeRequested) return;
-    if (this.#settled) controller.ready();
+    if (this.#settled()) controller.ready();
     if (this.#open === 0) controller.finish();
   }
 
   /** When every call has settled, so that a late failure still reaches the writer. */
   close(): boolean {
-    return this.#settled;
+    return this.#settled();
   }
 
   abort(reason: unknown): void {
@@ -225,7 +225,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     this.#controller.advance();
   }
 
-  get #settled(): boolean {
+  #settled(): boolean {
     return this.#counts.waiting + this.#counts.running === 0;
   }
 

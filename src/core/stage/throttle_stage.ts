@@ -26,19 +26,19 @@ export class ThrottleStage<T> implements Stage<T> {
   }
 
   /** At the leading edge what has passed is kept. At the trailing edge the latest is what counts. */
-  get #keeping(): boolean {
+  #keeping(): boolean {
     return !this.#throttler.trailing && this.#passed !== undefined;
   }
 
   get full(): boolean {
-    return this.#keeping && this.#throttler.quiet;
+    return this.#keeping() && this.#throttler.quiet;
   }
 
   write(item: T): boolean {
     // The next that would pass waits outside.
     if (this.full) return false;
     // Without another look at the clock: the interval may close just now.
-    this.#throttler.trigger(item, this.#keeping);
+    this.#throttler.trigger(item, this.#keeping());
     return true;
   }
 

@@ -54,13 +54,13 @@ export class Throttler<T> {
   }
 
   /** The clock, or what a timer has told: a test may have faked the timers and not the clock. */
-  get #now(): number {
+  #now(): number {
     return Math.max(performance.now(), this.#told);
   }
 
   /** Whether an item would pass at once. */
   get quiet(): boolean {
-    return this.#leading && !this.#pending && this.#now >= this.#until;
+    return this.#leading && !this.#pending && this.#now() >= this.#until;
   }
 
   /** Takes an item; returns whether it has passed. None does while whoever takes it is `busy`. */
@@ -77,14 +77,14 @@ export class Throttler<T> {
     }
     const pending = this.#pending;
     // A busy producer lets no timer have its turn: what has waited long enough passes here.
-    const over = pending && this.#now >= this.#until;
+    const over = pending && this.#now() >= this.#until;
     if (over) this.#end();
     if (this.#pending) this.dropped++;
     else {
       if (!this.#leading) this.#open();
       // The interval may have closed since, and Node warns of a delay below 0; and rounding must not
       // make it longer than platforms can wait.
-      const delay = Math.ceil(Math.min(this.#until - this.#now, this.#interval));
+      const delay = Math.ceil(Math.min(this.#until - this.#now(), this.#interval));
       if (delay < Infinity) this.#wait(Math.max(delay, 0), 1);
     }
     this.#pending = { item };
@@ -108,7 +108,7 @@ export class Throttler<T> {
 
   /** An interval opens. */
   #open(): void {
-    this.#until = this.#now + this.#interval;
+    this.#until = this.#now() + this.#interval;
   }
 
   /** The interval is over, and what waited is to pass. */

@@ -157,7 +157,7 @@ export class Counts {
   }
 
   /** Whether no slot is taken, either. */
-  get #rests(): boolean {
+  #rests(): boolean {
     return this.idle && !(this.#hold && this.overrunning);
   }
 
@@ -166,7 +166,7 @@ export class Counts {
   }
 
   whenIdle(): Promise<void> {
-    return this.#rests ? resolved() : (this.resting ??= new Deferred()).promise;
+    return this.#rests() ? resolved() : (this.resting ??= new Deferred()).promise;
   }
 
   /** Resolves when all of `own` has settled, or else all that has come so far. */
@@ -190,7 +190,7 @@ export class Counts {
   }
 
   #checkIdle(): void {
-    if (!this.#rests) return;
+    if (!this.#rests()) return;
     this.resting?.resolve();
     this.resting = undefined;
   }

@@ -104,7 +104,7 @@ export class Pool<P, W> {
 
   /** Whether a job of this key would start at once: not where one that waits is about to. */
   canStart(key: unknown): boolean {
-    return this.idle && !this.#head && (!this.keyed || this.keyed.free(key)) &&
+    return this.idle && !this.#head() && (!this.keyed || this.keyed.free(key)) &&
       (this.#rate?.ready(this) ?? true);
   }
 
@@ -224,14 +224,14 @@ export class Pool<P, W> {
   }
 
   /** What starts next, as soon as it may. */
-  get #head(): Job<P, W> | undefined {
+  #head(): Job<P, W> | undefined {
     return this.#retries?.head ?? this.queue.head;
   }
 
   /** What comes before the queue: first what has run, and nothing that has waited too long. */
   #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
-    if (this.#rate && !(this.#head && this.#rate.take(this))) return;
+    if (this.#rate && !(this.#head() && this.#rate.take(this))) return;
     return this.#retries?.shift() ?? this.queue.shift();
   }
 

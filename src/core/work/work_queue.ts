@@ -442,9 +442,9 @@ export class WorkQueue<T, P>
     // What is started here may settle at once, and come by here again.
     if (this.moving) return;
     this.moving = true;
-    while (this.batches?.dispatch(this.#ending) || this.#admitWaiter());
+    while (this.batches?.dispatch(this.#ending()) || this.#admitWaiter());
     this.moving = false;
-    if (this.#ending && this.counts.idle) {
+    if (this.#ending() && this.counts.idle) {
       this.state = "closed";
       offAbort(this.options.signal, this);
       this.#end.resolve();
@@ -452,7 +452,7 @@ export class WorkQueue<T, P>
   }
 
   /** Nothing more comes. */
-  get #ending(): boolean {
+  #ending(): boolean {
     return this.state === "draining" && this.counts.blocked === 0;
   }
 
