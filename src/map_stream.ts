@@ -339,12 +339,14 @@ function open<T, R>(
   check("MapStream", "fn", fn, FUNCTION);
   const values = readOptions<MapStreamOptions<T>>("MapStream", options, { ...OPTIONS, ...more });
   const owner = titleOf("MapStream", values.name);
-  const { concurrency = 1, capacity = concurrency } = values;
+  const { concurrency = 1, capacity = concurrency, timeout = Infinity } = values;
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
-  const defaults = { owner, concurrency, capacity, ordered: !values.key, timeout: Infinity };
-  // Nothing there is undefined, or inherited.
-  const complete = { __proto__: null, ...defaults, ...values } as MapOptions<T>;
+  const { key, ordered = !key, overrun = "release", rate, onError } = values;
+  // Of one shape, whatever is given: it is read for each item.
+  const complete: MapOptions<T> = {
+    ...{ owner, concurrency, capacity, timeout, overrun, rate, ordered, key, onError },
+  };
   return new StageController(
     (controller) => new MapStage(controller, fn, complete),
     owner,

@@ -125,16 +125,17 @@ export class RateLimit {
   }
 
   /** @ignore For sinks. */
-  ready(starter: Starter): boolean {
+  ready(starter: Starter, now: number = this.#now()): boolean {
     const turn = this.#turn ? this.#turn === starter : this.#waiting.size === 0;
-    return turn && this.#now() >= this.#next();
+    return turn && now >= this.#next();
   }
 
   /** @ignore For sinks. */
   take(starter: Starter): boolean {
-    const ready = this.ready(starter);
+    const now = this.#now();
+    const ready = this.ready(starter, now);
     if (ready) {
-      this.#starts[this.#started++ % this.#limit] = this.#now();
+      this.#starts[this.#started++ % this.#limit] = now;
       // It had its turn: for more it stands at the end again.
       if (this.#waiting.size > 0) this.#turn = this.#turn && NOBODY;
     } else this.wait(starter);

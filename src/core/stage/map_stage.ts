@@ -30,7 +30,7 @@ export interface MapOptions<T> {
   concurrency: number;
   capacity: number;
   timeout: number;
-  overrun?: "release" | "hold";
+  overrun: "release" | "hold";
   rate?: StartLimit | undefined;
   ordered: boolean;
   key?: ((item: T) => unknown) | undefined;
@@ -210,7 +210,8 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   #release(result: Result<R>): void {
     const counts = this.#counts;
     counts.running--;
-    counts[result.failed ? "failed" : "done"]++;
+    if (result.failed) counts.failed++;
+    else counts.done++;
     if (this.#controller.errored) return;
     result.settled = true;
     // In the order of settlement nothing stands before one that has no value.
