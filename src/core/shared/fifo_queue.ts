@@ -11,7 +11,7 @@ export interface Linked {
 export class FifoQueue<E extends Linked> {
   // No private names in what every item passes: some engines are slow with them.
   head: E | undefined = undefined;
-  private tail: E | undefined = undefined;
+  tail: E | undefined = undefined;
 
   push(entry: E): void {
     const { tail } = this;

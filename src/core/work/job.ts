@@ -52,6 +52,17 @@ export interface Wait extends Linked {
   readonly since: number;
 }
 
+/** So many items stand in one block. */
+export const BLOCK = 256;
+
+/** Items that are nothing but items, in order: they need no jobs before their turn. */
+export interface Block {
+  readonly items: unknown[];
+  /** Where the first is, and where the next will be. */
+  at: number;
+  end: number;
+}
+
 /** What a pool starts: one item, or a batch. It may wait for room before. */
 export interface Job<P = unknown, W = Result> extends Linked {
   /** What the handler is given. */
@@ -69,6 +80,8 @@ export interface Job<P = unknown, W = Result> extends Linked {
   /** How many times the sink had been flushed when its first item came. */
   epoch: number;
   batch: Batch | undefined;
+  /** It is none itself, and stands in the queue for these. */
+  block: Block | undefined;
   outcome: Outcome | undefined;
 
   /** It waits for room: who is told when it comes in, or never does. */

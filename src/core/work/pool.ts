@@ -4,7 +4,8 @@ import { timeoutError } from "../shared/late.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
-import type { Job, Result } from "./job.ts";
+import type { Group } from "./group.ts";
+import { BLOCK, type Job, type Result } from "./job.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
 import type { Retries } from "./retries.ts";
 import type { StartLimit } from "./start_limit.ts";
@@ -55,7 +56,8 @@ export class Pool<P, W> {
   readonly #rate: StartLimit | undefined;
   private waits: WaitClock<Job<P, W>> | undefined;
   private readonly keyed: KeyedQueue<Job<P, W>> | undefined;
-  private readonly queue: FifoQueue<Job<P, W>> | KeyedQueue<Job<P, W>>;
+  /** Where there are no keys. */
+  private readonly line = new FifoQueue<Job<P, W>>();
   /** Whether there is more to look at before a start than the queue. */
   private gated: boolean;
   private timeouts: TimeoutQueue<Worker<P, W>> | undefined = undefined;
@@ -83,7 +85,6 @@ export class Pool<P, W> {
     this.#retries = retries;
     this.gated = !!(rate ?? waits);
     this.keyed = key ? new KeyedQueue() : undefined;
-    this.queue = this.keyed ?? new FifoQueue();
     if (timeout === Infinity) return;
     this.timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
@@ -132,8 +133,22 @@ export class Pool<P, W> {
 
   /** Queues the job until `fill` runs. */
   add(job: Job<P, W>): void {
-    this.queue.push(job);
+    (this.keyed ?? this.line).push(job);
     if (this.waits !== undefined) this.waits.add(job);
+  }
+
+  /** Queues an item that needs no job before its turn: where there are no keys, and no waits. */
+  addItem(payload: P, epoch: number, own: Group | undefined): void {
+    const { tail } = this.line;
+    let block = tail?.block;
+    if (block === undefined || block.end === BLOCK || tail!.epoch !== epoch || tail!.own !== own) {
+      const job = this.take(undefined as never, undefined);
+      job.epoch = epoch;
+      job.own = own;
+      job.block = block = { items: [], at: 0, end: 0 };
+      this.line.push(job);
+    }
+    block.items[block.end++] = payload;
   }
 
   /** Gives up what has waited too long. Returns whether anything has. */
@@ -150,7 +165,7 @@ export class Pool<P, W> {
   /** Takes out a job that waits. */
   remove(job: Job<P, W>): void {
     this.waits?.remove(job);
-    if (job.retries === 0) this.queue.remove(job);
+    if (job.retries === 0) (this.keyed ?? this.line).remove(job);
     else if (this.#retries!.remove(job)) this.keyed?.release(job);
   }
 
@@ -173,7 +188,7 @@ export class Pool<P, W> {
     if (this.depth > SHALLOW && !hasStack()) return;
     this.depth++;
     while (this.busy < this.concurrency) {
-      const job = this.gated ? this.#next() : this.queue.shift();
+      const job = this.gated ? this.#next() : this.shift();
       if (job === undefined) break;
       this.start(job);
     }
@@ -191,7 +206,9 @@ export class Pool<P, W> {
     this.timeouts?.clear();
     this.timeouts = this.waits = undefined;
     this.forgo();
-    return [...this.#retries?.removeAll() ?? [], ...this.queue.removeAll()];
+    const jobs = [...this.#retries?.removeAll() ?? [], ...this.keyed?.removeAll() ?? []];
+    for (let job; (job = this.shift());) jobs.push(job);
+    return jobs;
   }
 
   /** The jobs that run. */
@@ -225,14 +242,38 @@ export class Pool<P, W> {
 
   /** What starts next, as soon as it may. */
   #head(): Job<P, W> | undefined {
-    return this.#retries?.head ?? this.queue.head;
+    return this.#retries?.head ?? (this.keyed ?? this.line).head;
   }
 
   /** What comes before the queue: first what has run, and nothing that has waited too long. */
   #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
     if (this.#rate && !(this.#head() && this.#rate.take(this))) return;
-    return this.#retries?.shift() ?? this.queue.shift();
+    return this.#retries?.shift() ?? this.shift();
+  }
+
+  /** Takes the first out of the queue. */
+  private shift(): Job<P, W> | undefined {
+    if (this.keyed !== undefined) return this.keyed.shift();
+    const { head } = this.line;
+    if (head === undefined) return undefined;
+    const { block } = head;
+    if (block === undefined) {
+      this.line.remove(head);
+      return head;
+    }
+    const { items, at } = block;
+    const job = this.take(items[at] as P, undefined);
+    job.epoch = head.epoch;
+    job.own = head.own;
+    // What has left is not held on to.
+    items[at] = undefined;
+    if (++block.at === block.end) {
+      this.line.remove(head);
+      head.block = undefined;
+      this.#give(head);
+    }
+    return job;
   }
 
   private start(job: Job<P, W>): void {
@@ -358,6 +399,7 @@ function makeJob<P, W>(payload: P, key: unknown): Job<P, W> {
     own: undefined,
     epoch: 0,
     batch: undefined,
+    block: undefined,
     outcome: undefined,
     told: undefined,
     written: false,

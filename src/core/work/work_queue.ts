@@ -57,6 +57,8 @@ export class WorkQueue<T, P>
   readonly #failures: Failures<T, P>;
   /** Whether user code is asked about an item before it comes in. */
   private readonly asking: boolean;
+  /** Whether nothing need be known of an item that waits. */
+  private readonly plain: boolean;
   /** For the pool: what the handler of a batch has given stands for what is in it. */
   readonly unwrap: PoolHost<P>["unwrap"] = undefined;
 
@@ -70,6 +72,7 @@ export class WorkQueue<T, P>
     this.#failures = new Failures(this, options);
     this.batches = batches?.(this);
     this.asking = !!(options.key ?? options.weigh ?? options.snapshot);
+    this.plain = !this.asking && waits === undefined;
     if (batches) this.unwrap = settleEntries;
   }
 
@@ -157,6 +160,10 @@ export class WorkQueue<T, P>
     const { batches } = this;
     if (this.room.admits(key, weight) || this.mayEnter(key, weight, written)) {
       if (batches === undefined) {
+        if (this.plain && result === undefined && !this.pool.idle) {
+          this.counts.accept();
+          return void this.pool.addItem(item as never, this.counts.enter(own), own);
+        }
         return void this.admit(this.#job(item, key, weight, runner, result, own), false);
       }
       if (batches.add(item, key, runner, result, own, weight)) return;
