@@ -109,8 +109,41 @@ export class BatchTable<T, B> {
     const batch = this.single ?? this.open.get(key) ?? this.#make(key);
     if (this.asking) return this.#ask(batch, item, snapshot, result, own, weight, epoch);
     batch.buffer.add(item);
-    this.accept(batch, item, snapshot, result, own, weight, epoch, false);
+    this.#note(batch, item, snapshot, result, weight, epoch);
+    this.accept(batch, item, own, epoch, false);
     return true;
+  }
+
+  /** Whether `put` may be called: there are no keys, and nothing of the user's is asked about an item. */
+  get plainItems(): boolean {
+    return this.single !== undefined && !this.asking;
+  }
+
+  /** The same, for an item of which nothing more is known. */
+  put(item: T, own: Group | undefined): void {
+    const batch = this.single!;
+    if (this.keeping) batch.items.push(item);
+    this.accept(batch, item, own, undefined, undefined);
+  }
+
+  /** What came with an item, which is the last in its batch. */
+  #note(
+    batch: PendingBatch<T, B>,
+    item: T,
+    snapshot: Runner | undefined,
+    result: Result | undefined,
+    weight: number,
+    epoch: number | undefined,
+  ): void {
+    const { room } = this.host;
+    const place = batch.buffer.held - 1;
+    if (place === 0) batch.snapshot = snapshot;
+    if (result !== undefined) batch.results[place] = result;
+    if (this.keeping) batch.items.push(item);
+    if (!room.bounded) return;
+    room.enter(batch.key, weight, epoch !== undefined);
+    batch.weight += weight;
+    batch.weights.push(weight);
   }
 
   /** The same, where a collector is asked: it may be user code. */
@@ -150,37 +183,33 @@ export class BatchTable<T, B> {
       buffer.reset();
       throw error;
     }
-    this.accept(batch, item, snapshot, result, own, weight, epoch, closed);
+    this.#note(batch, item, snapshot, result, weight, epoch);
+    this.accept(batch, item, own, epoch, closed);
     return true;
   }
 
-  /** An item is in its batch. `closed`: another batch has gone out before it. */
+  /**
+   * An item is in its batch, or is added where it need not be asked whether another one has gone out
+   * before it, and was `closed`. One with an `epoch` has waited for room. One long function: Bun takes a
+   * third longer for two.
+   */
   private accept(
     batch: PendingBatch<T, B>,
     item: T,
-    snapshot: Runner | undefined,
-    result: Result | undefined,
     own: Group | undefined,
-    weight: number,
     epoch: number | undefined,
-    closed: boolean,
+    closed: boolean | undefined,
   ): void {
     const { host } = this;
     const { room, counts } = host;
     const { buffer } = batch;
+    if (closed === undefined) buffer.add(item);
     const place = buffer.held - 1;
     const since = epoch ?? counts.enter(own);
-    if (place === 0) this.#opened(batch, snapshot, since);
+    if (place === 0) this.#opened(batch, since);
     else if (batch.epoch !== since) this.#join(batch, since);
     counts.accept();
-    if (room.bounded) {
-      room.enter(batch.key, weight, epoch !== undefined);
-      batch.weight += weight;
-      batch.weights.push(weight);
-    }
     if (own !== undefined) batch.owns[place] = own;
-    if (result !== undefined) batch.results[place] = result;
-    if (this.keeping) batch.items.push(item);
     // It is accepted already, whatever the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
@@ -198,10 +227,9 @@ export class BatchTable<T, B> {
   }
 
   /** The first item is in a batch. */
-  #opened(batch: PendingBatch<T, B>, snapshot: Runner | undefined, epoch: number): void {
+  #opened(batch: PendingBatch<T, B>, epoch: number): void {
     const newest = this.#newest;
     batch.epoch = epoch;
-    batch.snapshot = snapshot;
     batch.order = this.host.counts.accepted;
     batch.before = newest;
     if (newest) newest.after = batch;

@@ -57,7 +57,7 @@ export class WorkQueue<T, P>
   readonly #failures: Failures<T, P>;
   /** Whether user code is asked about an item before it comes in. */
   private readonly asking: boolean;
-  /** Whether nothing need be known of an item that waits. */
+  /** Whether nothing need be known of an item but whether there is room. */
   private readonly plain: boolean;
   /** For the pool: what the handler of a batch has given stands for what is in it. */
   readonly unwrap: PoolHost<P>["unwrap"] = undefined;
@@ -72,7 +72,7 @@ export class WorkQueue<T, P>
     this.#failures = new Failures(this, options);
     this.batches = batches?.(this);
     this.asking = !!(options.key ?? options.weigh ?? options.snapshot);
-    this.plain = !this.asking && waits === undefined;
+    this.plain = !this.asking && waits === undefined && this.batches?.plainItems !== false;
     if (batches) this.unwrap = settleEntries;
   }
 
@@ -113,6 +113,10 @@ export class WorkQueue<T, P>
   ): Promise<void> | false | undefined {
     try {
       if (this.overflow !== undefined || this.state !== "open") this.check(written);
+      // Few arguments: some engines are slow with many.
+      if (this.plain && result === undefined && this.room.admits(undefined, 0)) {
+        return void this.put(item, own);
+      }
       return this.asking
         ? this.#ask(item, now, result, own, written, told)
         : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
@@ -160,10 +164,6 @@ export class WorkQueue<T, P>
     const { batches } = this;
     if (this.room.admits(key, weight) || this.mayEnter(key, weight, written)) {
       if (batches === undefined) {
-        if (this.plain && result === undefined && !this.pool.idle) {
-          this.counts.accept();
-          return void this.pool.addItem(item as never, this.counts.enter(own), own);
-        }
         return void this.admit(this.#job(item, key, weight, runner, result, own), false);
       }
       if (batches.add(item, key, runner, result, own, weight)) return;
@@ -175,6 +175,20 @@ export class WorkQueue<T, P>
     const waiter = this.#job(item, key, weight, runner, result, own);
     waiter.written = written;
     return this.#wait(waiter, told ?? new Deferred());
+  }
+
+  /** Accepts an item of which nothing need be known, and for whose result nobody waits. */
+  private put(item: T, own: Group | undefined): void {
+    const { batches, counts, pool } = this;
+    if (batches !== undefined) return batches.put(item, own);
+    counts.accept();
+    const epoch = counts.enter(own);
+    if (!pool.idle) return pool.addItem(item as never, epoch, own);
+    const job = pool.take(item as never, undefined);
+    job.epoch = epoch;
+    job.own = own;
+    pool.add(job);
+    pool.fill();
   }
 
   #job(
