@@ -121,9 +121,7 @@ export class BatchTable<T, B> {
 
   /** The same, for an item of which nothing more is known. */
   put(item: T, own: Group | undefined): void {
-    const batch = this.single!;
-    if (this.keeping) batch.items.push(item);
-    this.accept(batch, item, own, undefined, undefined);
+    this.accept(this.single!, item, own, undefined, undefined);
   }
 
   /** What came with an item, which is the last in its batch. */
