@@ -75,13 +75,14 @@ test("A pipe between two of ours passes what a writer of the sink has left in it
   const fanout = new Fanout((item) => void seen.push(item), { concurrency: 0, capacity: 0 });
   const writer = fanout.getWriter();
   // The first is the sink's already.
-  const written = [1, 2].map((n) => writer.write(n));
+  // Workers reject what is pending when the writer lets go.
+  for (const n of [1, 2]) writer.write(n).catch(() => {});
   await turn();
   writer.releaseLock();
   const piped = MapStream.from([3], (n) => n).pipeTo(fanout);
   await turn();
   fanout.concurrency = 1;
-  await Promise.all([...written, piped]);
+  await piped;
   assertEquals(seen, [1, 2, 3]);
 });
 
