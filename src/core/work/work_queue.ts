@@ -37,7 +37,7 @@ export class WorkQueue<T, P>
   readonly room: Room<P>;
   readonly pool: Pool<P, Result>;
   private readonly options: WorkOptions<T, P>;
-  /** Where items gather before they are jobs. A `Fanout` has none: each item is a job. */
+  /** Where items gather before they are jobs. A `Fanout` has none: an item is a job by itself. */
   private readonly batches: BatchTable<T, P> | undefined;
 
   private state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
@@ -181,14 +181,11 @@ export class WorkQueue<T, P>
   private put(item: T, own: Group | undefined): void {
     const { batches, counts, pool } = this;
     if (batches !== undefined) return batches.put(item, own);
+    if (pool.idle) {
+      return this.admit(this.#job(item, undefined, 0, undefined, undefined, own), false);
+    }
     counts.accept();
-    const epoch = counts.enter(own);
-    if (!pool.idle) return pool.addItem(item as never, epoch, own);
-    const job = pool.take(item as never, undefined);
-    job.epoch = epoch;
-    job.own = own;
-    pool.add(job);
-    pool.fill();
+    pool.addItem(item as never, counts.enter(own), own);
   }
 
   #job(
