@@ -13,7 +13,7 @@ import { FUNCTION, LINGER, NAME, readOptions, SIGNAL } from "./core/shared/optio
 import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
-import { shortWays } from "./core/stage/short_ways.ts";
+import { openShort } from "./core/stage/short_ways.ts";
 
 export type { BatchStats, Collector, Source };
 
@@ -321,5 +321,5 @@ function open<T, B>(
   const limits = completeLimits(owner, values);
   const make = (controller: StageController<T, B>) =>
     new BatchStage(controller, limits, values.linger ?? Infinity);
-  return new StageController(make, owner, values, discarding(values.onDiscard), shortWays);
+  return new StageController(make, owner, values, discarding(values.onDiscard), openShort);
 }

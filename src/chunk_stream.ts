@@ -21,7 +21,7 @@ import {
 import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { BatchStage, type BatchStats } from "./core/stage/batch_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
-import { shortWays } from "./core/stage/short_ways.ts";
+import { openShort } from "./core/stage/short_ways.ts";
 
 export { byteLength };
 export type { BatchStats, Source };
@@ -267,5 +267,5 @@ function open<T>(
   const complete = completeLimits<T, T[]>(owner, limits, NAMES);
   const make = (controller: StageController<T, T[]>) =>
     new BatchStage(controller, complete, linger);
-  return new StageController(make, owner, values, discarding(values.onDiscard), shortWays);
+  return new StageController(make, owner, values, discarding(values.onDiscard), openShort);
 }

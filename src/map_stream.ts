@@ -22,7 +22,7 @@ import {
 import { FLATTEN, type Source } from "./core/shared/source.ts";
 import { type MapOptions, MapStage, type MapStats } from "./core/stage/map_stage.ts";
 import { discarding, StageController, TransformBase } from "./core/stage/stage.ts";
-import { shortWays } from "./core/stage/short_ways.ts";
+import { openShort } from "./core/stage/short_ways.ts";
 import { RATE } from "./core/work/start_limit.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
@@ -352,6 +352,6 @@ function open<T, R>(
     owner,
     values,
     discarding(values.onDiscard),
-    shortWays,
+    openShort,
   );
 }

@@ -173,14 +173,18 @@ test("A pipe between two of ours tells each side of the end of the other [7.19] 
   assertEquals(await rejection(aggregator.closed), bad);
 });
 
-test("A readable side of ours has pipeTo and pipeThrough of its own that nobody sees [7.19] [7.13]", () => {
+test("A readable side of ours has ways of its own that nobody sees [7.19] [4.18] [7.13]", () => {
   const { readable } = new BatchStream(1);
-  assertEquals(Object.keys(readable), []);
-  for (const name of ["pipeTo", "pipeThrough"] as const) {
-    const { value, ...flags } = Object.getOwnPropertyDescriptor(readable, name)!;
+  assertEquals(Reflect.ownKeys(readable), Reflect.ownKeys(new ReadableStream()));
+  assertEquals(readable.constructor, ReadableStream);
+  assertEquals(String(readable), "[object ReadableStream]");
+  for (const name of ["pipeTo", "pipeThrough", "values", Symbol.asyncIterator] as const) {
+    let holder: object = readable;
+    while (!Object.hasOwn(holder, name)) holder = Object.getPrototypeOf(holder);
+    const { value, ...flags } = Object.getOwnPropertyDescriptor(holder, name)!;
     assertEquals(flags, { writable: true, enumerable: false, configurable: true });
-    assert(value !== ReadableStream.prototype[name]);
-    assertEquals(value.name, name);
+    assert(value !== ReadableStream.prototype[name as "pipeTo"]);
+    assertEquals(value.name, typeof name === "string" ? name : "values");
   }
 });
 

@@ -17,60 +17,11 @@ export interface Outlet<R> {
 }
 
 /** Those of the standard, of which the types of some hosts have no name. */
-interface PipeOptions {
+export interface PipeOptions {
   readonly preventAbort?: boolean;
   readonly preventCancel?: boolean;
   readonly preventClose?: boolean;
   readonly signal?: AbortSignal;
-}
-
-/** Made on first use: importing makes nothing. */
-let outlets: WeakMap<object, Outlet<never>> | undefined;
-
-/** Has the stream pass its items by the streams, where it is piped to another of ours. */
-export function openOutlet(stream: object, outlet: Outlet<never>): void {
-  (outlets ??= new WeakMap()).set(stream, outlet);
-  const own = { writable: true, configurable: true };
-  Object.defineProperties(stream, {
-    pipeTo: { ...own, value: pipeTo },
-    pipeThrough: { ...own, value: pipeThrough },
-  });
-}
-
-/** What has ended is not kept by its stream. */
-export function closeOutlet(stream: object): void {
-  outlets?.delete(stream);
-}
-
-function pipeTo<R>(
-  this: ReadableStream<R>,
-  sink: WritableStream<R>,
-  options?: PipeOptions,
-): Promise<void> {
-  try {
-    return direct(this, sink, options) ??
-      ReadableStream.prototype.pipeTo.call(this, sink, options);
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-function pipeThrough<R, T>(
-  this: ReadableStream<R>,
-  pair: ReadableWritablePair<T, R>,
-  options?: PipeOptions,
-): ReadableStream<T> {
-  const { readable, writable } = pair;
-  const piped = readable instanceof ReadableStream && direct(this, writable, options);
-  if (!piped) {
-    return ReadableStream.prototype.pipeThrough.call(
-      this,
-      { readable, writable },
-      options,
-    ) as never;
-  }
-  markHandled(piped);
-  return readable;
 }
 
 /** Nobody else has the stream yet. */
@@ -79,12 +30,12 @@ function controllerOf<R>({ consumer }: Outlet<R>): ReadableStreamDefaultControll
 }
 
 /** Pipes by the streams, if that can be. */
-function direct<R>(
+export function direct<R>(
   stream: ReadableStream<R>,
+  outlet: Outlet<R> | undefined,
   sink: WritableStream<R>,
   options: PipeOptions | undefined,
 ): Promise<void> | undefined {
-  const outlet = outlets?.get(stream);
   const inlet = inletOf(sink);
   if (!outlet || !inlet || inlet.ending || stream.locked || sink.locked) return;
   // What is queued is the streams'.
@@ -97,7 +48,7 @@ function direct<R>(
   const writer = sink.getWriter();
   if (writer.desiredSize !== 1) return writer.releaseLock() as undefined;
   const reader = stream.getReader() as ReadableStreamDefaultReader<R>;
-  const pipe = new Pipe<R>(outlet as Outlet<R>, inlet, reader, writer, {
+  const pipe = new Pipe<R>(outlet, inlet, reader, writer, {
     preventAbort: !!preventAbort,
     preventCancel: !!preventCancel,
     preventClose: !!preventClose,

@@ -1,8 +1,83 @@
-import { openOutlet, type Outlet } from "./pipe.ts";
-import { type Filler, iterable } from "./stage_iterator.ts";
+import { markHandled } from "../shared/promises.ts";
+import { direct, type Outlet, type PipeOptions } from "./pipe.ts";
+import { type Filler, iterate, type IteratorOptions } from "./stage_iterator.ts";
 
-/** Has a stream be iterated, and piped to others of ours, past itself. For those that pass many chunks. */
-export function shortWays<R>(readable: ReadableStream<R>, inside: Filler<R> & Outlet<R>): void {
-  iterable(readable, inside);
-  openOutlet(readable, inside);
+/** The inside of a stream. */
+type Inside<R> = Filler<R> & Outlet<R>;
+
+/** Made on first use: importing makes nothing. */
+let insides: WeakMap<object, Inside<never>> | undefined;
+let ShortStream: typeof ReadableStream;
+
+/**
+ * A plain stream to all who have it, but that it is iterated, and piped to others of ours, past itself.
+ * For those that pass many chunks.
+ */
+export function openShort<R>(
+  source: UnderlyingDefaultSource<R> & Inside<R>,
+  strategy: QueuingStrategy<R>,
+): ReadableStream<R> {
+  if (!insides) {
+    insides = new WeakMap();
+    // Of no type: what it overrides differs between hosts.
+    ShortStream = class extends (ReadableStream as new () => object) {} as never;
+    const own: PropertyDescriptorMap = {};
+    const add = (name: PropertyKey, value: unknown): void => {
+      own[name] = { value, writable: true, configurable: true };
+    };
+    add("constructor", ReadableStream);
+    add("values", values);
+    add(Symbol.asyncIterator, values);
+    add("pipeTo", pipeTo);
+    add("pipeThrough", pipeThrough);
+    Object.defineProperties(ShortStream.prototype, own);
+  }
+  const stream = new ShortStream<R>(source, strategy);
+  insides.set(stream, source);
+  return stream;
+}
+
+/** What has ended is not kept by its stream. */
+export function closeShort(stream: object): void {
+  insides?.delete(stream);
+}
+
+function insideOf<R>(stream: ReadableStream<R>): Inside<R> | undefined {
+  return insides!.get(stream);
+}
+
+function values<R>(this: ReadableStream<R>, options: IteratorOptions): AsyncIterator<R> {
+  return iterate(this, insideOf(this), options);
+}
+
+function pipeTo<R>(
+  this: ReadableStream<R>,
+  sink: WritableStream<R>,
+  options?: PipeOptions,
+): Promise<void> {
+  try {
+    return direct(this, insideOf(this), sink, options) ??
+      ReadableStream.prototype.pipeTo.call(this, sink, options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function pipeThrough<R, T>(
+  this: ReadableStream<R>,
+  pair: ReadableWritablePair<T, R>,
+  options?: PipeOptions,
+): ReadableStream<T> {
+  const { readable, writable } = pair;
+  const piped = readable instanceof ReadableStream &&
+    direct(this, insideOf(this), writable, options);
+  if (!piped) {
+    return ReadableStream.prototype.pipeThrough.call(
+      this,
+      { readable, writable },
+      options,
+    ) as never;
+  }
+  markHandled(piped);
+  return readable;
 }

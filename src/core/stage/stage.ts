@@ -4,8 +4,8 @@ import { type Abortable, offAbort, onAbort, type SinkController } from "../share
 import { Pump, type PumpHost, type Source } from "../shared/source.ts";
 import type { Consumer } from "./stage_iterator.ts";
 import { deleteInlet, type Inlet, setInlet } from "../shared/inlets.ts";
-import { closeOutlet, type Outlet } from "./pipe.ts";
-import type { shortWays } from "./short_ways.ts";
+import type { Outlet } from "./pipe.ts";
+import { closeShort, type openShort } from "./short_ways.ts";
 
 /**
  * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
@@ -70,7 +70,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   readonly #signal: AbortSignal | undefined;
   readonly #flatten: boolean | undefined;
   readonly discard: Discard<T> | undefined;
-  readonly #shortWays: typeof shortWays | undefined;
+  readonly #openShort: typeof openShort | undefined;
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
   /** Of the readable side. */
@@ -104,13 +104,13 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     owner: string,
     { signal, flatten }: StageOptions,
     discard?: Discard<T> | undefined,
-    ways?: typeof shortWays,
+    short?: typeof openShort,
   ) {
     this.owner = owner;
     this.#signal = signal;
     this.#flatten = flatten;
     this.discard = discard;
-    this.#shortWays = ways;
+    this.#openShort = short;
     this.stage = make(this as never);
   }
 
@@ -132,10 +132,9 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 
   #openReadable(): ReadableStream<R> {
-    const size = undefined as never;
-    const readable = this.readable = new ReadableStream<R>(this, { highWaterMark: 0, size });
-    this.#shortWays?.(readable, this);
-    return readable;
+    const strategy = { highWaterMark: 0, size: undefined as never };
+    return this.readable = this.#openShort?.(this, strategy) ??
+      new ReadableStream<R>(this, strategy);
   }
 
   // For the sides.
@@ -277,7 +276,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   /** Nothing refers to it that outlives it. */
   #leave(): void {
     offAbort(this.#signal, this);
-    closeOutlet(this.readable);
+    closeShort(this.readable);
     deleteInlet(this.writable);
   }
 

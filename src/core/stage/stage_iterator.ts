@@ -17,22 +17,16 @@ export interface Filler<R> {
 }
 
 /** What the standard's `values` takes. */
-type Options = { readonly preventCancel?: boolean | undefined } | undefined;
+export type IteratorOptions = { readonly preventCancel?: boolean | undefined } | undefined;
 
-/** Has a stream be iterated as the standard does, with fewer promises for a chunk. */
-export function iterable<R>(readable: ReadableStream<R>, filler: Filler<R>): void {
-  // Nobody who has the stream holds on to it when it has ended: until then the stream does.
-  const filling = new WeakRef(filler);
-  const values = { value: (options: Options) => iterate(readable, filling.deref(), options) };
-  // Properties of its own: it stays a plain stream, of whatever type that is.
-  Object.defineProperties(readable, { values, [Symbol.asyncIterator]: values });
-}
-
-/** An iterator that holds the lock, and asks past the stream where it may. */
-function iterate<R>(
+/**
+ * An iterator as the standard's, with fewer promises for a chunk: it holds the lock, and asks past the
+ * stream where it may. There is no filler where that has ended.
+ */
+export function iterate<R>(
   readable: ReadableStream<R>,
   filler: Filler<R> | undefined,
-  options: Options,
+  options: IteratorOptions,
 ): AsyncIterator<R> {
   const preventCancel = options?.preventCancel;
   const reader = readable.getReader();
