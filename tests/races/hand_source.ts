@@ -13,6 +13,7 @@ export interface Told<T> {
 
 /** Gives what it was fed, one item, or one page, for each time that it is asked. */
 export class HandSource<T> {
+  readonly kind: SourceKind;
   readonly source: Source<T>;
   /** It has been asked, and has nothing. */
   asked = false;
@@ -28,14 +29,13 @@ export class HandSource<T> {
   readonly #fed: T[] = [];
   readonly #told: Told<T>;
   #end: { readonly failure: { readonly error: unknown } | undefined } | undefined;
-  readonly #paged: boolean;
   #give!: (given: T) => void;
   #finish!: () => void;
   #fail!: (error: unknown) => void;
 
   constructor(kind: SourceKind, told: Told<T> = {}) {
     this.#told = told;
-    this.#paged = kind === "pages";
+    this.kind = kind;
     this.source = kind === "stream" ? this.#stream() : this.#iterable();
   }
 
@@ -69,12 +69,13 @@ export class HandSource<T> {
     if (!this.asked || this.ended || this.cancelled) return;
     if (this.#fed.length > 0) {
       this.asked = false;
-      const items = this.#fed.splice(0, this.#paged ? Infinity : 1);
+      const paged = this.kind === "pages";
+      const items = this.#fed.splice(0, paged ? Infinity : 1);
       for (const item of items) {
         this.given.add(item);
         this.#told.given?.(item);
       }
-      this.#give(this.#paged ? items as T : items[0]!);
+      this.#give(paged ? items as T : items[0]!);
     } else if (this.#end) {
       this.asked = false;
       this.ended = true;

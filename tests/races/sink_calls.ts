@@ -530,8 +530,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   protected discard(items: readonly Item[], reason: unknown): void {
-    // One that was lost is counted, and was not offered.
-    this.look(this.offers.includes(items[0]!) ? 0 : -1);
+    // What was lost is counted, and was not offered, or is the one that waits for room.
+    this.look(this.offers.includes(items[0]!) ? 0 : -items.length);
     const job = items[0]?.job;
     if (isTimeout(reason) && reason !== this.first?.error) {
       for (const item of items) this.must(this.#untold.delete(item), "a wrong shedding");
@@ -546,9 +546,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
     const accepted = this.offers.slice(0, this.stats.accepted);
     const waiting = accepted.filter(({ job, end }) => !job && !end);
-    const [only] = items;
-    const late = this.#discarded > 0 || !waiting.includes(only!);
-    if (items.length === 1 && late) return this.#lose(only!, reason);
+    const late = this.#discarded > 0 || !waiting.includes(items[0]!);
+    if (this.setup.front === "consume" && late) return this.#lose(items, reason);
     this.must(this.#discarded === 0, "discarded twice");
     this.must(reason === this.first?.error, "discarded with a wrong reason");
     this.must(items.length === waiting.length, "not all discarded");
@@ -569,15 +568,15 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.agains.clear();
   }
 
-  /** A source has given it, and it could not be brought in at an end. */
-  #lose(item: Item, reason: unknown): void {
+  /** A source has given them, and they could not be brought in at an end: one, or the rest of a page. */
+  #lose(items: readonly Item[], reason: unknown): void {
     // Of an end that comes after a close in the same turn, or of the close.
     const refusal = this.first?.error === reason || this.stopped.has(reason) ||
       (this.closing && reason instanceof TypeError);
-    this.must(this.setup.front === "consume" && !item.job && !item.end && refusal, "a wrong loss");
-    if (this.offers.includes(item)) this.withdraw(item);
-    this.offers.splice(this.stats.accepted - 1, 0, item);
-    item.end = "discarded";
+    this.must(refusal && items.every(({ job, end }) => !job && !end), "a wrong loss");
+    for (const item of items) if (this.offers.includes(item)) this.withdraw(item);
+    this.offers.splice(this.stats.accepted - items.length, 0, ...items);
+    for (const item of items) item.end = "discarded";
   }
 
   /** At a quiet moment: `retry` was asked, and what it says is done. */

@@ -1,7 +1,7 @@
 /** Who gives a sink its items, and how it is closed from there. */
 
-import type { Sink } from "../../mod.ts";
-import { HandSource } from "./hand_source.ts";
+import type { Sink, Source } from "../../mod.ts";
+import { HandSource, type SourceKind } from "./hand_source.ts";
 import type { Item, SinkSetup } from "./sink_steps.ts";
 
 /** A write, or the beginning of a `consume`; nothing where there is a source that takes it. */
@@ -13,6 +13,9 @@ type Written =
     readonly source: HandSource<Item>;
   }
   | { readonly kind: "fed" };
+
+/** One `consume` after the other. */
+const KINDS: readonly SourceKind[] = ["iterator", "stream", "pages"];
 
 /** The other side of the sink. */
 export class SinkFront {
@@ -79,7 +82,12 @@ export class SinkFront {
     }
     if (!begins) return { kind: "fed" };
     const caller = this.#caller = leaves ? new AbortController() : undefined;
-    return { kind: "consume", call: () => this.#sink.consume(source.source, caller), source };
+    const signal = caller && { signal: caller.signal };
+    const call = () =>
+      source.kind === "pages"
+        ? this.#sink.consume(source.source as Source<Item[]>, { ...signal, flatten: true })
+        : this.#sink.consume(source.source, signal);
+    return { kind: "consume", call, source };
   }
 
   /** One source at a time, so that it is known whose items come. */
@@ -87,7 +95,7 @@ export class SinkFront {
     if (this.#source?.open || this.coming > 0) return false;
     this.#written.length = 0;
     const source: HandSource<Item> = new HandSource(
-      this.#sources++ % 2 === 0 ? "iterator" : "stream",
+      KINDS[this.#sources++ % KINDS.length]!,
       { ended: () => this.#onEnd(source.given) },
     );
     this.#source = source;
