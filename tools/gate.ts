@@ -9,6 +9,8 @@ import { stop as stopBundler } from "esbuild";
 import { quick, sources, type Step, thorough } from "./steps.ts";
 import type { Outcome } from "./suite.ts";
 
+/** Where nothing may be left out: a tool that is missing is a failure there. */
+const STRICT = Deno.env.get("CI") !== undefined;
 const AT_ONCE = 2;
 const HEARTBEAT = 20_000;
 const HEAD = ["", "passed", "failed", "expected to fail", "left out"];
@@ -61,11 +63,16 @@ async function perform(step: Step): Promise<Outcome> {
   console.log(`      ${step.name} ...`);
   const start = performance.now();
   running.set(step, start);
-  const outcome = await step.run(files).catch((error): Outcome => ({
+  const { missing, ...found } = await step.run(files).catch((error): Outcome => ({
     passed: 0,
     failed: 1,
     output: error instanceof Error ? error.stack ?? error.message : String(error),
   }));
+  const outcome: Outcome = missing === undefined
+    ? found
+    : STRICT
+    ? { passed: 0, failed: 1, output: missing }
+    : { ...found, missing };
   running.delete(step);
   if (outcome.failed > 0) console.log(`${outcome.output.trimEnd()}\n`);
   const verdict = outcome.failed > 0 ? "FAIL " : outcome.missing ? "-    " : "ok   ";

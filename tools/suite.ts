@@ -41,6 +41,24 @@ export async function suite(host: Host, chosen: readonly string[]): Promise<Outc
   return judge(results, [...complaints, ...stale(host, results), ...rules], output);
 }
 
+/** Tests of what stands around the core, in some runtimes, one after the other. */
+export async function around(
+  hosts: readonly Host[],
+  files: readonly string[],
+): Promise<Outcome> {
+  let all: Outcome = { passed: 0, failed: 0, output: "" };
+  for (const host of hosts) {
+    const { results, complaints, output } = await host.run(files, true);
+    const { passed, failed, output: text } = judge(results, complaints, output);
+    all = {
+      passed: all.passed + passed,
+      failed: all.failed + failed,
+      output: failed > 0 ? `${all.output}\n${await host.title()}\n${text}` : all.output,
+    };
+  }
+  return all;
+}
+
 function judge(
   results: Report["results"],
   complaints: readonly string[],

@@ -25,7 +25,7 @@ const noAsyncHooks: Plugin = {
   },
 };
 
-let forNode: Promise<string[]> | undefined;
+const forNode = new Map<string, Promise<string[]>>();
 
 /** One module of a program, for every runtime: the oldest knows no `using`. */
 export async function bundle(entry: string, outfile: string): Promise<void> {
@@ -34,15 +34,23 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
 
 /** One module a test file, the same for every Node. */
 export function bundleForNode(files: readonly string[]): Promise<string[]> {
-  return forNode ??= writeForNode(files);
+  const known = files.join();
+  const outdir = `${FOR_NODE}/${forNode.size}`;
+  if (!forNode.has(known)) forNode.set(known, writeForNode(files, outdir));
+  return forNode.get(known)!;
 }
 
-async function writeForNode(files: readonly string[]): Promise<string[]> {
-  await Deno.remove(FOR_NODE, { recursive: true }).catch(() => {});
+async function writeForNode(files: readonly string[], outdir: string): Promise<string[]> {
+  await Deno.remove(outdir, { recursive: true }).catch(() => {});
   const { metafile } = await build({
     ...options,
     entryPoints: [...files],
-    outdir: FOR_NODE,
+    outdir,
+    // For packages that are no modules.
+    banner: {
+      js:
+        'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
     outExtension: { ".js": ".mjs" },
     platform: "node",
     target: "node22",

@@ -22,8 +22,8 @@ export interface Host {
   readonly name: HostName;
   /** Its name and version; rejects with `Missing` on a machine that has none. */
   title(): Promise<string>;
-  /** Run some test files. */
-  run(files: readonly string[]): Promise<Report>;
+  /** Run some test files; `free` ones may do whatever a program may. */
+  run(files: readonly string[], free?: boolean): Promise<Report>;
 }
 
 /** Why a runtime is left out, and what to install. */
