@@ -12,7 +12,7 @@ import { RedisCache, type RedisCommands } from "./redis_cache.ts";
 
 /** A connection of its own. */
 export interface RedisConnection extends RedisCommands {
-  /** Ends it at once. Commands that have no reply yet are rejected. */
+  /** Ends it for good. Commands that have no reply within 100 ms are rejected. */
   close(): void;
 }
 
@@ -32,6 +32,8 @@ export function nodeRedis(url: string, onError: (error: unknown) => void): Redis
   const client = createClient({
     url,
     disableOfflineQueue: true,
+    // The cache has a timer of its own for each command; this one would go on for five seconds.
+    commandOptions: { timeout: 0 },
     // The number of commands that may wait for a reply: the others fail.
     commandsQueueMaxLength: 10_000,
     // This client counts quiet time too, and a PING ends that.
@@ -59,6 +61,7 @@ export function ioredis(url: string, onError: (error: unknown) => void): RedisCo
     autoResendUnfulfilledCommands: false,
     socketTimeout: STALLED,
     connectTimeout: STALLED,
+    disconnectTimeout: 100,
     retryStrategy: pause,
   });
   client.on("error", onError);
