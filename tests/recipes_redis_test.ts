@@ -179,7 +179,7 @@ test("recipe redis cache: a corrupt value is told, loaded anew, and written over
 });
 
 test("recipe redis cache: null is a value that is kept, and undefined is not", async () => {
-  const { redis, hand, cache, load } = cached();
+  const { redis, hand, told, cache, load } = cached();
   const none = cache.get("a");
   (await load("a")).resolve(null);
   assertEquals([await none, await cache.get("a")], [null, null]);
@@ -190,7 +190,7 @@ test("recipe redis cache: null is a value that is kept, and undefined is not", a
     assertEquals(await nothing, undefined);
   }
   assertEquals(hand.started, ["a", "b", "b"]);
-  assertEquals([...redis.texts], [["c:a", "null"]]);
+  assertEquals([[...redis.texts], told], [[["c:a", "null"]], []]);
 });
 
 test("recipe redis cache: encode and decode make the text and the value", async () => {

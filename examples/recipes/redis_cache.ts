@@ -2,14 +2,14 @@
  * The need: several processes share one cache in Redis. A key that many ask for at once is looked up
  * once and loaded once, and a Redis that is down or does not answer fails no call.
  *
- * For a cache in this process alone, see `ttl_cache.ts`. `redis_clients.ts` connects the clients
- * `redis` and `ioredis`, with the options that they need here.
+ * `redis_clients.ts` connects the clients `redis` and `ioredis` with the options that they need here.
+ * For a cache of one process, see `ttl_cache.ts`.
  */
 
 // In a project of yours: from "@weir/streams".
 import { type FlightCallOptions, type HandlerContext, Singleflight } from "../../mod.ts";
 
-/** What is asked of a client: three commands, on one connection. */
+/** The commands that the cache needs of a client, on one connection. */
 export interface RedisCommands {
   /** `GET key`. */
   get(key: string): PromiseLike<string | null | undefined>;
@@ -21,7 +21,7 @@ export interface RedisCommands {
 
 /** Where an error came from. */
 export interface RedisCacheStep {
-  /** The key, as it was given to `get`. */
+  /** The key that was given to `get`. */
   readonly key: string;
   /** What failed: a command, or a function of the options. */
   readonly step: "get" | "decode" | "encode" | "set";
@@ -30,60 +30,63 @@ export interface RedisCacheStep {
 /** Options of a {@linkcode RedisCache}. */
 export interface RedisCacheOptions<V> {
   /**
-   * What its keys begin with, and what it is called in messages: the key `7` of the cache `users` is
-   * `users:7` in Redis. Change it when the values change their shape: `users:v2`.
+   * The cache's name in messages, and what its keys in Redis begin with: the key `7` of the cache
+   * `users` is `users:7`. Change it when the values change their shape, such as to `users:v2`.
    */
   name: string;
   /** How long Redis keeps a value, in milliseconds: an integer of at least 1. */
   ttl: number;
   /**
-   * How long a command may take, in milliseconds: more than 0 and at most 2147483647. After that its
-   * reply is not used any more.
+   * How long the cache waits for the reply to a command, in milliseconds: more than 0 and at most
+   * 2147483647. Choose more than a slow reply takes, and less than a load.
    *
    * @default {100}
    */
   timeout?: number | undefined;
   /**
-   * Makes the text that Redis keeps.
+   * Makes the text that Redis keeps from a value.
    *
    * @default {JSON.stringify}
    */
   encode?: ((value: V) => string) | undefined;
   /**
-   * Makes a value of that text. To check it here is a good idea: a text for which this throws is
-   * loaded anew.
+   * Makes a value from that text. Check the text here: if this throws, the cache loads the value.
    *
    * @default {JSON.parse}
    */
   decode?: ((text: string) => V) | undefined;
-  /** Is told every error that fails no call. What it throws rejects the callers. */
+  /**
+   * Called with each error that fails no call, for your log and your alarms. What it throws rejects
+   * the callers.
+   */
   onError: (error: unknown, where: RedisCacheStep) => void;
 }
 
 /**
- * Values that Redis keeps for a while, and that are loaded where it has none.
+ * Looks a value up in Redis, and loads and writes it if Redis has none.
  *
- * - **Sharing**: all who ask for a key at the same time share one GET, at most one load, and one SET.
- * - **Several processes** may load one key at once, each of them once. This is no lock.
- * - **Failure**: an error of Redis fails no call, and goes to `onError`. After a GET that has failed
- *   the value is loaded, and not written. An error of `load` rejects the callers untouched, and
- *   nothing is written.
- * - **Time**: a call waits at most `timeout` for a GET and, after its load, `timeout` for a SET; where
- *   the GET failed there is no SET. A late reply is dropped.
- * - **Corrupt values**: if `decode` throws, `onError` is told, and the value is loaded and written
- *   over. A key that holds another type, such as a list, is left as it is: its GET fails.
- * - **Nothing there**: `undefined` is never kept, so each call loads again. Return `null` from `load`
- *   to have "there is none" kept for the `ttl`.
- * - **Copies**: those who share a load have the value itself, and others what `decode` made of the
- *   text. Change neither.
- * - **Invalidation**: see {@linkcode RedisCache.invalidate}.
- * - **Leaving**: a caller's signal rejects that caller alone. When the last has left, the signal that
- *   `load` has aborts, or the load does not start.
+ * - **Sharing**: concurrent calls for one key share one GET, at most one load, and at most one SET.
+ * - **Several processes** may load one key at once, each of them once. This is not a lock.
+ * - **Failure**: an error of Redis fails no call: it goes to `onError`. If the GET fails, the cache
+ *   loads the value and does not write it. An error of `load` rejects the callers as it is, and the
+ *   cache writes nothing.
+ * - **Time**: a call waits at most `timeout` for the GET. If the GET succeeds and there is a load, it
+ *   waits at most `timeout` for the SET. A later reply changes nothing.
+ * - **Corrupt values**: if `decode` throws, the cache tells `onError`, loads the value, and replaces
+ *   the text. A key of another type, such as a list, stays as it is, because its GET fails.
+ * - **Nothing there**: the cache keeps `null`, and never `undefined`. Return `null` from `load` to keep
+ *   "there is none" for the `ttl`; return `undefined` to load again at the next call.
+ * - **Copies**: callers that share a load get the same object. Callers that share a look-up get the
+ *   object that `decode` made. Do not change it.
+ * - **Invalidation**: {@linkcode RedisCache.invalidate}.
+ * - **Leaving**: a caller's signal rejects that caller alone. When the last caller has left, the signal
+ *   of `load` aborts; a load that has not begun does not begin.
  *
- * A client is no option `cache` of a `Singleflight`: that asks its cache at once, and a client answers
- * with a promise. It is a `TypeError`. Here the look-up is a part of the function that is shared.
+ * Do not give a client to a `Singleflight` as option `cache`. That option needs an answer at once, and
+ * a client answers with a promise: it is a `TypeError`. Here the look-up runs inside the function that
+ * the callers share.
  *
- * A `load` must not ask for its own key: it would wait for itself.
+ * A `load` must not call `get` for its own key: it would wait for itself.
  *
  * @example With `redis`
  * ```ts ignore
@@ -118,13 +121,13 @@ export class RedisCache<V> {
   readonly #decode: (text: string) => V;
   readonly #onError: RedisCacheOptions<V>["onError"];
   readonly #flights: Singleflight<string, V>;
-  /** The one flight of a key that may write: the latest, unless its key was invalidated since. */
+  /** For each key the flight that may write: the latest, unless the key was invalidated since. */
   readonly #writers = new Map<string, HandlerContext>();
 
   /**
-   * @param redis The commands of a client. They must reach the server in the order in which they are
-   * given, so give it one connection, and not a pool.
-   * @param load Gets the value from where it comes from.
+   * @param redis The commands of a client. They must reach the server in the order of the calls, so
+   * use one connection, and not a pool.
+   * @param load Gets the value from its source.
    * @throws {TypeError} If an option is of the wrong kind.
    * @throws {RangeError} If `ttl` or `timeout` is out of range.
    */
@@ -166,20 +169,21 @@ export class RedisCache<V> {
   }
 
   /**
-   * Drops the value of a key. Call it when the source has changed.
+   * Deletes the value of a key. Call it after the source has changed.
    *
-   * Who asks from here on has a look-up of its own, after the DEL. A load of this process that began
-   * before is not written any more; those who wait for it still get it. A load of *another* process
-   * that began before may be written after the DEL: that value lasts for its `ttl`.
+   * A `get` that is called after this starts a look-up of its own, behind the DEL. A load of this
+   * process that began before is not written; its callers still get its value. A load of *another*
+   * process that began before may write its old value after the DEL, and Redis keeps that for its
+   * `ttl`.
    *
-   * @returns Rejects if the DEL fails or is not answered within `timeout`: Redis may keep the old
-   * value for its `ttl`. This is the one method that Redis can fail, because only you know whether to
-   * call it again.
+   * @returns Rejects if the DEL fails, or has no reply within `timeout`. Redis may then keep the old
+   * value for its `ttl`, and only you know whether that matters, so this error does not go to
+   * `onError`.
    */
   async invalidate(key: string): Promise<void> {
     this.#writers.delete(key);
     this.#flights.forget(key);
-    // In this very turn: the GET of the next caller must come after it.
+    // Sent before this method returns: the GET of the next caller must come after it.
     await this.#answer("DEL", key, (full) => this.#redis.del(full));
   }
 
@@ -219,7 +223,7 @@ export class RedisCache<V> {
     let step: RedisCacheStep["step"] = "encode";
     try {
       const text: unknown = this.#encode(value);
-      // `JSON.stringify` gives `undefined` for a function, and a client would write "".
+      // `JSON.stringify` returns `undefined` for a function, and `ioredis` would write "".
       if (typeof text !== "string") {
         throw new TypeError(`${this.#title}: encode must return a string; got ${typeof text}`);
       }
@@ -230,7 +234,7 @@ export class RedisCache<V> {
     }
   }
 
-  /** The reply to a command, if it comes in time. */
+  /** The reply to a command. Rejects if it does not come in time. */
   async #answer<R>(
     command: string,
     key: string,

@@ -1,48 +1,48 @@
 /**
- * The need: a cache must not hang, nor fill the memory, while its Redis is away. By default both
- * clients queue commands until they have reconnected, for as long as that takes. These connections
- * for `redis_cache.ts` fail each command at once instead, and go on reconnecting.
+ * The need: a cache does not hang or fill the memory while its Redis is away. By default both clients
+ * queue commands until they have reconnected. With these options a command fails at once while there
+ * is no connection, and the client goes on reconnecting.
  *
- * Take the function of the client that you have: `redis` 6 or `ioredis` 6.
+ * Copy the function of the client that you use: `redis` 6 or `ioredis` 6.
  */
 
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { RedisCache, type RedisCommands } from "./redis_cache.ts";
 
-/** A connection of its own. */
+/** One connection, for a `RedisCache`. */
 export interface RedisConnection extends RedisCommands {
-  /** Ends it for good. Commands that have no reply within 100 ms are rejected. */
+  /** Ends it for good, once. Commands that have no reply within 100 ms are rejected. */
   close(): void;
 }
 
-/** After so long without a reply, in ms, the connection is ended and made anew. */
+/** How long a server may send nothing, in ms. After that the client makes a new connection. */
 const STALLED = 5000;
 
-/** The pause before a connection is tried again, in ms. */
+/** How long a client waits before it tries to connect again, in ms. */
 function pause(attempt: number): number {
   return Math.min(50 * 2 ** attempt, 2000);
 }
 
 /**
- * A connection of the client `redis`. `onError` is told when it is lost, and each time that it cannot
- * be made.
+ * A connection of the client `redis`. `onError` is called when it is lost, and each time that the
+ * client fails to connect.
  */
 export function nodeRedis(url: string, onError: (error: unknown) => void): RedisConnection {
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    // The cache has a timer of its own for each command; this one would go on for five seconds.
+    // The cache has a timer for each command, and clears it. Those of the client run for 5 s.
     commandOptions: { timeout: 0 },
-    // The number of commands that may wait for a reply: the others fail.
+    // How many commands may wait for a reply. Further ones fail.
     commandsQueueMaxLength: 10_000,
-    // This client counts quiet time too, and a PING ends that.
+    // This client counts the time when nothing was asked, too. A PING has the server send something.
     pingInterval: STALLED / 2,
-    // With its own strategy it gives up for good when a connection has stalled.
+    // Its default strategy gives up for good after a `socketTimeout`.
     socket: { socketTimeout: STALLED, connectTimeout: STALLED, reconnectStrategy: pause },
   });
   client.on("error", onError);
-  // Nobody waits for it: a program can start without its cache.
+  // Not awaited: a program can start while its Redis is away.
   client.connect().catch(onError);
   return {
     get: (key) => client.get(key),
@@ -56,9 +56,8 @@ export function nodeRedis(url: string, onError: (error: unknown) => void): Redis
 export function ioredis(url: string, onError: (error: unknown) => void): RedisConnection {
   const client = new Redis(url, {
     enableOfflineQueue: false,
-    // What has no reply when the connection is lost fails, and is not sent again.
+    // A command without a reply fails when the connection is lost, and is not sent again.
     maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
     socketTimeout: STALLED,
     connectTimeout: STALLED,
     disconnectTimeout: 100,

@@ -6,11 +6,12 @@ import { createClient } from "redis";
 import {
   RedisCache,
   type RedisCacheOptions,
+  type RedisCacheStep,
   type RedisCommands,
 } from "../../examples/recipes/redis_cache.ts";
 import { ioredis, nodeRedis, type RedisConnection } from "../../examples/recipes/redis_clients.ts";
 import { Singleflight } from "../../mod.ts";
-import { gate, turn } from "../support/gate.ts";
+import { gate, settled, turn } from "../support/gate.ts";
 import { test } from "../support/test.ts";
 import { RedisServer } from "./redis_server.ts";
 
@@ -26,7 +27,7 @@ class Setup implements AsyncDisposable {
   readonly redis: RedisConnection;
   /** The keys of all loads. */
   readonly loads: string[] = [];
-  readonly told: Array<{ readonly step: string; readonly key: string; readonly error: Error }> = [];
+  readonly told: Array<RedisCacheStep & { readonly error: Error }> = [];
   readonly cache: RedisCache<string>;
   /** What a load waits for. */
   open: Promise<void> = Promise.resolve();
@@ -113,10 +114,12 @@ for (const [name, connect] of Object.entries(clients)) {
     const { server, cache, loads, told } = setup;
     for (let times = 0; times < 50; times++) assertEquals(await cache.get("7"), "user 7, load 1");
     const redis = connect(server.url, () => {});
-    const other = setup.over(redis);
-    await until(() => redis.get("nothing").then(() => true, () => false));
-    assertEquals(await other.get("7"), "user 7, load 1");
-    redis.close();
+    try {
+      await until(() => redis.get("nothing").then(() => true, () => false));
+      assertEquals(await setup.over(redis).get("7"), "user 7, load 1");
+    } finally {
+      redis.close();
+    }
     assertEquals([loads, told], [["7"], []]);
   });
 
@@ -150,7 +153,8 @@ for (const [name, connect] of Object.entries(clients)) {
       keys(200).map((key) => `get ${key}`),
     );
 
-    // While it is away.
+    // While it is away, a command fails at once.
+    assertEquals(await settled(setup.redis.get("nothing")), "rejected");
     assertEquals(await cache.get("7"), "user 7, load 211");
     assertEquals(told.length, 201);
     await assertRejects(() => cache.invalidate("7"));
