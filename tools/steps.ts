@@ -6,7 +6,7 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { denoTest, hosts, type Outcome, suite } from "./suite.ts";
+import { denoTest, drivingBrowsers, hosts, type Outcome, suite } from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -68,6 +68,14 @@ export const thorough: readonly Step[] = [
   { name: "packages", run: () => tests("tests/consumer", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
+  {
+    name: "browser",
+    run: () =>
+      drivingBrowsers([
+        "tests/field/browser_beacon_test.ts",
+        "tests/field/browser_modules_test.ts",
+      ]),
+  },
   { name: "children", run: () => tests("tests/children") },
   ...suites.filter((step) => !isQuick(step)),
 ];
