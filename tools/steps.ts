@@ -6,7 +6,7 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { around, denoTest, hosts, needing, type Outcome, suite } from "./suite.ts";
+import { around, denoTest, drivingBrowsers, hosts, needing, type Outcome, suite } from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -69,6 +69,14 @@ export const thorough: readonly Step[] = [
   { name: "packages", run: () => tests("tests/consumer", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
+  {
+    name: "browser",
+    run: () =>
+      drivingBrowsers([
+        "tests/field/browser_beacon_test.ts",
+        "tests/field/browser_modules_test.ts",
+      ]),
+  },
   { name: "children", run: () => tests("tests/children") },
   {
     name: "redis",
