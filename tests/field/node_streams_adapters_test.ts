@@ -192,7 +192,7 @@ test("compose() of a Readable takes a function that gives a stream of ours", asy
   assertEquals(await Array.fromAsync(batches), [[1, 2], [3]]);
 });
 
-test("finished() hears of the end of a sink: of a close, a failure and an abort", async () => {
+test("finished() settles with a sink: at a close, a failure and an abort", async () => {
   const closed = new Fanout<number>(() => {});
   const ends = [new Watched(finished(closed as unknown as Writable))];
   await closed.close();
@@ -213,7 +213,7 @@ test("finished() hears of the end of a sink: of a close, a failure and an abort"
   ]);
 });
 
-test("finished() hears of the end of what from() gives", async () => {
+test("finished() settles with the stream that from() gives", async () => {
   const good = BatchStream.from([1], 1);
   const bad = MapStream.from([BAD_FOR_STAGE], stage);
   const ends = [good, bad].map((stream) => new Watched(finished(stream as unknown as Readable)));

@@ -27,7 +27,7 @@ test("Writable.fromWeb() in Node 22 leaves an error unhandled when several write
   assertEquals(lost.length > 0, among("node22"), String(lost));
 });
 
-test("Writable.fromWeb() of a sink that is destroyed without an error closes the sink as a whole", async () => {
+test("Writable.fromWeb() of a sink that is destroyed without an error closes the sink as if the items were complete", async () => {
   const sink = new Fanout<number>(() => {});
   const lost = await unhandled(async () => {
     const writable = web.toWritable(sink, OBJECTS);
@@ -45,7 +45,7 @@ for (
     Duplex: () => web.ofDuplex(new PassThrough()).writable as WritableStream<Uint8Array>,
   })
 ) {
-  test(`${name}.toWeb() of bytes has no bound in Node 22 and Deno`, async () => {
+  test(`${name}.toWeb() of bytes reads a whole source ahead in Node 22 and Deno`, async () => {
     let chunks = 0;
     const source = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -75,7 +75,7 @@ test("Readable.toWeb() crashes Node 22, Node 24 and Deno when its reader leaves 
   assertEquals(lost.length > 0, among("node22", "node24", "deno"), String(lost));
 });
 
-test("Readable.toWeb() of what is destroyed already ends as if it were whole in Node 22 and Deno", async () => {
+test("Readable.toWeb() of what is destroyed already ends as if it were complete in Node 22 and Deno", async () => {
   const source = pushed();
   source.destroy();
   await quiet();

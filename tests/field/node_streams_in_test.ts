@@ -201,7 +201,8 @@ const tables: ReadonlyArray<readonly [heading: string, form: string, Way, readon
 
 for (const [heading, form, way, rows] of tables) {
   for (const { what, happens, cells } of rows) {
-    const name = `${heading}${form}: what the page says becomes of all when ${what}`;
+    const name =
+      `${heading}${form}: the call, the source and the sink end as the page says when ${what}`;
     test(name.replaceAll("`", ""), async () => {
       assertEquals(await play(way, happens), cells);
       assert(isDocumented(heading, [what, ...cells]), "the table of the page has no such row");

@@ -44,7 +44,7 @@ test("pipe() to the adapter of a sink leaves the sink open when the source fails
   assertEquals(await settled(sink.closed), "pending");
 });
 
-test("pipeline() from a stream of Node refuses a sink right after it, but in Node 22", async () => {
+test("pipeline() with a stream of Node right before a sink rejects, except in Node 22", async () => {
   const items: number[] = [];
   const sink = new Fanout((item: number) => void items.push(item));
   const piped = web.pipeline(Readable.from([1, 2]), sink);
@@ -57,7 +57,7 @@ test("pipeline() from a stream of Node refuses a sink right after it, but in Nod
   }
 });
 
-test("pipeline() of Node 22 and Deno puts an AbortError in the place of what a function fails with after a Duplex", async () => {
+test("pipeline() of Node 22 and Deno may reject with an AbortError in place of the error of a function after a Duplex", async () => {
   const source = new Readable({
     objectMode: true,
     read() {
@@ -72,7 +72,7 @@ test("pipeline() of Node 22 and Deno puts an AbortError in the place of what a f
   else assertStrictEquals(error, errors.handler);
 });
 
-test("pipeline() without a stream of Node never hears of its signal, and ends with its source", async () => {
+test("pipeline() without a stream of Node ignores its signal, and ends with its source", async () => {
   for (
     const transform of [new MapStream(stage), new TransformStream<number, number>()]
   ) {
@@ -92,7 +92,7 @@ test("pipeline() without a stream of Node never hears of its signal, and ends wi
   }
 });
 
-test("pipeline() from a web stream hears of a failure after a transform at the next chunk", async () => {
+test("pipeline() from a web stream ends at the next chunk after what follows a transform has failed", async () => {
   const source = new Tap();
   const piped = new Watched(web.pipeline(source, new MapStream(stage), written().writable));
   source.give(BAD_FOR_END);
@@ -103,7 +103,7 @@ test("pipeline() from a web stream hears of a failure after a transform at the n
   assertEquals(source.fate, "left");
 });
 
-test("pipeline() from Readable.from() of a stream hears of a Writable that fails at the next chunk", async () => {
+test("pipeline() from Readable.from() of a stream ends at the next chunk after the Writable has failed", async () => {
   const source = new Tap();
   const piped = new Watched(
     pipeline(Readable.from(MapStream.from(source, stage)), written().writable),
@@ -116,7 +116,7 @@ test("pipeline() from Readable.from() of a stream hears of a Writable that fails
   assertEquals(source.fate, "left");
 });
 
-test("pipeline() never ends in Bun with a pair of streams that is no TransformStream", async () => {
+test("pipeline() never ends in Bun with a pair of streams that is not a TransformStream", async () => {
   const { readable, writable } = new BatchStream<number>(2);
   const { writable: last, items } = written();
   const piped = new Watched(web.pipeline(Readable.from([1, 2]), { readable, writable }, last));
@@ -132,7 +132,7 @@ test("compose() and Duplex.from() of a transform give bytes only", async () => {
   assertEquals(Duplex.from(new BatchStream(2) as never).readableObjectMode, false);
 });
 
-test("finished() refuses a transform, but in Deno", async () => {
+test("finished() refuses a transform, except in Deno", async () => {
   const transform = new BatchStream(1);
   const ended = Promise.resolve().then(() => finished(transform as unknown as Duplex));
   if (among("deno")) {
@@ -144,7 +144,7 @@ test("finished() refuses a transform, but in Deno", async () => {
   }
 });
 
-test("addAbortSignal() on a sink does not reach what is pushed to it", async () => {
+test("addAbortSignal() on a sink does not abort it for those who push", async () => {
   const controller = new AbortController();
   const sink = new Fanout((item: number) => item);
   addAbortSignal(controller.signal, sink as unknown as Writable);
@@ -154,7 +154,7 @@ test("addAbortSignal() on a sink does not reach what is pushed to it", async () 
   assertEquals(await settled(sink.closed), "pending");
 });
 
-test("addAbortSignal() on a stream of ours leaves its iterator waiting for ever", async () => {
+test("addAbortSignal() on a stream of ours leaves its iteration pending for ever", async () => {
   const controller = new AbortController();
   const source = new Tap();
   const batches = BatchStream.from(source, { maxItems: 1 });

@@ -160,7 +160,8 @@ const tables: ReadonlyArray<readonly [heading: string, Way, readonly Row[]]> = [
 
 for (const [heading, way, rows] of tables) {
   for (const { what, happens, cells } of rows) {
-    const name = `${heading}: what the page says becomes of all when ${what}`;
+    const name =
+      `${heading}: the call, the source and the Writable end as the page says when ${what}`;
     test(name.replaceAll("`", ""), async () => {
       assertEquals(await play(way, happens), cells);
       assert(isDocumented(heading, [what, ...cells]), "the table of the page has no such row");
