@@ -6,7 +6,17 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { around, denoTest, drivingBrowsers, hosts, needing, type Outcome, suite } from "./suite.ts";
+import { bun, deno, nodes } from "./hosts/runners.ts";
+import {
+  around,
+  denoTest,
+  drivingBrowsers,
+  hosts,
+  needing,
+  type Outcome,
+  suite,
+  testFiles,
+} from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -81,6 +91,10 @@ export const thorough: readonly Step[] = [
   {
     name: "redis",
     run: () => needing("redis-server", () => around(quickHosts, ["tests/field/redis_test.ts"])),
+  },
+  {
+    name: "node streams",
+    run: async () => around([deno, bun, ...nodes], await testFiles("tests/field", "node_streams_")),
   },
   ...suites.filter((step) => !isQuick(step)),
 ];

@@ -128,11 +128,11 @@ function total(output: string, pattern: RegExp): number {
   return sum;
 }
 
-/** The test files of a directory. */
-export async function testFiles(directory: string): Promise<string[]> {
+/** The test files of a directory, or those of them whose names begin so. */
+export async function testFiles(directory: string, start = ""): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(directory)) {
-    if (name.endsWith("_test.ts")) names.push(`${directory}/${name}`);
+    if (name.startsWith(start) && name.endsWith("_test.ts")) names.push(`${directory}/${name}`);
   }
   return names.sort();
 }
