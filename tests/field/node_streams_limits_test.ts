@@ -154,7 +154,7 @@ test("addAbortSignal() on a sink does not abort it for those who push", async ()
   assertEquals(await settled(sink.closed), "pending");
 });
 
-test("addAbortSignal() on a stream of ours leaves its iteration pending for ever", async () => {
+test("addAbortSignal() on a stream of ours ends its iteration, and leaves the source at its next chunk [4.18]", async () => {
   const controller = new AbortController();
   const source = new Tap();
   const batches = BatchStream.from(source, { maxItems: 1 });
@@ -163,7 +163,10 @@ test("addAbortSignal() on a stream of ours leaves its iteration pending for ever
   source.give(1);
   await quiet();
   controller.abort(errors.reason);
-  source.end();
   await quiet();
-  assertEquals(collected.state, undefined);
+  assertEquals(collected.state, "rejects with an `AbortError`");
+  assertEquals([batches.locked, source.fate], [false, undefined]);
+  source.give(2);
+  await quiet();
+  assertEquals(source.fate, "left");
 });

@@ -76,6 +76,10 @@ export function iterate<R>(
       },
     };
   }
+  // Others may error it past the filler, as Node's `addAbortSignal` does.
+  reader.closed.catch((reason) => {
+    if (waiting && !over) error(reason);
+  });
   const hold = (resolved: typeof resolve, rejected: typeof reject): void => {
     resolve = resolved;
     reject = rejected;
