@@ -31,17 +31,17 @@ export interface Worker {
 }
 
 /** A server that runs. */
-export interface Server extends AsyncDisposable {
+export interface Server<Name extends string> extends AsyncDisposable {
   /** The address of each Worker. */
-  readonly urls: Record<string, string>;
+  readonly urls: Record<Name, string>;
 }
 
 /** Serve some Workers; a service that is a port is a server of this machine. */
-export async function serve(
+export async function serve<Name extends string>(
   home: string,
-  workers: Record<string, Worker>,
+  workers: Record<Name, Worker>,
   ports: Record<string, number> = {},
-): Promise<Server> {
+): Promise<Server<Name>> {
   await Deno.writeTextFile(`${home}/config.capnp`, config(workers, ports));
   const child = new Deno.Command(await binary("workerd"), {
     args: ["serve", "--control-fd=1", `${home}/config.capnp`],

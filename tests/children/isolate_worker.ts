@@ -1,0 +1,127 @@
+/** A Worker, and a Durable Object, whose requests share everything but a Singleflight. */
+
+import {
+  Aggregator,
+  backoff,
+  BatchStream,
+  ChunkStream,
+  Fanout,
+  FixedChunkStream,
+  MapStream,
+  RateLimit,
+  Singleflight,
+  throttle,
+  ThrottleStream,
+} from "../../mod.ts";
+
+const wait = () => new Promise((resolve) => setTimeout(resolve, 1));
+
+/** Constructs each of ours, and what the platform lets nobody make at the top of a module. */
+const makers: Record<string, () => unknown> = {
+  Singleflight: () => new Singleflight({ cache: new Map(), forgetAfter: 10 }),
+  "Singleflight.wrap": () => Singleflight.wrap((n: number) => n, { key: (n) => n }),
+  RateLimit: () => new RateLimit({ limit: 1, interval: 1000 }),
+  backoff: () => backoff(),
+  throttle: () => throttle(() => {}, { interval: 10 }),
+  Fanout: () => new Fanout(() => {}),
+  Aggregator: () => new Aggregator(() => {}),
+  BatchStream: () => new BatchStream({ maxItems: 10, linger: 10 }),
+  ChunkStream: () => new ChunkStream({ maxBytes: 10 }),
+  FixedChunkStream: () => new FixedChunkStream({ size: 10 }),
+  MapStream: () => new MapStream((n: number) => n),
+  ThrottleStream: () => new ThrottleStream({ interval: 10 }),
+  "a timer": () => clearTimeout(setTimeout(() => {}, 1)),
+  "a call that is throttled": () => throttle(() => {}, { interval: 10, edge: "trailing" })(),
+};
+
+function madeNow(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(makers).map(([name, make]) => {
+      try {
+        make();
+        return [name, "made"];
+      } catch (error) {
+        return [name, String(error)];
+      }
+    }),
+  );
+}
+
+const atTheTop = madeNow();
+
+/** Three requests have come before a handler ends. */
+const THREE = 3;
+
+/** What requests share: made by the first that asks for it. */
+class Shared {
+  readonly #rate = new RateLimit({ limit: 1, interval: 20 });
+  readonly #made = new Map<string, Fanout<number> | Aggregator<number>>();
+
+  async submit(name: string): Promise<unknown> {
+    if (name === "RateLimit") {
+      return await new Fanout((n: number) => n, { rate: this.#rate }).submit(1);
+    }
+    const sink = this.#made.get(name) ?? this.#make(name);
+    return await sink.submit(1);
+  }
+
+  #make(name: string): Fanout<number> | Aggregator<number> {
+    const three = async <T>(given: T): Promise<T> => {
+      while (sink.stats.accepted < THREE) await wait();
+      return given;
+    };
+    const sinks: Record<string, () => Fanout<number> | Aggregator<number>> = {
+      "Fanout with free slots": () => new Fanout(three<number>, { concurrency: THREE }),
+      "Fanout at its concurrency": () => new Fanout(three<number>),
+      "Aggregator, linger 0": () => new Aggregator(three<number[]>, { linger: 0 }),
+      "Aggregator, linger 50": () => new Aggregator(three<number[]>, { linger: 50 }),
+    };
+    const sink = sinks[name]!();
+    this.#made.set(name, sink);
+    return sink;
+  }
+}
+
+async function answer(request: Request, shared: Shared): Promise<Response> {
+  const name = decodeURIComponent(new URL(request.url).pathname.slice("/shared/".length));
+  return Response.json(await shared.submit(name));
+}
+
+/** Its requests share it in one context. */
+export class Room {
+  readonly #shared = new Shared();
+  fetch(request: Request): Promise<Response> {
+    return answer(request, this.#shared);
+  }
+}
+
+interface Env {
+  readonly ROOM: {
+    idFromName(name: string): unknown;
+    get(id: unknown): { fetch(request: Request): Promise<Response> };
+  };
+}
+
+const shared = new Shared();
+
+/** A body of one request, and its bytes. */
+let response: Response | undefined;
+
+export default {
+  async fetch(request: Request, { ROOM }: Env): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/top") return Response.json(atTheTop);
+    if (pathname === "/request") return Response.json(madeNow());
+    if (pathname === "/response") {
+      // A response that a request keeps for another one.
+      response ??= await fetch(searchParams.get("of")!);
+      try {
+        return Response.json(await response.clone().text());
+      } catch (error) {
+        return Response.json(String(error));
+      }
+    }
+    if (searchParams.has("object")) return await ROOM.get(ROOM.idFromName("one")).fetch(request);
+    return await answer(request, shared);
+  },
+};
