@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stop } from "esbuild";
 import { title } from "../../tools/runtimes.ts";
 import { bundle } from "../../tools/hosts/bundle.ts";
+import { gate } from "../support/gate.ts";
 import { serve, SETTINGS } from "./workerd.ts";
 
 const HOME = ".build/isolate";
@@ -23,7 +24,14 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
   await Deno.mkdir(HOME, { recursive: true });
   await bundle("tests/children/isolate_worker.ts", `${HOME}/worker.js`);
   await stop();
-  await using origin = Deno.serve({ port: 0, onListen() {} }, () => new Response("page"));
+  let fetched = 0;
+  let page = gate();
+  page.resolve();
+  await using origin = Deno.serve({ port: 0, onListen() {} }, async () => {
+    fetched++;
+    await page.promise;
+    return new Response("page");
+  });
   await using server = await serve(
     HOME,
     Object.fromEntries(
@@ -54,6 +62,17 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
       const of = `${url}/response?of=${encodeURIComponent("http://origin/")}`;
       assertEquals(await ask(of), { status: 200, text: '"page"' });
       assertMatch((await ask(of)).text, /Cannot perform I\/O on behalf of a different request/);
+    });
+    await step("a response of the recipe can be read by each request", async () => {
+      fetched = 0;
+      page = gate();
+      const of = `${url}/recipe?of=${encodeURIComponent("http://origin/")}`;
+      const answers = [1, 2, 3].map(() => ask(of));
+      while (Number((await ask(`${url}/came`)).text) < 3);
+      page.resolve();
+      const expected = { status: 200, text: "page" };
+      assertEquals(await Promise.all(answers), [expected, expected, expected]);
+      assertEquals(fetched, 1);
     });
     for (const sink of SINKS) {
       const path = `${url}/shared/${encodeURIComponent(sink)}`;

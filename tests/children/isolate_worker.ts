@@ -13,6 +13,7 @@ import {
   throttle,
   ThrottleStream,
 } from "../../mod.ts";
+import { coalesced } from "../../examples/recipes/responses.ts";
 
 const wait = () => new Promise((resolve) => setTimeout(resolve, 1));
 
@@ -104,7 +105,9 @@ interface Env {
 
 const shared = new Shared();
 
-/** A body of one request, and its bytes. */
+/** A response that one request keeps for others, and a recipe that shares its bytes. */
+const get = coalesced();
+let came = 0;
 let response: Response | undefined;
 
 export default {
@@ -112,8 +115,12 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/top") return Response.json(atTheTop);
     if (pathname === "/request") return Response.json(madeNow());
+    if (pathname === "/came") return Response.json(came);
+    if (pathname === "/recipe") {
+      came++;
+      return await get(searchParams.get("of")!);
+    }
     if (pathname === "/response") {
-      // A response that a request keeps for another one.
       response ??= await fetch(searchParams.get("of")!);
       try {
         return Response.json(await response.clone().text());
