@@ -6,7 +6,7 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { denoTest, hosts, type Outcome, suite } from "./suite.ts";
+import { around, denoTest, hosts, needing, type Outcome, suite } from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -19,6 +19,7 @@ export interface Step {
 
 const QUICK_HOSTS = ["deno", "bun", "node24"];
 
+const quickHosts = hosts.filter(({ name }) => QUICK_HOSTS.includes(name));
 const suites = hosts.map((host): Step => {
   return { name: host.name, suite: true, run: (files) => suite(host, files) };
 });
@@ -69,5 +70,9 @@ export const thorough: readonly Step[] = [
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
   { name: "children", run: () => tests("tests/children") },
+  {
+    name: "redis",
+    run: () => needing("redis-server", () => around(quickHosts, ["tests/field/redis_test.ts"])),
+  },
   ...suites.filter((step) => !isQuick(step)),
 ];

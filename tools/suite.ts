@@ -59,6 +59,19 @@ export async function around(
   return all;
 }
 
+/** What needs a command of the machine: where there is none, it is left out, and says what to install. */
+export async function needing(command: string, run: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    await new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" })
+      .output();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const missing = `no ${command} found; in Debian: apt-get install ${command}`;
+    return { passed: 0, failed: 0, missing, output: "" };
+  }
+  return await run();
+}
+
 function judge(
   results: Report["results"],
   complaints: readonly string[],

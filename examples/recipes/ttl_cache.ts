@@ -1,6 +1,7 @@
 /**
  * The need: an answer is good for a while, and asked for by many. `Singleflight` has one call made
- * for all who ask at once, and this cache answers those who come until it is too old.
+ * for all who ask at once, and this cache answers those who come until it is too old. For a cache that
+ * several processes share, see `redis_cache.ts`.
  */
 
 // In a project of yours: from "@weir/streams".

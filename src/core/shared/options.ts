@@ -94,7 +94,7 @@ export const NAME: Rule = ["string", "be a string"];
 /** Yes or no. */
 export const FLAG: Rule = ["boolean", "be a boolean"];
 
-export const isSignal = (value: Partial<AbortSignal> | null): boolean =>
+const isSignal = (value: Partial<AbortSignal> | null): boolean =>
   typeof value?.aborted === "boolean" && typeof value.removeEventListener === "function";
 
 /** An abort signal of any realm. */

@@ -1,5 +1,4 @@
 import { type Inlet, inletOf } from "../shared/inlets.ts";
-import { isSignal } from "../shared/options.ts";
 import { markHandled, resolved } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 import type { Consumer } from "./stage_iterator.ts";
@@ -44,7 +43,7 @@ export function direct<R>(
   const given = options ?? { __proto__: null } as PipeOptions;
   if (Object(given) !== given) return;
   const { preventAbort, preventCancel, preventClose, signal } = given;
-  if (signal !== undefined && !isSignal(signal)) return;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) return;
   const writer = sink.getWriter();
   if (writer.desiredSize !== 1) return writer.releaseLock() as undefined;
   const reader = stream.getReader() as ReadableStreamDefaultReader<R>;

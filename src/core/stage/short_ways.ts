@@ -14,7 +14,7 @@ let ShortStream: typeof ReadableStream;
  * For those that pass many chunks.
  */
 export function openShort<R>(
-  source: UnderlyingDefaultSource<R> & Inside<R>,
+  source: Inside<R>,
   strategy: QueuingStrategy<R>,
 ): ReadableStream<R> {
   if (!insides) {
@@ -32,7 +32,7 @@ export function openShort<R>(
     add("pipeThrough", pipeThrough);
     Object.defineProperties(ShortStream.prototype, own);
   }
-  const stream = new ShortStream<R>(source, strategy);
+  const stream = new ShortStream<R>(source as never, strategy);
   insides.set(stream, source);
   return stream;
 }
