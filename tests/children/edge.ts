@@ -15,12 +15,17 @@ export const logFile = "log.js";
 /** The service that the Workers fetch from. */
 export const outbound = "origin";
 
-/** What is in the configuration that a reader deploys. */
-export async function config(name: string): Promise<{
-  readonly compatibility_flags?: string[];
-  readonly vars: Record<string, string | number>;
-}> {
-  return JSON.parse(await Deno.readTextFile(`examples/edge/wrangler.${name}.jsonc`));
+/** What a reader deploys, as the configuration says. */
+export async function deployed(
+  name: string,
+): Promise<Pick<Worker, "date" | "flags" | "objects"> & Required<Pick<Worker, "vars">>> {
+  const path = `examples/edge/wrangler.${name}.jsonc`;
+  const { compatibility_date, compatibility_flags, vars, durable_objects } = JSON.parse(
+    await Deno.readTextFile(path),
+  );
+  const bindings: { name: string; class_name: string }[] = durable_objects?.bindings ?? [];
+  const objects = Object.fromEntries(bindings.map(({ name, class_name }) => [name, class_name]));
+  return { date: compatibility_date, flags: compatibility_flags ?? [], vars, objects };
 }
 
 let ready: Promise<void> | undefined;

@@ -7,7 +7,7 @@ import {
   type Answer,
   ask,
   came,
-  config,
+  deployed,
   file,
   origin,
   outbound,
@@ -22,7 +22,7 @@ const FOR_EVER = 2147483647;
 /** Of a batch, as the example has it. */
 const MAX_ITEMS = 100;
 
-const objects = { COUNTERS: "Counters" };
+const { vars, ...config } = await deployed("aggregate");
 const totals = (answers: readonly Answer[]) =>
   answers.map(({ text }) => JSON.parse(text).total).sort((one, other) => one - other);
 const upTo = (last: number, first = 1) =>
@@ -39,8 +39,9 @@ const test = (name: string, body: (start: Start) => Promise<void>) =>
     const disk = await Deno.makeTempDir({ prefix: "weir-" });
     try {
       await body(async (LINGER = FOR_EVER, origin = 1) => {
-        const vars = { ROLE: "aggregate", LINGER };
-        return await startWorkers(withFront({ file, outbound, objects, vars, disk }), { origin });
+        const role = { ...vars, ROLE: "aggregate", LINGER };
+        const worker = { ...config, file, outbound, vars: role, disk };
+        return await startWorkers(withFront(worker), { origin });
       });
     } finally {
       await Deno.remove(disk, { recursive: true });
@@ -56,7 +57,7 @@ test("three hundred requests are three transactions, and each has a total of its
 });
 
 test("one alone is stored when it has lingered", async (start) => {
-  await using server = await start(Number((await config("aggregate")).vars.LINGER));
+  await using server = await start(Number(vars.LINGER));
   const { back } = server.urls;
   assertEquals(await post(`${back}/hits?by=7`), { status: 200, text: '{"total":7}' });
   assertEquals((await post(`${back}/hits?by=many`)).status, 400);

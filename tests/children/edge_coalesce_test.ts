@@ -4,14 +4,19 @@ import { assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
 import { gate } from "../support/gate.ts";
 import { test as register } from "../support/test.ts";
-import { ask, came, config, file, origin, outbound, post, start, withFront } from "./edge.ts";
+import { ask, came, deployed, file, origin, outbound, post, start, withFront } from "./edge.ts";
 import { SETTINGS } from "./workerd.ts";
 
+const { vars, ...config } = await deployed("coalesce");
+const worker = {
+  ...config,
+  file,
+  outbound,
+  vars: { ...vars, ROLE: "coalesce", ORIGIN: "http://origin" },
+};
+
 for (const [setting, flags] of Object.entries(SETTINGS)) {
-  const vars = { ROLE: "coalesce", ORIGIN: "http://origin" };
-  const { compatibility_flags } = await config("coalesce");
-  const given = [...compatibility_flags ?? [], ...flags];
-  const workers = withFront({ file, outbound, flags: given, vars });
+  const workers = withFront({ ...worker, flags: [...worker.flags ?? [], ...flags] });
   const test = (name: string, body: () => Promise<void>) =>
     register(`edge coalesce: ${name}, ${setting}, in ${title("workerd")}`, body);
 
@@ -88,8 +93,7 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
 
 register(`edge coalesce: an origin that is down is a 502, in ${title("workerd")}`, async () => {
   const { port } = await closedPort();
-  const vars = { ROLE: "coalesce", ORIGIN: "http://origin" };
-  await using server = await start({ back: { file, outbound, vars } }, { origin: port });
+  await using server = await start({ back: worker }, { origin: port });
   assertEquals((await ask(`${server.urls.back}/page`)).status, 502);
 });
 

@@ -4,10 +4,15 @@ import { assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
 import { gate } from "../support/gate.ts";
 import { test as register } from "../support/test.ts";
-import { ask, logFile, origin, outbound, start, withFront } from "./edge.ts";
+import { ask, deployed, logFile, origin, outbound, start, withFront } from "./edge.ts";
 
-const vars = { ORIGIN: "http://origin", LOGS: "http://origin/logs" };
-const workers = withFront({ file: logFile, outbound, vars });
+const { vars, ...config } = await deployed("log");
+const workers = withFront({
+  ...config,
+  file: logFile,
+  outbound,
+  vars: { ...vars, ORIGIN: "http://origin", LOGS: "http://origin/logs" },
+});
 const test = (name: string, body: () => Promise<void>) =>
   register(`edge log: ${name}, in ${title("workerd")}`, body);
 const lines = [

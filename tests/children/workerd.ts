@@ -2,8 +2,8 @@
 
 import { binary } from "../../tools/runtimes.ts";
 
-/** What Workers are given in these tests: everything that has become a default since is on. */
-export const DATE = "2026-11-01";
+/** What Workers have by default: all that was new until then. */
+const DATE = "2026-11-01";
 
 /** With this flag no request may wait for what another one settles. */
 export const NO_HANDLING = "no_handle_cross_request_promise_resolution";
@@ -18,7 +18,8 @@ export const SETTINGS: Record<string, readonly string[]> = {
 export interface Worker {
   /** The module, beside the configuration. */
   readonly file: string;
-  readonly flags?: readonly string[];
+  readonly flags?: readonly string[] | undefined;
+  readonly date?: string;
   /** The service that answers each `fetch`. */
   readonly outbound?: string;
   /** Its variables, and the names of the services that it may call. */
@@ -91,7 +92,7 @@ const config :Workerd.Config = (
 `;
 }
 
-function worker(name: string, { file, flags = [], ...rest }: Worker): string {
+function worker(name: string, { file, flags = [], date = DATE, ...rest }: Worker): string {
   const { outbound, vars = {}, services = {}, objects = {}, disk } = rest;
   const bindings = [
     ...Object.entries(vars).map(([key, value]) =>
@@ -107,7 +108,7 @@ function worker(name: string, { file, flags = [], ...rest }: Worker): string {
   );
   const fields = [
     `modules = [(name = "worker.js", esModule = embed "${file}")]`,
-    `compatibilityDate = "${DATE}"`,
+    `compatibilityDate = "${date}"`,
     `compatibilityFlags = [${flags.map((flag) => `"${flag}"`).join(", ")}]`,
     `bindings = [${bindings.join(", ")}]`,
     `durableObjectNamespaces = [${classes.join(", ")}]`,
