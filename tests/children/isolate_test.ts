@@ -9,14 +9,15 @@ import { serve, SETTINGS } from "./workerd.ts";
 
 const HOME = ".build/isolate";
 const LIMIT = 20_000;
-const SINKS = [
+const SHARED = [
+  "Singleflight",
   "Fanout with free slots",
   "Fanout at its concurrency",
   "Aggregator, linger 0",
   "Aggregator, linger 50",
   "RateLimit",
 ];
-const SHAREABLE = "Fanout with free slots";
+const SHAREABLE = ["Singleflight", "Fanout with free slots"];
 /** They set a timer, which belongs to a request. */
 const OF_A_REQUEST = ["a timer", "a call that is throttled"];
 
@@ -74,18 +75,26 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
       assertEquals(await Promise.all(answers), [expected, expected, expected]);
       assertEquals(fetched, 1);
     });
-    for (const sink of SINKS) {
-      const path = `${url}/shared/${encodeURIComponent(sink)}`;
+    await step(
+      "a throttle at the top calls at once, and its timer ends with its request",
+      async () => {
+        await ask(`${url}/throttle`);
+        await ask(`${url}/throttle`);
+        assertEquals(JSON.parse((await ask(`${url}/calls`)).text), ["leading"]);
+      },
+    );
+    for (const each of SHARED) {
+      const path = `${url}/shared/${encodeURIComponent(each)}`;
       await step(
-        `requests that share it in a Durable Object are all answered: ${sink}`,
+        `requests that share it in a Durable Object are all answered: ${each}`,
         async () => {
           const answers = await Promise.all([1, 2, 3].map(() => ask(`${path}?object`)));
           assertEquals(answers.map(({ status }) => status), [200, 200, 200]);
         },
       );
-      const all = sink === SHAREABLE;
+      const all = SHAREABLE.includes(each);
       const fate = all ? "all of them are answered" : "one of them gets a 500";
-      await step(`of requests that share it in a Worker ${fate}: ${sink}`, async () => {
+      await step(`of requests that share it in a Worker ${fate}: ${each}`, async () => {
         const answers = await Promise.all([1, 2, 3].map(() => ask(path)));
         assertEquals(answers.every(({ status }) => status === 200), all, JSON.stringify(answers));
         assert(answers.every(({ status }) => status === 200 || status === 500));

@@ -1,4 +1,4 @@
-/** A Worker, and a Durable Object, whose requests share everything but a Singleflight. */
+/** A Worker, and a Durable Object, whose requests share what they should and should not. */
 
 import {
   Aggregator,
@@ -56,14 +56,25 @@ const THREE = 3;
 /** What requests share: made by the first that asks for it. */
 class Shared {
   readonly #rate = new RateLimit({ limit: 1, interval: 20 });
+  readonly #flights = new Singleflight<string, number>({ clone: (n) => n });
   readonly #made = new Map<string, Fanout<number> | Aggregator<number>>();
 
   async submit(name: string): Promise<unknown> {
+    if (name === "Singleflight") return await this.#fly();
     if (name === "RateLimit") {
       return await new Fanout((n: number) => n, { rate: this.#rate }).submit(1);
     }
     const sink = this.#made.get(name) ?? this.#make(name);
     return await sink.submit(1);
+  }
+
+  #fly(): Promise<unknown> {
+    const flights = this.#flights;
+    const three = async () => {
+      while (flights.stats.shared < THREE - 1) await wait();
+      return 1;
+    };
+    return flights.doShared("k", three, { signal: new AbortController().signal });
   }
 
   #make(name: string): Fanout<number> | Aggregator<number> {
@@ -104,6 +115,12 @@ interface Env {
 }
 
 const shared = new Shared();
+const calls: string[] = [];
+const leading = throttle((call: string) => void calls.push(call), { interval: 60_000 });
+const trailing = throttle((call: string) => void calls.push(call), {
+  interval: 1,
+  edge: "trailing",
+});
 
 /** A response that one request keeps for others, and a recipe that shares its bytes. */
 const get = coalesced();
@@ -115,6 +132,16 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/top") return Response.json(atTheTop);
     if (pathname === "/request") return Response.json(madeNow());
+    if (pathname === "/throttle") {
+      if (calls.length === 0) trailing("trailing");
+      leading("leading");
+      return new Response();
+    }
+    if (pathname === "/calls") {
+      // Longer than the interval.
+      for (let turns = 0; turns < 50; turns++) await wait();
+      return Response.json(calls);
+    }
     if (pathname === "/came") return Response.json(came);
     if (pathname === "/recipe") {
       came++;
