@@ -55,9 +55,14 @@ const THREE = 3;
 
 /** What requests share: made by the first that asks for it. */
 class Shared {
-  readonly #rate = new RateLimit({ limit: 1, interval: 20 });
+  readonly #rate: RateLimit;
   readonly #flights = new Singleflight<string, number>({ clone: (n) => n });
   readonly #made = new Map<string, Fanout<number> | Aggregator<number>>();
+
+  /** `interval` is that of its rate, in milliseconds. */
+  constructor(interval: number) {
+    this.#rate = new RateLimit({ limit: 1, interval });
+  }
 
   async submit(name: string): Promise<unknown> {
     if (name === "Singleflight") return await this.#fly();
@@ -101,7 +106,7 @@ async function answer(request: Request, shared: Shared): Promise<Response> {
 
 /** Its requests share it in one context. */
 export class Room {
-  readonly #shared = new Shared();
+  readonly #shared = new Shared(20);
   fetch(request: Request): Promise<Response> {
     return answer(request, this.#shared);
   }
@@ -114,7 +119,8 @@ interface Env {
   };
 }
 
-const shared = new Shared();
+// They all come within the interval.
+const shared = new Shared(1000);
 const calls: string[] = [];
 const leading = throttle((call: string) => void calls.push(call), { interval: 60_000 });
 const trailing = throttle((call: string) => void calls.push(call), {
