@@ -32,8 +32,15 @@ const GLOBALS = [
     "Object",
   ],
   ...["Promise", "RangeError", "Reflect", "Set", "String", "Symbol", "TypeError", "Uint8Array"],
-  ...["WeakMap", "WeakRef"],
-  ...["AbortController", "DOMException", "ReadableStream", "TransformStream", "WritableStream"],
+  ...[
+    "WeakMap",
+    "AbortController",
+    "AbortSignal",
+    "DOMException",
+    "ReadableStream",
+    "TransformStream",
+    "WritableStream",
+  ],
   ...["clearTimeout", "performance", "queueMicrotask", "setTimeout"],
 ];
 

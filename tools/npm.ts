@@ -18,7 +18,7 @@ const NODE = ">=22";
 const TSC = ["run", "-A", "node_modules/typescript/bin/tsc", "-p", "tsconfig.json"];
 const EMIT = [
   ...["--noEmit", "false", "--allowImportingTsExtensions", "false"],
-  ...["--rewriteRelativeImportExtensions", "--declaration", "--outDir", PACKAGE],
+  ...["--rewriteRelativeImportExtensions", "--declaration"],
   ...["--module", "NodeNext", "--moduleResolution", "NodeNext"],
 ];
 
@@ -26,10 +26,10 @@ const EMIT = [
 // browser, and those of Workers, lack what `using` needs.
 const DISPOSABLE = '/// <reference lib="esnext.disposable" />\n';
 
-/** Makes the package anew. */
-export async function buildPackage(): Promise<void> {
-  await Deno.remove(PACKAGE, { recursive: true }).catch(() => {});
-  const { success, output } = await deno([...TSC, ...EMIT]);
+/** Makes the package anew. Who runs beside others takes a directory of its own. */
+export async function buildPackage(directory: string = PACKAGE): Promise<void> {
+  await Deno.remove(directory, { recursive: true }).catch(() => {});
+  const { success, output } = await deno([...TSC, ...EMIT, "--outDir", directory]);
   if (!success) throw new Error(output);
 
   const config = JSON.parse(await Deno.readTextFile("deno.json"));
@@ -38,14 +38,14 @@ export async function buildPackage(): Promise<void> {
     return [name, { types: `${module}.d.ts`, default: `${module}.js` }] as const;
   });
   for (const [, { types }] of entries) {
-    const path = `${PACKAGE}/${types}`;
+    const path = `${directory}/${types}`;
     await Deno.writeTextFile(path, DISPOSABLE + await Deno.readTextFile(path));
   }
 
   const compiled: string[] = [];
-  for await (const { name } of Deno.readDir(PACKAGE)) compiled.push(name);
+  for await (const { name } of Deno.readDir(directory)) compiled.push(name);
   const papers = config.publish.include.filter((path: string) => !/\.(ts|json)$/.test(path));
-  for (const path of papers) await Deno.copyFile(path, `${PACKAGE}/${path}`);
+  for (const path of papers) await Deno.copyFile(path, `${directory}/${path}`);
 
   const manifest = {
     name: config.name,
@@ -60,7 +60,7 @@ export async function buildPackage(): Promise<void> {
     exports: Object.fromEntries(entries),
     files: [...compiled, ...papers].sort(),
   };
-  await Deno.writeTextFile(`${PACKAGE}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+  await Deno.writeTextFile(`${directory}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** npm believes in the provenance of a package that names the repository which builds it. */

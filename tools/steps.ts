@@ -6,7 +6,17 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { around, denoTest, hosts, needing, type Outcome, suite } from "./suite.ts";
+import { bun, deno, nodes } from "./hosts/runners.ts";
+import {
+  around,
+  denoTest,
+  drivingBrowsers,
+  hosts,
+  needing,
+  type Outcome,
+  suite,
+  testFiles,
+} from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -69,10 +79,22 @@ export const thorough: readonly Step[] = [
   { name: "packages", run: () => tests("tests/consumer", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
+  {
+    name: "browser",
+    run: () =>
+      drivingBrowsers([
+        "tests/field/browser_beacon_test.ts",
+        "tests/field/browser_modules_test.ts",
+      ]),
+  },
   { name: "children", run: () => tests("tests/children") },
   {
     name: "redis",
     run: () => needing("redis-server", () => around(quickHosts, ["tests/field/redis_test.ts"])),
+  },
+  {
+    name: "node streams",
+    run: async () => around([deno, bun, ...nodes], await testFiles("tests/field", "node_streams_")),
   },
   ...suites.filter((step) => !isQuick(step)),
 ];

@@ -27,18 +27,30 @@ export const hosts: readonly Host[] = [deno, bun, ...nodes, workerd, edge, chrom
 /** Run some test files in a runtime, or all. */
 export async function suite(host: Host, chosen: readonly string[]): Promise<Outcome> {
   const whole = chosen.length === 0;
-  try {
-    await host.title();
-  } catch (error) {
-    if (!(error instanceof Missing)) throw error;
-    return { passed: 0, failed: 0, missing: error.message, output: "" };
-  }
+  const missing = await missingOf(host);
+  if (missing) return missing;
   const { results, complaints, output } = await host.run(
     whole ? await testFiles("tests") : chosen,
   );
   if (!whole) return judge(results, complaints, output);
   const rules = host === deno ? await contract(results.map(({ name }) => name)) : [];
   return judge(results, [...complaints, ...stale(host, results), ...rules], output);
+}
+
+/** What comes out where a runtime is not on this machine. */
+async function missingOf(host: Host): Promise<Outcome | undefined> {
+  try {
+    await host.title();
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { passed: 0, failed: 0, missing: error.message, output: "" };
+  }
+}
+
+/** Tests in Deno that drive both browsers. */
+export async function drivingBrowsers(files: readonly string[]): Promise<Outcome> {
+  const missing = await missingOf(chromium) ?? await missingOf(firefox);
+  return missing ?? await around([deno], files);
 }
 
 /** Tests of what stands around the core, in some runtimes, one after the other. */
@@ -116,11 +128,11 @@ function total(output: string, pattern: RegExp): number {
   return sum;
 }
 
-/** The test files of a directory. */
-export async function testFiles(directory: string): Promise<string[]> {
+/** The test files of a directory, or those of them whose names begin so. */
+export async function testFiles(directory: string, start = ""): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(directory)) {
-    if (name.endsWith("_test.ts")) names.push(`${directory}/${name}`);
+    if (name.startsWith(start) && name.endsWith("_test.ts")) names.push(`${directory}/${name}`);
   }
   return names.sort();
 }

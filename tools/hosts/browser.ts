@@ -1,9 +1,15 @@
-/** Browsers, headless, with a fresh profile: a page runs the suite, and tells of it by a socket. */
+/** Browsers: a page runs the suite, and tells of it by a socket. */
 
-import type { HostName } from "../../tests/support/host.ts";
+import {
+  type Browser,
+  chromium as chromiumProgram,
+  firefox as firefoxProgram,
+  startBrowser,
+  titleOf,
+} from "./browser_process.ts";
 import { bundleForWeb } from "./bundle.ts";
 import { follow } from "./follow.ts";
-import { type Host, Missing } from "./host.ts";
+import type { Host } from "./host.ts";
 
 const START = `const socket = new WebSocket("/socket");
 socket.onopen = () => tellAll((line) => socket.send(line));`;
@@ -16,77 +22,25 @@ const ISOLATED = {
 };
 
 /** Chromium, or Chrome. */
-export const chromium: Host = browser(
-  "chromium",
-  ["chromium", "chromium-browser", "google-chrome"],
-  (profile) => [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    `--user-data-dir=${profile}`,
-  ],
-);
+export const chromium: Host = host(chromiumProgram);
 
 /** Firefox. */
-export const firefox: Host = browser(
-  "firefox",
-  ["firefox-esr", "firefox"],
-  (profile) => ["--headless", "--no-remote", "--profile", profile],
-);
+export const firefox: Host = host(firefoxProgram);
 
-function browser(
-  name: HostName,
-  commands: readonly string[],
-  options: (profile: string) => string[],
-): Host {
-  const found = async () => {
-    const path = await find(commands);
-    if (path === undefined) {
-      throw new Missing(
-        `no ${commands.join(", ")} found; in Debian: apt-get install ${commands[0]}`,
-      );
-    }
-    return path;
-  };
-  const host: Host = {
-    name,
-    async title() {
-      const { stdout } = await new Deno.Command(await found(), { args: ["--version"] }).output();
-      const [version] = /\d[\d.]+/.exec(new TextDecoder().decode(stdout)) ?? ["of unknown version"];
-      return `${name} ${version}`;
-    },
+function host(browser: Browser): Host {
+  return {
+    name: browser.name,
+    title: () => titleOf(browser),
     async run(files) {
-      const path = await found();
+      const title = await titleOf(browser);
       const suite = await bundleForWeb(files, START);
       const { readable, writable } = new TransformStream<string, string>();
       const writer = writable.getWriter();
       await using server = serve(suite, writer);
-      const profile = await Deno.makeTempDir({ prefix: `weir-${name}-` });
-      const child = new Deno.Command(path, {
-        args: [...options(profile), `http://127.0.0.1:${server.addr.port}/`],
-        stdin: "null",
-        stdout: "null",
-        stderr: "null",
-      }).spawn();
-      try {
-        return await follow(await host.title(), {
-          lines: readable[Symbol.asyncIterator](),
-          stop() {},
-        });
-      } finally {
-        child.kill("SIGTERM");
-        await child.status;
-        // A process of the browser may still write there.
-        await Deno.remove(profile, { recursive: true }).catch(() => {});
-      }
+      await using _process = await startBrowser(browser, [`http://127.0.0.1:${server.addr.port}/`]);
+      return await follow(title, { lines: readable[Symbol.asyncIterator](), stop() {} });
     },
   };
-  return host;
 }
 
 function serve(suite: string, writer: WritableStreamDefaultWriter<string>) {
@@ -104,15 +58,4 @@ function serve(suite: string, writer: WritableStreamDefaultWriter<string>) {
     }
     return new Response(PAGE, { headers });
   });
-}
-
-/** The first of the commands that is in the path. */
-async function find(commands: readonly string[]): Promise<string | undefined> {
-  const directories = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/bin"];
-  for (const command of commands) {
-    for (const directory of directories) {
-      const path = `${directory}/${command}`;
-      if (await Deno.stat(path).then((info) => info.isFile, () => false)) return path;
-    }
-  }
 }

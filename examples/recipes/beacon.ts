@@ -1,0 +1,202 @@
+/**
+ * The need: a page sends its log to a server in batches, and loses nothing when the user leaves.
+ *
+ * While the page is visible, batches go by `fetch`, and a batch that fails goes again. When the page is
+ * hidden or left, the shipper aborts its sink. The sink gives `onDiscard` every line that the server has
+ * not confirmed, and `navigator.sendBeacon` sends them. On a phone `hidden` may be the last event of a
+ * page, so the shipper does not wait for `pagehide`. A page that comes back, also from the back/forward
+ * cache, opens a new sink with its next line.
+ *
+ * The batch that was on its way arrives twice. Each line has an `id`, by which the server drops the second.
+ */
+
+// In a project of yours: from "@weir/streams".
+import { Aggregator, backoff } from "../../mod.ts";
+
+/**
+ * A browser allows 64 KiB of beacons and `keepalive` requests in flight, all together. Chromium counts
+ * an aborted request for the rest of the turn. So a page that is left needs room for the lines that wait,
+ * and twice for the batch that runs: 48 KiB. The rest is for the lines that it logs while it is left.
+ */
+const MAX_BATCH = 8 * 1024;
+const MAX_WAITING = 32 * 1024;
+
+/** What `LogShipper` uses of a `window`. `visibilitychange` bubbles up to it from the document. */
+export interface Page {
+  addEventListener(type: string, listener: (event: { readonly type: string }) => void): void;
+  removeEventListener(type: string, listener: (event: { readonly type: string }) => void): void;
+  readonly document: { readonly visibilityState: string };
+  readonly navigator: { sendBeacon(url: string, body: string): boolean };
+  fetch(url: string, init: RequestInit): Promise<Response>;
+}
+
+/** Options of `LogShipper`. */
+export interface LogShipperOptions {
+  /**
+   * Gets the lines that the shipper gives up, and why: a `Refusal`, or the error of the last attempt.
+   * What it throws is an uncaught error.
+   */
+  readonly onLost: (lines: string[], reason: unknown) => unknown;
+  /** How long a line waits for others, in milliseconds. By default 1000. */
+  readonly linger?: number;
+  /** The most lines in a batch. By default 100. */
+  readonly maxItems?: number;
+  /** By default the global `window`. */
+  readonly page?: Page;
+}
+
+/** The server or the browser refuses a batch, and would refuse it again. */
+export class Refusal extends Error {}
+
+/**
+ * Sends the events of a page by POST, each as a line of JSON: `{"id":"…-0","event":…}`. The number in the
+ * `id` counts up by one, so the server sees a lost event as a gap.
+ */
+export class LogShipper {
+  readonly #url: string;
+  readonly #options: LogShipperOptions;
+  readonly #page: Page;
+  /** Random, so that no two pages make the same ids. */
+  readonly #name = crypto.getRandomValues(new Uint32Array(3)).join("-");
+  #count = 0;
+  /** Whether the page is hidden or left. */
+  #hidden: boolean;
+  /** Lives from one change of `#hidden` to the next. */
+  #sink: Aggregator<string> | undefined;
+  #end = new AbortController();
+
+  constructor(url: string, options: LogShipperOptions) {
+    this.#url = url;
+    this.#options = options;
+    const { page = globalThis as unknown as Page } = options;
+    this.#page = page;
+    this.#hidden = page.document.visibilityState === "hidden";
+    for (const type of ["visibilitychange", "pagehide", "pageshow"]) {
+      page.addEventListener(type, this.#change);
+    }
+  }
+
+  /**
+   * Accepts an event, or returns false: 32 KiB wait already, because the server does not answer. Throws a
+   * `RangeError` if the line is longer than 8 KiB, and what `JSON.stringify` throws.
+   */
+  log(event: unknown): boolean {
+    this.#sink ??= this.#open();
+    return this.#sink.tryPush(
+      JSON.stringify({ id: `${this.#name}-${this.#count++}`, event }),
+    );
+  }
+
+  /** Removes its listeners, and sends what it has by beacons. Later events go by beacons, too. */
+  stop(): void {
+    for (const type of ["visibilitychange", "pagehide", "pageshow"]) {
+      this.#page.removeEventListener(type, this.#change);
+    }
+    this.#turn(true);
+  }
+
+  #change = ({ type }: { readonly type: string }): void => {
+    // During `pagehide` the document is still visible.
+    const hidden = type === "pagehide" || this.#page.document.visibilityState === "hidden";
+    if (hidden !== this.#hidden) this.#turn(hidden);
+  };
+
+  #turn(hidden: boolean): void {
+    this.#hidden = hidden;
+    const end = this.#end;
+    this.#end = new AbortController();
+    this.#sink = undefined;
+    end.abort();
+  }
+
+  #open(): Aggregator<string> {
+    const { onLost, linger = 1000, maxItems = 100 } = this.#options;
+    const again = backoff({ attempts: 20 });
+    const options = {
+      maxItems,
+      capacity: Infinity, // by weight
+      maxWeight: MAX_BATCH,
+      capacityWeight: MAX_WAITING,
+      weigh,
+      oversize: "error",
+      signal: this.#end.signal,
+      onDiscard: (lines: string[]) => this.#beacon(lines),
+    } as const;
+    // A hidden page may end without another event, so it sends the lines of each turn at once.
+    if (this.#hidden) {
+      return new Aggregator((lines: string[]) => this.#beacon(lines), { ...options, linger: 0 });
+    }
+    return new Aggregator(
+      (lines: string[], { signal }) => orAborted(this.#post(lines, signal), signal),
+      {
+        ...options,
+        linger,
+        timeout: 30_000,
+        retry: (error, attempt) => error instanceof Refusal ? undefined : again(error, attempt),
+        onError: (error, lines) => onLost(lines, error),
+      },
+    );
+  }
+
+  async #post(lines: string[], signal: AbortSignal): Promise<void> {
+    const init = { method: "POST", body: lines.join("\n"), keepalive: true, signal };
+    const response = await this.#page.fetch(this.#url, init);
+    await response.body?.cancel();
+    const { ok, status } = response;
+    if (ok) return;
+    throw status < 500 && status !== 429 ? new Refusal(`${status}`) : new Error(`${status}`);
+  }
+
+  /** In pieces, so that the browser may take some where it has no room for all. */
+  #beacon(lines: string[]): void {
+    for (const piece of pieces(lines)) {
+      if (!this.#page.navigator.sendBeacon(this.#url, piece.join("\n"))) {
+        this.#options.onLost(piece, new Refusal("sendBeacon returned false"));
+      }
+    }
+  }
+}
+
+/** Rejects in the turn of the abort. In Firefox a `fetch` rejects later, when the page is gone. */
+function orAborted<R>(work: Promise<R>, signal: AbortSignal): Promise<R> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    work.then(resolve, reject);
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of a line, with its line break. */
+function weigh(line: string): number {
+  return encoder.encode(line).byteLength + 1;
+}
+
+function pieces(lines: string[]): string[][] {
+  const pieces: string[][] = [];
+  let room = 0;
+  for (const line of lines) {
+    const weight = weigh(line);
+    if (weight > room) {
+      pieces.push([]);
+      room = MAX_BATCH;
+    }
+    pieces.at(-1)!.push(line);
+    room -= weight;
+  }
+  return pieces;
+}
+
+if (import.meta.main) {
+  let show: (event: { readonly type: string }) => void;
+  const page: Page = {
+    addEventListener: (_type, listener) => show = listener,
+    removeEventListener() {},
+    document: { visibilityState: "visible" },
+    navigator: { sendBeacon: (_url, body) => (console.log(`by beacon: ${body}`), true) },
+    fetch: (_url, { body }) => (console.log(`by fetch: ${body}`), new Promise(() => {})),
+  };
+  const shipper = new LogShipper("/log", { onLost: console.error, maxItems: 2, page });
+  for (const n of [1, 2, 3]) shipper.log({ n });
+  show!(new Event("pagehide"));
+}
