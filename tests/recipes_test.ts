@@ -240,6 +240,44 @@ test("recipe response coalescing: one request, and a body for each caller", asyn
   assertEquals(await (await get("/a")).text(), "/a 3");
 });
 
+test("recipe response coalescing: each caller may change its bytes, and has the status and headers", async () => {
+  const sent = {
+    status: 404,
+    statusText: "Not here",
+    headers: [
+      ["set-cookie", "a=1"],
+      ["set-cookie", "b=2"],
+      ["content-encoding", "gzip"],
+      ["content-length", "7"],
+      ["x-from", "origin"],
+    ] as [string, string][],
+  };
+  const get = coalesced(async () => {
+    await turn();
+    return new Response(new Uint8Array([1, 2, 3]), sent);
+  });
+  const [one, two] = await Promise.all([get("/"), get("/")]);
+  new Uint8Array(await one.arrayBuffer()).fill(0);
+  assertEquals(new Uint8Array(await two.arrayBuffer()), new Uint8Array([1, 2, 3]));
+  for (const { status, statusText, headers } of [one, two]) {
+    assertEquals([status, statusText], [404, "Not here"]);
+    assertEquals([...headers].map((header) => header.join()).sort(), [
+      "set-cookie,a=1",
+      "set-cookie,b=2",
+      "x-from,origin",
+    ]);
+  }
+});
+
+test("recipe response coalescing: a response without a body has none for each caller", async () => {
+  const get = coalesced(async () => {
+    await turn();
+    return new Response(null, { status: 204 });
+  });
+  const responses = await Promise.all([get("/"), get("/")]);
+  assertEquals(responses.map(({ status, body }) => [status, body]), [[204, null], [204, null]]);
+});
+
 test("recipe response coalescing: the request ends when the last caller has left", async () => {
   const signals: AbortSignal[] = [];
   const get = coalesced((_url, { signal }) => {

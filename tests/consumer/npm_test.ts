@@ -29,12 +29,14 @@ interface Types {
   readonly scope?: string;
 }
 
+const WORKERS = "@cloudflare/workers-types";
+
 const TYPES: Record<string, Types> = {
   "bun-types": { types: ["bun-types"] },
   "@types/node 22": { types: ["node"], scope: "@types-22" },
   "@types/node 24": { types: ["node"], scope: "@types-24" },
   "@types/node 26": { types: ["node"], scope: "@types-26" },
-  "@cloudflare/workers-types": { types: ["@cloudflare/workers-types"] },
+  [WORKERS]: { types: [WORKERS] },
   // Since TypeScript 6 the first has the second.
   "the DOM lib": { lib: ["DOM", "DOM.AsyncIterable"] },
 };
@@ -190,6 +192,14 @@ async function compileAll(): Promise<Map<string, Finished>> {
       ];
     })
   );
+  for (const [compiler, folder] of Object.entries(COMPILERS)) {
+    // Not among the sources: only there are the types of Workers known.
+    const file = `${WORLD}/workers.mts`;
+    await Deno.copyFile(`${FIXTURES}/workers.txt`, file);
+    const types = { ...TYPES[WORKERS], lib: ["ESNext.Disposable"] };
+    const name = `the examples of Workers hold with ${WORKERS}, under ${compiler}`;
+    cases.push({ name, folder, types, files: [file] });
+  }
   const outcomes = MapStream.from(
     [...cases.entries()],
     async ([i, { name, folder, ...rest }]) => [name, await compile(i, folder, rest)] as const,
