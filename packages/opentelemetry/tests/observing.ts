@@ -193,18 +193,18 @@ export function observing(sdk: Sdk): void {
   test(`${sdk.name}: observe() counts what a sink drains after stop(), and then lets its levels go`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       const hand = new Hand<number>();
+      const sink = new Fanout(hand.handler, { concurrency: 1 });
       {
-        await using sink = new Fanout(hand.handler, { concurrency: 1 });
         using _observation = observe(sink, { name: "job", meter });
         for (const n of [1, 2]) sink.tryPush(n);
-        queueMicrotask(async () => {
-          for (const n of [1, 2]) {
-            assertEquals((await numbers())["weir.queue.running weir.name=job"], 1);
-            hand.call(n).resolve(0);
-            await turn();
-          }
-        });
       }
+      const closed = sink.close();
+      for (const n of [1, 2]) {
+        assertEquals((await numbers())["weir.queue.running weir.name=job"], 1);
+        hand.call(n).resolve(0);
+        await turn();
+      }
+      await closed;
       const all = await numbers();
       assertEquals(all["weir.queue.done weir.name=job"], 2);
       assertEquals(all["weir.queue.running weir.name=job"], 0);

@@ -40,7 +40,7 @@ export interface CollectedMetric {
 }
 
 /** One value of a metric. */
-export interface Point {
+interface Point {
   readonly attributes: Record<string, unknown>;
   readonly value: unknown;
 }
@@ -65,7 +65,7 @@ export interface EndedSpan {
 }
 
 /** Which span it is. */
-export interface SpanId {
+interface SpanId {
   readonly traceId: string;
   readonly spanId: string;
 }
