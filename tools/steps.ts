@@ -6,7 +6,8 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
-import { denoTest, hosts, type Outcome, suite } from "./suite.ts";
+import { bun, deno, nodes } from "./hosts/runners.ts";
+import { around, denoTest, hosts, type Outcome, suite, testFiles } from "./suite.ts";
 
 /** Something that is tested, and counted. */
 export interface Step {
@@ -22,6 +23,7 @@ const QUICK_HOSTS = ["deno", "bun", "node24"];
 const suites = hosts.map((host): Step => {
   return { name: host.name, suite: true, run: (files) => suite(host, files) };
 });
+const node24 = nodes.filter(({ name }) => name === "node24");
 const isQuick = ({ name }: Step) => QUICK_HOSTS.includes(name);
 
 /** Tests that need permissions, as processes do. */
@@ -69,5 +71,14 @@ export const thorough: readonly Step[] = [
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
   { name: "children", run: () => tests("tests/children") },
+  {
+    name: "opentelemetry",
+    run: async () =>
+      await around([deno, bun, ...nodes], await testFiles("packages/opentelemetry/tests")),
+  },
+  {
+    name: "prometheus",
+    run: () => around([deno, bun, ...node24], ["tests/field/prometheus_test.ts"]),
+  },
   ...suites.filter((step) => !isQuick(step)),
 ];
