@@ -70,7 +70,10 @@ export const thorough: readonly Step[] = [
   { name: "packages", run: () => tests("tests/consumer", "tools/release_test.ts") },
   { name: "examples", run: () => tests("examples") },
   { name: "benchmarks", run: checks.benchmarks },
-  { name: "children", run: () => tests("tests/children") },
+  {
+    name: "children",
+    run: () => tests("tests/children", "packages/opentelemetry/tests/children"),
+  },
   {
     name: "opentelemetry",
     run: async () =>

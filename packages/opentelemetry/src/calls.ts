@@ -54,6 +54,7 @@ interface Instruments {
 export class Telemetry {
   readonly spanName: string;
   readonly attributes: Attributes;
+  readonly spanAttributes: Attributes;
   readonly tracer: Tracer;
   readonly #meter: Meter | undefined;
   #instruments: Instruments | undefined;
@@ -67,6 +68,7 @@ export class Telemetry {
       "messaging.destination.name": destination,
       "messaging.operation.name": operation,
     };
+    this.spanAttributes = { ...this.attributes, "messaging.operation.type": "process" };
     this.tracer = options.tracer ?? trace.getTracer(SCOPE, VERSION);
     this.#meter = options.meter;
   }
@@ -103,12 +105,7 @@ export class Measured {
 
   constructor(telemetry: Telemetry, given: CallContext | undefined, { size, parent, links }: Call) {
     const { tracer, spanName, instruments } = telemetry;
-    const attributes: Attributes = {
-      ...telemetry.attributes,
-      "messaging.operation.type": "process",
-    };
-    if (size !== undefined) attributes["messaging.batch.message_count"] = size;
-    if (given?.attempt !== undefined) attributes["weir.attempt"] = given.attempt;
+    const attributes = attributesOf(telemetry, size, given?.attempt);
     const active = context.active();
     const linked = links !== undefined && links.length > 0;
     const options = { kind: SpanKind.CONSUMER, attributes, ...(linked && { links, root: true }) };
@@ -147,18 +144,34 @@ export class Measured {
   /** It is over: of so many items these errors are those of single ones. */
   end(count: number, failure?: Failure, errors: readonly unknown[] = []): void {
     const { instruments: { duration, messages }, attributes } = this.#telemetry;
-    const type = failure && { "error.type": typeOf(failure.error) };
     const seconds = (performance.now() - this.#start) / 1000;
-    duration.record(seconds, { ...attributes, ...type }, this.#context);
+    const own = failure ? failed(attributes, failure.error) : attributes;
+    duration.record(seconds, own, this.#context);
     const alone = count - errors.length;
-    if (alone > 0) messages.add(alone, { ...attributes, ...type }, this.#context);
-    for (const error of errors) {
-      messages.add(1, { ...attributes, "error.type": typeOf(error) }, this.#context);
-    }
+    if (alone > 0) messages.add(alone, own, this.#context);
+    for (const error of errors) messages.add(1, failed(attributes, error), this.#context);
     if (failure) fail(this.#span, failure.error);
     if (errors.length > 0) this.#span.setAttribute("weir.batch.failed", errors.length);
     this.#span.end();
   }
+}
+
+/** Those of the span. Most calls have those that all have, and no object of their own. */
+function attributesOf(
+  { spanAttributes }: Telemetry,
+  size: number | undefined,
+  attempt: number | undefined,
+): Attributes {
+  const again = attempt !== undefined && attempt > 1;
+  if (size === undefined && !again) return spanAttributes;
+  const attributes = { ...spanAttributes };
+  if (size !== undefined) attributes["messaging.batch.message_count"] = size;
+  if (again) attributes["weir.attempt"] = attempt;
+  return attributes;
+}
+
+function failed(attributes: Attributes, error: unknown): Attributes {
+  return { ...attributes, "error.type": typeOf(error) };
 }
 
 function parentOf(active: Context, parent: SpanContext | undefined): Context {

@@ -86,7 +86,8 @@ const RULES = {
  *   any other item: a sink promises no context.
  * - **Time**: a handler is measured until it has settled, also where the sink's `timeout` has ended its
  *   item before; that failure counts in `weir.queue.failed`.
- * - **Attempts** of a `retry` are calls of their own. The span has `weir.attempt`.
+ * - **Attempts** of a `retry` are calls of their own. From the second on the span has
+ *   `weir.attempt`.
  *
  * @param handler What is done with each item.
  * @param options Names, and what measures.
