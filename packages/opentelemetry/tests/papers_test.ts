@@ -1,7 +1,7 @@
 /** What the README and the dashboard say of the metrics is what the code has. */
 
 import { assert, assertEquals } from "@std/assert";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { test } from "../../../tests/support/test.ts";
 import { type Metric, METRICS } from "../src/metrics.ts";
 import { SCOPE, VERSION } from "../src/version.ts";
@@ -79,6 +79,17 @@ test("the names of the metrics are of the conventions, or begin with weir", () =
   const names = METRICS.map(({ name }) => name);
   assertEquals(new Set(names).size, names.length);
   for (const name of names) assert(/^(weir|messaging)(\.[a-z]+)+$/.test(name), name);
+});
+
+test("the sources import the API of OpenTelemetry and each other, and nothing else", async () => {
+  const files = (await readdir(`${HOME}/src`)).map((name) => `src/${name}`);
+  const texts = await Promise.all(["mod.ts", ...files].map((name) => readFile(`${HOME}/${name}`)));
+  const imports = texts.flatMap((text) =>
+    `${text}`.match(/^(?:import|export|\}).* from ".*"/gm) ?? []
+  );
+  const targets = new Set(imports.map((line) => /"(?:\.\/(?:src\/)?)?([^"]*)"/.exec(line)![1]!));
+  const own = files.map((name) => name.slice("src/".length));
+  assertEquals([...targets].sort(), ["@opentelemetry/api", ...own].sort());
 });
 
 test("the version in the code is that of the package", async () => {
