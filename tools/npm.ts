@@ -1,21 +1,30 @@
 /**
- * The npm package, made from the sources and from `deno.json`: compiled modules, their declarations,
+ * The npm packages, made from the sources and from `deno.json`: compiled modules, their declarations,
  * and a manifest.
  *
  * As a program: `deno task npm`.
  */
 
+import { type Package, packages, shortName } from "./packages.ts";
 import { deno } from "./run.ts";
 
-/** Where it is left. */
-export const PACKAGE = ".build/npm";
+const HOME = ".build/npm";
 
-const DESCRIPTION =
-  "Batching, bounded concurrent fan-out, chunking by size and single-flight, as web streams";
-const KEYWORDS = ["web-streams", "batch", "chunk", "concurrency", "queue", "backpressure"];
+/** What npm shows of them. */
+const ABOUT: Record<string, { description: string; keywords: readonly string[] }> = {
+  streams: {
+    description:
+      "Batching, bounded concurrent fan-out, chunking by size and single-flight, as web streams",
+    keywords: ["web-streams", "batch", "chunk", "concurrency", "queue", "backpressure"],
+  },
+  opentelemetry: {
+    description: "OpenTelemetry metrics and traces of the queues and handlers of @weir/streams",
+    keywords: ["opentelemetry", "metrics", "tracing", "queue", "batch", "web-streams"],
+  },
+};
 const NODE = ">=22";
 
-const TSC = ["run", "-A", "node_modules/typescript/bin/tsc", "-p", "tsconfig.json"];
+const TSC = ["run", "-A", "node_modules/typescript/bin/tsc"];
 const EMIT = [
   ...["--noEmit", "false", "--allowImportingTsExtensions", "false"],
   ...["--rewriteRelativeImportExtensions", "--declaration"],
@@ -26,51 +35,67 @@ const EMIT = [
 // browser, and those of Workers, lack what `using` needs.
 const DISPOSABLE = '/// <reference lib="esnext.disposable" />\n';
 
-/** Makes the package anew. Who runs beside others takes a directory of its own. */
-export async function buildPackage(directory: string = PACKAGE): Promise<void> {
-  await Deno.remove(directory, { recursive: true }).catch(() => {});
-  const { success, output } = await deno([...TSC, ...EMIT, "--outDir", directory]);
+/** Where a package is left. */
+export function builtAt(of: Package, home: string = HOME): string {
+  return `${home}/${shortName(of)}`;
+}
+
+/** Makes all of them anew. Who runs beside others takes a directory of its own. Returns where they are. */
+export async function buildPackages(home: string = HOME): Promise<string[]> {
+  await Deno.remove(home, { recursive: true }).catch(() => {});
+  const built: string[] = [];
+  for (const of of await packages()) {
+    await build(of, builtAt(of, home));
+    built.push(builtAt(of, home));
+  }
+  return built;
+}
+
+async function build(of: Package, target: string): Promise<void> {
+  const { folder, exports, include } = of;
+  const project = ["-p", `${folder}/tsconfig.json`, "--rootDir", folder, "--outDir", target];
+  const { success, output } = await deno([...TSC, ...project, ...EMIT]);
   if (!success) throw new Error(output);
 
-  const config = JSON.parse(await Deno.readTextFile("deno.json"));
-  const entries = Object.entries<string>(config.exports).map(([name, source]) => {
+  const entries = Object.entries(exports).map(([name, source]) => {
     const module = source.slice(0, -".ts".length);
     return [name, { types: `${module}.d.ts`, default: `${module}.js` }] as const;
   });
   for (const [, { types }] of entries) {
-    const path = `${directory}/${types}`;
+    const path = `${target}/${types}`;
     await Deno.writeTextFile(path, DISPOSABLE + await Deno.readTextFile(path));
   }
 
   const compiled: string[] = [];
-  for await (const { name } of Deno.readDir(directory)) compiled.push(name);
-  const papers = config.publish.include.filter((path: string) => !/\.(ts|json)$/.test(path));
-  for (const path of papers) await Deno.copyFile(path, `${directory}/${path}`);
+  for await (const { name } of Deno.readDir(target)) compiled.push(name);
+  const papers = include.filter((path) => !/\.(ts|json)$/.test(path));
+  for (const path of papers) await Deno.copyFile(`${folder}/${path}`, `${target}/${path}`);
 
+  const { peerDependencies } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   const manifest = {
-    name: config.name,
-    version: config.version,
-    description: DESCRIPTION,
-    keywords: KEYWORDS,
-    license: config.license,
-    ...repository(),
+    name: of.name,
+    version: of.version,
+    ...ABOUT[shortName(of)],
+    license: of.license,
+    ...repository(folder),
     type: "module",
     sideEffects: false,
     engines: { node: NODE },
     exports: Object.fromEntries(entries),
     files: [...compiled, ...papers].sort(),
+    peerDependencies,
   };
-  await Deno.writeTextFile(`${directory}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+  await Deno.writeTextFile(`${target}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** npm believes in the provenance of a package that names the repository which builds it. */
-function repository(): { repository?: { type: "git"; url: string } } {
+function repository(directory: string): { repository?: Record<string, string> } {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = Deno.env.toObject();
   if (!GITHUB_REPOSITORY) return {};
-  return { repository: { type: "git", url: `git+${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}.git` } };
+  const url = `git+${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}.git`;
+  return { repository: { type: "git", url, ...(directory !== "." && { directory }) } };
 }
 
 if (import.meta.main) {
-  await buildPackage();
-  console.log(PACKAGE);
+  for (const path of await buildPackages()) console.log(path);
 }

@@ -3,7 +3,10 @@
 import { run } from "./run.ts";
 
 const HOME = "tests/planted";
-const COPIED = ["mod.ts", "deno.json", "deno.lock", "package.json", "src", "tests", "examples"];
+const COPIED = [
+  ...["mod.ts", "deno.json", "deno.lock", "package.json"],
+  ...["src", "tests", "examples", "packages"],
+];
 
 /** A deliberate bug, the shape of a real one, that the suite has to catch. */
 export interface Planted {

@@ -1,13 +1,15 @@
 /**
- * Whether a tag may be released: it is the version of the package, and the changelog has it.
+ * Whether a tag may be released: it is the version of every package, and the changelog has it.
  *
  * As a program: `deno run --allow-read=. tools/release.ts v1.2.3`.
  */
 
+import { packages } from "./packages.ts";
+
 /** What a release is made of. */
 export interface Release {
   readonly tag: string;
-  /** The versions in `deno.json` and `jsr.json`. */
+  /** The versions in each `deno.json`, and in `jsr.json`. */
   readonly versions: readonly string[];
   readonly changelog: string;
 }
@@ -25,10 +27,10 @@ export function complaints({ tag, versions, changelog }: Release): string[] {
 }
 
 if (import.meta.main) {
-  const version = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
+  const { version } = JSON.parse(await Deno.readTextFile("jsr.json"));
   const found = complaints({
     tag: Deno.args[0] ?? "",
-    versions: [await version("deno.json"), await version("jsr.json")],
+    versions: [version, ...(await packages()).map(({ version }) => version)],
     changelog: await Deno.readTextFile("CHANGELOG.md"),
   });
   for (const complaint of found) console.error(complaint);

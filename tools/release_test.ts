@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parse } from "deno-std/yaml/mod.js";
 import { glob } from "node:fs/promises";
+import { packages, shortName } from "./packages.ts";
 import { complaints } from "./release.ts";
 import { deno, run } from "./run.ts";
 import { binary } from "./runtimes.ts";
@@ -25,6 +26,7 @@ interface Job {
 interface Step {
   uses?: string;
   run?: string;
+  "working-directory"?: string;
   with?: Record<string, unknown>;
 }
 
@@ -42,6 +44,7 @@ const jobs = [...workflows].flatMap(([name, { jobs }]) =>
 const steps = jobs.flatMap(([name, { steps }]) => steps.map((step) => [name, step] as const));
 
 const config = await json("deno.json");
+const [, ...beside] = await packages();
 const entries: Array<[string, string]> = Object.entries(config.exports);
 const sources = ["mod.ts", ...await Array.fromAsync(glob("src/**/*.ts"))];
 
@@ -73,22 +76,33 @@ for (const runtime of ["deno", "bun", "node24"] as const) {
   });
 }
 
+for (const { folder, name } of beside) {
+  Deno.test(`JSR would get the sources of ${name}, its manifest and its papers, and nothing else`, async () => {
+    const found = await Array.fromAsync(glob(`${folder}/{mod.ts,src/**/*.ts}`));
+    const papers = ["LICENSE", "README.md", "deno.json"].map((path) => `${folder}/${path}`);
+    assertEquals(await published(folder), [...found, ...papers].sort());
+    assertEquals(await Deno.readTextFile(`${folder}/LICENSE`), await Deno.readTextFile("LICENSE"));
+  });
+
+  Deno.test(`${name} has the version and the license of the library`, async () => {
+    const { version, license } = await json(`${folder}/deno.json`);
+    assertEquals([version, license], [config.version, config.license]);
+  });
+}
+
 Deno.test("JSR would get the sources, their manifests and their papers, and nothing else", async () => {
-  const { success, output } = await deno(["publish", "--dry-run", "--allow-dirty"]);
-  assert(success, output);
-  const root = new URL("../", import.meta.url).href;
-  const published = [...output.matchAll(/^\s*(file:\S+) \(/gm)]
-    .map(([, url]) => url!.slice(root.length));
   const papers = ["CHANGELOG.md", "LICENSE", "README.md", "deno.json", "jsr.json"];
-  assertEquals(published.sort(), [...sources, ...papers].sort());
+  assertEquals(await published("."), [...sources, ...papers].sort());
 });
 
-Deno.test("package.json has no dependencies but those of development", async () => {
-  for (const path of ["package.json", "tests/consumer/package.json"]) {
+Deno.test("package.json has no dependencies but those of development, and of peers in a package", async () => {
+  const packaged = beside.map(({ folder }) => `${folder}/package.json`);
+  for (const path of ["package.json", "tests/consumer/package.json", ...packaged]) {
     const manifest = await json(path);
     assertEquals(manifest["private"], true);
     const kinds = Object.keys(manifest).filter((key) => /dependencies$/i.test(key));
-    assertEquals(kinds, ["devDependencies"]);
+    const peers = packaged.includes(path) ? ["peerDependencies"] : [];
+    assertEquals(kinds, [...peers, "devDependencies"]);
     const versions: string[] = Object.values(manifest["devDependencies"]);
     for (const version of versions) assertMatch(version, /^(npm:.+@)?\d+\.\d+\.\d+$/);
   }
@@ -155,9 +169,16 @@ Deno.test("a release passes the gate, and is published to JSR and npm by tools o
     return [name, steps.flatMap(({ run }) => run?.replace(/@\d+\.\d+\.\d+/, "") ?? [])];
   });
   assertEquals(Object.fromEntries(commands), {
-    jsr: ["npx -y deno publish"],
-    npm: ["npx -y deno task npm", "npx -y npm publish ./.build/npm --provenance --access public"],
+    jsr: ["npx -y deno publish", ...beside.map(() => "npx -y deno publish")],
+    npm: [
+      "npx -y deno task npm",
+      ...["streams", ...beside.map(shortName)].map((name) =>
+        `npx -y npm publish ./.build/npm/${name} --provenance --access public`
+      ),
+    ],
   });
+  const folders = publishing["jsr"]!.steps.map((step) => step["working-directory"]);
+  assertEquals(folders.slice(2), beside.map(({ folder }) => folder));
   for (const [name, { run = "" }] of steps) {
     if (run.includes("npx")) assertMatch(run, /^npx -y (deno|npm)@\d+\.\d+\.\d+ /, name);
   }
@@ -179,6 +200,17 @@ Deno.test("a tag is released only if it is the version, and the changelog has it
   ]);
   assertEquals(complaints({ ...good, tag: "1.2.3" }).length, 3);
 });
+
+/** The files that JSR would get of a package, in order. */
+async function published(folder: string): Promise<string[]> {
+  const { success, output } = await deno(["publish", "--dry-run", "--allow-dirty"], {
+    cwd: folder,
+  });
+  assert(success, output);
+  const root = new URL("../", import.meta.url).href;
+  return [...output.matchAll(/^\s*(file:\S+) \(/gm)]
+    .map(([, url]) => url!.slice(root.length)).sort();
+}
 
 // deno-lint-ignore no-explicit-any
 async function json(path: string): Promise<any> {

@@ -87,7 +87,10 @@ export const thorough: readonly Step[] = [
         "tests/field/browser_modules_test.ts",
       ]),
   },
-  { name: "children", run: () => tests("tests/children") },
+  {
+    name: "children",
+    run: () => tests("tests/children", "packages/opentelemetry/tests/children"),
+  },
   {
     name: "redis",
     run: () => needing("redis-server", () => around(quickHosts, ["tests/field/redis_test.ts"])),
@@ -95,6 +98,15 @@ export const thorough: readonly Step[] = [
   {
     name: "node streams",
     run: async () => around([deno, bun, ...nodes], await testFiles("tests/field", "node_streams_")),
+  },
+  {
+    name: "opentelemetry",
+    run: async () =>
+      await around([deno, bun, ...nodes], await testFiles("packages/opentelemetry/tests")),
+  },
+  {
+    name: "prometheus",
+    run: () => around(quickHosts, ["tests/field/prometheus_test.ts"]),
   },
   ...suites.filter((step) => !isQuick(step)),
 ];

@@ -1,12 +1,13 @@
 /**
- * The npm package in a user's world: what linters of packages say of it, whether it runs, what it
- * adds to a bundle, and whether its types hold beside those of every runtime. The world is
+ * The npm packages in a user's world: what linters of packages say of them, whether they run, what the
+ * library adds to a bundle, and whether their types hold beside those of every runtime. The world is
  * `tests/consumer`, whose tools are installed only here.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { MapStream } from "../../mod.ts";
-import { buildPackage, PACKAGE } from "../../tools/npm.ts";
+import { buildPackages, builtAt } from "../../tools/npm.ts";
+import { packages, shortName } from "../../tools/packages.ts";
 import { type Finished, run } from "../../tools/run.ts";
 import { binary, runtimes } from "../../tools/runtimes.ts";
 
@@ -15,6 +16,9 @@ const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const WORLD = `${ROOT}.build/consumer`;
 const TOOLS = `${WORLD}/node_modules`;
 const QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+
+/** What the packages want beside them, in the oldest versions that they take. */
+const PEERS = ["@opentelemetry/api@1.9.1"];
 
 /** How far an import from the root may be above the entry point. */
 const TOLERANCE = 1.02;
@@ -42,51 +46,65 @@ const TYPES: Record<string, Types> = {
 };
 
 const config = JSON.parse(await Deno.readTextFile("deno.json"));
-const entries = Object.keys(config.exports).map((name) => config.name + name.slice(1));
+const all = await packages();
+const [entries = [], ...others] = all.map(({ name, exports }) =>
+  Object.keys(exports).map((entry) => name + entry.slice(1))
+);
 
-await buildPackage();
+/** A program for each package, and what it is called in the world. */
+const users = all.map((of): [path: string, name: string] =>
+  of.folder === "."
+    ? [`${FIXTURES}/user.mts`, "user.mts"]
+    : [`${of.folder}/tests/user.mts`, `${shortName(of)}.mts`]
+);
+const names = users.map(([, name]) => name);
+
+await buildPackages();
 await installWorld();
 const home = await Deno.makeTempDir({ prefix: "weir-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(home, { recursive: true }));
-const tarball = await installPackage();
+const tarballs = await installPackages();
 const sizes = await shake();
 const compiled = await compileAll();
 const refused = await compileWrong();
 
-Deno.test("the npm package is of the version that deno.json and jsr.json have", async () => {
-  const read = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
-  assertEquals(await read(`${PACKAGE}/package.json`), config.version);
-  assertEquals(await read("jsr.json"), config.version);
-});
+for (const [i, of] of all.entries()) {
+  Deno.test(`${of.name} on npm is of the version that deno.json and jsr.json have`, async () => {
+    const read = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
+    assertEquals(await read(`${builtAt(of)}/package.json`), config.version);
+    assertEquals(await read("jsr.json"), config.version);
+  });
 
-Deno.test("npm would publish it", async () => {
-  // Forced, since between two releases the version is one that npm has.
-  const args = ["publish", "--dry-run", "--force", "--access", "public"];
-  passed(await run("npm", args, { cwd: PACKAGE }));
-});
+  Deno.test(`npm would publish ${of.name}`, async () => {
+    // Forced, since between two releases the version is one that npm has.
+    const args = ["publish", "--dry-run", "--force", "--access", "public"];
+    passed(await run("npm", args, { cwd: builtAt(of) }));
+  });
 
-Deno.test("publint has nothing to say", async () => {
-  passed(await run(`${TOOLS}/.bin/publint`, [tarball, "--strict"]));
-});
+  Deno.test(`publint has nothing to say of ${of.name}`, async () => {
+    passed(await run(`${TOOLS}/.bin/publint`, [tarballs[i]!, "--strict"]));
+  });
 
-Deno.test("attw finds the types of every entry point", async () => {
-  const options = ["--profile", "esm-only", "--no-definitely-typed"];
-  passed(await run(`${TOOLS}/.bin/attw`, [tarball, ...options]));
-});
-
-for (const runtime of ["deno", ...runtimes.filter((name) => name !== "workerd")] as const) {
-  Deno.test(`${runtime} loads every entry point of it by import and by require`, async () => {
-    const [command, ...args] = runtime === "deno"
-      ? [Deno.execPath(), "run", "--quiet"]
-      : [await binary(runtime)];
-    const finished = await run(command!, [...args, "load.cjs", ...entries], { cwd: home });
-    passed(finished);
-    assertEquals(finished.output, `${entries.length} entry points, 6\n`);
+  Deno.test(`attw finds the types of every entry point of ${of.name}`, async () => {
+    const options = ["--profile", "esm-only", "--no-definitely-typed"];
+    passed(await run(`${TOOLS}/.bin/attw`, [tarballs[i]!, ...options]));
   });
 }
 
-Deno.test("deno checks a program against its declarations", async () => {
-  passed(await run(Deno.execPath(), ["check", "--quiet", "user.mts"], { cwd: home }));
+for (const runtime of ["deno", ...runtimes.filter((name) => name !== "workerd")] as const) {
+  Deno.test(`${runtime} loads every entry point of them by import and by require`, async () => {
+    const [command, ...args] = runtime === "deno"
+      ? [Deno.execPath(), "run", "--quiet"]
+      : [await binary(runtime)];
+    const loaded = [...entries, ...others.flat()];
+    const finished = await run(command!, [...args, "load.cjs", ...loaded], { cwd: home });
+    passed(finished);
+    assertEquals(finished.output, `${loaded.length} entry points, 6\n`);
+  });
+}
+
+Deno.test("deno checks a program against their declarations", async () => {
+  passed(await run(Deno.execPath(), ["check", "--quiet", ...names], { cwd: home }));
 });
 
 for (const [entry, { alone, root }] of sizes) {
@@ -138,23 +156,27 @@ async function installWorld(): Promise<void> {
   if (!fresh) passed(await run("npm", ["ci", ...QUIET], { cwd: WORLD }));
 }
 
-/** Into an empty folder, where no folder above has anything. Returns the path of the tarball. */
-async function installPackage(): Promise<string> {
-  const packed = await run("npm", ["pack", "--silent", "--pack-destination", WORLD], {
-    cwd: PACKAGE,
-  });
-  passed(packed);
-  const tarball = `${WORLD}/${packed.output.trim()}`;
-  passed(await run("npm", ["install", ...QUIET, tarball], { cwd: home }));
-  for (const name of ["load.cjs", "user.mts", "types.mts"]) {
+/** Into an empty folder, where no folder above has anything. Returns the paths of the tarballs. */
+async function installPackages(): Promise<string[]> {
+  const tarballs: string[] = [];
+  for (const of of all) {
+    const packed = await run("npm", ["pack", "--silent", "--pack-destination", WORLD], {
+      cwd: builtAt(of),
+    });
+    passed(packed);
+    tarballs.push(`${WORLD}/${packed.output.trim()}`);
+  }
+  passed(await run("npm", ["install", ...QUIET, ...tarballs, ...PEERS], { cwd: home }));
+  for (const name of ["load.cjs", "types.mts"]) {
     await Deno.copyFile(`${FIXTURES}/${name}`, `${home}/${name}`);
   }
+  for (const [path, name] of users) await Deno.copyFile(path, `${home}/${name}`);
   // No source here: it does not compile.
   await Deno.copyFile(`${FIXTURES}/wrong.txt`, `${home}/wrong.mts`);
   const link = `${TOOLS}/@weir`;
   await Deno.remove(link).catch(() => {});
   await Deno.symlink(`${home}/node_modules/@weir`, link);
-  return tarball;
+  return tarballs;
 }
 
 /** The sizes that each bundler makes of an entry point, and of its names from the root. */
@@ -181,7 +203,7 @@ async function compileAll(): Promise<Map<string, Finished>> {
     Object.entries(TYPES).flatMap(([host, types]) => {
       const name = `with ${host}, under ${compiler}`;
       return [
-        { name: `the declarations hold ${name}`, folder, types, files: ["user.mts", "types.mts"] },
+        { name: `the declarations hold ${name}`, folder, types, files: [...names, "types.mts"] },
         // Sources have no place to name a lib: JSR takes none.
         {
           name: `the sources hold ${name}`,

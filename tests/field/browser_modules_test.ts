@@ -3,15 +3,16 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "@std/async/deadline";
 import { chromium, firefox } from "../../tools/hosts/browser_process.ts";
-import { buildPackage } from "../../tools/npm.ts";
+import { buildPackages } from "../../tools/npm.ts";
 import { test } from "../support/test.ts";
 import { type Routes, Site } from "./browser/site.ts";
 import { openTabs, PATIENCE } from "./browser/tabs.ts";
 
-/** Not where others build it at the same time. */
-const PACKAGE = ".build/browser/npm";
+/** Not where others build them at the same time. */
+const PACKAGES = ".build/browser/npm";
+const PACKAGE = `${PACKAGES}/streams`;
 
-await buildPackage(PACKAGE);
+await buildPackages(PACKAGES);
 const docs = await Deno.readTextFile("docs/browser.md");
 
 /** Resolves with the text of `#out` when it has so many lines. */
@@ -53,7 +54,7 @@ function countOf(specifier: string): number {
 
 for (const browser of [chromium, firefox]) {
   test(`${browser.name}: the example page runs as it is, where the repository is served`, async () => {
-    const routes = { "/.build/npm/": `${PACKAGE}/`, "/examples/": "examples/" };
+    const routes = { "/.build/npm/": `${PACKAGES}/`, "/examples/": "examples/" };
     const { out } = await visit(browser, routes, "/examples/browser/", 4);
     const [first, second, third, calls] = out;
     assertEquals([first, second, third], [

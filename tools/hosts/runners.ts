@@ -22,7 +22,9 @@ export const deno: Host = runner("deno", (files, xml, free) => {
 /** The Bun of the repository, which reads the tests as they are. */
 export const bun: Host = runner("bun", async (files, xml) => {
   const args = [`--timeout=${LIMIT}`, "--reporter=junit", `--reporter-outfile=${xml}`];
-  return await run(await binary("bun"), ["test", ...args, ...files]);
+  // A bare name is a filter on what it finds in `tests`.
+  const paths = files.map((file) => `./${file}`);
+  return await run(await binary("bun"), ["test", ...args, ...paths]);
 });
 
 /** The versions of Node that are supported. */

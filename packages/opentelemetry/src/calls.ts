@@ -1,0 +1,202 @@
+/** What is behind `instrument`: the span and the numbers of one call of a handler. */
+
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Counter,
+  type Histogram,
+  isSpanContextValid,
+  type Link,
+  type Meter,
+  metrics,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api";
+import { isError } from "./batch.ts";
+import { CALLS, counterOf, histogramOf } from "./metrics.ts";
+import { SCOPE, VERSION } from "./version.ts";
+
+/** What is looked at of the context that a sink gives to its handler. */
+export interface CallContext {
+  readonly attempt?: number | undefined;
+  /** In milliseconds. */
+  readonly waited?: number | undefined;
+}
+
+/** What measures, and how the calls are called. Checked already. */
+export interface TelemetryOptions {
+  readonly destination: string;
+  readonly system?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly attributes?: Attributes | undefined;
+  readonly tracer?: Tracer | undefined;
+  readonly meter?: Meter | undefined;
+}
+
+/** A handler has thrown this, or rejected with it. It may be `undefined`. */
+export interface Failure {
+  readonly error: unknown;
+}
+
+interface Instruments {
+  readonly duration: Histogram;
+  readonly messages: Counter;
+  readonly size: Histogram;
+  readonly wait: Histogram;
+}
+
+/** What all calls of a handler have in common. */
+export class Telemetry {
+  readonly spanName: string;
+  readonly attributes: Attributes;
+  readonly spanAttributes: Attributes;
+  readonly tracer: Tracer;
+  readonly #meter: Meter | undefined;
+  #instruments: Instruments | undefined;
+
+  constructor(options: TelemetryOptions) {
+    const { destination, system = "weir", operation = "process", attributes } = options;
+    this.spanName = `${operation} ${destination}`;
+    this.attributes = {
+      ...attributes,
+      "messaging.system": system,
+      "messaging.destination.name": destination,
+      "messaging.operation.name": operation,
+    };
+    this.spanAttributes = { ...this.attributes, "messaging.operation.type": "process" };
+    this.tracer = options.tracer ?? trace.getTracer(SCOPE, VERSION);
+    this.#meter = options.meter;
+  }
+
+  /** Made at the first call: the API has no meter that finds a provider that is registered later. */
+  get instruments(): Instruments {
+    if (this.#instruments) return this.#instruments;
+    const meter = this.#meter ?? metrics.getMeter(SCOPE, VERSION);
+    return this.#instruments = {
+      duration: histogramOf(meter, CALLS.duration),
+      messages: counterOf(meter, CALLS.messages),
+      size: histogramOf(meter, CALLS.size),
+      wait: histogramOf(meter, CALLS.wait),
+    };
+  }
+}
+
+/** What is known of a call before it starts. */
+export interface Call {
+  /** How many items it handles, where it is a batch of which that is known. */
+  readonly size?: number | undefined;
+  /** The span that its item comes from. */
+  readonly parent?: SpanContext | undefined;
+  /** The spans that its items come from. */
+  readonly links?: Link[];
+}
+
+/** One call of a handler. */
+export class Measured {
+  readonly #telemetry: Telemetry;
+  readonly #start = performance.now();
+  readonly #span: Span;
+  readonly #context: Context;
+
+  constructor(telemetry: Telemetry, given: CallContext | undefined, { size, parent, links }: Call) {
+    const { tracer, spanName, instruments } = telemetry;
+    const attributes = attributesOf(telemetry, size, given?.attempt);
+    const active = context.active();
+    const linked = links !== undefined && links.length > 0;
+    const options = { kind: SpanKind.CONSUMER, attributes, ...(linked && { links, root: true }) };
+    this.#telemetry = telemetry;
+    this.#span = tracer.startSpan(spanName, options, parentOf(active, parent));
+    this.#context = trace.setSpan(active, this.#span);
+    if (size !== undefined) instruments.size.record(size, telemetry.attributes, this.#context);
+    if (given?.waited !== undefined) {
+      instruments.wait.record(given.waited / 1000, telemetry.attributes, this.#context);
+    }
+  }
+
+  /** Runs the handler in its span, and tells what came of it. What it gives and throws is passed on. */
+  run(handler: () => unknown, onEnd: (result: unknown, failure?: Failure) => void): unknown {
+    let result: unknown;
+    try {
+      result = context.with(this.#context, handler);
+    } catch (error) {
+      onEnd(undefined, { error });
+      throw error;
+    }
+    if (!isThenable(result)) {
+      onEnd(result);
+      return result;
+    }
+    // Once: a thenable that is no promise may start work each time. What rejects is still to be heard.
+    return Promise.resolve(result).then((value) => {
+      onEnd(value);
+      return value;
+    }, (error) => {
+      onEnd(undefined, { error });
+      throw error;
+    });
+  }
+
+  /** It is over: of so many items these errors are those of single ones. */
+  end(count: number, failure?: Failure, errors: readonly unknown[] = []): void {
+    const { instruments: { duration, messages }, attributes } = this.#telemetry;
+    const seconds = (performance.now() - this.#start) / 1000;
+    const own = failure ? failed(attributes, failure.error) : attributes;
+    duration.record(seconds, own, this.#context);
+    const alone = count - errors.length;
+    if (alone > 0) messages.add(alone, own, this.#context);
+    for (const error of errors) messages.add(1, failed(attributes, error), this.#context);
+    if (failure) fail(this.#span, failure.error);
+    if (errors.length > 0) this.#span.setAttribute("weir.batch.failed", errors.length);
+    this.#span.end();
+  }
+}
+
+/** Those of the span. Most calls have those that all have, and no object of their own. */
+function attributesOf(
+  { spanAttributes }: Telemetry,
+  size: number | undefined,
+  attempt: number | undefined,
+): Attributes {
+  const again = attempt !== undefined && attempt > 1;
+  if (size === undefined && !again) return spanAttributes;
+  const attributes = { ...spanAttributes };
+  if (size !== undefined) attributes["messaging.batch.message_count"] = size;
+  if (again) attributes["weir.attempt"] = attempt;
+  return attributes;
+}
+
+function failed(attributes: Attributes, error: unknown): Attributes {
+  return { ...attributes, "error.type": typeOf(error) };
+}
+
+function parentOf(active: Context, parent: SpanContext | undefined): Context {
+  if (!parent || !isSpanContextValid(parent)) return active;
+  return trace.setSpanContext(active, parent);
+}
+
+function fail(span: Span, error: unknown): void {
+  const known = isError(error);
+  span.setAttribute("error.type", typeOf(error));
+  span.setStatus({ code: SpanStatusCode.ERROR, message: known ? error.message : describe(error) });
+  span.recordException(known ? error : describe(error));
+}
+
+/** The convention for `error.type`: few values. */
+function typeOf(error: unknown): string {
+  return isError(error) ? error.name : "_OTHER";
+}
+
+/** Never runs code of the value, and is never empty. */
+function describe(error: unknown): string {
+  return Object(error) === error ? "an object" : String(error) || "an empty string";
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === "object" || typeof value === "function") && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,182 @@
+/** {@linkcode instrument} and {@linkcode instrumentBatch}: a handler, measured and traced. */
+
+import type { Attributes, Meter, SpanContext, Tracer } from "@opentelemetry/api";
+import { type CallContext, Measured, Telemetry } from "./calls.ts";
+import { carriedSpan } from "./carry.ts";
+import { count, failuresOf, linksOf } from "./batch.ts";
+import { ATTRIBUTES, check, checkAll, FUNCTION, METER, NAME, TRACER } from "./options.ts";
+
+/** What handles an item: the handler of a `Fanout`, or the function of a `MapStream`. */
+// Any handler is one, and keeps its own types.
+// deno-lint-ignore no-explicit-any
+export type Handler = (item: any, context: any) => unknown;
+
+/** What handles a batch: the handler of an `Aggregator`, or of a `Fanout` behind a `BatchStream`. */
+// deno-lint-ignore no-explicit-any
+export type BatchHandler = (batch: any, context: any) => unknown;
+
+/** The type of an item of a batch. */
+export type ItemOf<B> = B extends Iterable<infer T> ? T : never;
+
+/**
+ * Options of {@linkcode instrument} and {@linkcode instrumentBatch}.
+ *
+ * @typeParam T The type of the items.
+ */
+export interface InstrumentOptions<T = unknown> {
+  /** Where the items come from: `messaging.destination.name`. A string that is not empty. */
+  readonly destination: string;
+  /**
+   * What brings them: `messaging.system`, such as `"kafka"`. A string that is not empty.
+   *
+   * @default {"weir"}
+   */
+  readonly system?: string | undefined;
+  /**
+   * What is done: `messaging.operation.name`. A string that is not empty. It is the first word of a
+   * span's name, such as `process mails`.
+   *
+   * @default {"process"}
+   */
+  readonly operation?: string | undefined;
+  /** More attributes of each metric and each span. Take values that are few: each makes a series. */
+  readonly attributes?: Attributes | undefined;
+  /**
+   * The span that an item comes from, such as one of the headers of a message. What it throws goes to the
+   * sink as a throw of the handler.
+   *
+   * @default that of an item of {@linkcode carry}
+   */
+  readonly spanOf?: ((item: T) => SpanContext | undefined) | undefined;
+  /**
+   * What makes the spans.
+   *
+   * @default {trace.getTracer("@weir/opentelemetry")}
+   */
+  readonly tracer?: Tracer | undefined;
+  /**
+   * What makes the instruments.
+   *
+   * @default {metrics.getMeter("@weir/opentelemetry")} of the provider that is registered at the first
+   * call of the handler
+   */
+  readonly meter?: Meter | undefined;
+}
+
+const RULES = {
+  destination: NAME,
+  system: NAME,
+  operation: NAME,
+  attributes: ATTRIBUTES,
+  spanOf: FUNCTION,
+  tracer: TRACER,
+  meter: METER,
+};
+
+/**
+ * A handler that does what yours does, measured and traced: `messaging.process.duration`,
+ * `messaging.client.consumed.messages`, `weir.queue.wait.duration` where the sink has a `maxWait`, and
+ * a span, active while the handler runs.
+ *
+ * - **Type**: it has the type of the handler, so `submit` gives what it gave.
+ * - **Results and errors** are the very same. An error sets the status of the span and `error.type`.
+ *   `this` is passed on. A promise becomes another promise of the same value.
+ * - **Parent**: the span that the item carries, by {@linkcode carry} or `spanOf`; else the active span,
+ *   which the option `snapshot` of the sink brings from the push. Without either the parent is that of
+ *   any other item: a sink promises no context.
+ * - **Time**: a handler is measured until it has settled, also where the sink's `timeout` has ended its
+ *   item before; that failure counts in `weir.queue.failed`.
+ * - **Attempts** of a `retry` are calls of their own. From the second on the span has
+ *   `weir.attempt`.
+ *
+ * @param handler What is done with each item.
+ * @param options Names, and what measures.
+ * @returns The handler to give to a sink.
+ * @throws {TypeError} If the handler is no function, or an option is of the wrong kind, unknown, or
+ * missing.
+ * @throws {RangeError} If a name is empty.
+ *
+ * @example
+ * ```ts
+ * import { Fanout } from "@weir/streams/fanout";
+ * import { instrument, snapshot } from "@weir/opentelemetry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pages = new Fanout(
+ *   instrument((path: string) => Promise.resolve(`<h1>${path}</h1>`), { destination: "pages" }),
+ *   { concurrency: 4, maxWait: 1000, snapshot },
+ * );
+ * assertEquals(await pages.submit("/"), "<h1>/</h1>");
+ * ```
+ */
+export function instrument<H extends Handler>(
+  handler: H,
+  options: InstrumentOptions<Parameters<H>[0]>,
+): H {
+  check("instrument", "handler", handler, FUNCTION);
+  checkAll("instrument", options, RULES, "destination");
+  const telemetry = new Telemetry(options);
+  const { spanOf = carriedSpan } = options;
+  const run = function (this: unknown, item: unknown, context: CallContext): unknown {
+    const call = new Measured(telemetry, context, { parent: spanOf(item) });
+    return call.run(
+      () => handler.call(this, item, context),
+      (_result, failure) => call.end(1, failure),
+    );
+  };
+  return run as H;
+}
+
+/**
+ * The same for the handler of batches: `weir.batch.size` besides, and the span has
+ * `messaging.batch.message_count`.
+ *
+ * - **Links**: where items carry spans, by {@linkcode carry} or `spanOf`, the span of the batch starts a
+ *   trace of its own, with a link to each of those spans. Else it is a child of the active span.
+ * - **Single failures**: an `Error` in the array that an `Aggregator`'s handler returns, or a promise
+ *   there that comes to one, counts as a message with its `error.type`. The span has the number of them in
+ *   `weir.batch.failed`, and the call itself has not failed.
+ * - A batch that a `collector` makes and that is no array is counted if it has a `size`, and has no links.
+ *
+ * @param handler What is done with each batch.
+ * @param options Names, and what measures.
+ * @returns The handler to give to a sink.
+ * @throws {TypeError} If the handler is no function, or an option is of the wrong kind, unknown, or
+ * missing.
+ * @throws {RangeError} If a name is empty.
+ *
+ * @example
+ * ```ts
+ * import { Aggregator } from "@weir/streams/aggregator";
+ * import { instrumentBatch } from "@weir/opentelemetry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const select = (ids: number[]) => ids.map((id) => id > 0 ? `user ${id}` : new Error("no user"));
+ * const users = new Aggregator(instrumentBatch(select, { destination: "users" }), { linger: 0 });
+ * const name: string = await users.submit(1);
+ * assertEquals(name, "user 1");
+ * ```
+ */
+export function instrumentBatch<H extends BatchHandler>(
+  handler: H,
+  options: InstrumentOptions<ItemOf<Parameters<H>[0]>>,
+): H {
+  check("instrumentBatch", "handler", handler, FUNCTION);
+  checkAll("instrumentBatch", options, RULES, "destination");
+  const telemetry = new Telemetry(options);
+  const { spanOf = carriedSpan } = options;
+  const run = function (this: unknown, batch: unknown, context: CallContext): unknown {
+    const size = count(batch);
+    const links = linksOf(batch, spanOf as (item: unknown) => SpanContext | undefined);
+    const call = new Measured(telemetry, context, { links, size });
+    return call.run(
+      () => handler.call(this, batch, context),
+      (result, failure) => {
+        const errors = failure ? [] : failuresOf(result, size);
+        if (errors instanceof Promise) errors.then((all) => call.end(size!, undefined, all));
+        else call.end(size ?? 0, failure, errors);
+      },
+    );
+  };
+  return run as H;
+}

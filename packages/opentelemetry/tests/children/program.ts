@@ -1,0 +1,18 @@
+/** A user's program that sets up no SDK: the runtime has one. */
+
+import { trace } from "@opentelemetry/api";
+import { Fanout } from "../../../../mod.ts";
+import { instrument, observe, snapshot } from "../../mod.ts";
+
+const send = async (to: string) => {
+  await Promise.resolve();
+  return to.length;
+};
+const mails = new Fanout(instrument(send, { destination: "mails" }), { snapshot });
+observe(mails, { name: "mails" });
+await trace.getTracer("user").startActiveSpan("request", async (span) => {
+  await mails.submit("ada");
+  span.end();
+});
+// Deno exports what is observed at each interval, and not at the end: until the test has seen it.
+for await (const _ of Deno.stdin.readable);

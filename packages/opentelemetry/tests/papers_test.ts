@@ -1,0 +1,113 @@
+/** What the README and the dashboard say of the metrics is what the code has. */
+
+import { assert, assertEquals } from "@std/assert";
+import { readdir, readFile } from "node:fs/promises";
+import { test } from "../../../tests/support/test.ts";
+import { type Metric, METRICS } from "../src/metrics.ts";
+import { SCOPE, VERSION } from "../src/version.ts";
+
+const HOME = "packages/opentelemetry";
+const HEAD = ["metric", "instrument", "unit", "attributes", "from"];
+/** In one word in the table, which the text above it explains. */
+const OPERATION = ["messaging.system", "messaging.destination.name", "messaging.operation.name"];
+const KINDS = {
+  total: "counter",
+  level: "up-down counter",
+  histogram: "histogram",
+};
+
+/** Metrics of the table that the dashboard leaves out, and why. */
+const NOT_SHOWN = new Map([
+  ["weir.stream.waiting", "less than one piece"],
+]);
+
+test("the README of the package has the table of the metrics", async () => {
+  const readme = (await readFile(`${HOME}/README.md`, "utf8")).replaceAll(/\s*\n(?=\w|`)/g, " ");
+  const [, block = ""] = readme.split(/<!-- \/?metrics -->/);
+  const lines = block.trim().split("\n");
+  const cells = lines.map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
+  assert(readme.includes(OPERATION.map((key) => `\`${key}\``).join(", ")), "what operation is");
+  const rule = HEAD.map(() => "-");
+  const actual = cells.map((row) => row.map((cell) => cell.replace(/^-+$/, "-")));
+  const rows = METRICS.map(rowOf);
+  const text = [HEAD, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+  assertEquals(actual, [HEAD, rule, ...rows], `the table should be\n${text}`);
+});
+
+test("the dashboard asks for metrics of the table, and shows all but those that say why not", async () => {
+  const { panels } = JSON.parse(await readFile(`${HOME}/grafana/weir.json`, "utf8")) as {
+    panels: Array<{ title: string; targets: Array<{ expr: string }> }>;
+  };
+  const known = new Map(
+    METRICS.flatMap((metric) =>
+      prometheusNames(metric).map((name) => [name, metric.name] as const)
+    ),
+  );
+  const shown = new Set<string>();
+  for (const { title, targets } of panels) {
+    assert(targets.length > 0, title);
+    for (const { expr } of targets) {
+      // Labels stand in braces, or behind `by`.
+      const bare = expr.replace(/\{[^}]*\}|by \([^)]*\)/g, "");
+      const names = bare.match(/\b(weir|messaging)_\w+/g) ?? [];
+      assertEquals(names.length, 1, expr);
+      const metric = known.get(names[0]!);
+      assert(metric !== undefined, `${title}: there is no ${names[0]}`);
+      shown.add(metric);
+    }
+  }
+  const missing = METRICS.map(({ name }) => name).filter((name) => !shown.has(name));
+  assertEquals(missing, [...NOT_SHOWN.keys()]);
+});
+
+test("the dashboard filters by labels that its metrics have", async () => {
+  const { panels } = JSON.parse(await readFile(`${HOME}/grafana/weir.json`, "utf8")) as {
+    panels: Array<{ targets: Array<{ expr: string }> }>;
+  };
+  for (const { expr } of panels.flatMap(({ targets }) => targets)) {
+    const [, name] = /\b((?:weir|messaging)_\w+)\{/.exec(expr)!;
+    const { attributes } = METRICS.find((metric) => prometheusNames(metric).includes(name!))!;
+    const labels = new Set(attributes.map((key) => key.replaceAll(".", "_")));
+    const inBraces = [...expr.matchAll(/(\w+)=~/g)].map(([, label]) => label!);
+    const inBy = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list]) => list!.split(", "));
+    const used = [...inBraces, ...inBy].filter((label) => label !== "le");
+    assertEquals(used.filter((label) => !labels.has(label)), [], expr);
+  }
+});
+
+test("the names of the metrics are of the conventions, or begin with weir", () => {
+  const names = METRICS.map(({ name }) => name);
+  assertEquals(new Set(names).size, names.length);
+  for (const name of names) assert(/^(weir|messaging)(\.[a-z]+)+$/.test(name), name);
+});
+
+test("the sources import the API of OpenTelemetry and each other, and nothing else", async () => {
+  const files = (await readdir(`${HOME}/src`)).map((name) => `src/${name}`);
+  const texts = await Promise.all(["mod.ts", ...files].map((name) => readFile(`${HOME}/${name}`)));
+  const imports = texts.flatMap((text) =>
+    `${text}`.match(/^(?:import|export|\}).* from ".*"/gm) ?? []
+  );
+  const targets = new Set(imports.map((line) => /"(?:\.\/(?:src\/)?)?([^"]*)"/.exec(line)![1]!));
+  const own = files.map((name) => name.slice("src/".length));
+  assertEquals([...targets].sort(), ["@opentelemetry/api", ...own].sort());
+});
+
+test("the version in the code is that of the package", async () => {
+  const { name, version } = JSON.parse(await readFile(`${HOME}/deno.json`, "utf8"));
+  assertEquals([SCOPE, VERSION], [name, version]);
+});
+
+function rowOf({ name, kind, unit, attributes, source }: Metric): string[] {
+  const code = (text: string) => `\`${text}\``;
+  const own = attributes.filter((key) => !OPERATION.includes(key)).map(code);
+  const cell = own.length === attributes.length ? own : ["operation", ...own];
+  return [code(name), KINDS[kind], code(unit), cell.join(", "), source];
+}
+
+/** The series that Prometheus makes of it, with suffixes for units and types. */
+function prometheusNames({ name, kind, unit }: Metric): string[] {
+  const suffix = { s: "_seconds", By: "_bytes" }[unit] ?? "";
+  const base = name.replaceAll(".", "_") + suffix;
+  if (kind === "histogram") return ["bucket", "sum", "count"].map((part) => `${base}_${part}`);
+  return [kind === "total" ? `${base}_total` : base];
+}
