@@ -188,6 +188,8 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
  *   `onDiscard`, and nobody waits for a handler.
  * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
+ * - **Cloudflare Workers**: make one in each request, or in a Durable Object. Requests cannot share
+ *   it: one of them fails once an item has to wait.
  *
  * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
  * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`

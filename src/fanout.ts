@@ -111,6 +111,8 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and
  *   nobody waits for a handler. Where a pipe holds the lock, abort by `signal`.
  * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
+ * - **Cloudflare Workers**: make one in each request, or in a Durable Object. Requests cannot share
+ *   it: one of them fails once an item has to wait.
  *
  * Choosing the numbers: `concurrency` is what the other side bears, such as the connections of a
  * pool. `capacity` is how much of a burst is kept: at a full queue an item waits about

@@ -41,7 +41,8 @@ export interface RateLimitStats {
  * Where the other side says how long to wait, as a 429 with `Retry-After` does, use
  * {@linkcode RateLimit.pause}.
  *
- * It keeps the times of the last `limit` starts, and has a timer only while somebody waits.
+ * It keeps the times of the last `limit` starts, and has a timer only while somebody waits. In
+ * Cloudflare Workers, sinks of different requests cannot share one.
  *
  * @example At most 10 calls of an API in a second, by two sinks together
  * ```ts

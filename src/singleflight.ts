@@ -55,8 +55,9 @@ export interface WrapOptions<A extends unknown[], K, V, This = unknown>
  *
  * - **Cloudflare Workers** may keep one at the top of a module, and share flights across requests:
  *   each caller with a signal, a copy or a `doShared` settles its own promise. The function runs in
- *   the request that started it; where that is cancelled, those who joined wait for ever, so give
- *   `forgetAfter`, or have it run under `waitUntil`. Share bytes, and not a `Response`.
+ *   the request that started it. If that request ends early, the callers that joined get an error or
+ *   wait forever: run the function under `waitUntil`, and give `forgetAfter`. Share bytes, and not a
+ *   `Response`.
  *
  * It is `singleflight` of golang.org/x/sync; `doShared` returns its `shared` too.
  *

@@ -87,6 +87,8 @@ export interface Throttled<A extends unknown[]> extends Disposable {
  *   caller whose call made it run, or surfaces as an uncaught error where a timer called it.
  * - **Asynchronous** functions are not awaited, and may overlap: to have one at a time, pipe a
  *   {@linkcode ThrottleStream} to a `Fanout`.
+ * - **Cloudflare Workers**: requests can share one whose edge is `"leading"`. The timer of another
+ *   ends with the request that set it.
  *
  * @param fn The function.
  * @param options The interval, and its edge.

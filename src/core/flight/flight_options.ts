@@ -21,8 +21,9 @@ export interface FlightCache<K, V> {
 /** Options of a {@linkcode Singleflight}. */
 export interface SingleflightOptions<K, V> {
   /**
-   * Gives each further caller a copy of its own, such as `(response) => response.clone()`. With a
-   * cache the first caller has a copy too.
+   * Gives each further caller a copy of its own, such as `structuredClone`. With a cache the first
+   * caller has a copy too. Share the bytes of a `Response` in place of its clones: each clone keeps in
+   * memory what another has read.
    */
   clone?: ((value: V) => V) | undefined;
   /**
