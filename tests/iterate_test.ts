@@ -155,3 +155,30 @@ test("MapStream.from() is iterated to nothing where a reader has read it to its 
   reader.releaseLock();
   assertEquals([await all(stream), stream.locked], [[], false]);
 });
+
+interface NodeLike {
+  process?: {
+    getBuiltinModule?(name: "node:stream"): {
+      addAbortSignal(signal: AbortSignal, stream: ReadableStream): void;
+    };
+  };
+}
+
+test("An iteration ends where Node's addAbortSignal errors its stream past it [4.18]", async () => {
+  const node = (globalThis as NodeLike).process?.getBuiltinModule?.("node:stream");
+  // Else nobody can.
+  if (!node) return;
+  const own = new AbortController();
+  const stage = new MapStream((item: number) => item);
+  const stream = iterated(stage.readable);
+  node.addAbortSignal(own.signal, stream);
+  const iterator = stream.values();
+  const writer = stage.writable.getWriter();
+  await writer.write(1);
+  assertEquals(await iterator.next(), { value: 1, done: false });
+  const waiting = rejection(iterator.next() as Promise<unknown>);
+  await turn();
+  own.abort();
+  assertEquals((await waiting as Error).name, "AbortError");
+  assertEquals([await iterator.next(), stream.locked], [{ value: undefined, done: true }, false]);
+});
