@@ -225,7 +225,11 @@ function chained(
 }
 
 const next = (row: number) => row + 1;
-const later = (row: number) => Promise.resolve(row + 1);
+/** It waits, as whoever asks another: one that does not had better be synchronous. */
+const later = async (row: number) => {
+  await undefined;
+  return row + 1;
+};
 
 /** A whole pipeline: pages of 100 rows, the rows, a map, batches, their handler. */
 export const chain: Group = {
