@@ -5,6 +5,7 @@
  * As a program: `deno task npm`.
  */
 
+import { dirname } from "node:path";
 import { type Package, packages, shortName } from "./packages.ts";
 import { deno } from "./run.ts";
 
@@ -68,8 +69,11 @@ async function build(of: Package, target: string): Promise<void> {
 
   const compiled: string[] = [];
   for await (const { name } of Deno.readDir(target)) compiled.push(name);
-  const papers = include.filter((path) => !/\.(ts|json)$/.test(path));
-  for (const path of papers) await Deno.copyFile(`${folder}/${path}`, `${target}/${path}`);
+  const papers = include.filter((path) => !/(\.ts|^(deno|jsr)\.json)$/.test(path));
+  for (const path of papers) {
+    await Deno.mkdir(dirname(`${target}/${path}`), { recursive: true });
+    await Deno.copyFile(`${folder}/${path}`, `${target}/${path}`);
+  }
 
   const { peerDependencies } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   const manifest = {

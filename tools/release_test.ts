@@ -80,7 +80,8 @@ for (const { folder, name } of beside) {
   Deno.test(`JSR would get the sources of ${name}, its manifest and its papers, and nothing else`, async () => {
     const found = await Array.fromAsync(glob(`${folder}/{mod.ts,src/**/*.ts}`));
     const papers = ["LICENSE", "README.md", "deno.json"].map((path) => `${folder}/${path}`);
-    assertEquals(await published(folder), [...found, ...papers].sort());
+    const dashboards = await Array.fromAsync(glob(`${folder}/grafana/*.json`));
+    assertEquals(await published(folder), [...found, ...papers, ...dashboards].sort());
     assertEquals(await Deno.readTextFile(`${folder}/LICENSE`), await Deno.readTextFile("LICENSE"));
   });
 
