@@ -1,6 +1,18 @@
 /** What can be known of a batch, and of what its handler has returned. */
 
 import { isSpanContextValid, type Link, type SpanContext } from "@opentelemetry/api";
+import { guard } from "./guard.ts";
+
+/** Where the span of an item is found. */
+export type SpanOf = (item: unknown) => SpanContext | undefined;
+
+/** The span that an item comes from, where there is one that is valid. */
+export function spanFrom(spanOf: SpanOf, item: unknown): SpanContext | undefined {
+  return guard("spanOf", () => {
+    const span = spanOf(item);
+    return span && isSpanContextValid(span) ? span : undefined;
+  });
+}
 
 /** How many items are in it, where that can be known. */
 export function count(batch: unknown): number | undefined {
@@ -10,16 +22,12 @@ export function count(batch: unknown): number | undefined {
 }
 
 /** A link to each span that its items come from, each span once. */
-export function linksOf(
-  batch: unknown,
-  spanOf: (item: unknown) => SpanContext | undefined,
-): Link[] {
+export function linksOf(batch: unknown, spanOf: SpanOf): Link[] {
   if (!Array.isArray(batch)) return [];
   const links = new Map<string, Link>();
   for (const item of batch) {
-    const context = spanOf(item);
-    if (!context || !isSpanContextValid(context)) continue;
-    links.set(`${context.traceId} ${context.spanId}`, { context });
+    const context = spanFrom(spanOf, item);
+    if (context) links.set(`${context.traceId} ${context.spanId}`, { context });
   }
   return [...links.values()];
 }
@@ -44,8 +52,9 @@ export function failuresOf(
     try {
       const entry = result[place];
       // A thenable that is no promise may start work when it is asked: that is for the sink to do.
-      if (entry instanceof Promise) waits.push(entry.then(judge).catch(fail));
-      else judge(entry);
+      if (entry instanceof Promise) {
+        waits.push(new Promise((resolve) => resolve(entry)).then(judge).catch(fail));
+      } else judge(entry);
     } catch (error) {
       fail(error);
     }

@@ -6,7 +6,6 @@ import {
   context,
   type Counter,
   type Histogram,
-  isSpanContextValid,
   type Link,
   type Meter,
   metrics,
@@ -18,6 +17,7 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { isError } from "./batch.ts";
+import { guard, within } from "./guard.ts";
 import { CALLS, counterOf, histogramOf } from "./metrics.ts";
 import { SCOPE, VERSION } from "./version.ts";
 
@@ -96,33 +96,43 @@ export interface Call {
   readonly links?: Link[];
 }
 
-/** One call of a handler. */
+/** One call of a handler. Nothing here throws but the handler: each step that may is guarded alone. */
 export class Measured {
   readonly #telemetry: Telemetry;
   readonly #start = performance.now();
-  readonly #span: Span;
-  readonly #context: Context;
+  /** There is none if it could not be started. */
+  #span: Span | undefined;
+  #context: Context | undefined;
 
   constructor(telemetry: Telemetry, given: CallContext | undefined, { size, parent, links }: Call) {
-    const { tracer, spanName, instruments } = telemetry;
-    const attributes = attributesOf(telemetry, size, given?.attempt);
-    const active = context.active();
-    const linked = links !== undefined && links.length > 0;
-    const options = { kind: SpanKind.CONSUMER, attributes, ...(linked && { links, root: true }) };
+    const { attributes } = telemetry;
     this.#telemetry = telemetry;
-    this.#span = tracer.startSpan(spanName, options, parentOf(active, parent));
-    this.#context = trace.setSpan(active, this.#span);
-    if (size !== undefined) instruments.size.record(size, telemetry.attributes, this.#context);
-    if (given?.waited !== undefined) {
-      instruments.wait.record(given.waited / 1000, telemetry.attributes, this.#context);
-    }
+    guard("startSpan", () => {
+      const active = this.#context = context.active();
+      const linked = links !== undefined && links.length > 0;
+      const options = {
+        kind: SpanKind.CONSUMER,
+        attributes: attributesOf(telemetry, size, given?.attempt),
+        ...(linked && { links, root: true }),
+      };
+      const from = parent ? trace.setSpanContext(active, parent) : active;
+      this.#span = telemetry.tracer.startSpan(telemetry.spanName, options, from);
+      this.#context = trace.setSpan(active, this.#span);
+    });
+    guard("record", () => {
+      const { instruments } = telemetry;
+      if (size !== undefined) instruments.size.record(size, attributes, this.#context);
+      if (given?.waited !== undefined) {
+        instruments.wait.record(given.waited / 1000, attributes, this.#context);
+      }
+    });
   }
 
   /** Runs the handler in its span, and tells what came of it. What it gives and throws is passed on. */
   run(handler: () => unknown, onEnd: (result: unknown, failure?: Failure) => void): unknown {
     let result: unknown;
     try {
-      result = context.with(this.#context, handler);
+      result = within(this.#context, handler);
     } catch (error) {
       onEnd(undefined, { error });
       throw error;
@@ -131,8 +141,9 @@ export class Measured {
       onEnd(result);
       return result;
     }
-    // Once: a thenable that is no promise may start work each time. What rejects is still to be heard.
-    return Promise.resolve(result).then((value) => {
+    // Asked once: a thenable that is no promise may start work each time. `Promise.resolve` would read
+    // the `constructor` of a promise, and throw what that throws.
+    return new Promise((resolve) => resolve(result)).then((value) => {
       onEnd(value);
       return value;
     }, (error) => {
@@ -143,16 +154,25 @@ export class Measured {
 
   /** It is over: of so many items these errors are those of single ones. */
   end(count: number, failure?: Failure, errors: readonly unknown[] = []): void {
-    const { instruments: { duration, messages }, attributes } = this.#telemetry;
     const seconds = (performance.now() - this.#start) / 1000;
+    const { attributes } = this.#telemetry;
     const own = failure ? failed(attributes, failure.error) : attributes;
-    duration.record(seconds, own, this.#context);
-    const alone = count - errors.length;
-    if (alone > 0) messages.add(alone, own, this.#context);
-    for (const error of errors) messages.add(1, failed(attributes, error), this.#context);
-    if (failure) fail(this.#span, failure.error);
-    if (errors.length > 0) this.#span.setAttribute("weir.batch.failed", errors.length);
-    this.#span.end();
+    guard("record", () => {
+      this.#telemetry.instruments.duration.record(seconds, own, this.#context);
+    });
+    guard("add", () => {
+      const { messages } = this.#telemetry.instruments;
+      const alone = count - errors.length;
+      if (alone > 0) messages.add(alone, own, this.#context);
+      for (const error of errors) messages.add(1, failed(attributes, error), this.#context);
+    });
+    const span = this.#span;
+    if (!span) return;
+    if (failure) fail(span, failure.error);
+    if (errors.length > 0) {
+      guard("setAttribute", () => span.setAttribute("weir.batch.failed", errors.length));
+    }
+    guard("end", () => span.end());
   }
 }
 
@@ -174,21 +194,24 @@ function failed(attributes: Attributes, error: unknown): Attributes {
   return { ...attributes, "error.type": typeOf(error) };
 }
 
-function parentOf(active: Context, parent: SpanContext | undefined): Context {
-  if (!parent || !isSpanContextValid(parent)) return active;
-  return trace.setSpanContext(active, parent);
-}
-
 function fail(span: Span, error: unknown): void {
-  const known = isError(error);
-  span.setAttribute("error.type", typeOf(error));
-  span.setStatus({ code: SpanStatusCode.ERROR, message: known ? error.message : describe(error) });
-  span.recordException(known ? error : describe(error));
+  const known = isKnown(error);
+  const given = known ? guard("error.message", () => error.message) : undefined;
+  const message = given ?? describe(error);
+  guard("setAttribute", () => span.setAttribute("error.type", typeOf(error)));
+  guard("setStatus", () => span.setStatus({ code: SpanStatusCode.ERROR, message }));
+  guard("recordException", () => span.recordException(known ? error : describe(error)));
 }
 
 /** The convention for `error.type`: few values. */
 function typeOf(error: unknown): string {
-  return isError(error) ? error.name : "_OTHER";
+  const name = isKnown(error) ? guard("error.name", () => error.name) : undefined;
+  return typeof name === "string" ? name : "_OTHER";
+}
+
+/** A revoked proxy throws when it is looked at. */
+function isKnown(error: unknown): error is Error {
+  return guard("a look at an error", () => isError(error)) ?? false;
 }
 
 /** Never runs code of the value, and is never empty. */
@@ -196,7 +219,12 @@ function describe(error: unknown): string {
   return Object(error) === error ? "an object" : String(error) || "an empty string";
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
+/** What throws here rejects when it is awaited, so it is no plain value. */
+function isThenable(value: unknown): boolean {
+  if (Object(value) !== value) return false;
+  try {
+    return typeof (value as { readonly then?: unknown }).then === "function";
+  } catch {
+    return true;
+  }
 }

@@ -1,6 +1,7 @@
 /** From the push to the handler: the context of one item, and the spans of the items of a batch. */
 
 import { context, type SpanContext, trace } from "@opentelemetry/api";
+import { guard, within } from "./guard.ts";
 
 /** Runs a handler in the context that its item came from: `Runner` of `@weir/streams`. */
 export type Runner = <R>(run: () => R) => R;
@@ -23,8 +24,8 @@ export type Runner = <R>(run: () => R) => R;
  * ```
  */
 export function snapshot(): Runner {
-  const active = context.active();
-  return (run) => context.with(active, run);
+  const active = guard("context.active", () => context.active());
+  return (run) => within(active, run);
 }
 
 /**
@@ -76,7 +77,7 @@ export class Carried<T> {
  * ```
  */
 export function carry<T>(value: T): Carried<T> {
-  return new Carried(value, trace.getSpan(context.active())?.spanContext());
+  return new Carried(value, guard("carry", () => trace.getSpan(context.active())?.spanContext()));
 }
 
 /** The span that an item carries, if it carries one. */

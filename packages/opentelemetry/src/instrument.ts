@@ -3,7 +3,8 @@
 import type { Attributes, Meter, SpanContext, Tracer } from "@opentelemetry/api";
 import { type CallContext, Measured, Telemetry } from "./calls.ts";
 import { carriedSpan } from "./carry.ts";
-import { count, failuresOf, linksOf } from "./batch.ts";
+import { count, failuresOf, linksOf, spanFrom, type SpanOf } from "./batch.ts";
+import { guard } from "./guard.ts";
 import { ATTRIBUTES, check, checkAll, FUNCTION, METER, NAME, TRACER } from "./options.ts";
 
 /** What handles an item: the handler of a `Fanout`, or the function of a `MapStream`. */
@@ -42,8 +43,8 @@ export interface InstrumentOptions<T = unknown> {
   /** More attributes of each metric and each span. Take values that are few: each makes a series. */
   readonly attributes?: Attributes | undefined;
   /**
-   * The span that an item comes from, such as one of the headers of a message. What it throws goes to the
-   * sink as a throw of the handler.
+   * The span that an item comes from, such as one of the headers of a message. What it throws goes to
+   * `diag.error` of the API, and the item comes from no span.
    *
    * @default that of an item of {@linkcode carry}
    */
@@ -81,6 +82,8 @@ const RULES = {
  * - **Type**: it has the type of the handler, so `submit` gives what it gave.
  * - **Results and errors** are the very same. An error sets the status of the span and `error.type`.
  *   `this` is passed on. A promise becomes another promise of the same value.
+ * - **Failures of telemetry** never reach the sink: what the SDK, `spanOf` or a look at an error throws
+ *   goes to `diag.error` of the API. The handler runs once.
  * - **Parent**: the span that the item carries, by {@linkcode carry} or `spanOf`; else the active span,
  *   which the option `snapshot` of the sink brings from the push. Without either the parent is that of
  *   any other item: a sink promises no context.
@@ -118,7 +121,7 @@ export function instrument<H extends Handler>(
   const telemetry = new Telemetry(options);
   const { spanOf = carriedSpan } = options;
   const run = function (this: unknown, item: unknown, context: CallContext): unknown {
-    const call = new Measured(telemetry, context, { parent: spanOf(item) });
+    const call = new Measured(telemetry, context, { parent: spanFrom(spanOf as SpanOf, item) });
     return call.run(
       () => handler.call(this, item, context),
       (_result, failure) => call.end(1, failure),
@@ -166,13 +169,15 @@ export function instrumentBatch<H extends BatchHandler>(
   const telemetry = new Telemetry(options);
   const { spanOf = carriedSpan } = options;
   const run = function (this: unknown, batch: unknown, context: CallContext): unknown {
-    const size = count(batch);
-    const links = linksOf(batch, spanOf as (item: unknown) => SpanContext | undefined);
+    const size = guard("a look at a batch", () => count(batch));
+    const links = guard("a look at a batch", () => linksOf(batch, spanOf as SpanOf)) ?? [];
     const call = new Measured(telemetry, context, { links, size });
     return call.run(
       () => handler.call(this, batch, context),
       (result, failure) => {
-        const errors = failure ? [] : failuresOf(result, size);
+        const errors = failure
+          ? []
+          : guard("a look at entries", () => failuresOf(result, size)) ?? [];
         if (errors instanceof Promise) errors.then((all) => call.end(size!, undefined, all));
         else call.end(size ?? 0, failure, errors);
       },

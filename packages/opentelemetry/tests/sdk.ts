@@ -1,6 +1,6 @@
 /** What the tests need of an SDK, and what they read of it. */
 
-import { context, type ContextManager, type Meter, type Tracer } from "@opentelemetry/api";
+import { context, type ContextManager, diag, type Meter, type Tracer } from "@opentelemetry/api";
 
 /** The classes of one major version of the SDK. */
 export interface Sdk {
@@ -101,6 +101,19 @@ export async function withSdk(
   } finally {
     context.disable();
     await Promise.all([meters.shutdown(), tracers.shutdown()]);
+  }
+}
+
+/** Runs a test that is given the messages of the errors that `diag.error` is told. */
+export async function withDiag(body: (told: readonly string[]) => Promise<void>): Promise<void> {
+  const told: string[] = [];
+  const ignore = (): void => {};
+  const error = (_: string, error: unknown): void => void told.push((error as Error).message);
+  diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore });
+  try {
+    await body(told);
+  } finally {
+    diag.disable();
   }
 }
 
