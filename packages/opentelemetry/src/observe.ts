@@ -47,9 +47,12 @@ const RULES = { name: NAME, attributes: ATTRIBUTES, meter: METER };
  *
  * - **One name, one sum**: objects that are observed by the same meter under the same name and
  *   attributes are added up: the workers of one job, or a sink for each run of it.
- * - **A total never falls**: what a stopped object has counted stays in it.
+ * - **A total never falls**: what a stopped object has counted stays in it. An object that is observed
+ *   twice under one name counts once, also where the first observation has ended.
  * - **Nothing is held**: an object that you drop can be collected as garbage. What it has counted since
  *   metrics were collected last is not exported then: call `stop()`, or use `using`, where that matters.
+ * - **An object that fails hinders no other**: what its `stats` throws goes to `diag.error` of the API,
+ *   and it keeps the numbers that were read last.
  * - **Nothing is swallowed**: it reads `stats`, and never `closed`, so a failure that nobody hears stays
  *   an unhandled rejection.
  *
@@ -85,7 +88,6 @@ export function observe(target: Observable, options: ObserveOptions): Observatio
   }
   const { name, attributes, meter = metrics.getMeter(SCOPE, VERSION) } = options;
   const series = Reporter.of(meter, kind).series({ ...attributes, [NAME_ATTRIBUTE]: name });
-  const member = series.add(target as { readonly stats: Stats });
-  const stop = () => member.stop();
+  const stop = series.add(target as { readonly stats: Stats });
   return { stop, [Symbol.dispose]: stop };
 }

@@ -16,12 +16,17 @@ export const NAME: Rule = [
   (value: string) => value !== "",
 ];
 
-/** What the API of OpenTelemetry takes, and looks at itself. */
+/** What the API of OpenTelemetry takes. The SDK throws at a bigint when it collects metrics. */
 export const ATTRIBUTES: Rule = [
   "object",
-  "be an object of attributes",
-  (value: unknown) => value !== null && !Array.isArray(value),
+  "be an object whose values are strings, numbers, booleans or arrays of them",
+  (value: unknown) =>
+    value !== null && !Array.isArray(value) && Object.values(value as object).flat().every(isPlain),
 ];
+
+function isPlain(value: unknown): boolean {
+  return value == null || ["string", "number", "boolean"].includes(typeof value);
+}
 
 /** A `Meter` of any copy of the API. */
 export const METER: Rule = has("be a Meter", "addBatchObservableCallback");

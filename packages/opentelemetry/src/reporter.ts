@@ -1,6 +1,7 @@
 /** What is behind `observe`: one callback a meter, and a sum for each set of attributes. */
 
 import type { Attributes, BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
+import { guard } from "./guard.ts";
 import { BYTES, FLIGHT, type Metrics, observables, QUEUE } from "./metrics.ts";
 
 /** What is counted, by name. */
@@ -68,37 +69,70 @@ class Series {
   readonly attributes: Attributes;
   readonly #metrics: Metrics;
   readonly #members: Set<Member> = new Set();
+  /** An object that is observed again is the member that it was, so its totals count once. */
+  readonly #known: WeakMap<Target, Member> = new WeakMap();
   /** What those have counted that are no members any more. Of what goes up and down it is 0. */
   readonly #retired: Map<string, number> = new Map();
+  /** At so many members garbage is looked for: twice those that were left the last time. */
+  #limit = 0;
 
   constructor(attributes: Attributes, metrics: Metrics) {
     this.attributes = attributes;
     this.#metrics = metrics;
   }
 
-  add(target: Target): Member {
+  /** Returns what ends it. */
+  add(target: Target): () => void {
     // Where nobody collects metrics, the garbage of before would stay.
-    for (const member of this.#members) member.read();
-    const member = new Member(target, Object.keys(this.#metrics), () => this.#retire(member));
-    this.#members.add(member);
-    return member;
+    if (this.#members.size >= this.#limit) this.#sweep();
+    let member = this.#known.get(target);
+    if (!member) this.#known.set(target, member = new Member(target));
+    if (!this.#members.has(member)) {
+      this.#members.add(member);
+      this.#addLasting(member, -1);
+    }
+    member.observations++;
+    let stopping = false;
+    return () => {
+      if (!stopping) this.#stop(member);
+      stopping = true;
+    };
   }
 
   sum(): Map<string, number> {
-    const sums = new Map<string, number>();
-    const add = (numbers: ReadonlyMap<string, number>) => {
-      for (const [key, value] of numbers) sums.set(key, (sums.get(key) ?? 0) + value);
-    };
-    // Garbage retires when it is read.
-    for (const member of this.#members) if (member.read()) add(member.numbers);
-    add(this.#retired);
+    this.#sweep();
+    const sums = new Map(this.#retired);
+    for (const member of this.#members) {
+      member.read(this.#metrics);
+      for (const [key, value] of member.numbers) sums.set(key, (sums.get(key) ?? 0) + value);
+    }
     return sums;
   }
 
+  #sweep(): void {
+    for (const member of this.#members) if (!member.target.deref()) this.#retire(member);
+    this.#limit = 2 * this.#members.size + 16;
+  }
+
+  #stop(member: Member): void {
+    const target = member.target.deref();
+    const end = () => {
+      if (--member.observations > 0) return;
+      if (target) member.read(this.#metrics);
+      this.#retire(member);
+    };
+    const idle = guard("idle", () => target?.idle?.());
+    if (idle) void idle.then(end, end);
+    else end();
+  }
+
   #retire(member: Member): void {
-    if (!this.#members.delete(member)) return;
-    for (const [key, value] of member.numbers) {
-      const lasting = this.#metrics[key]!.kind === "total" ? value : 0;
+    if (this.#members.delete(member)) this.#addLasting(member, 1);
+  }
+
+  #addLasting({ numbers }: Member, sign: 1 | -1): void {
+    for (const [key, value] of numbers) {
+      const lasting = this.#metrics[key]!.kind === "total" ? sign * value : 0;
       this.#retired.set(key, (this.#retired.get(key) ?? 0) + lasting);
     }
   }
@@ -108,35 +142,20 @@ class Series {
 class Member {
   /** As they were read last. */
   numbers: ReadonlyMap<string, number> = new Map();
-  readonly #target: WeakRef<Target>;
-  readonly #keys: readonly string[];
-  readonly #retire: () => void;
-  #stopping = false;
+  /** Those that have not ended. */
+  observations = 0;
+  readonly target: WeakRef<Target>;
 
-  constructor(target: Target, keys: readonly string[], retire: () => void) {
-    this.#target = new WeakRef(target);
-    this.#keys = keys;
-    this.#retire = retire;
+  constructor(target: Target) {
+    this.target = new WeakRef(target);
   }
 
-  /** Reads the numbers anew. Returns whether the object is still there. */
-  read(): boolean {
-    const target = this.#target.deref();
-    if (target) this.numbers = numbersOf(target, this.#keys);
-    else this.#retire();
-    return target !== undefined;
-  }
-
-  stop(): void {
-    const target = this.#target.deref();
-    if (this.#stopping) return;
-    this.#stopping = true;
-    const end = () => {
-      if (target) this.read();
-      this.#retire();
-    };
-    if (typeof target?.idle === "function") void target.idle().then(end);
-    else end();
+  /** What cannot be read keeps the numbers that it had, and hinders no other. */
+  read(metrics: Metrics): void {
+    const target = this.target.deref();
+    if (!target) return;
+    const numbers = guard("a look at stats", () => numbersOf(target, Object.keys(metrics)));
+    if (numbers) this.numbers = numbers;
   }
 }
 

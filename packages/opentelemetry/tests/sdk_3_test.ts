@@ -4,6 +4,7 @@ import * as hooks from "otel-context-3";
 import * as metrics from "otel-metrics-3";
 import * as trace from "otel-trace-3";
 import { conforming } from "./conforming.ts";
+import { counting } from "./counting.ts";
 import { guarding } from "./guarding.ts";
 import { instrumenting } from "./instrumenting.ts";
 import { observing } from "./observing.ts";
@@ -49,6 +50,7 @@ const sdk: Sdk = {
 };
 
 observing(sdk);
+counting(sdk);
 conforming(sdk);
 instrumenting(sdk);
 guarding(sdk);
