@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { context, diag, ROOT_CONTEXT, SpanStatusCode } from "@opentelemetry/api";
 import { Aggregator, Fanout } from "../../../mod.ts";
+import { turn } from "../../../tests/support/gate.ts";
 import { rejection } from "../../../tests/support/hand.ts";
 import { test } from "../../../tests/support/test.ts";
 import { carry, instrument, instrumentBatch, snapshot } from "../mod.ts";
@@ -153,6 +154,16 @@ export function guarding(sdk: Sdk): void {
     const handler = instrumentBatch((_: typeof batch) => 7, { destination: "n", meter, tracer });
     assertEquals([handler(batch), spans().length, told], [7, 1, ["size"]]);
     return Promise.resolve();
+  });
+
+  it("an entry whose own then returns nothing counts by what it comes to", async (telemetry) => {
+    const { meter, tracer, spans, numbers } = telemetry;
+    const then = (resolve: (value: number) => void): void => resolve(1);
+    const entry = Object.assign(Promise.resolve(1), { then });
+    instrumentBatch((_: number[]) => [entry], { destination: "n", meter, tracer })([1]);
+    await turn();
+    assertEquals((await numbers())["messaging.client.consumed.messages"], 1);
+    assertEquals(spans()[0]!.attributes["weir.batch.failed"], undefined);
   });
 
   for (const when of ["before", "after", "instead"]) {
