@@ -23,19 +23,21 @@ export function guard<R>(what: string, run: () => R): R | undefined {
 
 /** Runs `run` once, in this context if the context manager lets it. Its result or error passes through. */
 export function within<R>(active: Context | undefined, run: () => R): R {
-  const outcomes: Array<() => R> = [];
+  let ran = false;
+  let failed = false;
+  let outcome: unknown;
   const once = (): void => {
-    if (outcomes.length > 0) return;
+    if (ran) return;
+    ran = true;
     try {
-      const result = run();
-      outcomes.push(() => result);
+      outcome = run();
     } catch (error) {
-      outcomes.push(() => {
-        throw error;
-      });
+      failed = true;
+      outcome = error;
     }
   };
   if (active) guard("context.with", () => context.with(active, once));
   once();
-  return outcomes[0]!();
+  if (failed) throw outcome;
+  return outcome as R;
 }
