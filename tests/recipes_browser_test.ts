@@ -5,6 +5,7 @@ import { LogShipper, type Page, Refusal } from "../examples/recipes/beacon.ts";
 import { withClock } from "./support/clock.ts";
 import { type Gate, gate, microtasks, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
+import { unhandled } from "./support/unhandled.ts";
 
 interface Line {
   readonly id: string;
@@ -260,6 +261,66 @@ test("recipe beacon: no beacon is over 8 KiB, and onLost is told of those that a
   assertEquals(reason.message, "sendBeacon returned false");
 });
 
+test("recipe beacon: onLost is told of all lines where sendBeacon throws, or is not there", async () => {
+  const error = new TypeError("no such URL");
+  const broken = () => {
+    throw error;
+  };
+  for (const sendBeacon of [broken, undefined]) {
+    const { page, log, lost } = shipping();
+    log(1, 2, 3, 4, 5);
+    Object.assign(page.navigator, { sendBeacon });
+    page.dispatch("pagehide");
+    await microtasks();
+    assertEquals(lost.map(([events]) => events), [[4, 5], [1, 2, 3]]);
+    if (sendBeacon) assertEquals(lost.map(([, reason]) => reason), [error, error]);
+    else for (const [, reason] of lost) assert(reason instanceof TypeError);
+    // The page goes on: its next line is no error of its caller.
+    assertEquals(log(6), [true]);
+    await microtasks();
+    assertEquals(lost.at(-1)![0], [6]);
+  }
+});
+
+for (
+  const [ends, fail] of Object.entries<(error: Error) => unknown>({
+    throws(error) {
+      throw error;
+    },
+    rejects: (error) => Promise.reject(error),
+  })
+) {
+  test(`recipe beacon: an onLost that ${ends} ends nothing, in a page that is visible or left`, async () => {
+    const error = new Error("onLost");
+    const page = new FakePage();
+    const told: unknown[] = [];
+    const shipper = new LogShipper("/log", {
+      page,
+      maxItems: 1,
+      onLost: (lines) => {
+        told.push(...lines.flatMap(eventsOf));
+        return fail(error);
+      },
+    });
+    const errors = await unhandled(async () => {
+      shipper.log(1);
+      await page.answer(400);
+      assertEquals([shipper.log(2), page.posted], [true, [[1], [2]]]);
+      const big = Array.from({ length: 3 }, (_, n) => `${n} ${"x".repeat(5000)}`);
+      for (const event of big) shipper.log(event);
+      page.room = 100;
+      page.dispatch("pagehide");
+      await turn();
+      // The beacon of the batch that ran has room; each of the others is told.
+      assertEquals([told, page.sent], [[1, ...big], [[2]]]);
+      assert(shipper.log("later"));
+      await turn();
+      assertEquals(told.at(-1), "later");
+    });
+    assertEquals(errors, Array(5).fill(error));
+  });
+}
+
 test("recipe beacon: log returns false when 32 KiB wait, and a gap in the ids shows it", async () => {
   const { page, log } = shipping();
   const event = "x".repeat(8000);
@@ -291,5 +352,6 @@ test("recipe beacon: stop sends what is there, leaves no listener, and later eve
   assertEquals([page.sent, page.listeners], [[[1]], 0]);
   log(2);
   await microtasks();
+  shipper.stop();
   assertEquals(page.sent, [[1], [2]]);
 });

@@ -64,6 +64,32 @@ test("recipe redis cache: those who ask at once share one look-up, one load, and
   assertEquals([hand.started, told], [["k"], []]);
 });
 
+test("recipe redis cache: caches whose names hold no colon share no key, whatever the keys", async () => {
+  const { redis } = cached();
+  const names = ["users", "users-v2", "u"];
+  const caches = names.map((name) =>
+    new RedisCache<string>(redis, (key) => `${name} ${key}`, { name, ttl: 1, onError() {} })
+  );
+  const keys = ["", ":", "7", "v2:7", "-v2:7", "sers:7", "users:7", "\n", "k y"];
+  for (let times = 0; times < 2; times++) {
+    for (const [i, cache] of caches.entries()) {
+      for (const key of keys) assertEquals(await cache.get(key), `${names[i]} ${key}`);
+    }
+  }
+  assertEquals(redis.texts.size, caches.length * keys.length);
+});
+
+test("recipe redis cache: a load may look up another key", async () => {
+  const { redis } = cached();
+  const cache: RedisCache<string> = new RedisCache<string>(
+    redis,
+    async (key) => key === "" ? "" : `${key}${await cache.get(key.slice(1))}`,
+    { name: "c", ttl: 5000, onError() {} },
+  );
+  assertEquals(await Promise.all([cache.get("ab"), cache.get("b")]), ["abb", "b"]);
+  assertEquals(redis.sent.filter((command) => command === "GET c:b").length, 1);
+});
+
 test("recipe redis cache: two processes may load one key at once, each of them once", async () => {
   const one = cached();
   const hand = new Hand<string>();
@@ -353,6 +379,7 @@ test("recipe redis cache: a wrong option is refused by its name", () => {
     ["ttl", "1", TypeError, "an integer of at least 1; got 1"],
     ["ttl", 0, RangeError, "an integer of at least 1; got 0"],
     ["ttl", 0.5, RangeError, "an integer of at least 1; got 0.5"],
+    ["timeout", 0, RangeError, "more than 0 and at most 2147483647; got 0"],
     ["timeout", NaN, RangeError, "more than 0 and at most 2147483647; got NaN"],
     ["timeout", Infinity, RangeError, "more than 0 and at most 2147483647; got Infinity"],
     ["encode", 1, TypeError, "a function; got 1"],

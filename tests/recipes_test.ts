@@ -249,6 +249,9 @@ test("recipe response coalescing: each caller may change its bytes, and has the 
       ["set-cookie", "b=2"],
       ["content-encoding", "gzip"],
       ["content-length", "7"],
+      ["connection", "close"],
+      ["keep-alive", "timeout=5"],
+      ["transfer-encoding", "chunked"],
       ["x-from", "origin"],
     ] as [string, string][],
   };
@@ -276,6 +279,32 @@ test("recipe response coalescing: a response without a body has none for each ca
   });
   const responses = await Promise.all([get("/"), get("/")]);
   assertEquals(responses.map(({ status, body }) => [status, body]), [[204, null], [204, null]]);
+});
+
+test("recipe response coalescing: a body that nobody has decoded keeps its content-encoding", async () => {
+  const get = coalesced(async (url) => {
+    await turn();
+    return new Response("body", { headers: { "content-encoding": url } });
+  });
+  const codings = ["gzip", "BR", "zstd", "aws-chunked", "identity"];
+  const responses = await Promise.all(codings.map((coding) => get(coding)));
+  assertEquals(responses.map(({ headers }) => headers.get("content-encoding")), [
+    ...[null, null, null],
+    "aws-chunked",
+    "identity",
+  ]);
+});
+
+test("recipe response coalescing: a status text that no Response takes is left out", async () => {
+  const texts = ["Gr\ufffdn", "Grün", "Not here"];
+  const get = coalesced(async (url) => {
+    await turn();
+    const response = new Response("body", { status: 404 });
+    // As `fetch` of Node has it.
+    return Object.defineProperty(response, "statusText", { value: texts[Number(url)] });
+  });
+  const responses = await Promise.all(texts.map((_, n) => get(`${n}`)));
+  assertEquals(responses.map(({ statusText }) => statusText), ["", "Grün", "Not here"]);
 });
 
 test("recipe response coalescing: the request ends when the last caller has left", async () => {

@@ -29,7 +29,7 @@ const MAX_ITEMS = 100;
 
 /**
  * Counters that never go below 0. `POST /NAME?by=-2` answers with the total after that change, and with
- * 409 where too little is left.
+ * 409 where too little is left, or the total is more than a number holds.
  *
  * An answer means that the change is stored. A caller whose object ends before that gets an error, and
  * can't know whether the change was stored: give changes an id, and store it, where that matters.
@@ -76,6 +76,7 @@ export class Counters {
         const before = totals.get(counter) ?? this.#total(counter);
         // Fails this change alone.
         if (before + by < 0) return new RangeError(`${counter} has ${before}, not ${-by}`);
+        if (!Number.isSafeInteger(before + by)) return new RangeError(`${counter} is full`);
         totals.set(counter, before + by);
         return before + by;
       });

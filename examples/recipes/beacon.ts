@@ -34,7 +34,7 @@ export interface Page {
 export interface LogShipperOptions {
   /**
    * Gets the lines that the shipper gives up, and why: a `Refusal`, or the error of the last attempt.
-   * What it throws is an uncaught error.
+   * What it throws, or rejects with, is an unhandled rejection, and the shipper goes on.
    */
   readonly onLost: (lines: string[], reason: unknown) => unknown;
   /** How long a line waits for others, in milliseconds. By default 1000. */
@@ -110,7 +110,7 @@ export class LogShipper {
   }
 
   #open(): Aggregator<string> {
-    const { onLost, linger = 1000, maxItems = 100 } = this.#options;
+    const { linger = 1000, maxItems = 100 } = this.#options;
     const again = backoff({ attempts: 20 });
     const options = {
       maxItems,
@@ -133,7 +133,7 @@ export class LogShipper {
         linger,
         timeout: 30_000,
         retry: (error, attempt) => error instanceof Refusal ? undefined : again(error, attempt),
-        onError: (error, lines) => onLost(lines, error),
+        onError: (error, lines) => void this.#lose(lines, error),
       },
     );
   }
@@ -150,10 +150,19 @@ export class LogShipper {
   /** In pieces, so that the browser may take some where it has no room for all. */
   #beacon(lines: string[]): void {
     for (const piece of pieces(lines)) {
-      if (!this.#page.navigator.sendBeacon(this.#url, piece.join("\n"))) {
-        this.#options.onLost(piece, new Refusal("sendBeacon returned false"));
+      try {
+        // It throws for a URL that is none, and some browsers let the user switch it off.
+        if (this.#page.navigator.sendBeacon(this.#url, piece.join("\n"))) continue;
+        void this.#lose(piece, new Refusal("sendBeacon returned false"));
+      } catch (error) {
+        void this.#lose(piece, error);
       }
     }
+  }
+
+  /** Async, so that a throw ends neither the sink nor the pieces that come after. */
+  async #lose(lines: string[], reason: unknown): Promise<void> {
+    await this.#options.onLost(lines, reason);
   }
 }
 

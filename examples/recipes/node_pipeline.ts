@@ -13,7 +13,7 @@ import { BatchStream, Fanout, type HandlerContext } from "../../mod.ts";
 export interface EachBatchOptions {
   /** The most lines of a batch. */
   readonly maxItems?: number;
-  /** The most batches that are handled at once. */
+  /** The most batches that are handled at once: at least 1. With 0 it never ends. */
   readonly concurrency?: number;
   /** Ends all of it at once, with its reason. */
   readonly signal?: AbortSignal;
@@ -48,14 +48,18 @@ export async function eachBatch(
   return count;
 }
 
-/** The lines of a text in UTF-8, without their ends. */
+/** The lines of a text in UTF-8, without their ends, which are `\n` or `\r\n`. */
 export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncIterable<string> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of bytes) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+    // Only the new text is searched: a long line would be searched again with each chunk.
+    const [first = "", ...others] = decoder.decode(chunk, { stream: true }).split("\n");
+    rest += first;
+    for (const next of others) {
+      yield rest.endsWith("\r") ? rest.slice(0, -1) : rest;
+      rest = next;
+    }
   }
   rest += decoder.decode();
   if (rest) yield rest;

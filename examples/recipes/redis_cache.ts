@@ -31,7 +31,9 @@ export interface RedisCacheStep {
 export interface RedisCacheOptions<V> {
   /**
    * The cache's name in messages, and what its keys in Redis begin with: the key `7` of the cache
-   * `users` is `users:7`. Change it when the values change their shape, such as to `users:v2`.
+   * `users` is `users:7`. Change it when the values change their shape, such as to `users-v2`. Two
+   * caches share no key if neither name holds a `:`; the key `v2:7` of `users` is that of the key `7`
+   * of `users:v2`.
    */
   name: string;
   /** How long Redis keeps a value, in milliseconds: an integer of at least 1. */
@@ -57,7 +59,7 @@ export interface RedisCacheOptions<V> {
   decode?: ((text: string) => V) | undefined;
   /**
    * Called with each error that fails no call, for your log and your alarms. What it throws rejects
-   * the callers.
+   * the callers. It is not awaited, so an async one must handle its own errors.
    */
   onError: (error: unknown, where: RedisCacheStep) => void;
 }
@@ -71,7 +73,9 @@ export interface RedisCacheOptions<V> {
  *   loads the value and does not write it. An error of `load` rejects the callers as it is, and the
  *   cache writes nothing.
  * - **Time**: a call waits at most `timeout` for the GET. If the GET succeeds and there is a load, it
- *   waits at most `timeout` for the SET. A later reply changes nothing.
+ *   waits at most `timeout` for the SET. A later reply changes nothing. A process that is busy for
+ *   longer takes a reply for late that is there: with the default, 10,000 keys that are asked for at
+ *   once on one core are loads. Then give a longer `timeout`, or ask for fewer at once.
  * - **Corrupt values**: if `decode` throws, the cache tells `onError`, loads the value, and replaces
  *   the text. A key of another type, such as a list, stays as it is, because its GET fails.
  * - **Nothing there**: the cache keeps `null`, and never `undefined`. Return `null` from `load` to keep
@@ -86,7 +90,7 @@ export interface RedisCacheOptions<V> {
  * a client answers with a promise: it is a `TypeError`. Here the look-up runs inside the function that
  * the callers share.
  *
- * A `load` must not call `get` for its own key: it would wait for itself.
+ * A `load` may call `get` for another key. Calls that lead back to its own key wait for themselves.
  *
  * @example With `redis`
  * ```ts ignore

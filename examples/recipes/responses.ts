@@ -18,12 +18,19 @@ interface Page {
   readonly init: ResponseInit;
 }
 
-/** Headers of the body as it was sent: `fetch` has decoded it. */
-const OF_THE_TRANSFER = ["content-encoding", "content-length"];
+/** Headers of one connection, or of the body as it was sent. */
+const OF_THE_TRANSFER = ["connection", "content-length", "keep-alive", "transfer-encoding"];
+
+/** What `fetch` asks for, and decodes. A body in another coding stays as it is, and so does its header. */
+const DECODED = /^(gzip|x-gzip|deflate|br|zstd)$/i;
 
 async function read(response: Response): Promise<Page> {
-  const headers = [...response.headers].filter(([name]) => !OF_THE_TRANSFER.includes(name));
-  const { status, statusText } = response;
+  const headers = [...response.headers].filter(([name, value]) =>
+    name === "content-encoding" ? !DECODED.test(value) : !OF_THE_TRANSFER.includes(name)
+  );
+  const { status } = response;
+  // Node reads one that isn't ASCII as UTF-8, and then takes no such text for a `Response`.
+  const statusText = /[^\t\x20-\x7e\x80-\xff]/.test(response.statusText) ? "" : response.statusText;
   const body = response.body && await response.arrayBuffer();
   return { body, init: { status, statusText, headers } };
 }
@@ -32,7 +39,8 @@ async function read(response: Response): Promise<Page> {
  * A `fetch` for GET, of which concurrent calls for one URL share one request. A caller may leave by a
  * signal; the request is aborted when the last has left. A response is there when all of its body is:
  * take `fetch` itself for one that is large or has no end. Callers share all headers, so share no URL
- * that answers one caller otherwise than another.
+ * that answers one caller otherwise than another. What they get has no `url` and no `redirected`, and a
+ * status that a `Response` can't be made with, such as 999, rejects with a `RangeError`.
  */
 export function coalesced(
   fetcher: Fetcher = fetch,

@@ -61,6 +61,8 @@ test("one alone is stored when it has lingered", async (start) => {
   const { back } = server.urls;
   assertEquals(await post(`${back}/hits?by=7`), { status: 200, text: '{"total":7}' });
   assertEquals((await post(`${back}/hits?by=many`)).status, 400);
+  assertEquals((await ask(`${back}/hits`)).status, 400);
+  assertEquals((await post(`${back}/hits?by=-7`)).text, '{"total":0}');
 });
 
 test("a change that can't be made reaches its own caller, and no other", async (start) => {
@@ -72,6 +74,15 @@ test("a change that can't be made reaches its own caller, and no other", async (
   const { status, text } = await wrong;
   assertEquals(status, 409);
   assert(/^stock has \d+, not 1000$/.test(text), text);
+});
+
+test("a change beyond what a number holds is refused, and the total stays exact", async (start) => {
+  await using server = await start(Number(vars.LINGER));
+  const { back } = server.urls;
+  const most = Number.MAX_SAFE_INTEGER;
+  assertEquals((await post(`${back}/hits?by=${most}`)).text, `{"total":${most}}`);
+  assertEquals(await post(`${back}/hits?by=2`), { status: 409, text: "hits is full" });
+  assertEquals((await post(`${back}/hits?by=-1`)).text, `{"total":${most - 1}}`);
 });
 
 test("a client that leaves holds up nobody, and its change is stored", async (start) => {

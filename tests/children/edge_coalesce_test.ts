@@ -80,6 +80,18 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
     assertEquals(upstream.seen, ["GET /page", "GET /page"]);
   });
 
+  test("the query goes along, and so does how long the page may be kept", async () => {
+    await using upstream = origin(({ url }) =>
+      new Response(new URL(url).search, { headers: { "cache-control": "max-age=5" } })
+    );
+    await using server = await start(workers, upstream.ports);
+    for (const search of ["?of=1", "?of=2"]) {
+      const response = await fetch(`${server.urls.back}/page${search}`);
+      assertEquals(response.headers.get("cache-control"), "max-age=5");
+      assertEquals(await response.text(), search);
+    }
+  });
+
   test("an answer without a body, and what is no GET, come through", async () => {
     await using upstream = origin(() => new Response(null, { status: 204 }));
     await using server = await start(workers, upstream.ports);

@@ -7,12 +7,13 @@ import { test as register } from "../support/test.ts";
 import { ask, deployed, logFile, origin, outbound, start, withFront } from "./edge.ts";
 
 const { vars, ...config } = await deployed("log");
-const workers = withFront({
+const worker = {
   ...config,
   file: logFile,
   outbound,
   vars: { ...vars, ORIGIN: "http://origin", LOGS: "http://origin/logs" },
-});
+};
+const workers = withFront(worker);
 const test = (name: string, body: () => Promise<void>) =>
   register(`edge log: ${name}, in ${title("workerd")}`, body);
 const lines = [
@@ -49,6 +50,30 @@ test("lines that are refused once are sent again", async () => {
   assertEquals((await ask(`${server.urls.back}/page`)).status, 200);
   await twice.promise;
   assertEquals(bodies, [lines, lines]);
+});
+
+test("the method, the query and the body of a request go along", async () => {
+  await using upstream = origin(async (request) => {
+    if (request.url.endsWith("/logs")) return new Response();
+    const { method, url } = request;
+    return new Response(`${method} ${new URL(url).search} ${await request.text()}`);
+  });
+  await using server = await start(workers, upstream.ports);
+  const url = `${server.urls.back}/page?of=1`;
+  assertEquals((await ask(url, { method: "PUT", body: "text" })).text, "PUT ?of=1 text");
+});
+
+test("an origin that can't be asked is a 502, and a line", async () => {
+  const logged = gate<string>();
+  await using upstream = origin(async (request) => {
+    logged.resolve(await request.text());
+    return new Response();
+  });
+  const nowhere = { ...worker, vars: { ...worker.vars, ORIGIN: "nowhere" } };
+  await using server = await start({ back: nowhere }, upstream.ports);
+  assertEquals(await ask(`${server.urls.back}/page`), { status: 502, text: "Bad gateway" });
+  const events = (await logged.promise).split("\n").map((line) => JSON.parse(line).event);
+  assertEquals(events, ["request", "failure"]);
 });
 
 test("the lines are sent although the client has left before the answer", async () => {

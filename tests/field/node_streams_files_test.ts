@@ -18,7 +18,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip, gunzipSync, gzipSync } from "node:zlib";
 import { eachBatch, linesOf } from "../../examples/recipes/node_pipeline.ts";
 import { BatchStream, ChunkStream, Fanout, FixedChunkStream, MapStream } from "../../mod.ts";
-import { gate } from "../support/gate.ts";
+import { gate, turn } from "../support/gate.ts";
 import { heard, rejection } from "../support/hand.ts";
 import { test } from "../support/test.ts";
 import { errors, web } from "./node_streams.ts";
@@ -65,6 +65,41 @@ test(
     await closed(file);
   }),
 );
+
+test("recipe node pipeline: lines end in \\n or \\r\\n, wherever the chunks are cut", async () => {
+  const text = Buffer.from("one\r\n\r\nü\rtwo\nthree\r\n\n 🏞\r\r\nend");
+  async function* chunks(size: number) {
+    for (let from = 0; from < text.length; from += size) yield text.subarray(from, from + size);
+  }
+  for (let size = 1; size <= text.length; size++) {
+    const lines: string[] = [];
+    for await (const line of linesOf(chunks(size))) lines.push(line);
+    assertEquals(lines, ["one", "", "ü\rtwo", "three", "", " 🏞\r", "end"]);
+  }
+});
+
+test("recipe node pipeline: a character that is cut at the end of the text is a line, too", async () => {
+  const lines: string[] = [];
+  async function* cut() {
+    yield Buffer.from("one\nü").subarray(0, -1);
+  }
+  for await (const line of linesOf(cut())) lines.push(line);
+  assertEquals(lines, ["one", "\ufffd"]);
+});
+
+test("recipe node pipeline: a long line costs work in proportion to its length", async () => {
+  const chunk = Buffer.from("x".repeat(100));
+  async function* chunks() {
+    for (let count = 0; count < 100_000; count++) {
+      if (count % 1000 === 0) await turn(); // so that the limit of a test can end it
+      yield chunk;
+    }
+  }
+  const lengths: number[] = [];
+  // In proportion to the square it would take minutes, and the test would be ended.
+  for await (const line of linesOf(chunks())) lengths.push(line.length);
+  assertEquals(lengths, [10_000_000]);
+});
 
 test(
   "recipe node pipeline: a handler that fails ends all with its error, and the file is closed",

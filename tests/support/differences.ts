@@ -24,7 +24,7 @@ const INNER = ["node22", "node24", "node26", "edge", "chromium", "firefox"] as c
 export const differences: readonly Difference[] = [
   {
     tests:
-      /^(\S+ (surfaces|leaves (unhandled|the error of an async|a caller's own))|.* (a lost|lost) rej)/,
+      /^(\S+ (surfaces|leaves (unhandled|the error of an async|a caller's own))|.* (a lost|lost) rej|recipe beacon: an onLost that )/,
     hosts: ["bun"],
     effect: "left out",
     reason: "`bun test` keeps unhandled errors to itself, and fails the test that is running",
