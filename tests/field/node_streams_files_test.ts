@@ -149,15 +149,12 @@ test(
   withFiles(async (path) => {
     const sink = new Fanout<Uint8Array>(() => {});
     const none = () => createReadStream(path("none"));
-    for (
-      const ended of [
-        sink.consume(none()),
-        pipeline(none(), (bytes: AsyncIterable<Uint8Array>) => sink.consume(bytes)),
-        FixedChunkStream.from(none(), 10).pipeTo(new WritableStream()),
-      ]
-    ) {
-      assertEquals((await rejection(ended) as { code?: string }).code, "ENOENT");
-    }
+    const errors = await Promise.all([
+      rejection(sink.consume(none())),
+      rejection(pipeline(none(), (bytes: AsyncIterable<Uint8Array>) => sink.consume(bytes))),
+      rejection(FixedChunkStream.from(none(), 10).pipeTo(new WritableStream())),
+    ]) as { code?: string }[];
+    assertEquals(errors.map(({ code }) => code), ["ENOENT", "ENOENT", "ENOENT"]);
     assertEquals(sink.tryPush(TEXT), true);
   }),
 );
