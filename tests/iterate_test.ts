@@ -166,12 +166,15 @@ interface NodeLike {
 
 test("An iteration ends where Node's addAbortSignal errors its stream past it [4.18]", async () => {
   const node = (globalThis as NodeLike).process?.getBuiltinModule?.("node:stream");
-  // Else nobody can.
-  if (!node) return;
   const own = new AbortController();
   const stage = new MapStream((item: number) => item);
   const stream = iterated(stage.readable);
-  node.addAbortSignal(own.signal, stream);
+  try {
+    node!.addAbortSignal(own.signal, stream);
+  } catch {
+    // Then nobody can: there is no such module, or it takes no web streams.
+    return;
+  }
   const iterator = stream.values();
   const writer = stage.writable.getWriter();
   await writer.write(1);

@@ -264,11 +264,10 @@ test("recipe response coalescing: each caller may change its bytes, and has the 
   assertEquals(new Uint8Array(await two.arrayBuffer()), new Uint8Array([1, 2, 3]));
   for (const { status, statusText, headers } of [one, two]) {
     assertEquals([status, statusText], [404, "Not here"]);
-    assertEquals([...headers].map((header) => header.join()).sort(), [
-      "set-cookie,a=1",
-      "set-cookie,b=2",
-      "x-from,origin",
-    ]);
+    // A browser shows no cookies, and each has them in its own place.
+    const given = [...new Response(null, sent).headers].map(String);
+    const kept = given.filter((header) => /^(set-cookie|x-from),/.test(header));
+    assertEquals([...headers].map(String).sort(), kept.sort());
   }
 });
 
