@@ -9,15 +9,22 @@ import { serve, SETTINGS } from "./workerd.ts";
 
 const HOME = ".build/isolate";
 const LIMIT = 20_000;
+const FLIGHTS = [
+  "Singleflight.do",
+  "Singleflight.do with a signal",
+  "Singleflight.doShared",
+  "Singleflight with clone",
+  "Singleflight with cache",
+];
 const SHARED = [
-  "Singleflight",
+  ...FLIGHTS,
   "Fanout with free slots",
   "Fanout at its concurrency",
   "Aggregator, linger 0",
   "Aggregator, linger 50",
   "RateLimit",
 ];
-const SHAREABLE = ["Singleflight", "Fanout with free slots"];
+const SHAREABLE = [...FLIGHTS, "Fanout with free slots"];
 /** They set a timer, which belongs to a request. */
 const OF_A_REQUEST = ["a timer", "a call that is throttled"];
 

@@ -56,7 +56,13 @@ const THREE = 3;
 /** What requests share: made by the first that asks for it. */
 class Shared {
   readonly #rate: RateLimit;
-  readonly #flights = new Singleflight<string, number>({ clone: (n) => n });
+  readonly #flights: Record<string, Singleflight<string, number>> = {
+    "Singleflight.do": new Singleflight(),
+    "Singleflight.do with a signal": new Singleflight(),
+    "Singleflight.doShared": new Singleflight(),
+    "Singleflight with clone": new Singleflight({ clone: (n) => n }),
+    "Singleflight with cache": new Singleflight({ cache: new Map() }),
+  };
   readonly #made = new Map<string, Fanout<number> | Aggregator<number>>();
 
   /** `interval` is that of its rate, in milliseconds. */
@@ -65,21 +71,13 @@ class Shared {
   }
 
   async submit(name: string): Promise<unknown> {
-    if (name === "Singleflight") return await this.#fly();
+    const flights = this.#flights[name];
+    if (flights) return await fly(flights, name);
     if (name === "RateLimit") {
       return await new Fanout((n: number) => n, { rate: this.#rate }).submit(1);
     }
     const sink = this.#made.get(name) ?? this.#make(name);
     return await sink.submit(1);
-  }
-
-  #fly(): Promise<unknown> {
-    const flights = this.#flights;
-    const three = async () => {
-      while (flights.stats.shared < THREE - 1) await wait();
-      return 1;
-    };
-    return flights.doShared("k", three, { signal: new AbortController().signal });
   }
 
   #make(name: string): Fanout<number> | Aggregator<number> {
@@ -97,6 +95,16 @@ class Shared {
     this.#made.set(name, sink);
     return sink;
   }
+}
+
+function fly(flights: Singleflight<string, number>, name: string): Promise<unknown> {
+  const three = async () => {
+    while (flights.stats.shared < THREE - 1) await wait();
+    return 1;
+  };
+  if (name.endsWith("doShared")) return flights.doShared("k", three);
+  const { signal } = new AbortController();
+  return flights.do("k", three, name.endsWith("signal") ? { signal } : undefined);
 }
 
 async function answer(request: Request, shared: Shared): Promise<Response> {

@@ -10,8 +10,8 @@ let insides: WeakMap<object, Inside<never>> | undefined;
 let ShortStream: typeof ReadableStream;
 
 /**
- * A plain stream to all who have it, but that it is iterated, and piped to others of ours, past itself.
- * For those that pass many chunks.
+ * Makes a readable stream that is plain to its users. Its iterator, and its pipes to others of ours, ask
+ * the source itself, past its queue. For streams of many chunks.
  */
 export function openShort<R>(
   source: Inside<R>,
