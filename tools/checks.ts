@@ -4,7 +4,7 @@ import { entriesOf, packages } from "./packages.ts";
 import { deno, type Finished } from "./run.ts";
 import { denoTest, type Outcome } from "./suite.ts";
 
-const DOCUMENTED = ["README.md", "mod.ts", "src"];
+const DOCUMENTED = ["README.md", "src"];
 const CHECKED = ["mod.ts", "src", "tests", "tools", "examples", "packages"];
 const TSC = "node_modules/typescript/bin/tsc";
 const COVERAGE = ".build/coverage";
@@ -75,9 +75,10 @@ async function isForeign(complaint: string): Promise<boolean> {
 
 /** The examples in the READMEs and in the documentation type-check, run, and need no permission. */
 export async function docTests(): Promise<Outcome> {
-  const documented = (await packages()).flatMap(({ folder }) =>
-    DOCUMENTED.map((path) => `${folder}/${path}`)
-  );
+  const documented = (await packages()).flatMap((of) => [
+    ...DOCUMENTED.map((path) => `${of.folder}/${path}`),
+    ...entriesOf(of).filter((path) => !path.startsWith(`${of.folder}/src/`)),
+  ]);
   const paths = ["docs", ...documented];
   const { success, output } = await deno(["check", "--quiet", "--doc", ...paths]);
   return success ? await denoTest(["--doc", ...paths]) : { passed: 0, failed: 1, output };

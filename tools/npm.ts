@@ -22,6 +22,11 @@ const ABOUT: Record<string, { description: string; keywords: readonly string[] }
     description: "OpenTelemetry metrics and traces of the queues and handlers of @weir/streams",
     keywords: ["opentelemetry", "metrics", "tracing", "queue", "batch", "web-streams"],
   },
+  nats: {
+    description:
+      "NATS JetStream as web streams, and acknowledgements for any broker, for @weir/streams",
+    keywords: ["nats", "jetstream", "queue", "acknowledgement", "at-least-once", "web-streams"],
+  },
 };
 const NODE = ">=22";
 

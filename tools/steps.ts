@@ -2,6 +2,7 @@
 
 import { api } from "./api.ts";
 import * as checks from "./checks.ts";
+import { withNatsServer } from "./nats_server.ts";
 import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
@@ -107,6 +108,17 @@ export const thorough: readonly Step[] = [
   {
     name: "prometheus",
     run: () => around(quickHosts, ["tests/field/prometheus_test.ts"]),
+  },
+  {
+    name: "deliveries",
+    run: async () => await around([deno, bun, ...nodes], await testFiles("packages/nats/tests")),
+  },
+  {
+    name: "nats",
+    run: () =>
+      withNatsServer(async () =>
+        await around(quickHosts, await testFiles("packages/nats/tests/field"))
+      ),
   },
   ...suites.filter((step) => !isQuick(step)),
 ];

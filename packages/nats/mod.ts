@@ -1,0 +1,7 @@
+/**
+ * NATS JetStream as web streams, for `@weir/streams`.
+ *
+ * @module
+ */
+
+export type { Delivery } from "./src/delivery/delivery.ts";

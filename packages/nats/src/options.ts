@@ -1,0 +1,60 @@
+/** The door: options are checked here, in the form of `@weir/streams`, and trusted inside. */
+
+/** What a value has to be: its `typeof`, the rule in words, and whether a value of that kind keeps it. */
+export type Rule = readonly [kind: string, words: string, keeps?: (value: never) => boolean];
+
+/** A rule for each option. */
+export type Rules<Name extends PropertyKey> = Readonly<Record<Name, Rule>>;
+
+/** What is called later. */
+export const FUNCTION: Rule = ["function", "be a function"];
+
+/** How many, at most or at least. */
+export const LIMIT: Rule = [
+  "number",
+  "be an integer of at least 1",
+  (value: number) => Number.isSafeInteger(value) && value >= 1,
+];
+
+/** An object with some methods, of any copy of a package. */
+export function has(words: string, ...methods: readonly string[]): Rule {
+  const keeps = (value: Record<string, unknown> | null): boolean =>
+    value !== null && methods.every((method) => typeof value[method] === "function");
+  return ["object", words, keeps];
+}
+
+/** Throws unless `value` keeps the rule of an option; returns it. */
+export function check<V>(owner: string, option: string, value: V, [kind, words, keeps]: Rule): V {
+  const given: string = typeof value;
+  const right = given === kind;
+  if (right && (!keeps || keeps(value as never))) return value;
+  const Wrong = right && kind !== "object" ? RangeError : TypeError;
+  throw new Wrong(`${owner}: option "${option}" must ${words}; got ${show(value)}`);
+}
+
+/** Checks the options that are given, and that those which must be given are. */
+export function checkAll<T extends object>(
+  owner: string,
+  options: T,
+  rules: Rules<keyof T>,
+  ...required: readonly (keyof T & string)[]
+): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${owner}: options must be a plain object; got ${show(options)}`);
+  }
+  for (const name of Object.keys(options) as (keyof T & string)[]) {
+    if (!Object.hasOwn(rules, name)) {
+      const known = Object.keys(rules).join(", ");
+      throw new TypeError(`${owner}: unknown option ${show(name)}; there are ${known}`);
+    }
+    if (options[name] !== undefined) check(owner, name, options[name], rules[name]);
+  }
+  for (const name of required) check(owner, name, options[name], rules[name]);
+}
+
+/** A value for a message. Never throws and never runs code of the value. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  return Object(value) === value ? "an object" : String(value);
+}
