@@ -6,7 +6,7 @@
  */
 
 import { dirname } from "node:path";
-import { type Package, packages, shortName } from "./packages.ts";
+import { entriesOf, type Package, packages, shortName } from "./packages.ts";
 import { deno } from "./run.ts";
 
 const HOME = ".build/npm";
@@ -50,17 +50,40 @@ export function builtAt(of: Package, home: string = HOME): string {
 export async function buildPackages(home: string = HOME): Promise<string[]> {
   await Deno.remove(home, { recursive: true }).catch(() => {});
   const built: string[] = [];
-  for (const of of await packages()) {
-    await build(of, builtAt(of, home));
-    built.push(builtAt(of, home));
+  const all = await packages();
+  const [library] = all;
+  for (const of of all) {
+    const target = builtAt(of, home);
+    const project = of === library ? "tsconfig.json" : await projectBeside(library!, of, home);
+    await build(of, target, project);
+    built.push(target);
   }
   return built;
 }
 
-async function build(of: Package, target: string): Promise<void> {
+/** A project whose sources see the library as a user does: by its declarations. */
+async function projectBeside(library: Package, of: Package, home: string): Promise<string> {
+  const root = Deno.cwd();
+  const declarations = Object.entries(library.exports).map(([name, source]) => {
+    const path = `${root}/${builtAt(library, home)}/${source.replace(/\.ts$/, ".d.ts")}`;
+    return [library.name + name.slice(1), [path]];
+  });
+  const path = `${home}/${shortName(of)}.tsconfig.json`;
+  const project = {
+    extends: `${root}/${of.folder}/tsconfig.json`,
+    include: [],
+    files: entriesOf(of).map((path) => `${root}/${path}`),
+    // The declarations of NATS are not for `exactOptionalPropertyTypes`.
+    compilerOptions: { paths: Object.fromEntries(declarations), skipLibCheck: true },
+  };
+  await Deno.writeTextFile(path, JSON.stringify(project));
+  return path;
+}
+
+async function build(of: Package, target: string, project: string): Promise<void> {
   const { folder, exports, include } = of;
-  const project = ["-p", `${folder}/tsconfig.json`, "--rootDir", folder, "--outDir", target];
-  const { success, output } = await deno([...TSC, ...project, ...EMIT]);
+  const where = ["-p", project, "--rootDir", folder, "--outDir", target];
+  const { success, output } = await deno([...TSC, ...where, ...EMIT]);
   if (!success) throw new Error(output);
 
   const entries = Object.entries(exports).map(([name, source]) => {
@@ -80,7 +103,9 @@ async function build(of: Package, target: string): Promise<void> {
     await Deno.copyFile(`${folder}/${path}`, `${target}/${path}`);
   }
 
-  const { peerDependencies } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
+  const { peerDependencies, peerDependenciesMeta } = JSON.parse(
+    await Deno.readTextFile(`${folder}/package.json`),
+  );
   const manifest = {
     name: of.name,
     version: of.version,
@@ -93,6 +118,7 @@ async function build(of: Package, target: string): Promise<void> {
     exports: Object.fromEntries(entries),
     files: [...compiled, ...papers].sort(),
     peerDependencies,
+    peerDependenciesMeta,
   };
   await Deno.writeTextFile(`${target}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
 }

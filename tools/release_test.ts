@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parse } from "deno-std/yaml/mod.js";
 import { glob } from "node:fs/promises";
-import { packages, shortName } from "./packages.ts";
+import { entriesOf, packages, shortName } from "./packages.ts";
 import { complaints } from "./release.ts";
 import { deno, run } from "./run.ts";
 import { binary } from "./runtimes.ts";
@@ -76,12 +76,14 @@ for (const runtime of ["deno", "bun", "node24"] as const) {
   });
 }
 
-for (const { folder, name } of beside) {
+for (const of of beside) {
+  const { folder, name } = of;
   Deno.test(`JSR would get the sources of ${name}, its manifest and its papers, and nothing else`, async () => {
-    const found = await Array.fromAsync(glob(`${folder}/{mod.ts,src/**/*.ts}`));
+    const found = await Array.fromAsync(glob(`${folder}/src/**/*.ts`));
     const papers = ["LICENSE", "README.md", "deno.json"].map((path) => `${folder}/${path}`);
     const dashboards = await Array.fromAsync(glob(`${folder}/grafana/*.json`));
-    assertEquals(await published(folder), [...found, ...papers, ...dashboards].sort());
+    const expected = new Set([...entriesOf(of), ...found, ...papers, ...dashboards]);
+    assertEquals(await published(folder), [...expected].sort());
     assertEquals(await Deno.readTextFile(`${folder}/LICENSE`), await Deno.readTextFile("LICENSE"));
   });
 
