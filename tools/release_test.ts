@@ -26,6 +26,7 @@ interface Job {
 interface Step {
   uses?: string;
   run?: string;
+  if?: string;
   "working-directory"?: string;
   with?: Record<string, unknown>;
 }
@@ -180,6 +181,8 @@ Deno.test("a release passes the gate, and is published to JSR and npm by tools o
       ),
     ],
   });
+  const again = publishing["npm"]!.steps.slice(3).map((step) => step.if);
+  assertEquals(again, beside.map(() => "${{ !cancelled() }}"), "a release is run again");
   const folders = publishing["jsr"]!.steps.map((step) => step["working-directory"]);
   assertEquals(folders.slice(2), beside.map(({ folder }) => folder));
   for (const [name, { run = "" }] of steps) {
