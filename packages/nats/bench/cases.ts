@@ -1,0 +1,143 @@
+/**
+ * What this package does beside the same by the client alone, with a server at the URL that it is
+ * given: messages a second, the median of some rounds, all in turns. Prints them as JSON.
+ */
+
+import { AckPolicy, jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import process from "node:process";
+import { BatchStream } from "../../../mod.ts";
+import { acked, type Delivery } from "../delivery.ts";
+import { JetStreamSink, jetStreamSource } from "../mod.ts";
+
+const BATCH = 100;
+const HELD = 512;
+const UNACKED = 256;
+
+const [url = "", count = "20000", rounds = "5"] = process.argv.slice(2);
+const messages = Number(count);
+const connection = await connect({ servers: url, maxReconnectAttempts: -1 });
+const manager = await jetstreamManager(connection);
+const js = jetstream(connection);
+const data = new Uint8Array(100);
+
+const READ = "bench-read";
+const WRITTEN = "bench-written";
+await manager.streams.add({ name: READ, subjects: [READ] });
+await manager.streams.add({ name: WRITTEN, subjects: [WRITTEN] });
+await publish(READ, messages);
+
+/** Reads, batches and acknowledges all that the stream has. */
+const reading: Record<string, (consumer: string) => Promise<void>> = {
+  async "the client's iterator"(name) {
+    const consumer = await js.consumers.get(READ, name);
+    const iterator = await consumer.consume({ max_messages: HELD });
+    let left = messages;
+    let batch: JsMsg[] = [];
+    for await (const message of iterator) {
+      if (batch.push(message) === BATCH || batch.length === left) {
+        await handle(batch);
+        for (const each of batch) each.ack();
+        left -= batch.length;
+        batch = [];
+      }
+      if (left === 0) break;
+    }
+    await connection.flush();
+  },
+  async "a loop of fetches by hand"(name) {
+    const consumer = await js.consumers.get(READ, name);
+    let left = messages;
+    while (left > 0) {
+      const wanted = Math.min(HELD, left);
+      let batch: JsMsg[] = [];
+      for await (const message of await consumer.fetch({ max_messages: wanted, expires: 5000 })) {
+        if (batch.push(message) === BATCH || batch.length === left) {
+          await handle(batch);
+          for (const each of batch) each.ack();
+          left -= batch.length;
+          batch = [];
+        }
+      }
+      for (const each of batch) each.ack();
+      left -= batch.length;
+    }
+    await connection.flush();
+  },
+  async "jetStreamSource"(name) {
+    const consumer = await js.consumers.get(READ, name);
+    const source = jetStreamSource(consumer, { connection, maxMessages: HELD });
+    const end = new AbortController();
+    let left = messages;
+    const batches = source.pipeThrough(new BatchStream<Delivery<JsMsg>>(BATCH), end);
+    const work = acked(async (batch: Delivery<JsMsg>[]) => {
+      await handle(batch);
+      left -= batch.length;
+    });
+    for await (const batch of batches) {
+      await work(batch, { attempt: 1 } as never);
+      if (left === 0) break;
+    }
+    await connection.flush();
+  },
+};
+
+/** Publishes so many messages, and has the acknowledgement of each. */
+const writing: Record<string, () => Promise<void>> = {
+  async "one after the other"() {
+    for (let n = 0; n < messages / 10; n++) await js.publish(WRITTEN, data);
+  },
+  async [`by hand, ${UNACKED} at once`]() {
+    await publish(WRITTEN, messages);
+  },
+  async "JetStreamSink"() {
+    const sink = new JetStreamSink(js, { concurrency: UNACKED });
+    for (let n = 0; n < messages; n++) {
+      await sink.push({ subject: WRITTEN, data, msgID: crypto.randomUUID() });
+    }
+    await sink.close();
+  },
+};
+
+const results: Record<string, number[]> = {};
+for (let round = 0; round < Number(rounds); round++) {
+  for (const [name, run] of Object.entries(reading)) {
+    const durable = `reader-${round}-${Object.keys(reading).indexOf(name)}`;
+    await manager.consumers.add(READ, {
+      durable_name: durable,
+      ack_policy: AckPolicy.Explicit,
+      max_ack_pending: 4 * HELD,
+    });
+    await timed(name, messages, () => run(durable));
+    const { num_ack_pending, num_pending } = await manager.consumers.info(READ, durable);
+    if (num_ack_pending + num_pending > 0) throw new Error(`${name} has left messages`);
+    await manager.consumers.delete(READ, durable);
+  }
+  for (const [name, run] of Object.entries(writing)) {
+    const expected = name === "one after the other" ? messages / 10 : messages;
+    await manager.streams.purge(WRITTEN);
+    await timed(name, expected, run);
+    const { state } = await manager.streams.info(WRITTEN);
+    if (state.messages !== expected) throw new Error(`${name} has written ${state.messages}`);
+  }
+}
+console.log(JSON.stringify(results));
+await connection.close();
+
+async function timed(name: string, n: number, run: () => Promise<void>): Promise<void> {
+  const start = performance.now();
+  await run();
+  (results[name] ??= []).push(n / (performance.now() - start) * 1000);
+}
+
+/** What a hundred rows cost: one turn of the event loop. */
+function handle(_batch: readonly unknown[]): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+async function publish(subject: string, n: number): Promise<void> {
+  const worker = async (first: number) => {
+    for (let i = first; i < n; i += UNACKED) await js.publish(subject, data);
+  };
+  await Promise.all(Array.from({ length: UNACKED }, (_, first) => worker(first)));
+}
