@@ -293,3 +293,38 @@ test("acked() waits for an onPoison that an abort has overtaken", async () => {
   await fanout.idle();
   assertEquals(ledger.take().sort(), ["term 1", "term 2"]);
 });
+
+test("acked() does not hand over, nor bury, what another's handler has settled meanwhile", async () => {
+  const { ledger, settings } = thrice();
+  const calls: number[][] = [];
+  const [early, one, two, three] = [
+    ledger.one(0, 3),
+    ledger.one(1, 1),
+    ledger.one(2, 3),
+    ledger.one(3, 4),
+  ];
+  early!.ack();
+  const work = acked((batch: Delivery<number>[]) => {
+    calls.push(valuesOf(batch));
+    two!.nak(5);
+    three!.ack();
+  }, settings);
+  const fanout = new Fanout(work, work.options());
+  await fanout.consume([[early!, one!, two!, three!]]);
+  assertEquals(calls, [[1], [0]]);
+  assertEquals(ledger.take(), ["ack 0", "nak 2 5", "ack 3", "ack 1"]);
+  assertEquals(fanout.stats.done, 1);
+});
+
+test("acked() hands a delivery over once that is at its last and twice in a batch", async () => {
+  const { ledger, settings } = thrice();
+  const calls: number[][] = [];
+  const work = acked((batch: Delivery<number>[]) => {
+    calls.push(valuesOf(batch));
+    return Promise.resolve(valuesOf(batch));
+  }, settings);
+  const one = ledger.one(1, 3);
+  const fanout = new Fanout(work, work.options());
+  assertEquals(await fanout.submit([one, ledger.one(2, 1), one]), [1, 2, 1]);
+  assertEquals([calls, ledger.take()], [[[2], [1]], ["ack 2", "ack 1"]]);
+});
