@@ -4,9 +4,11 @@
  */
 
 import { Aggregator, BatchStream, Fanout } from "../../../mod.ts";
-import { acked, type Delivery, delivery } from "../delivery.ts";
+import { acked, type Delivery } from "../delivery.ts";
 import { type Clock, withClock } from "../../../tests/support/clock.ts";
 import { type Gate, gate, macrotask } from "../../../tests/support/gate.ts";
+
+import { complaintAtEnd, complaintNow, type Known, makeKnown } from "./acked_known.ts";
 
 /** The sink, and what it is told. */
 export interface Setup {
@@ -41,30 +43,6 @@ export type Step =
   | { readonly do: "poison"; readonly which: number; readonly fails: boolean }
   | { readonly do: "advance"; readonly ms: number }
   | { readonly do: "abort" | "close" };
-
-/** What is known of a delivery from outside. */
-interface Known {
-  readonly id: number;
-  readonly count: number;
-  given: Delivery<Known>;
-  /** What the broker was told. */
-  readonly settled: string[];
-  /** Of its calls. */
-  readonly signals: AbortSignal[];
-  /** Nobody can tell from outside whether its attempt was over. */
-  unsure: boolean;
-  /** Its handler has settled it itself. */
-  own: boolean;
-  /** An attempt that was not over has done it. */
-  done: boolean;
-  /** A handler, or the clock, has failed with it. */
-  failed: boolean;
-  poisoned: boolean;
-  errors: number;
-  discards: number;
-  /** The sink has taken it. */
-  accepted: boolean;
-}
 
 interface Call {
   readonly list: readonly Known[];
@@ -128,8 +106,9 @@ class Run {
     const hooks = {
       ...common,
       ...(setup.onError && {
-        onError: (_error: unknown, told: Delivery<Known> | Delivery<Known>[]) => {
+        onError: (error: unknown, told: Delivery<Known> | Delivery<Known>[]) => {
           for (const { value } of [told].flat()) value.errors++;
+          this.#must(error instanceof Error, `told of ${error}`);
         },
       }),
     };
@@ -185,7 +164,7 @@ class Run {
   /** Lets everything have its turn, and looks. */
   async quiet(): Promise<void> {
     for (let turn = 0; turn < 3; turn++) await macrotask();
-    for (const known of this.#all) this.#look(known);
+    for (const known of this.#all) this.#wrong ??= complaintNow(known);
     if (this.#wrong !== undefined) throw new Error(this.#wrong);
   }
 
@@ -202,7 +181,8 @@ class Run {
       idle &&= this.#calls.length + this.#poisons.length === 0;
     }
     this.#must(idle, "the sink is not idle");
-    for (const known of this.#all) this.#judge(known);
+    const left = !this.#setup.managed && this.#ended;
+    for (const known of this.#all) this.#wrong ??= complaintAtEnd(known, this.#setup, left);
     await this.quiet();
   }
 
@@ -233,27 +213,7 @@ class Run {
   }
 
   #make(count: number): Known {
-    const known: Known = {
-      id: this.#all.length,
-      count,
-      given: undefined as never,
-      settled: [],
-      signals: [],
-      unsure: false,
-      own: false,
-      done: false,
-      failed: false,
-      poisoned: false,
-      errors: 0,
-      discards: 0,
-      accepted: false,
-    };
-    const tell = (what: string) => (delay?: unknown) =>
-      void known.settled.push(what === "nak" && delay === undefined ? "nak now" : what);
-    const ways = { ack: tell("ack"), nak: tell("nak"), deliveries: count };
-    known.given = this.#setup.made
-      ? delivery(known, { ...ways, term: tell("term") })
-      : Object.freeze({ ...ways, value: known });
+    const known = makeKnown(this.#all.length, count, this.#setup.made);
     this.#all.push(known);
     return known;
   }
@@ -332,33 +292,6 @@ class Run {
     else {
       poison.known.poisoned = true;
       poison.over.resolve();
-    }
-  }
-
-  #look({ id, settled, unsure, own, done, poisoned }: Known): void {
-    this.#must(settled.length <= 1, `${id} is settled twice: ${settled}`);
-    if (unsure) return;
-    const [how] = settled;
-    if (how === undefined || own) return this.#must(!done, `${id} is done, and not acked`);
-    if (how === "ack") this.#must(done || poisoned, `${id} is acked, and was not done`);
-    if (how === "term") this.#must(poisoned, `${id} is terminated, and no poison`);
-    if (how.startsWith("nak")) this.#must(!done, `${id} is done, and was given back`);
-  }
-
-  /** At the end. */
-  #judge(
-    { id, settled: [how], unsure, own, done, accepted, errors, discards, count }: Known,
-  ): void {
-    const { managed, onError, maxDeliveries = Infinity } = this.#setup;
-    // What a sink discards is left to the broker without the options, and so is what a pipe has lost.
-    if (how === undefined) {
-      return this.#must(!accepted || (!managed && this.#ended), `${id} is not settled`);
-    }
-    if (!managed || own || unsure) return;
-    if (done) this.#must(errors + discards === 0, `${id} is done, and told as failed`);
-    else if (how === "nak now") this.#must(discards === 1, `${id} was discarded ${discards} times`);
-    else if (onError && count <= maxDeliveries) {
-      this.#must(errors >= 1 || discards === 1, `${id} has failed, and is not told`);
     }
   }
 
