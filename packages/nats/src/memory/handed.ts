@@ -2,6 +2,7 @@
 
 import type { Delivery } from "../delivery/delivery.ts";
 import { check, type Rule } from "../options.ts";
+import type { Message } from "./backlog.ts";
 import { LONGEST } from "./timeline.ts";
 
 /**
@@ -22,23 +23,6 @@ export interface MemoryDelivery<T> extends Delivery<T> {
    * @param reason For the history.
    */
   term(reason?: string): void;
-}
-
-/** A message of the broker. */
-export interface Message<T> {
-  readonly id: string;
-  readonly value: T;
-  deliveries: number;
-  /** Acked or termed. */
-  settled: boolean;
-  /** Whether it is in line. */
-  queued: boolean;
-  /** Whether it is in line a second time: that is not doubled again. */
-  doubled: boolean;
-  /** The latest delivery, while that has it. */
-  holder: Handed<T> | undefined;
-  /** Counts up whenever what was due for it no longer is. */
-  turn: number;
 }
 
 /** What a consumer says of a delivery. */
