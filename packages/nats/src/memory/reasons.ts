@@ -21,6 +21,8 @@ export interface Pair {
   /** When the broker handed it out the time before, and this time. */
   readonly from: number;
   readonly to: number;
+  /** That the broker handed it out this time, if it says so. */
+  readonly delivered: Placed | undefined;
 }
 
 /** What may be assumed of the clocks and the acks. */
@@ -61,26 +63,39 @@ export function explain(
   log: Log,
   bounds: Bounds,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
+  const { delivered, taken } = pair;
+  // Nothing explains that a broker hands out what it knows to be settled.
+  if (delivered && isOver(delivered, log.of(taken.id!), bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
-    const cause = rule(pair, log, bounds).find((found) => counts(found, pair, log, bounds));
+    const cause = rule(pair, log, bounds).find((found) =>
+      !isOver(found, log.of(taken.id!), bounds, isSaid)
+    );
     if (cause) return { reason, cause: cause.event };
   }
 }
 
-/** An ack that the broker has heard ends all: what comes after it explains nothing, unless it was forgotten. */
-function counts(cause: Placed, pair: Pair, log: Log, { reach }: Bounds): boolean {
-  let ended = false;
-  for (const { place, event } of log.of(pair.taken.id!)) {
-    if (place > cause.place) break;
-    if (event.kind === "forgotten") ended = false;
-    else if (isEnd(event)) ended ||= cause.event.at - event.at >= reach;
+/** Whether a message needed nothing more before something happened, and that was not forgotten. */
+function isOver(
+  { place, event }: Placed,
+  history: readonly Placed[],
+  { reach }: Bounds,
+  isEnd: (event: BrokerEvent) => boolean,
+): boolean {
+  let over = false;
+  for (const earlier of history) {
+    if (earlier.place > place) break;
+    if (earlier.event.kind === "forgotten") over = false;
+    else if (isEnd(earlier.event)) over ||= event.at - earlier.event.at >= reach;
   }
-  return !ended;
+  return over;
 }
 
-/** Whether a consumer has said that a message needs nothing more. */
-function isEnd({ kind }: BrokerEvent): boolean {
-  return kind === "done" || kind === "acked" || kind === "termed";
+function isHeard({ kind }: BrokerEvent): boolean {
+  return kind === "acked" || kind === "termed";
+}
+
+function isSaid(event: BrokerEvent): boolean {
+  return event.kind === "done" || isHeard(event);
 }
 
 function ofMessage(
