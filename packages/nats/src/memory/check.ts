@@ -148,8 +148,8 @@ function pairsOf(id: string, log: Log): Pair[] {
   const taken = history.map(({ event }) => event).filter(({ kind }) => kind === "taken")
     .sort((a, b) => (a.deliveries ?? 0) - (b.deliveries ?? 0));
   const deliveryOf = (taken: BrokerEvent) =>
-    history.find(({ event: { kind, deliveries, consumer } }) =>
-      kind === "delivered" && deliveries === taken.deliveries && consumer === taken.consumer
+    history.find(({ event: { kind, deliveries } }) =>
+      kind === "delivered" && deliveries === taken.deliveries
     );
   return taken.slice(1).map((next, index) => {
     const before = taken[index]!;
