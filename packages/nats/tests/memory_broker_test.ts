@@ -361,6 +361,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   // In time: it was extended again.
   assertEquals([one.state, broker.pending, await read], ["open", 2, ["b", 1]]);
   await clock.tick(5 * WAIT);
+  assertEquals(broker.history.some(({ kind }) => kind === "expired"), false);
   one.pause();
   await clock.tick(WAIT);
   const other = broker.source().getReader();
