@@ -1,0 +1,140 @@
+/** Why a message was handed out again: the rules of {@linkcode check}, one a reason. */
+
+import type { BrokerEvent, BrokerEventKind } from "./event.ts";
+import type { Log, Outage, Placed } from "./log.ts";
+
+/** Why a message was handed out again. */
+export type RepeatReason =
+  | "nak"
+  | "lost ack"
+  | "restart"
+  | "duplicate"
+  | "crash"
+  | "pause"
+  | "left"
+  | "ack wait over";
+
+/** A message was taken, and then taken again. */
+export interface Pair {
+  readonly before: BrokerEvent;
+  readonly taken: BrokerEvent;
+  /** That the broker handed it out the time before, and this time, if it says so. */
+  readonly handedBefore: Placed | undefined;
+  readonly handed: Placed | undefined;
+  /** When it did so, as far as is known. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What may be assumed of the clocks and the acks. */
+export interface Bounds {
+  readonly ackWait: number;
+  readonly reach: number;
+}
+
+/** Finds the events that may explain a pair. */
+type Rule = (pair: Pair, log: Log, bounds: Bounds) => readonly Placed[];
+
+/** The first that finds something is the reason. */
+const RULES: readonly (readonly [RepeatReason, Rule])[] = [
+  // A consumer gave it back: that of any earlier delivery may.
+  ["nak", (pair, log) => ofMessage(pair, log, "nacked", isEarlier)],
+  // Its consumer had said that it was done.
+  ["lost ack", (pair, log) => ofMessage(pair, log, "lost", isBefore)],
+  // The broker came back without what it knew.
+  ["restart", (pair, log) => ofMessage(pair, log, "forgotten", () => true)],
+  ["duplicate", (pair, log) => ofMessage(pair, log, "duplicated", isEarlier)],
+  // Its consumer was no more, or did not say that it still had it.
+  ["crash", (pair, log) => ofConsumer(pair, log, "crashed")],
+  [
+    "pause",
+    (pair, log, { ackWait }) =>
+      log.pauses(pair.before.consumer).filter((pause) => isWithin(pair, pause, ackWait)),
+  ],
+  ["left", (pair, log) => ofConsumer(pair, log, "left")],
+  ["ack wait over", (pair, log) => ofMessage(pair, log, "expired", isBefore)],
+  // What a real broker has forgotten nobody knows.
+  ["restart", (pair, log) => log.restarts.filter((outage) => isWithin(pair, outage, 0))],
+];
+
+/** What explains that a message was taken again. */
+export function explain(
+  pair: Pair,
+  log: Log,
+  bounds: Bounds,
+): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
+  const { handed, taken } = pair;
+  // Nothing explains that a broker hands out what it knows to be settled.
+  if (handed && isOver(handed, log.of(taken.id!), bounds, isHeard)) return undefined;
+  for (const [reason, rule] of RULES) {
+    const cause = rule(pair, log, bounds).find((found) =>
+      !isOver(found, log.of(taken.id!), bounds, isSaid)
+    );
+    if (cause) return { reason, cause: cause.event };
+  }
+}
+
+/** Whether a message needed nothing more before something happened, and that was not forgotten. */
+function isOver(
+  { place, event }: Placed,
+  history: readonly Placed[],
+  { reach }: Bounds,
+  isEnd: (event: BrokerEvent) => boolean,
+): boolean {
+  let over = false;
+  for (const earlier of history) {
+    if (earlier.place > place) break;
+    if (earlier.event.kind === "forgotten") over = false;
+    else if (isEnd(earlier.event)) over ||= event.at - earlier.event.at >= reach;
+  }
+  return over;
+}
+
+function isHeard({ kind }: BrokerEvent): boolean {
+  return kind === "acked" || kind === "termed";
+}
+
+function isSaid(event: BrokerEvent): boolean {
+  return event.kind === "done" || isHeard(event);
+}
+
+function ofMessage(
+  pair: Pair,
+  log: Log,
+  kind: BrokerEventKind,
+  concerns: (event: BrokerEvent, pair: Pair) => boolean,
+): readonly Placed[] {
+  return log.of(pair.taken.id!).filter((placed) =>
+    placed.event.kind === kind && isBetween(placed, pair) && concerns(placed.event, pair)
+  );
+}
+
+function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Placed[] {
+  return log.consumer(pair.before.consumer).filter((placed) =>
+    placed.event.kind === kind && isBetween(placed, pair)
+  );
+}
+
+/** By the order in which the broker says it, and else by the clock. */
+function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
+  const { handedBefore, handed, from, to } = pair;
+  return (handedBefore ? place > handedBefore.place : at >= from) &&
+    (handed ? place < handed.place : at <= to);
+}
+
+/** Whether it was long enough, and while the consumer had the message. */
+function isWithin(pair: Pair, { from, to }: Outage, least: number): boolean {
+  return Math.max(from, pair.from) <= to && from + least <= Math.min(to, pair.to);
+}
+
+/** Whether an event is of the delivery before, as far as it says of which it is. */
+function isBefore({ deliveries }: BrokerEvent, { before }: Pair): boolean {
+  return deliveries === undefined || before.deliveries === undefined ||
+    deliveries === before.deliveries;
+}
+
+/** Whether it is of any delivery but this one. */
+function isEarlier({ deliveries }: BrokerEvent, { taken }: Pair): boolean {
+  return deliveries === undefined || taken.deliveries === undefined ||
+    deliveries < taken.deliveries;
+}
