@@ -13,6 +13,8 @@ const HEARTBEAT = 5000;
 /** The first and the longest pause after a request that failed, in milliseconds. */
 const PAUSE = 50;
 const LONGEST = 2000;
+/** How long an answer may take: a server that has just started may drop what it is asked. In milliseconds. */
+const PATIENCE = 1000;
 /** How long a request that is given up may take to end, in milliseconds. */
 const GRACE = 1000;
 
@@ -86,8 +88,7 @@ export class Rounds {
           continue;
         }
         if (!known) {
-          this.#learn(await this.#consumer.info());
-          known = true;
+          known = await this.#inspect();
           continue;
         }
         const { room } = this.#host;
@@ -104,11 +105,18 @@ export class Rounds {
     }
   }
 
-  #learn(info: ConsumerInfo): void {
+  /** Asks how the consumer is. Says whether there was an answer. */
+  async #inspect(): Promise<boolean> {
+    const asked = this.#consumer.info();
+    asked.catch(() => {}); // who knows when
+    const info = await Promise.race([asked, this.#wait(PATIENCE)]);
+    this.#resume();
+    if (!info || this.#ended) return false;
     const { max_batch, max_expires } = info.config;
     this.#most = max_batch && max_batch > 0 ? max_batch : Infinity;
     this.#expires = max_expires ? Math.min(Math.max(max_expires / 1e6, 1000), EXPIRES) : EXPIRES;
     this.#host.onInfo(info);
+    return true;
   }
 
   async #ask(count: number): Promise<void> {
