@@ -3,7 +3,7 @@
 import { check, FUNCTION, show } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
 import { combine, follow, isThenable } from "./promises.ts";
-import type { Troubles } from "./settling.ts";
+import { surface, type Troubles } from "./settling.ts";
 import type { Work } from "./work.ts";
 
 type Hook = (...told: unknown[]) => unknown;
@@ -27,6 +27,7 @@ export function hooked<O extends object>(work: Work, options: O): O {
   }
   const { onError, onDiscard, retry, timeout } = read;
   work.managed = true;
+  work.timed ||= timeout !== undefined && timeout !== Infinity;
   const hooks: Hooks = {
     ...read,
     onError: (error, item, ...rest) => failed(work, onError, timeout, error, item, rest),
@@ -94,7 +95,6 @@ function discarded(
   reason: unknown,
 ): void {
   const list = items.flatMap(listOf);
-  work.over(list);
   const open = new Set(list.filter(work.settling.isOpen));
   const left = items.flatMap((item) => {
     if (!Array.isArray(item)) return open.has(item as Delivery<unknown>) ? [item] : [];
@@ -108,13 +108,7 @@ function discarded(
   } catch (error) {
     errors.push(error);
   }
-  const surface = (troubles: Troubles): void => {
-    errors.push(...troubles.map(({ error }) => error));
-    if (errors.length > 0) throw combine(errors);
-  };
-  // What it rejects with is unhandled: the sink waits for nobody here.
-  if (isThenable(troubles)) void troubles.then(surface);
-  else surface(troubles);
+  surface(troubles, errors);
 }
 
 function listOf(item: unknown): Delivery<unknown>[] {
