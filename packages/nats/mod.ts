@@ -1,10 +1,31 @@
 /**
- * NATS JetStream as web streams, for `@weir/streams`.
+ * NATS JetStream as web streams, for `@weir/streams`: {@linkcode jetStreamSource} reads a consumer,
+ * {@linkcode JetStreamSink} publishes, and {@linkcode acked} acknowledges what a handler is done with. On any
+ * number of machines every message is handled at least once.
+ *
+ * What is free of NATS stands in `@weir/nats/delivery` as well.
+ *
+ * @example Messages in batches into a database
+ * ```ts
+ * import type { Consumer, JsMsg } from "@nats-io/jetstream";
+ * import type { NatsConnection } from "@nats-io/nats-core";
+ * import { BatchStream, Fanout } from "@weir/streams";
+ * import { acked, type Delivery, jetStreamSource } from "@weir/nats";
+ *
+ * export async function store(connection: NatsConnection, consumer: Consumer): Promise<void> {
+ *   const insert = acked(async (batch: Delivery<JsMsg>[]) => {
+ *     await Promise.resolve(batch.map(({ value }) => value.json())); // your own call
+ *   });
+ *   await jetStreamSource(consumer, { connection })
+ *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 500 }))
+ *     .pipeTo(new Fanout(insert, insert.options({ concurrency: 4, onError: console.error })));
+ * }
+ * ```
  *
  * @module
  */
 
-export type { Delivery } from "./src/delivery/delivery.ts";
+export * from "./delivery.ts";
 export type { JetStreamDelivery } from "./src/jetstream/delivery.ts";
 export {
   type JetStreamMessage,
