@@ -5,3 +5,10 @@
  */
 
 export type { Delivery } from "./src/delivery/delivery.ts";
+export type { JetStreamDelivery } from "./src/jetstream/delivery.ts";
+export {
+  type JetStreamMessage,
+  JetStreamSink,
+  type JetStreamSinkOptions,
+} from "./src/jetstream/sink.ts";
+export { jetStreamSource, type JetStreamSourceOptions } from "./src/jetstream/source.ts";

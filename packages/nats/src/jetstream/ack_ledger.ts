@@ -1,0 +1,63 @@
+/** {@linkcode AckLedger}: what the server may not have heard yet. */
+
+import type { NatsConnection } from "@nats-io/nats-core";
+
+/** How long an acknowledgement waits at most before the server is asked whether it has come, in milliseconds. */
+const PAUSE = 100;
+
+/**
+ * The acknowledgements of a connection, until a later round trip shows that the server has them. The client
+ * drops what is sent while it is disconnected, and sends no acknowledgement twice.
+ */
+export class AckLedger {
+  readonly #connection: NatsConnection;
+  /** Subjects and payloads in turn: first those that a round trip asks for, then those since. */
+  #asked: string[] = [];
+  #kept: string[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection;
+  }
+
+  /** One was sent just now. */
+  keep(reply: string, payload: string): void {
+    if (this.#closed) return;
+    this.#kept.push(reply, payload);
+    this.#timer ??= setTimeout(this.#ask, PAUSE);
+  }
+
+  /** The connection is another: sends all again. */
+  resend(): void {
+    const all = this.#asked.concat(this.#kept);
+    this.#asked = [];
+    this.#kept = all;
+    for (let place = 0; place < all.length; place += 2) {
+      if (this.#connection.isClosed()) return;
+      this.#connection.publish(all[place]!, all[place + 1]!);
+    }
+    if (all.length > 0) this.#timer ??= setTimeout(this.#ask, PAUSE);
+  }
+
+  /** There will be no other connection. */
+  clear(): void {
+    this.#closed = true;
+    this.#asked = [];
+    this.#kept = [];
+    clearTimeout(this.#timer);
+  }
+
+  readonly #ask = (): void => {
+    this.#timer = undefined;
+    if (this.#connection.isClosed()) return;
+    const asked = this.#asked = this.#asked.concat(this.#kept);
+    this.#kept = [];
+    this.#connection.flush().then(() => {
+      // Where it was resent meanwhile, another round trip shows.
+      if (this.#asked === asked) this.#asked = [];
+    }, () => {
+      // Disconnected: it is sent again.
+    });
+  };
+}

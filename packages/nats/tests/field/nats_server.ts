@@ -1,0 +1,156 @@
+/** A NATS server of a test's own: a process that it starts, stops, kills and brings back. */
+
+import { type ConnectionOptions, type NatsConnection, wsconnect } from "@nats-io/nats-core";
+import { connect } from "@nats-io/transport-node";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+
+const BINARY = ".runtimes/nats-server-2.15.3/nats-server";
+
+/** A server with JetStream on ports of its own. What it stores survives its end. */
+export class NatsServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #webPort: number;
+  readonly #home: string;
+  readonly #connections: NatsConnection[] = [];
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number, webPort: number, home: string) {
+    this.port = port;
+    this.#webPort = webPort;
+    this.#home = home;
+  }
+
+  /** A server that does not run yet. */
+  static async reserve(): Promise<NatsServer> {
+    const home = await mkdtemp(join(tmpdir(), "weir-nats-"));
+    return new NatsServer(await freePort(), await freePort(), home);
+  }
+
+  /** A server that is ready. */
+  static async start(): Promise<NatsServer> {
+    const server = await NatsServer.reserve();
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** For clients that have no sockets. */
+  get webUrl(): string {
+    return `ws://127.0.0.1:${this.#webPort}`;
+  }
+
+  /** A connection that comes back quickly, and is closed with the server. */
+  async connect(options: ConnectionOptions = {}): Promise<NatsConnection> {
+    const { url: servers } = this;
+    return this.#own(await connect({ ...RECONNECTING, servers, ...options }));
+  }
+
+  /** The same over a WebSocket. */
+  async connectWeb(options: ConnectionOptions = {}): Promise<NatsConnection> {
+    return this.#own(await wsconnect({ ...RECONNECTING, servers: this.webUrl, ...options }));
+  }
+
+  /** Resolves when it is ready, also after a `kill` or `stop`, with what it has stored. */
+  async start(): Promise<void> {
+    const config = join(this.#home, "server.conf");
+    await writeFile(
+      config,
+      `listen: "127.0.0.1:${this.port}"
+jetstream { store_dir: "${join(this.#home, "store")}" }
+websocket { listen: "127.0.0.1:${this.#webPort}", no_tls: true }
+`,
+    );
+    const child = spawn(BINARY, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#process = child;
+    // Where the runner ends early, nobody else would end it.
+    process.once("exit", this.#kill);
+    let output = "";
+    const ready = new Promise<boolean>((resolve) => {
+      child.stderr!.on("data", (chunk) => {
+        if (output.includes("Server is ready")) return;
+        output += chunk;
+        if (output.includes("Server is ready")) resolve(true);
+      });
+      child.once("exit", () => resolve(false));
+    });
+    if (!await ready) throw new Error(`nats-server has not started:\n${output}`);
+  }
+
+  /** It is gone at once, with what it has not written yet. */
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  /** It is gone, and has written all. */
+  stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  /** From here on it replies to nobody, and its connections stay. */
+  stall(): void {
+    send(this.#process!, "SIGSTOP");
+  }
+
+  /** It goes on. */
+  resume(): void {
+    send(this.#process!, "SIGCONT");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process) this.resume();
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+    await this.kill();
+    await rm(this.#home, { recursive: true, force: true });
+  }
+
+  #own(connection: NatsConnection): NatsConnection {
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  async #end(signal: string): Promise<void> {
+    const child = this.#process;
+    if (!child) return;
+    this.#process = undefined;
+    process.removeListener("exit", this.#kill);
+    const ended = once(child, "exit");
+    if (send(child, signal)) await ended;
+  }
+
+  readonly #kill = (): void => {
+    if (this.#process) send(this.#process, "SIGKILL");
+  };
+}
+
+const RECONNECTING: ConnectionOptions = { maxReconnectAttempts: -1, reconnectTimeWait: 50 };
+
+/** Below those that systems give to clients: one that connects there could connect to itself. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const listener = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      listener.once("error", () => resolve(false));
+      listener.listen(port, "127.0.0.1", () => listener.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
+
+/** Says whether the process is there. In Deno `child.kill` takes any signal for the end. */
+function send({ pid }: ChildProcess, signal: string): boolean {
+  try {
+    return process.kill(pid!, signal);
+  } catch {
+    return false;
+  }
+}
