@@ -1,0 +1,132 @@
+/** {@linkcode check}: whether a history lost a message, and why messages came twice. */
+
+import { checkAll, type Rules } from "../options.ts";
+import type { BrokerEvent } from "./event.ts";
+import { Log } from "./log.ts";
+import { explain, type Pair, type RepeatReason } from "./reasons.ts";
+
+/** A message that was taken again. */
+export interface Repeat {
+  /** Which message. */
+  readonly id: string;
+  /** How it was taken this time. */
+  readonly taken: BrokerEvent;
+  /** How it was taken the time before. */
+  readonly before: BrokerEvent;
+  /** Why. `undefined`: nothing in the history explains it. */
+  readonly reason?: RepeatReason;
+  /** The event that explains it. */
+  readonly cause?: BrokerEvent;
+}
+
+/** What a history says. */
+export interface HistoryReport {
+  /** How many messages were published. */
+  readonly published: number;
+  /** How many messages are done: a consumer said so at least once. */
+  readonly done: number;
+  /** The ids of those that were given up: they were termed, and are not done. */
+  readonly termed: readonly string[];
+  /** The ids of those that are neither done nor termed: **none, once all is settled**. */
+  readonly lost: readonly string[];
+  /** The ids of those that were taken or settled, though nobody has published them. */
+  readonly unpublished: readonly string[];
+  /** Each time that a message was taken again. */
+  readonly repeats: readonly Repeat[];
+  /** Those of them that nothing in the history explains: **none, unless somebody is at fault**. */
+  readonly unexplained: readonly Repeat[];
+  /** How many repeats each reason has. */
+  readonly reasons: Readonly<Partial<Record<RepeatReason, number>>>;
+}
+
+/** Options of {@linkcode check}. */
+export interface CheckOptions {
+  /**
+   * How long a pause has to be to explain anything, in milliseconds: at least 0.
+   *
+   * @default {0}
+   */
+  readonly ackWait?: number | undefined;
+  /**
+   * How long after an ack a crash, a pause or a restart may still have lost it, in milliseconds: at least 0.
+   * With 0 an ack that comes earlier in the history is safe: right for a `MemoryBroker`, which knows what it
+   * has heard. Where several processes write the history, it is the time that an ack takes to be safe.
+   *
+   * @default {0}
+   */
+  readonly reach?: number | undefined;
+}
+
+const TIME = [
+  "number",
+  "be a number of milliseconds of at least 0",
+  (value: number) => value >= 0,
+] as const;
+
+const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
+
+/**
+ * Says what a history holds. It is a pure function of plain events, in any order, with clocks that agree.
+ *
+ * @param history The events: `broker.history`, or those that the processes of your own have written.
+ * @param options What may be assumed of acks and pauses.
+ * @returns What was lost, what came twice, and why.
+ */
+export function check(history: Iterable<BrokerEvent>, options: CheckOptions = {}): HistoryReport {
+  checkAll("check", options, RULES);
+  const { ackWait = 0, reach = 0 } = options;
+  const log = new Log(history);
+  const ids = { done: 0, published: 0, termed: [], lost: [], unpublished: [] } as Ids;
+  const repeats: Repeat[] = [];
+  for (const id of log.ids) {
+    count(id, log, ids);
+    for (const pair of pairsOf(id, log)) {
+      const { before, taken } = pair;
+      repeats.push({ id, taken, before, ...explain(pair, log, { ackWait, reach }) });
+    }
+  }
+  const unexplained = repeats.filter(({ reason }) => reason === undefined);
+  return { ...ids, repeats, unexplained, reasons: reasonsOf(repeats) };
+}
+
+interface Ids {
+  published: number;
+  done: number;
+  readonly termed: string[];
+  readonly lost: string[];
+  readonly unpublished: string[];
+}
+
+function count(id: string, log: Log, ids: Ids): void {
+  const kinds = new Set(log.of(id).map(({ event }) => event.kind));
+  const done = kinds.has("done") || kinds.has("acked");
+  if (kinds.has("published")) ids.published++;
+  else ids.unpublished.push(id);
+  if (done) ids.done++;
+  else if (kinds.has("termed")) ids.termed.push(id);
+  else if (kinds.has("published")) ids.lost.push(id);
+}
+
+/** The times that a message was taken, each with the one before: by the count of the broker, if it counts. */
+function pairsOf(id: string, log: Log): Pair[] {
+  const events = log.of(id).map(({ event }) => event);
+  const taken = events.filter(({ kind }) => kind === "taken")
+    .sort((a, b) => (a.deliveries ?? 0) - (b.deliveries ?? 0));
+  const delivered = (of: BrokerEvent) =>
+    events.find(({ kind, deliveries, consumer }) =>
+      kind === "delivered" && deliveries === of.deliveries && consumer === of.consumer
+    )?.at;
+  return taken.slice(1).map((next, index) => {
+    const before = taken[index]!;
+    const from = delivered(before) ?? Math.min(before.at, next.at);
+    return { before, taken: next, from, to: delivered(next) ?? next.at };
+  });
+}
+
+function reasonsOf(repeats: readonly Repeat[]): Partial<Record<RepeatReason, number>> {
+  const reasons: Partial<Record<RepeatReason, number>> = {};
+  for (const { reason } of repeats) {
+    if (reason !== undefined) reasons[reason] = (reasons[reason] ?? 0) + 1;
+  }
+  return reasons;
+}

@@ -1,0 +1,114 @@
+/** {@linkcode MemoryDelivery}, and what stands behind it. */
+
+import type { Delivery } from "../delivery/delivery.ts";
+import { check, type Rule } from "../options.ts";
+import { LONGEST } from "./timeline.ts";
+
+/**
+ * A delivery of a {@linkcode MemoryBroker}.
+ *
+ * @typeParam T The type of the item.
+ */
+export interface MemoryDelivery<T> extends Delivery<T> {
+  /** The same for each delivery of a message: the key by which a handler does a thing once. */
+  readonly id: string;
+  /** How often the broker has handed it out, this time included: from 1. */
+  readonly deliveries: number;
+  /** Whether this delivery has had an `ack`, a `nak` or a `term`. */
+  readonly settled: boolean;
+  /**
+   * It will never be done: the broker does not hand it out again.
+   *
+   * @param reason For the history.
+   */
+  term(reason?: string): void;
+}
+
+/** A message of the broker. */
+export interface Message<T> {
+  readonly id: string;
+  readonly value: T;
+  deliveries: number;
+  /** Acked or termed. */
+  settled: boolean;
+  /** Whether it is in line. */
+  queued: boolean;
+  /** Whether it is in line a second time: that is not doubled again. */
+  doubled: boolean;
+  /** The latest delivery, while that has it. */
+  holder: Handed<T> | undefined;
+  /** Counts up whenever what was due for it no longer is. */
+  turn: number;
+}
+
+/** What a consumer says of a delivery. */
+export type Verdict =
+  | { readonly kind: "acked" }
+  | { readonly kind: "nacked"; readonly delay: number }
+  | { readonly kind: "termed"; readonly reason?: string };
+
+/** Who has a delivery. */
+export interface Holder<T> {
+  readonly id: string;
+  /** Whether it extends what it has, as long as it lives. */
+  readonly extends: boolean;
+  say(handed: Handed<T>, verdict: Verdict): void;
+  crash(): void;
+}
+
+const DELAY: Rule = [
+  "number",
+  `be a number of milliseconds from 0 to ${LONGEST}`,
+  (value: number) => value >= 0 && value <= LONGEST,
+];
+
+/** A message in the hands of a consumer. */
+export class Handed<T> implements MemoryDelivery<T> {
+  readonly id: string;
+  readonly value: T;
+  readonly deliveries: number;
+  readonly #message: Message<T>;
+  readonly #holder: Holder<T>;
+  #settled = false;
+
+  constructor(message: Message<T>, holder: Holder<T>) {
+    this.id = message.id;
+    this.value = message.value;
+    this.deliveries = message.deliveries;
+    this.#message = message;
+    this.#holder = holder;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  ack(): void {
+    this.#settle({ kind: "acked" });
+  }
+
+  nak(delay = 0): void {
+    check("MemoryDelivery.nak", "delay", delay, DELAY);
+    this.#settle({ kind: "nacked", delay });
+  }
+
+  term(reason?: string): void {
+    this.#settle({ kind: "termed", ...(reason !== undefined && { reason }) });
+  }
+
+  /** Of which message it is. For the broker. */
+  static messageOf<T>(handed: Handed<T>): Message<T> {
+    return handed.#message;
+  }
+
+  /** Who has it. For the broker. */
+  static holderOf<T>(handed: Handed<T>): Holder<T> {
+    return handed.#holder;
+  }
+
+  #settle(verdict: Verdict): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#holder.say(this, verdict);
+  }
+}

@@ -1,0 +1,28 @@
+/** First in, first out, in constant time. */
+
+/** A queue. */
+export class Line<T> {
+  #items: T[] = [];
+  #first = 0;
+
+  /** How many are in it. */
+  get length(): number {
+    return this.#items.length - this.#first;
+  }
+
+  /** Puts one at the end. */
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** Takes the first, if there is one. */
+  shift(): T | undefined {
+    if (this.length === 0) return undefined;
+    const item = this.#items[this.#first++];
+    if (this.#first >= 64 && this.#first * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#first);
+      this.#first = 0;
+    }
+    return item;
+  }
+}

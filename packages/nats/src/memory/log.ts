@@ -1,0 +1,92 @@
+/** A history, put in order, so that the rules of {@linkcode check} find what they need. */
+
+import type { BrokerEvent, BrokerEventKind } from "./event.ts";
+
+/** A time in which something was not as it should be. */
+export interface Outage {
+  /** Its place in the history. */
+  readonly place: number;
+  readonly from: number;
+  readonly to: number;
+  readonly event: BrokerEvent;
+}
+
+/** An event, and its place in the history. */
+export interface Placed {
+  readonly place: number;
+  readonly event: BrokerEvent;
+}
+
+const NOTHING: readonly never[] = [];
+
+/** All events of a history by the message, the consumer or the broker that they are of. */
+export class Log {
+  /** The ids, in the order in which they come. */
+  readonly ids: readonly string[];
+  /** When the broker was away. */
+  readonly restarts: readonly Outage[];
+  readonly #messages = new Map<string, Placed[]>();
+  readonly #consumers = new Map<string, Placed[]>();
+  readonly #pauses = new Map<string, readonly Outage[]>();
+
+  constructor(history: Iterable<BrokerEvent>) {
+    const broker: Placed[] = [];
+    // The sort is stable: what comes at one time stays as it is.
+    const events = [...history].sort((a, b) => a.at - b.at);
+    for (const [place, event] of events.entries()) {
+      if (event.id !== undefined) add(this.#messages, event.id, { place, event });
+      else if (event.consumer !== undefined) add(this.#consumers, event.consumer, { place, event });
+      else broker.push({ place, event });
+    }
+    this.ids = [...this.#messages.keys()];
+    this.restarts = outages(broker, "stopped", "restarted");
+  }
+
+  /** What has happened to a message. */
+  of(id: string): readonly Placed[] {
+    return this.#messages.get(id) ?? NOTHING;
+  }
+
+  /** What has happened to a consumer. */
+  consumer(name: string | undefined): readonly Placed[] {
+    return name === undefined ? NOTHING : this.#consumers.get(name) ?? NOTHING;
+  }
+
+  /** When a consumer did nothing. */
+  pauses(name: string | undefined): readonly Outage[] {
+    if (name === undefined) return NOTHING;
+    const known = this.#pauses.get(name);
+    if (known) return known;
+    const pauses = outages(this.consumer(name), "paused", "resumed");
+    this.#pauses.set(name, pauses);
+    return pauses;
+  }
+}
+
+/** Pairs of a start and an end. An end alone is an outage of no time, a start alone never ends. */
+function outages(
+  events: readonly Placed[],
+  start: BrokerEventKind,
+  end: BrokerEventKind,
+): Outage[] {
+  const found: Outage[] = [];
+  let begun: Placed | undefined;
+  for (const placed of events) {
+    if (placed.event.kind === start) begun ??= placed;
+    if (placed.event.kind !== end) continue;
+    found.push(outage(begun ?? placed, placed.event.at));
+    begun = undefined;
+  }
+  if (begun) found.push(outage(begun, Infinity));
+  return found;
+}
+
+function outage({ place, event }: Placed, to: number): Outage {
+  return { place, from: event.at, to, event };
+}
+
+function add(map: Map<string, Placed[]>, key: string, placed: Placed): void {
+  const known = map.get(key);
+  if (known) known.push(placed);
+  else map.set(key, [placed]);
+}

@@ -1,0 +1,98 @@
+/** What is due later: a clock, a heap and one timer. */
+
+/** The longest wait that a timer can have, in milliseconds. */
+export const LONGEST: number = 2 ** 31 - 1;
+
+interface Entry {
+  readonly due: number;
+  /** Entries that are due at once run in the order in which they were made. */
+  readonly order: number;
+  readonly run: () => void;
+}
+
+/**
+ * Runs what is due. The timer and the clock are looked up when they are used, so that fake ones work. A
+ * timer that fires before the clock is there is right: time has passed where only timers are fake.
+ */
+export class Timeline {
+  readonly #origin = performance.now();
+  #skew = 0;
+  #now = 0;
+  #made = 0;
+  #heap: Entry[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #armed = Infinity;
+
+  /** Milliseconds since it was made. It never goes back. */
+  get now(): number {
+    this.#now = Math.max(this.#now, performance.now() - this.#origin + this.#skew);
+    return this.#now;
+  }
+
+  /** Runs something in so many milliseconds, which are at most `LONGEST`, or never if they are `Infinity`. */
+  in(delay: number, run: () => void): void {
+    if (delay === Infinity) return;
+    this.#add({ due: this.now + delay, order: this.#made++, run });
+    this.#arm();
+  }
+
+  /** Forgets all that is due. */
+  clear(): void {
+    this.#heap = [];
+    this.#disarm();
+  }
+
+  #fire(): void {
+    const due = this.#armed;
+    this.#disarm();
+    this.#skew += Math.max(0, due - this.now);
+    for (let [first] = this.#heap; first && first.due <= this.now; [first] = this.#heap) {
+      this.#removeFirst();
+      first.run();
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    const due = this.#heap[0]?.due ?? Infinity;
+    if (due >= this.#armed) return;
+    this.#disarm();
+    this.#armed = due;
+    this.#timer = setTimeout(() => this.#fire(), Math.ceil(Math.max(0, due - this.now)));
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#armed = Infinity;
+  }
+
+  #add(entry: Entry): void {
+    const heap = this.#heap;
+    let at = heap.push(entry) - 1;
+    for (let above = (at - 1) >> 1; at > 0 && before(entry, heap[above]!); above = (at - 1) >> 1) {
+      heap[at] = heap[above]!;
+      at = above;
+    }
+    heap[at] = entry;
+  }
+
+  #removeFirst(): void {
+    const heap = this.#heap;
+    const last = heap.pop()!;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below + 1 < heap.length && before(heap[below + 1]!, heap[below]!)) below++;
+      if (below >= heap.length || !before(heap[below]!, last)) break;
+      heap[at] = heap[below]!;
+      at = below;
+    }
+    heap[at] = last;
+  }
+}
+
+function before(a: Entry, b: Entry): boolean {
+  return a.due < b.due || (a.due === b.due && a.order < b.order);
+}
