@@ -39,9 +39,8 @@ class Asker implements AsyncDisposable {
   }
 
   static async start(runtime: Runtime, server: NatsServer, options: object): Promise<Asker> {
-    const run = await command(runtime, WORKER);
     const asker = new Asker([
-      ...run,
+      ...commands[runtime],
       server.url,
       JSON.stringify({ bucket: "flights", ...options }),
     ]);
