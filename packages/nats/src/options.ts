@@ -16,6 +16,13 @@ export const LIMIT: Rule = [
   (value: number) => Number.isSafeInteger(value) && value >= 1,
 ];
 
+/** How long until something is done again, in milliseconds: what a timer can wait. */
+export const DELAY: Rule = [
+  "number",
+  "be from 0 to 2147483647 milliseconds",
+  (value: number) => value >= 0 && value <= 2 ** 31 - 1,
+];
+
 /** An object with some methods, of any copy of a package. */
 export function has(words: string, ...methods: readonly string[]): Rule {
   const keeps = (value: Record<string, unknown> | null): boolean =>

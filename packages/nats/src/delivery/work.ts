@@ -1,0 +1,241 @@
+/** One handler, and what becomes of the deliveries that it is given. */
+
+import type { Delivery } from "./delivery.ts";
+import { readEntries } from "./entries.ts";
+import { GivingUp, type Policy } from "./giving_up.ts";
+import { combine, follow, isEcho, isThenable } from "./promises.ts";
+import { Settling, type Troubles } from "./settling.ts";
+import { show } from "../options.ts";
+
+/** What is looked at of the context that a sink gives to its handler. */
+interface CallContext {
+  readonly signal?: AbortSignal | undefined;
+  readonly attempt?: number | undefined;
+}
+
+/** What has come of the deliveries that a handler was given together. */
+interface Outcome {
+  readonly group: readonly Delivery<unknown>[];
+  readonly result: unknown;
+  readonly errors: readonly unknown[];
+}
+
+/** One call of the wrapper: an attempt. */
+interface Call {
+  readonly self: unknown;
+  readonly context: CallContext | undefined;
+  /** Whether the handler takes arrays. */
+  readonly batch: boolean;
+  readonly all: readonly Delivery<unknown>[];
+}
+
+type Handler = (this: unknown, item: unknown, context: unknown) => unknown;
+
+/** What `acked` makes of a handler. */
+export class Work {
+  readonly settling: Settling = new Settling();
+  readonly givingUp: GivingUp;
+  readonly #handler: Handler;
+  readonly #maxDeliveries: number | undefined;
+  /** Whether the sink says when something has failed for good. */
+  managed = false;
+  /** The attempt that a delivery is in: what comes of an earlier one, after its timeout, is ignored. */
+  readonly #calls = new WeakMap<Delivery<unknown>, Call>();
+  /** What was given for those that were done in a batch that has failed: it may go again. */
+  readonly #entries = new WeakMap<Delivery<unknown>, { readonly entry: unknown }>();
+
+  constructor(handler: Handler, policy: Policy) {
+    this.#handler = handler;
+    this.#maxDeliveries = policy.maxDeliveries;
+    this.givingUp = new GivingUp(policy, this.settling);
+  }
+
+  /** What a sink calls. */
+  run(self: unknown, item: unknown, context: CallContext | undefined): unknown {
+    const attempt = context?.attempt ?? 1;
+    if (attempt > 1 && !this.managed) {
+      throw new TypeError(
+        "acked: a sink with a retry needs the options of the handler: new Fanout(work, work.options({ retry }))",
+      );
+    }
+    const batch = Array.isArray(item);
+    const all = (batch ? item : [item]) as readonly Delivery<unknown>[];
+    for (const each of all) checkDelivery(each);
+    const call: Call = { self, context, batch, all };
+    const open = attempt > 1 ? all.filter(this.settling.isOpen) : all;
+    if (this.managed) {
+      for (const each of open) {
+        this.#calls.set(each, call);
+        if (attempt > 1) this.givingUp.try(each, false);
+      }
+    }
+    if (open.length === 0 && all.length > 0) return this.#resultOf(call, []);
+    const max = this.#maxDeliveries;
+    if (max !== undefined) {
+      const last = ({ deliveries }: Delivery<unknown>): boolean => countOf(deliveries) >= max;
+      if (open.some(last)) return this.#apart(call, open, max);
+    }
+    const outcome = this.#hand(call, open);
+    return isThenable(outcome)
+      ? outcome.then((outcome) => this.#end(call, [outcome]))
+      : this.#end(call, [outcome]);
+  }
+
+  /** Of these the attempt is over: what its handler does later is ignored. */
+  over(deliveries: readonly Delivery<unknown>[]): void {
+    for (const each of deliveries) this.#calls.delete(each);
+  }
+
+  /** Those at their last delivery are handed over alone, after the rest; those beyond it not at all. */
+  async #apart(call: Call, open: readonly Delivery<unknown>[], max: number): Promise<unknown> {
+    const outcomes: Outcome[] = [];
+    const rest = open.filter(({ deliveries }) => countOf(deliveries) < max);
+    const ended = (): boolean => call.context?.signal?.aborted === true;
+    if (rest.length > 0) outcomes.push(await this.#hand(call, rest));
+    for (const each of open) {
+      if (countOf(each.deliveries) !== max || ended()) continue;
+      this.givingUp.try(each, true);
+      outcomes.push(await this.#hand(call, [each]));
+    }
+    for (const each of open) {
+      if (countOf(each.deliveries) <= max || ended()) continue;
+      outcomes.push(await this.#bury(call, each));
+    }
+    if (ended()) {
+      const left = open.filter(this.settling.isOpen);
+      const { reason } = call.context!.signal!;
+      if (left.length > 0) outcomes.push(await this.#fail(call, left, [reason], undefined, reason));
+    }
+    return this.#end(call, outcomes);
+  }
+
+  /** Its handlers have died with their processes. */
+  async #bury(call: Call, delivery: Delivery<unknown>): Promise<Outcome> {
+    const group = [delivery];
+    try {
+      const troubles = await this.givingUp.poison(delivery, undefined);
+      if (troubles.length === 0) return { group, result: undefined, errors: [] };
+      return this.#fail(
+        call,
+        group,
+        troubles.map(({ error }) => error),
+        undefined,
+        troubles[0]!.error,
+      );
+    } catch (error) {
+      return this.#fail(call, group, [error], undefined, error);
+    }
+  }
+
+  /** Has the handler do them, and says so. Never throws. */
+  #hand(call: Call, group: readonly Delivery<unknown>[]): Outcome | PromiseLike<Outcome> {
+    const { self, context, batch } = call;
+    const failed = (error: unknown) => {
+      for (const each of group) if (this.#isIn(call, each)) this.givingUp.fail(each, error);
+      return this.#fail(call, group, [error], undefined, error);
+    };
+    // A copy: the handler may do with it what it likes, and the sink may give it again.
+    const given = batch ? group.slice() : group[0];
+    return follow<unknown, Outcome>(
+      () => this.#handler.call(self, given, context),
+      (result) =>
+        batch
+          ? follow(
+            () => readEntries(result, group.length),
+            ({ result, failures }) => this.#done(call, group, result, failures),
+            failed,
+          )
+          : this.#done(call, group, result, undefined),
+      failed,
+    );
+  }
+
+  /** The handler has done these, but for the failures. */
+  #done(
+    call: Call,
+    group: readonly Delivery<unknown>[],
+    result: unknown,
+    failures: ReadonlyMap<number, unknown> | undefined,
+  ): Outcome | PromiseLike<Outcome> {
+    const partly = failures !== undefined && failures.size > 0;
+    const bad = new Map<Delivery<unknown>, unknown>();
+    if (partly) { for (const [place, error] of failures) bad.set(group[place]!, error); }
+    const good = this.managed || partly
+      ? group.filter((each) => !bad.has(each) && this.#isIn(call, each))
+      : group;
+    for (const [each, error] of bad) if (this.#isIn(call, each)) this.givingUp.fail(each, error);
+    const told = this.settling.settle(good, (delivery) => delivery.ack());
+    const next = (troubles: Troubles): Outcome | PromiseLike<Outcome> => {
+      if (!partly && troubles.length === 0) return { group, result, errors: [] };
+      for (const { delivery, error } of troubles) this.givingUp.fail(delivery, error);
+      if (Array.isArray(result)) {
+        group.forEach((each, place) => {
+          if (!bad.has(each)) this.#entries.set(each, { entry: result[place] });
+        });
+      }
+      const errors = [...bad.values(), ...troubles.map(({ error }) => error)];
+      return this.#fail(call, group, errors, result, errors[0]);
+    };
+    return isThenable(told) ? told.then(next) : next(told);
+  }
+
+  /** What is open has failed. Where no sink says when that is for good, it is now. */
+  #fail(
+    { context }: Call,
+    group: readonly Delivery<unknown>[],
+    errors: readonly unknown[],
+    result: unknown,
+    error: unknown,
+  ): Outcome | PromiseLike<Outcome> {
+    if (this.managed) return { group, result, errors };
+    const open = group.filter(this.settling.isOpen);
+    const signal = context?.signal;
+    const told = signal?.aborted && isEcho(error, signal.reason)
+      ? this.givingUp.discard(open)
+      : this.givingUp.giveUp(open, error);
+    const next = (troubles: Troubles): Outcome => {
+      return { group, result, errors: [...errors, ...troubles.map(({ error }) => error)] };
+    };
+    return isThenable(told) ? told.then(next) : next(told);
+  }
+
+  /** What the sink is given: the results, or one error. */
+  #end(call: Call, outcomes: readonly Outcome[]): unknown {
+    const errors = outcomes.flatMap(({ errors }) => errors);
+    if (errors.length === 0) return this.#resultOf(call, outcomes);
+    const signal = new Set(errors).size > 1 ? call.context?.signal : undefined;
+    // That many were told to end is no failure of any.
+    if (signal?.aborted && errors.every((error) => isEcho(error, signal.reason))) throw errors[0];
+    throw combine(errors);
+  }
+
+  /** An entry for each delivery that the sink has given, where the handler gives entries. */
+  #resultOf({ all, batch }: Call, outcomes: readonly Outcome[]): unknown {
+    const last = outcomes.at(-1);
+    if (!batch || (last && last.group.length === all.length)) return last?.result;
+    const entries = new Map<Delivery<unknown>, unknown>();
+    for (const { group, result } of outcomes) {
+      if (!Array.isArray(result) || result.length !== group.length) return result;
+      group.forEach((each, place) => entries.set(each, result[place]));
+    }
+    return all.map((each) =>
+      entries.has(each) ? entries.get(each) : this.#entries.get(each)?.entry
+    );
+  }
+
+  #isIn(call: Call, delivery: Delivery<unknown>): boolean {
+    return !this.managed || this.#calls.get(delivery) === call;
+  }
+}
+
+function countOf(deliveries: number | undefined): number {
+  if (deliveries !== undefined) return deliveries;
+  throw new TypeError(
+    'acked: option "maxDeliveries" needs a broker that counts; the delivery has no "deliveries"',
+  );
+}
+
+function checkDelivery(value: Delivery<unknown>): void {
+  if (typeof value?.ack === "function" && typeof value.nak === "function") return;
+  throw new TypeError(`acked: an item must be a delivery, or an array of them; got ${show(value)}`);
+}
