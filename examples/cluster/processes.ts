@@ -1,6 +1,7 @@
 /** Processes that are started, paused, killed and listened to: a NATS server, and programs of ours. */
 
 import { buildSync } from "esbuild";
+import { install, NATS_SERVER } from "../../tools/nats_server.ts";
 import { binary } from "../../tools/runtimes.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
@@ -41,7 +42,7 @@ function bundle(program: string): string {
 /** A process. Those that live are killed when this one ends. */
 export class Child implements AsyncDisposable {
   readonly pid: number;
-  /** The lines that it has printed, errors too, if nobody else takes them. */
+  /** The lines of its standard error, and those of its standard output if nobody else takes them. */
   readonly lines: string[] = [];
   /** Resolves with its exit code when it has ended and all that it printed was read. */
   readonly ended: Promise<number>;
@@ -68,6 +69,11 @@ export class Child implements AsyncDisposable {
     globalThis.addEventListener("unload", this.#kill);
     const keep = (line: string) => void this.lines.push(line);
     this.ended = this.#end(onLine ?? keep, keep);
+  }
+
+  /** What it has printed to its standard error. */
+  get errors(): string {
+    return this.lines.join("\n");
   }
 
   /** Writes a line to its standard input. */
@@ -129,8 +135,10 @@ export class NatsServer implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Starts one; `tools/nats_server.ts` has built it. */
+  /** Starts one. The first time, Go builds it. */
   static async start(): Promise<NatsServer> {
+    const missing = await install();
+    if (missing !== undefined) throw new Error(missing);
     const directory = await Deno.makeTempDir({ prefix: "weir-nats-" });
     const server = new NatsServer(freePort(), directory);
     await server.start();
@@ -144,10 +152,10 @@ export class NatsServer implements AsyncDisposable {
   /** Resolves when it is ready. */
   async start(): Promise<void> {
     const where = ["-a", "127.0.0.1", "-p", `${this.port}`, "-js", "-sd", this.#directory];
-    const child = new Child([await serverPath(), ...where]);
+    const child = new Child([NATS_SERVER, ...where]);
     this.#child = child;
     const failed = child.ended.then(() => {
-      throw new Error(`The NATS server has ended:\n${child.lines.join("\n")}`);
+      throw new Error(`The NATS server has ended:\n${child.errors}`);
     });
     failed.catch(() => {});
     while (!child.lines.some((line) => line.includes("Server is ready"))) {
@@ -178,11 +186,4 @@ function freePort(): number {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
-}
-
-async function serverPath(): Promise<string> {
-  for await (const { name } of Deno.readDir(`${ROOT}.runtimes`)) {
-    if (name.startsWith("nats-server-")) return `${ROOT}.runtimes/${name}/nats-server`;
-  }
-  throw new Error("There is no NATS server yet: deno run -A tools/nats_server.ts");
 }
