@@ -14,6 +14,8 @@ export class AckLedger {
   /** Subjects and payloads in turn: first those that a round trip asks for, then those since. */
   #asked: string[] = [];
   #kept: string[] = [];
+  /** Whether a round trip is on its way. */
+  #asking = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -25,7 +27,7 @@ export class AckLedger {
   keep(reply: string, payload: string): void {
     if (this.#closed) return;
     this.#kept.push(reply, payload);
-    this.#timer ??= setTimeout(this.#ask, PAUSE);
+    if (!this.#asking) this.#timer ??= setTimeout(this.#ask, PAUSE);
   }
 
   /** The connection is another: sends all again. */
@@ -33,11 +35,14 @@ export class AckLedger {
     const all = this.#asked.concat(this.#kept);
     this.#asked = [];
     this.#kept = all;
-    for (let place = 0; place < all.length; place += 2) {
-      if (this.#connection.isClosed()) return;
-      this.#connection.publish(all[place]!, all[place + 1]!);
+    try {
+      for (let place = 0; place < all.length; place += 2) {
+        this.#connection.publish(all[place]!, all[place + 1]!);
+      }
+    } catch {
+      // It is closed meanwhile, or about to.
     }
-    if (all.length > 0) this.#timer ??= setTimeout(this.#ask, PAUSE);
+    this.#later();
   }
 
   /** There will be no other connection. */
@@ -48,16 +53,24 @@ export class AckLedger {
     clearTimeout(this.#timer);
   }
 
+  #later(): void {
+    if (this.#asking || this.#closed || this.#kept.length === 0) return;
+    this.#timer ??= setTimeout(this.#ask, PAUSE);
+  }
+
   readonly #ask = (): void => {
     this.#timer = undefined;
-    if (this.#connection.isClosed()) return;
     const asked = this.#asked = this.#asked.concat(this.#kept);
     this.#kept = [];
+    this.#asking = true;
     this.#connection.flush().then(() => {
-      // Where it was resent meanwhile, another round trip shows.
+      // Not where it was sent again meanwhile: that is another round trip's.
       if (this.#asked === asked) this.#asked = [];
     }, () => {
-      // Disconnected: it is sent again.
+      // There is no connection: the next has all of it sent again.
+    }).then(() => {
+      this.#asking = false;
+      this.#later();
     });
   };
 }

@@ -17,7 +17,9 @@ const FINAL = new Set([
   "InvalidOperationError",
   "InvalidSubjectError",
   "PermissionViolationError",
+  "ProtocolError",
   "RangeError",
+  "SyntaxError",
   "TypeError",
   "UserAuthenticationExpiredError",
 ]);

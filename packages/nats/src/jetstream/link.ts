@@ -1,7 +1,8 @@
 /** A connection as the sources on it see it: what it tells of its state, and the acknowledgements that may be lost. */
 
-import type { NatsConnection } from "@nats-io/nats-core";
+import { errors, type NatsConnection, type PermissionViolationError } from "@nats-io/nats-core";
 import { AckLedger } from "./ack_ledger.ts";
+import { Publisher } from "./publisher.ts";
 
 /** Who is told what becomes of a connection. */
 export interface LinkListener {
@@ -21,6 +22,7 @@ export class Link {
   readonly ledger: AckLedger;
   /** False while the client is known to be without a connection. */
   up = true;
+  #publisher: Publisher | undefined;
   readonly #listeners = new Set<LinkListener>();
 
   private constructor(connection: NatsConnection) {
@@ -35,6 +37,11 @@ export class Link {
     return link;
   }
 
+  /** The one of all sinks; `prefix` is that of the subjects of its answers. */
+  publisher(prefix: string | undefined): Publisher {
+    return this.#publisher ??= new Publisher(this.connection, prefix, this.up);
+  }
+
   add(listener: LinkListener): void {
     this.#listeners.add(listener);
   }
@@ -46,9 +53,10 @@ export class Link {
   #watch(): void {
     const { connection } = this;
     void (async () => {
-      for await (const { type } of connection.status()) {
-        if (type === "disconnect") this.#lost();
-        else if (type === "reconnect") this.#found();
+      for await (const status of connection.status()) {
+        if (status.type === "disconnect") this.#lost();
+        else if (status.type === "reconnect") this.#found();
+        else if (status.type === "error") this.#refused(status.error);
       }
     })();
     connection.closed().then((cause) => this.#closed(cause));
@@ -56,6 +64,7 @@ export class Link {
 
   #lost(): void {
     this.up = false;
+    this.#publisher?.lost();
     for (const listener of [...this.#listeners]) listener.onDown();
   }
 
@@ -63,12 +72,19 @@ export class Link {
     this.up = true;
     // First: the server hears what is done before it is asked for more.
     this.ledger.resend();
+    this.#publisher?.found();
     for (const listener of [...this.#listeners]) listener.onUp();
+  }
+
+  #refused(error: Error): void {
+    const { operation, subject } = error as Partial<PermissionViolationError>;
+    if (operation === "publish") this.#publisher?.refused(subject!, error);
   }
 
   #closed(cause: unknown): void {
     this.up = false;
     this.ledger.clear();
+    this.#publisher?.end(new errors.ClosedConnectionError());
     for (const listener of [...this.#listeners]) listener.onClosed(cause);
     this.#listeners.clear();
   }

@@ -1,50 +1,44 @@
 /** {@linkcode JetStreamSink}: publishes messages, many at once, none twice. */
 
 import type { JetStreamClient, PubAck } from "@nats-io/jetstream";
-import type { MsgHdrs } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { backoff } from "@weir/streams/backoff";
 import { Fanout, type FanoutHandler, type FanoutOptions } from "@weir/streams/fanout";
 import { check, has, type Rule } from "../options.ts";
 import { isFinal } from "./failures.ts";
+import { Link } from "./link.ts";
+import { checkMessage, type JetStreamMessage } from "./message.ts";
 
-/** What a {@linkcode JetStreamSink} publishes. */
-export interface JetStreamMessage {
-  /** The subject. A stream must store it. */
-  readonly subject: string;
-  /** The payload. */
-  readonly data?: Uint8Array | string | undefined;
-  /** Its headers. */
-  readonly headers?: MsgHdrs | undefined;
-  /**
-   * What the stream knows it by: **two messages with the same id are stored once**, if the second comes
-   * within the stream's `duplicate_window`. So it must be the same when you publish it again, such as the
-   * id of an order.
-   */
-  readonly msgID: string;
-}
+export type { JetStreamMessage };
 
-/** Options of {@linkcode JetStreamSink}: those of a `Fanout`, with other defaults. */
+/** Options of {@linkcode JetStreamSink}: those of a `Fanout`, some with another meaning or default. */
 export interface JetStreamSinkOptions extends FanoutOptions<JetStreamMessage> {
   /**
-   * How many messages may be on their way to the server.
+   * The most messages that the server has not answered: an integer of at least 0.
    *
    * @default {256}
    */
   concurrency?: number | undefined;
   /**
-   * How long an attempt waits for the server's answer, in milliseconds: more than 0 and at most
-   * 2147483647.
+   * How long an attempt waits for the answer of the server, in milliseconds: more than 0 and at most
+   * 2147483647. It is noticed up to 250 ms later.
    *
    * @default {5000}
    */
   timeout?: number | undefined;
   /**
-   * The `duplicate_window` of the stream, in milliseconds: no attempt begins that may end after it, since
-   * it could store the message a second time.
+   * The `duplicate_window` of the stream, in milliseconds: more than 0 and at most 2147483647. **No attempt
+   * begins that could end after it**: the stream might store the message a second time.
    *
-   * @default {120_000}, which is the server's
+   * @default {120_000}, as that of a stream
    */
   duplicateWindow?: number | undefined;
+  /**
+   * When a message that has failed is sent again, as that of a `Fanout`. By default after 25 to 50 ms, then
+   * later and later, at most 2 seconds: where the server has not answered, is not there, or has no room
+   * (status 503), as long as the `duplicateWindow` allows. What would fail again fails at once.
+   */
+  retry?: FanoutOptions<JetStreamMessage>["retry"];
 }
 
 const OWNER = "JetStreamSink";
@@ -54,10 +48,13 @@ const TIME: Rule = [
   `be more than 0 and at most ${MAX_DELAY} milliseconds`,
   (value: number) => value > 0 && value <= MAX_DELAY,
 ];
-const CLIENT: Rule = has("be a JetStreamClient", "publish");
+// The client has a method that its type does not name.
+const CLIENT: Rule = has("be a JetStreamClient", "publish", "getConnection", "getOptions");
+
+type Client = JetStreamClient & { getConnection(): NatsConnection };
 
 /**
- * A `Fanout` that publishes to JetStream.
+ * Publishes messages to JetStream: a `Fanout` whose handler is the server.
  */
 export class JetStreamSink extends Fanout<JetStreamMessage, PubAck> {
   /**
@@ -65,6 +62,8 @@ export class JetStreamSink extends Fanout<JetStreamMessage, PubAck> {
    *
    * @param js The client: `jetstream(connection)`.
    * @param options The bounds, and who is told what.
+   * @throws {TypeError} If the client is none, or an option of the wrong kind or unknown.
+   * @throws {RangeError} If an option is out of range.
    */
   constructor(js: JetStreamClient, options?: JetStreamSinkOptions) {
     const { handler, own } = open(js, options);
@@ -72,50 +71,35 @@ export class JetStreamSink extends Fanout<JetStreamMessage, PubAck> {
   }
 }
 
-function open(
-  js: JetStreamClient,
-  options: JetStreamSinkOptions = {},
-): { handler: FanoutHandler<JetStreamMessage, PubAck>; own: FanoutOptions<JetStreamMessage> } {
+interface Opened {
+  readonly handler: FanoutHandler<JetStreamMessage, PubAck>;
+  readonly own: FanoutOptions<JetStreamMessage>;
+}
+
+function open(js: JetStreamClient, options: JetStreamSinkOptions | undefined): Opened {
   check(OWNER, "js", js, CLIENT);
-  if (typeof options !== "object" || options === null) {
-    return { handler: () => Promise.reject(), own: options }; // the Fanout says so
-  }
-  const { timeout = 5000, duplicateWindow = 120_000, concurrency = 256, ...rest } = options;
+  check(OWNER, "options", options ?? {}, ["object", "be a plain object"]);
+  const { timeout = 5000, duplicateWindow = 120_000, concurrency = 256, ...others } = options ?? {};
   check(OWNER, "timeout", timeout, TIME);
   check(OWNER, "duplicateWindow", duplicateWindow, TIME);
-  /** When the first attempt began of those that have failed. */
-  const first = new WeakMap<JetStreamMessage, number>();
+
+  const link = Link.of((js as Client).getConnection());
+  const publisher = link.publisher(js.getOptions().watcherPrefix);
+  /** Of those that have failed: when their first attempt began. */
+  const begun = new WeakMap<JetStreamMessage, number>();
   const delays = backoff({ attempts: Number.MAX_SAFE_INTEGER, min: 50, max: 2000 });
-  const retry = (error: unknown, attempt: number, item: JetStreamMessage): number | undefined => {
+  const retry = (error: unknown, attempt: number, message: JetStreamMessage) => {
     if (isFinal(error)) return;
     const delay = delays(error, attempt)!;
-    const start = first.get(item);
-    if (start === undefined) return;
-    return performance.now() + delay + timeout <= start + duplicateWindow ? delay : undefined;
+    const left = begun.get(message)! + duplicateWindow - performance.now();
+    return delay + timeout <= left ? delay : undefined;
   };
-  const handler: FanoutHandler<JetStreamMessage, PubAck> = async (item, { attempt }) => {
+  const handler: Opened["handler"] = (message, { attempt }) => {
+    checkMessage(OWNER, message);
     const start = performance.now();
-    const { subject, data, headers, msgID } = read(item);
-    try {
-      return await js.publish(subject, data, { msgID, timeout, ...(headers && { headers }) });
-    } catch (error) {
-      if (attempt === 1) first.set(item, start);
-      throw error;
-    }
+    const sent = publisher.send(message, start + timeout);
+    if (attempt === 1) sent.catch(() => begun.set(message, start));
+    return sent;
   };
-  return { handler, own: { name: OWNER, retry, ...rest, concurrency } };
-}
-
-function read(item: JetStreamMessage): JetStreamMessage {
-  const { subject, data, msgID } = Object(item) as JetStreamMessage;
-  if (typeof subject !== "string") throw wrong("subject", "a string");
-  if (typeof msgID !== "string" || msgID === "") throw wrong("msgID", "a string that is not empty");
-  if (data !== undefined && typeof data !== "string" && !(ArrayBuffer.isView(data))) {
-    throw wrong("data", "a Uint8Array or a string");
-  }
-  return item;
-}
-
-function wrong(field: string, words: string): TypeError {
-  return new TypeError(`${OWNER}: "${field}" of a message must be ${words}`);
+  return { handler, own: { name: OWNER, retry, ...others, concurrency } };
 }

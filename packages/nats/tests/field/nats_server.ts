@@ -17,24 +17,26 @@ export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly #webPort: number;
   readonly #home: string;
+  readonly #extra: string;
   readonly #connections: NatsConnection[] = [];
   #process: ChildProcess | undefined;
 
-  private constructor(port: number, webPort: number, home: string) {
+  private constructor(port: number, webPort: number, home: string, extra: string) {
     this.port = port;
     this.#webPort = webPort;
     this.#home = home;
+    this.#extra = extra;
   }
 
-  /** A server that does not run yet. */
-  static async reserve(): Promise<NatsServer> {
+  /** A server that does not run yet. `extra` is added to its configuration. */
+  static async reserve(extra = ""): Promise<NatsServer> {
     const home = await mkdtemp(join(tmpdir(), "weir-nats-"));
-    return new NatsServer(await freePort(), await freePort(), home);
+    return new NatsServer(await freePort(), await freePort(), home, extra);
   }
 
   /** A server that is ready. */
-  static async start(): Promise<NatsServer> {
-    const server = await NatsServer.reserve();
+  static async start(extra?: string): Promise<NatsServer> {
+    const server = await NatsServer.reserve(extra);
     await server.start();
     return server;
   }
@@ -67,6 +69,7 @@ export class NatsServer implements AsyncDisposable {
       `listen: "127.0.0.1:${this.port}"
 jetstream { store_dir: "${join(this.#home, "store")}" }
 websocket { listen: "127.0.0.1:${this.#webPort}", no_tls: true }
+${this.#extra}
 `,
     );
     const child = spawn(BINARY, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
