@@ -1,6 +1,6 @@
 /** {@linkcode check}: whether a history lost a message, and why messages came twice. */
 
-import { checkAll, type Rules } from "../options.ts";
+import { checkAll, type Rules, show } from "../options.ts";
 import type { BrokerEvent } from "./event.ts";
 import { Log } from "./log.ts";
 import { explain, type Pair, type RepeatReason } from "./reasons.ts";
@@ -66,17 +66,52 @@ const TIME = [
 const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
 
 /**
- * Says what a history holds. It is a pure function of plain events, in any order, with clocks that agree.
+ * Says what a history lost, what came twice, and why. A repeat is a message that was `taken` again. **The
+ * cause lies between**: after the broker handed the message out the time before, before it handed it out this
+ * time, and before any ack. The causes, in the order in which they are looked for:
  *
- * @param history The events: `broker.history`, or those that the processes of your own have written.
+ * | reason          | what has happened                                                               |
+ * | --------------- | ------------------------------------------------------------------------------- |
+ * | `nak`           | an earlier delivery was `nacked`                                                |
+ * | `lost ack`      | what the consumer had said was `lost`                                           |
+ * | `restart`       | the broker has `forgotten` an ack, or was `stopped` and `restarted` before one  |
+ * | `duplicate`     | an earlier delivery was `duplicated`                                            |
+ * | `crash`         | its consumer `crashed`                                                          |
+ * | `pause`         | its consumer was `paused` for the ack wait                                      |
+ * | `left`          | its consumer had `left`                                                         |
+ * | `ack wait over` | it has `expired`, though nothing happened to its consumer: its handler was slow |
+ *
+ * It is a pure function of plain events, in linear time. They may come from several processes, in any order, if
+ * their clocks agree: those of one machine do. Say by `reach` how long an ack may be on its way then.
+ *
+ * @param history The events: `broker.history`, or what your own processes have written down.
  * @param options What may be assumed of acks and pauses.
  * @returns What was lost, what came twice, and why.
+ * @throws {TypeError} If an event is none, or has a kind that there is not.
+ *
+ * @example By hand
+ * ```ts
+ * import { check } from "@weir/nats/memory";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const report = check([
+ *   { at: 0, kind: "published", id: "a" },
+ *   { at: 1, kind: "taken", id: "a", consumer: "one", deliveries: 1 },
+ *   { at: 2, kind: "crashed", consumer: "one" },
+ *   { at: 9, kind: "taken", id: "a", consumer: "two", deliveries: 2 },
+ *   { at: 10, kind: "done", id: "a", consumer: "two", deliveries: 2 },
+ * ]);
+ * assertEquals([report.lost, report.unexplained, report.reasons], [[], [], { crash: 1 }]);
+ * ```
  */
 export function check(history: Iterable<BrokerEvent>, options: CheckOptions = {}): HistoryReport {
+  if (typeof Object(history)[Symbol.iterator] !== "function") {
+    throw new TypeError(`check: history must be an iterable of events; got ${show(history)}`);
+  }
   checkAll("check", options, RULES);
   const { ackWait = 0, reach = 0 } = options;
   const log = new Log(history);
-  const ids = { done: 0, published: 0, termed: [], lost: [], unpublished: [] } as Ids;
+  const ids: Ids = { published: 0, done: 0, termed: [], lost: [], unpublished: [] };
   const repeats: Repeat[] = [];
   for (const id of log.ids) {
     count(id, log, ids);
@@ -109,17 +144,18 @@ function count(id: string, log: Log, ids: Ids): void {
 
 /** The times that a message was taken, each with the one before: by the count of the broker, if it counts. */
 function pairsOf(id: string, log: Log): Pair[] {
-  const events = log.of(id).map(({ event }) => event);
-  const taken = events.filter(({ kind }) => kind === "taken")
+  const history = log.of(id);
+  const taken = history.map(({ event }) => event).filter(({ kind }) => kind === "taken")
     .sort((a, b) => (a.deliveries ?? 0) - (b.deliveries ?? 0));
-  const delivered = (of: BrokerEvent) =>
-    events.find(({ kind, deliveries, consumer }) =>
-      kind === "delivered" && deliveries === of.deliveries && consumer === of.consumer
-    )?.at;
+  const deliveryOf = (taken: BrokerEvent) =>
+    history.find(({ event: { kind, deliveries, consumer } }) =>
+      kind === "delivered" && deliveries === taken.deliveries && consumer === taken.consumer
+    );
   return taken.slice(1).map((next, index) => {
     const before = taken[index]!;
-    const from = delivered(before) ?? Math.min(before.at, next.at);
-    return { before, taken: next, from, to: delivered(next) ?? next.at };
+    const [handedBefore, handed] = [deliveryOf(before), deliveryOf(next)];
+    const from = handedBefore?.event.at ?? Math.min(before.at, next.at);
+    return { before, taken: next, handedBefore, handed, from, to: handed?.event.at ?? next.at };
   });
 }
 

@@ -188,8 +188,9 @@ export class Consumer<T> implements MemoryConsumer<T>, Consuming<T> {
 
   #leave(end: "closed" | "cancelled"): void {
     this.#end = end;
-    this.#exchange.note("left", { consumer: this.id });
     this.#giveBack();
+    if (this.handed.size === 0) return;
+    this.#exchange.note("left", { consumer: this.id });
     this.#release();
   }
 

@@ -4,7 +4,8 @@
  * What has happened. Of a message, which `id` names:
  *
  * - `published`: the broker has it.
- * - `delivered`: the broker has sent it to a consumer, where it may wait in a buffer.
+ * - `delivered`: the broker has sent it to a consumer, where it may wait in a buffer. Only the broker knows
+ *   when.
  * - `taken`: the pipeline of a consumer has read it, or a handler has started on it.
  * - `done`: a consumer says that it is done; whether the broker hears of it is not known.
  * - `acked`, `nacked`, `termed`: the broker has heard so from a consumer.

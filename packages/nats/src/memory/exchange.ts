@@ -1,9 +1,9 @@
 /** The inside of the broker: which message is where. */
 
+import { Backlog, type Message } from "./backlog.ts";
 import type { BrokerEvent, BrokerEventKind } from "./event.ts";
-import { Handed, type Holder, type Message, type Verdict } from "./handed.ts";
 import type { Faults } from "./faults.ts";
-import { Line } from "./line.ts";
+import { Handed, type Holder, type Verdict } from "./handed.ts";
 import { random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -32,9 +32,7 @@ export class Exchange<T> {
   faults: Faults;
   readonly #timeline = new Timeline();
   readonly #random: () => number;
-  readonly #fresh = new Line<Message<T>>();
-  /** Goes before the fresh ones. */
-  readonly #again = new Line<Message<T>>();
+  readonly #backlog = new Backlog<T>();
   readonly #waiting = new Set<Consuming<T>>();
   readonly #paused = new Set<Consuming<T>>();
   readonly #idle: Array<() => void> = [];
@@ -64,13 +62,9 @@ export class Exchange<T> {
 
   publish(value: T): string {
     const id = String(++this.#published);
-    const [queued, settled, doubled] = [true, false, false];
     this.#pending++;
     this.note("published", { id });
-    this.#fresh.push({
-      ...{ id, value, deliveries: 0, settled, queued, doubled },
-      ...{ holder: undefined, turn: 0 },
-    });
+    this.#backlog.add(id, value);
     this.#dispatch();
     return id;
   }
@@ -79,7 +73,7 @@ export class Exchange<T> {
   fill(consumer: Consuming<T>, most: number): void {
     let given = 0;
     for (; given < most; given++) {
-      const message = this.#next();
+      const message = this.#backlog.next();
       if (!message) break;
       consumer.receive(this.#hand(message, consumer));
     }
@@ -191,15 +185,15 @@ export class Exchange<T> {
     if (message.doubled) message.doubled = false;
     else if (this.#chance(this.faults.duplicate)) {
       this.#noteOf(handed, "duplicated");
-      message.doubled = message.queued = true;
-      this.#again.push(message);
+      message.doubled = true;
+      this.#backlog.addAgain(message);
     }
     return handed;
   }
 
   #dispatch(): void {
     for (const consumer of this.#waiting) {
-      const message = this.#next();
+      const message = this.#backlog.next();
       if (!message) break;
       this.#waiting.delete(consumer);
       consumer.receive(this.#hand(message, consumer));
@@ -207,23 +201,17 @@ export class Exchange<T> {
     }
   }
 
-  #next(): Message<T> | undefined {
-    for (;;) {
-      const message = this.#again.shift() ?? this.#fresh.shift();
-      if (!message) return undefined;
-      message.queued = false;
-      if (!message.settled) return message;
-      message.doubled = false;
-    }
+  /** It is to be handed out again. */
+  #queue(message: Message<T>): void {
+    this.#free(message);
+    this.#backlog.addAgain(message);
   }
 
-  /** Puts a message in line, to be handed out again. */
-  #queue(message: Message<T>): void {
+  /** Nobody has it, and nothing is due for it. */
+  #free(message: Message<T>): void {
     message.holder = undefined;
+    message.doubled = false;
     message.turn++;
-    if (message.queued) return;
-    message.queued = true;
-    this.#again.push(message);
   }
 
   /** It is handed out again if nobody settles or extends it within the ack wait. */
@@ -234,9 +222,10 @@ export class Exchange<T> {
   }
 
   #later(message: Message<T>, delay: number, note?: () => void): void {
+    if (this.#ended) return;
     const { turn } = message;
     this.#timeline.in(delay, () => {
-      if (message.turn !== turn || message.settled) return;
+      if (message.turn !== turn) return;
       note?.();
       this.#queue(message);
       this.#dispatch();
@@ -245,10 +234,11 @@ export class Exchange<T> {
 
   #nak(handed: Handed<T>, message: Message<T>, delay: number): void {
     this.#noteOf(handed, "nacked");
-    message.holder = undefined;
-    message.turn++;
-    if (delay > 0) this.#later(message, delay);
-    else {
+    if (delay > 0) {
+      this.#free(message);
+      message.place = undefined;
+      this.#later(message, delay);
+    } else {
       this.#queue(message);
       this.#dispatch();
     }
@@ -257,8 +247,8 @@ export class Exchange<T> {
   #settle(handed: Handed<T>, message: Message<T>, verdict: Verdict): void {
     this.#noteOf(handed, verdict.kind, verdict.kind === "termed" ? verdict.reason : undefined);
     message.settled = true;
-    message.holder = undefined;
-    message.turn++;
+    message.place = undefined;
+    this.#free(message);
     this.#latest.push(message);
     if (this.#latest.length > LATEST) this.#latest.shift();
     if (--this.#pending > 0) return;

@@ -1,8 +1,8 @@
 /** {@linkcode MemoryDelivery}, and what stands behind it. */
 
 import type { Delivery } from "../delivery/delivery.ts";
-import { check, type Rule } from "../options.ts";
-import { LONGEST } from "./timeline.ts";
+import { check, DELAY } from "../options.ts";
+import type { Message } from "./backlog.ts";
 
 /**
  * A delivery of a {@linkcode MemoryBroker}.
@@ -24,23 +24,6 @@ export interface MemoryDelivery<T> extends Delivery<T> {
   term(reason?: string): void;
 }
 
-/** A message of the broker. */
-export interface Message<T> {
-  readonly id: string;
-  readonly value: T;
-  deliveries: number;
-  /** Acked or termed. */
-  settled: boolean;
-  /** Whether it is in line. */
-  queued: boolean;
-  /** Whether it is in line a second time: that is not doubled again. */
-  doubled: boolean;
-  /** The latest delivery, while that has it. */
-  holder: Handed<T> | undefined;
-  /** Counts up whenever what was due for it no longer is. */
-  turn: number;
-}
-
 /** What a consumer says of a delivery. */
 export type Verdict =
   | { readonly kind: "acked" }
@@ -55,12 +38,6 @@ export interface Holder<T> {
   say(handed: Handed<T>, verdict: Verdict): void;
   crash(): void;
 }
-
-const DELAY: Rule = [
-  "number",
-  `be a number of milliseconds from 0 to ${LONGEST}`,
-  (value: number) => value >= 0 && value <= LONGEST,
-];
 
 /** A message in the hands of a consumer. */
 export class Handed<T> implements MemoryDelivery<T> {

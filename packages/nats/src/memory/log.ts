@@ -1,6 +1,28 @@
 /** A history, put in order, so that the rules of {@linkcode check} find what they need. */
 
+import { show } from "../options.ts";
 import type { BrokerEvent, BrokerEventKind } from "./event.ts";
+
+/** What each kind is of, and so has to name. */
+const SUBJECTS: Readonly<Record<BrokerEventKind, "id" | "consumer" | undefined>> = {
+  published: "id",
+  delivered: "id",
+  taken: "id",
+  done: "id",
+  acked: "id",
+  nacked: "id",
+  termed: "id",
+  lost: "id",
+  expired: "id",
+  duplicated: "id",
+  forgotten: "id",
+  crashed: "consumer",
+  paused: "consumer",
+  resumed: "consumer",
+  left: "consumer",
+  stopped: undefined,
+  restarted: undefined,
+};
 
 /** A time in which something was not as it should be. */
 export interface Outage {
@@ -30,12 +52,15 @@ export class Log {
   readonly #pauses = new Map<string, readonly Outage[]>();
 
   constructor(history: Iterable<BrokerEvent>) {
+    const events = [...history];
+    for (const [index, event] of events.entries()) validate(event, index);
     const broker: Placed[] = [];
     // The sort is stable: what comes at one time stays as it is.
-    const events = [...history].sort((a, b) => a.at - b.at);
+    events.sort((a, b) => a.at - b.at);
     for (const [place, event] of events.entries()) {
-      if (event.id !== undefined) add(this.#messages, event.id, { place, event });
-      else if (event.consumer !== undefined) add(this.#consumers, event.consumer, { place, event });
+      const subject = SUBJECTS[event.kind];
+      if (subject === "id") add(this.#messages, event.id!, { place, event });
+      else if (subject === "consumer") add(this.#consumers, event.consumer!, { place, event });
       else broker.push({ place, event });
     }
     this.ids = [...this.#messages.keys()];
@@ -89,4 +114,23 @@ function add(map: Map<string, Placed[]>, key: string, placed: Placed): void {
   const known = map.get(key);
   if (known) known.push(placed);
   else map.set(key, [placed]);
+}
+
+/** The events may come from anywhere. */
+function validate(event: BrokerEvent, index: number): void {
+  const of = `check: history[${index}]`;
+  if (typeof event !== "object" || event === null) {
+    throw new TypeError(`${of} must be an event; got ${show(event)}`);
+  }
+  const { at, kind } = event;
+  if (!Object.hasOwn(SUBJECTS, kind)) {
+    throw new TypeError(`${of}.kind must be a kind of event; got ${show(kind)}`);
+  }
+  if (!Number.isFinite(at)) {
+    throw new TypeError(`${of}.at must be a finite number; got ${show(at)}`);
+  }
+  const subject = SUBJECTS[kind];
+  if (subject !== undefined && typeof event[subject] !== "string") {
+    throw new TypeError(`${of}.${subject} must be a string; got ${show(event[subject])}`);
+  }
 }

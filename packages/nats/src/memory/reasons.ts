@@ -18,7 +18,10 @@ export type RepeatReason =
 export interface Pair {
   readonly before: BrokerEvent;
   readonly taken: BrokerEvent;
-  /** When the broker handed it out the time before, and this time. */
+  /** That the broker handed it out the time before, and this time, if it says so. */
+  readonly handedBefore: Placed | undefined;
+  readonly handed: Placed | undefined;
+  /** When it did so, as far as is known. */
   readonly from: number;
   readonly to: number;
 }
@@ -61,26 +64,39 @@ export function explain(
   log: Log,
   bounds: Bounds,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
+  const { handed, taken } = pair;
+  // Nothing explains that a broker hands out what it knows to be settled.
+  if (handed && isOver(handed, log.of(taken.id!), bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
-    const cause = rule(pair, log, bounds).find((found) => counts(found, pair, log, bounds));
+    const cause = rule(pair, log, bounds).find((found) =>
+      !isOver(found, log.of(taken.id!), bounds, isSaid)
+    );
     if (cause) return { reason, cause: cause.event };
   }
 }
 
-/** An ack that the broker has heard ends all: what comes after it explains nothing, unless it was forgotten. */
-function counts(cause: Placed, pair: Pair, log: Log, { reach }: Bounds): boolean {
-  let ended = false;
-  for (const { place, event } of log.of(pair.taken.id!)) {
-    if (place > cause.place) break;
-    if (event.kind === "forgotten") ended = false;
-    else if (isEnd(event)) ended ||= cause.event.at - event.at >= reach;
+/** Whether a message needed nothing more before something happened, and that was not forgotten. */
+function isOver(
+  { place, event }: Placed,
+  history: readonly Placed[],
+  { reach }: Bounds,
+  isEnd: (event: BrokerEvent) => boolean,
+): boolean {
+  let over = false;
+  for (const earlier of history) {
+    if (earlier.place > place) break;
+    if (earlier.event.kind === "forgotten") over = false;
+    else if (isEnd(earlier.event)) over ||= event.at - earlier.event.at >= reach;
   }
-  return !ended;
+  return over;
 }
 
-/** Whether a consumer has said that a message needs nothing more. */
-function isEnd({ kind }: BrokerEvent): boolean {
-  return kind === "done" || kind === "acked" || kind === "termed";
+function isHeard({ kind }: BrokerEvent): boolean {
+  return kind === "acked" || kind === "termed";
+}
+
+function isSaid(event: BrokerEvent): boolean {
+  return event.kind === "done" || isHeard(event);
 }
 
 function ofMessage(
@@ -89,15 +105,22 @@ function ofMessage(
   kind: BrokerEventKind,
   concerns: (event: BrokerEvent, pair: Pair) => boolean,
 ): readonly Placed[] {
-  return log.of(pair.taken.id!).filter(({ event }) =>
-    event.kind === kind && event.at >= pair.from && event.at <= pair.to && concerns(event, pair)
+  return log.of(pair.taken.id!).filter((placed) =>
+    placed.event.kind === kind && isBetween(placed, pair) && concerns(placed.event, pair)
   );
 }
 
 function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Placed[] {
-  return log.consumer(pair.before.consumer).filter(({ event }) =>
-    event.kind === kind && event.at >= pair.from && event.at <= pair.to
+  return log.consumer(pair.before.consumer).filter((placed) =>
+    placed.event.kind === kind && isBetween(placed, pair)
   );
+}
+
+/** By the order in which the broker says it, and else by the clock. */
+function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
+  const { handedBefore, handed, from, to } = pair;
+  return (handedBefore ? place > handedBefore.place : at >= from) &&
+    (handed ? place < handed.place : at <= to);
 }
 
 /** Whether it was long enough, and while the consumer had the message. */
