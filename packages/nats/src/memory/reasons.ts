@@ -51,8 +51,8 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ["crash", (pair, log) => ofConsumer(pair, log, "crashed")],
   [
     "pause",
-    (pair, log, { ackWait }) =>
-      log.pauses(pair.before.consumer).filter((pause) => isWithin(pair, pause, ackWait)),
+    (pair, log, { ackWait, reach }) =>
+      log.pauses(pair.before.consumer).filter((pause) => isWithin(pair, pause, ackWait, reach)),
   ],
   ["left", (pair, log) => ofConsumer(pair, log, "left")],
   ["ack wait over", (pair, log) => ofMessage(pair, log, "expired", isBefore)],
@@ -64,27 +64,32 @@ export function explain(
   log: Log,
   bounds: Bounds,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
-  const { handed, taken } = pair;
+  const { handed } = pair;
   // Nothing explains that a broker hands out what it knows to be settled.
-  if (handed && isOver(handed, log.of(taken.id!), bounds, isHeard)) return undefined;
+  if (handed && isOver(handed, pair, log, bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
     const cause = rule(pair, log, bounds).find((found) =>
-      !isOver(found, log.of(taken.id!), bounds, isSaid)
+      !isOver(found, pair, log, bounds, isSaid)
     );
     if (cause) return { reason, cause: cause.event };
   }
 }
 
-/** Whether a message needed nothing more before something happened, and that was not forgotten. */
+/**
+ * Whether a message needed nothing more before something happened, and that was not forgotten. What was said
+ * before it was handed out the time before has ended nothing.
+ */
 function isOver(
   { place, event }: Placed,
-  history: readonly Placed[],
+  { taken, from }: Pair,
+  log: Log,
   { reach }: Bounds,
   isEnd: (event: BrokerEvent) => boolean,
 ): boolean {
   let over = false;
-  for (const earlier of history) {
+  for (const earlier of log.of(taken.id!)) {
     if (earlier.place > place) break;
+    if (earlier.event.at < from) continue;
     if (earlier.event.kind === "forgotten") over = false;
     else if (isEnd(earlier.event)) over ||= event.at - earlier.event.at >= reach;
   }
@@ -123,9 +128,9 @@ function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
     (handed ? place < handed.place : at <= to);
 }
 
-/** Whether it was long enough, and while the consumer had the message. */
-function isWithin(pair: Pair, { from, to }: Outage, least: number): boolean {
-  return Math.max(from, pair.from) <= to && from + least <= Math.min(to, pair.to);
+/** Whether it was long enough, and while the consumer had the message, or it was on its way to it. */
+function isWithin(pair: Pair, { from, to }: Outage, least: number, late = 0): boolean {
+  return Math.max(from, pair.from) <= to + late && from + least <= Math.min(to, pair.to);
 }
 
 /** Whether an event is of the delivery before, as far as it says of which it is. */
