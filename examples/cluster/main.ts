@@ -80,6 +80,7 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
   const table = cleanup.adopt(new RowTable(database), (table) => table.close());
 
   const failure = Promise.withResolvers<never>();
+  Deno.addSignalListener("SIGINT", () => failure.reject(new Error("interrupted")));
   const until = async (condition: () => boolean | Promise<boolean>) => {
     while (!await Promise.race([failure.promise, condition()])) await sleep(100);
   };
@@ -157,5 +158,4 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-Deno.addSignalListener("SIGINT", () => Deno.exit(130));
 Deno.exit(await main(Deno.args));

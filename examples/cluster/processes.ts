@@ -169,6 +169,11 @@ export class NatsServer implements AsyncDisposable {
     this.#child = undefined;
   }
 
+  /** SIGSTOP pauses it, SIGCONT has it go on. */
+  signal(signal: Deno.Signal): void {
+    this.#child?.signal(signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await Deno.remove(this.#directory, { recursive: true });
