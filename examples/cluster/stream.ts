@@ -3,6 +3,7 @@
 import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export const STREAM = "PLACES";
 export const CONSUMER = "ingest";
@@ -13,6 +14,18 @@ export const ACK_WAIT = 3000;
 /** Goes on trying, however long the server is away. */
 export function open(url: string): Promise<NatsConnection> {
   return connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 250 });
+}
+
+/** Waits until the server has heard all that was said, also if it is away for a while. */
+export async function flushed(connection: NatsConnection): Promise<void> {
+  for (;;) {
+    try {
+      return await connection.flush();
+    } catch (error) {
+      if (connection.isClosed()) throw error;
+      await sleep(250);
+    }
+  }
 }
 
 /** A new stream, and the one consumer that all workers share. Rejects if the stream is there. */

@@ -10,7 +10,7 @@ import { backoff, BatchStream, Fanout } from "../../mod.ts";
 import { acked } from "../../packages/nats/delivery.ts";
 import { type JetStreamDelivery, jetStreamSource } from "../../packages/nats/mod.ts";
 import { type Row, RowTable } from "./rows.ts";
-import { CONSUMER, open, STREAM } from "./stream.ts";
+import { CONSUMER, flushed, open, STREAM } from "./stream.ts";
 
 const [url, database] = process.argv.slice(2);
 const connection = await open(url!);
@@ -38,5 +38,5 @@ await jetStreamSource(consumer, { connection, maxMessages: 1000, signal: stop.si
 clearInterval(timer);
 report();
 table.close();
-// Not before the server has heard of the last row.
-await connection.drain();
+await flushed(connection); // the server has heard of the last row
+await connection.close();

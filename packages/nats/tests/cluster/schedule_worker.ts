@@ -9,6 +9,7 @@ import { connect } from "@nats-io/transport-node";
 import { openSync, writeSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { flushed } from "../../../../examples/cluster/stream.ts";
 import { BatchStream, Fanout } from "../../../../mod.ts";
 import { acked } from "../../delivery.ts";
 import type { BrokerEvent } from "../../memory.ts";
@@ -134,4 +135,5 @@ if (settings.batches) {
 }
 log([{ kind: "left" }]);
 clearInterval(pulse);
-await connection.drain();
+await flushed(connection);
+await connection.close();
