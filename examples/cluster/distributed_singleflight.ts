@@ -32,7 +32,7 @@ export interface DistributedSingleflightOptions {
 }
 
 /** What your function gets. */
-export interface Execution {
+interface Execution {
   /**
    * The fencing token. It is greater than that of each earlier execution of the key. Send it along with
    * what you write elsewhere, and have the other side refuse a smaller one than the last it saw.

@@ -45,11 +45,12 @@ function log(entries: readonly Entry[]): void {
 
 // A thread that is blocked, or a machine that is busy, is a pause as good as SIGSTOP.
 let beat = Date.now();
-const pulse = setInterval(() => {
+function feel(): void {
   const now = Date.now();
   if (now - beat > ackWait / 4) log([{ at: beat, kind: "paused" }, { at: now, kind: "resumed" }]);
   beat = now;
-}, ackWait / 40);
+}
+const pulse = setInterval(feel, ackWait / 40);
 
 function entry(kind: BrokerEvent["kind"], { value, deliveries }: JetStreamDelivery): Entry {
   return { kind, id: value.json<Task>().id, deliveries };
@@ -133,7 +134,8 @@ if (settings.batches) {
   }, poison);
   await source.pipeTo(new Fanout(work, work.options(sink)));
 }
-log([{ kind: "left" }]);
 clearInterval(pulse);
+feel();
+log([{ kind: "left" }]);
 await flushed(connection);
 await connection.close();
