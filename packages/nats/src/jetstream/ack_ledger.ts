@@ -17,7 +17,8 @@ export class AckLedger {
   /** Whether a round trip is on its way. */
   #asking = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #closed = false;
+  /** There is nobody to send to, and never will be. */
+  closed = false;
 
   constructor(connection: NatsConnection) {
     this.#connection = connection;
@@ -25,7 +26,7 @@ export class AckLedger {
 
   /** One was sent just now. */
   keep(reply: string, payload: string): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#kept.push(reply, payload);
     if (!this.#asking) this.#timer ??= setTimeout(this.#ask, PAUSE);
   }
@@ -45,16 +46,25 @@ export class AckLedger {
     this.#later();
   }
 
+  /** Resolves when the server has all that was sent, or after so many milliseconds. */
+  async sent(limit: number): Promise<void> {
+    if (this.closed) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, limit));
+    await Promise.race([this.#connection.flush().catch(() => {}), late]);
+    clearTimeout(timer);
+  }
+
   /** There will be no other connection. */
   clear(): void {
-    this.#closed = true;
+    this.closed = true;
     this.#asked = [];
     this.#kept = [];
     clearTimeout(this.#timer);
   }
 
   #later(): void {
-    if (this.#asking || this.#closed || this.#kept.length === 0) return;
+    if (this.#asking || this.closed || this.#kept.length === 0) return;
     this.#timer ??= setTimeout(this.#ask, PAUSE);
   }
 

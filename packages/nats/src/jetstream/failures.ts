@@ -41,13 +41,3 @@ export function isFinal(error: unknown): boolean {
   // A consumer that is deleted while a request waits.
   return code === 409 && /\b(deleted|push based)\b/.test(String(message)) || code === 400;
 }
-
-/** Whether an answer says that nobody is there. */
-export function isGone(error: unknown): boolean {
-  return known(error).code === 503;
-}
-
-/** For messages. */
-export function nameOf(stream: string, consumer: string): string {
-  return `consumer ${JSON.stringify(consumer)} of stream ${JSON.stringify(stream)}`;
-}

@@ -65,12 +65,12 @@ export class Held implements JetStreamDelivery {
     this.keep(reason ? `+TERM ${reason}` : "+TERM");
   }
 
-  /** Whether it is the first word. */
+  /** Whether it is the first word, and there is somebody to hear it. */
   private settle(): boolean {
     if (this.said) return false;
     this.said = true;
     this.keeper.remove(this);
-    return (this.value as Raw).didAck !== true;
+    return (this.value as Raw).didAck !== true && !this.keeper.ledger.closed;
   }
 
   private keep(payload: string): void {
@@ -166,8 +166,10 @@ export class Keeper {
       const next = held === last ? undefined : held.after;
       if (held.settled) this.remove(held); // by the message itself
       else if (held.since < oldest) {
-        this.#unlink(held);
-        this.#host.onLate(held);
+        const late = held;
+        this.#unlink(late);
+        // What it calls may throw: the others are extended first.
+        queueMicrotask(() => this.#host.onLate(late));
       } else {
         held.value.working();
         this.#unlink(held);

@@ -2,7 +2,10 @@
 
 import type { Consumer, ConsumerInfo, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
 import type { Link } from "./link.ts";
-import { isFinal, isGone, nameOf } from "./failures.ts";
+import { isFinal } from "./failures.ts";
+
+/** Who it is in messages. */
+export const OWNER = "jetStreamSource";
 
 /** How long a request waits for messages, and how often the server says meanwhile that it is there, in ms. */
 const EXPIRES = 30_000;
@@ -10,6 +13,8 @@ const HEARTBEAT = 5000;
 /** The first and the longest pause after a request that failed, in milliseconds. */
 const PAUSE = 50;
 const LONGEST = 2000;
+/** How long an answer may take: a server that has just started may drop what it is asked. In milliseconds. */
+const PATIENCE = 1000;
 /** How long a request that is given up may take to end, in milliseconds. */
 const GRACE = 1000;
 
@@ -47,10 +52,7 @@ export class Rounds {
   /** Begins, or goes on where it waits for room. */
   proceed(): void {
     if (this.#ended) return;
-    this.#running ??= this.#run().catch((error) => {
-      this.#ended = true;
-      this.#host.onError(error);
-    });
+    this.#running ??= this.#run().catch((error) => this.#host.onError(error));
     // A pause after a failure ends by itself.
     if (this.#timer === undefined) this.#resume();
   }
@@ -67,14 +69,13 @@ export class Rounds {
     this.#ended = true;
     this.#resume();
     const messages = this.#messages;
-    if (messages) {
-      const late = setTimeout(() => messages.stop(), GRACE);
-      // With `stop` alone, what is on its way would be dropped: nobody would have it before its ack wait is over.
-      if (this.#link.up) drain(messages);
-      else messages.stop();
-      await this.#running;
-      clearTimeout(late);
-    } else await this.#running;
+    if (!messages) return;
+    const late = setTimeout(() => messages.stop(), GRACE);
+    // With `stop` alone, what is on its way would be dropped, and nobody would have it before its ack wait is over.
+    if (this.#link.up) drain(messages);
+    else messages.stop();
+    await this.#running;
+    clearTimeout(late);
   }
 
   async #run(): Promise<void> {
@@ -87,10 +88,8 @@ export class Rounds {
           continue;
         }
         if (!known) {
-          const info = await this.#consumer.info();
-          if (this.#ended) return;
-          this.#learn(info);
-          known = true;
+          known = await this.#inspect();
+          continue;
         }
         const { room } = this.#host;
         if (room > 0) await this.#ask(Math.min(room, this.#most));
@@ -98,20 +97,26 @@ export class Rounds {
         failures = 0;
       } catch (error) {
         if (this.#ended) return;
-        if (this.#link.connection.isClosed() || isFinal(error)) throw error;
-        // A request that nobody has answered does not say why.
-        if (isGone(error)) known = false;
+        if (isFinal(error)) throw await this.#explain(error);
         await this.#wait(Math.min(PAUSE * 2 ** failures++, LONGEST));
+        // A request that nobody answers does not say whether the consumer is there.
         known = false;
       }
     }
   }
 
-  #learn(info: ConsumerInfo): void {
+  /** Asks how the consumer is. Says whether there was an answer. */
+  async #inspect(): Promise<boolean> {
+    const asked = this.#consumer.info();
+    asked.catch(() => {}); // who knows when
+    const info = await Promise.race([asked, this.#wait(PATIENCE)]);
+    this.#resume();
+    if (!info || this.#ended) return false;
     const { max_batch, max_expires } = info.config;
     this.#most = max_batch && max_batch > 0 ? max_batch : Infinity;
     this.#expires = max_expires ? Math.min(Math.max(max_expires / 1e6, 1000), EXPIRES) : EXPIRES;
     this.#host.onInfo(info);
+    return true;
   }
 
   async #ask(count: number): Promise<void> {
@@ -128,6 +133,14 @@ export class Rounds {
     } finally {
       this.#messages = undefined;
     }
+  }
+
+  /** An error of the client says little of where it comes from; ours are clear. */
+  async #explain(error: unknown): Promise<unknown> {
+    if (error instanceof TypeError) return error;
+    const title = await this.#consumer.info(true).then(titleOf, () => "the consumer");
+    const { message } = Object(error) as { message?: unknown };
+    return new Error(`${OWNER}: ${title} cannot be read: ${message}`, { cause: error });
   }
 
   /** Until there is room, or the connection is another, or a pause is over. */
@@ -155,6 +168,6 @@ function drain(messages: ConsumerMessages): void {
 }
 
 /** For messages: what the server calls the consumer. */
-export function titleOf(info: ConsumerInfo): string {
-  return nameOf(info.stream_name, info.name);
+export function titleOf({ stream_name, name }: ConsumerInfo): string {
+  return `consumer ${JSON.stringify(name)} of stream ${JSON.stringify(stream_name)}`;
 }

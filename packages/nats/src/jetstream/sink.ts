@@ -4,7 +4,7 @@ import type { JetStreamClient, PubAck } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { backoff } from "@weir/streams/backoff";
 import { Fanout, type FanoutHandler, type FanoutOptions } from "@weir/streams/fanout";
-import { check, has, type Rule } from "../options.ts";
+import { check, has, type Rule, show } from "../options.ts";
 import { isFinal } from "./failures.ts";
 import { Link } from "./link.ts";
 import { checkMessage, type JetStreamMessage } from "./message.ts";
@@ -76,12 +76,16 @@ interface Opened {
   readonly own: FanoutOptions<JetStreamMessage>;
 }
 
-function open(js: JetStreamClient, options: JetStreamSinkOptions | undefined): Opened {
+function open(js: JetStreamClient, options: JetStreamSinkOptions = {}): Opened {
   check(OWNER, "js", js, CLIENT);
-  check(OWNER, "options", options ?? {}, ["object", "be a plain object"]);
-  const { timeout = 5000, duplicateWindow = 120_000, concurrency = 256, ...others } = options ?? {};
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${OWNER}: options must be a plain object; got ${show(options)}`);
+  }
+  const { timeout = 5000, duplicateWindow = 120_000, concurrency = 256, ...others } = options;
   check(OWNER, "timeout", timeout, TIME);
   check(OWNER, "duplicateWindow", duplicateWindow, TIME);
+  const rule = `be at least option "timeout" of ${timeout}`;
+  check(OWNER, "duplicateWindow", duplicateWindow, ["number", rule, (value) => value >= timeout]);
 
   const link = Link.of((js as Client).getConnection());
   const publisher = link.publisher(js.getOptions().watcherPrefix);

@@ -6,7 +6,7 @@ import { checkAll, FUNCTION, has, LIMIT, type Rule, type Rules } from "../option
 import type { JetStreamDelivery } from "./delivery.ts";
 import { Held, Keeper, type KeeperHost } from "./held.ts";
 import { Link, type LinkListener } from "./link.ts";
-import { Rounds, type RoundsHost, titleOf } from "./rounds.ts";
+import { OWNER, Rounds, type RoundsHost, titleOf } from "./rounds.ts";
 
 /** Options of {@linkcode jetStreamSource}. */
 export interface JetStreamSourceOptions {
@@ -32,12 +32,13 @@ export interface JetStreamSourceOptions {
   signal?: AbortSignal | undefined;
 }
 
-const OWNER = "jetStreamSource";
 const HOUR = 3_600_000;
+/** How long `cancel` waits for the server, in milliseconds. */
+const GRACE = 1000;
 const HOLD: Rule = ["number", "be more than 0 milliseconds", (value: number) => value > 0];
 
 const RULES: Rules<keyof JetStreamSourceOptions> = {
-  connection: has("be a NatsConnection", "status", "flush", "publish", "isClosed", "closed"),
+  connection: has("be a NatsConnection", "status", "flush", "publish", "rtt", "isClosed", "closed"),
   maxMessages: LIMIT,
   maxHold: HOLD,
   onLate: FUNCTION,
@@ -107,8 +108,10 @@ class Source
 
   async cancel(): Promise<void> {
     this.#release();
-    await this.#giveBack();
     this.#forget();
+    await this.#giveBack();
+    // So that who cancels may close the connection then.
+    await this.#link.ledger.sent(GRACE);
   }
 
   get room(): number {
@@ -127,7 +130,8 @@ class Source
 
   onMessage(message: JsMsg): void {
     const held = new Held(message, this.#keeper);
-    if (this.#state === "ended") return held.nak();
+    // More than was asked for is of a request that the client sent again by itself.
+    if (this.#state === "ended" || this.#waiting >= this.#maxMessages) return held.nak();
     this.#keeper.add(held);
     const reader = this.#reader;
     if (!reader) {
@@ -144,8 +148,8 @@ class Source
     if (this.#state === "ended") return;
     this.#release();
     this.#controller.error(error);
-    this.#dropBuffer();
     this.#forget();
+    void this.#giveBack();
   }
 
   onLate(held: Held): void {
@@ -225,9 +229,7 @@ class Source
   }
 
   #dropBuffer(): void {
-    for (let held = this.#shift(); held; held = this.#shift()) {
-      if (!this.#link.connection.isClosed()) held.nak();
-    }
+    for (let held = this.#shift(); held; held = this.#shift()) held.nak();
   }
 
   /** What was handed out is not ours any more. */

@@ -2,14 +2,16 @@
 
 import { type ConnectionOptions, type NatsConnection, wsconnect } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { promisify } from "node:util";
 
+const runFile = promisify(execFile);
 const BINARY = ".runtimes/nats-server-2.15.3/nats-server";
 
 /** A server with JetStream on ports of its own. What it stores survives its end. */
@@ -98,9 +100,13 @@ ${this.#extra}
     return this.#end("SIGTERM");
   }
 
-  /** From here on it replies to nobody, and its connections stay. */
-  stall(): void {
-    send(this.#process!, "SIGSTOP");
+  /** Resolves when it replies to nobody any more. Its connections stay. */
+  async stall(): Promise<void> {
+    const child = this.#process!;
+    send(child, "SIGSTOP");
+    for (let state = ""; !state.startsWith("T");) {
+      ({ stdout: state } = await runFile("ps", ["-o", "state=", "-p", `${child.pid}`]));
+    }
   }
 
   /** It goes on. */

@@ -106,9 +106,9 @@ export class Told {
     });
   }
 
-  /** How often the server was told this of a message. */
+  /** How often the server was told this of a message, with or without more. */
   count(sequence: number, what: string): number {
-    return this.all.filter((text) => text === `${sequence} ${what}`).length;
+    return this.all.filter((text) => text.startsWith(`${sequence} ${what}`)).length;
   }
 }
 

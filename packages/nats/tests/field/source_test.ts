@@ -209,6 +209,7 @@ test("two sources read by one connection, and the end of one leaves the other al
   const { connection } = setup;
   const one = jetStreamSource(await setup.consumer("one"), { connection }).getReader();
   const two = jetStreamSource(await setup.consumer("two"), { connection }).getReader();
+  const told = await setup.told("one");
   const [first] = await take(one, 1);
   for (const delivery of await take(two, 50)) delivery.ack();
   await one.cancel();
@@ -216,7 +217,8 @@ test("two sources read by one connection, and the end of one leaves the other al
   await setup.done("two");
   // What was handed out may still be acked.
   first!.ack();
-  await setup.done("one");
+  await connection.flush();
+  assertEquals(told.count(1, "+ACK"), 1);
   await two.cancel();
 });
 

@@ -1,0 +1,168 @@
+/** `jetStreamSource` where servers go away, and come back. */
+
+import { assert, assertEquals } from "@std/assert";
+import { type JetStreamDelivery, jetStreamSource } from "@weir/nats";
+import { acked } from "@weir/nats/delivery";
+import { BatchStream, Fanout } from "@weir/streams";
+import { test } from "../../../../tests/support/test.ts";
+import { eventually, Setup, take } from "./setup.ts";
+
+/** Resolves when the connection is lost, or found again. */
+async function hears({ connection }: Setup, type: "disconnect" | "reconnect"): Promise<void> {
+  for await (const status of connection.status()) if (status.type === type) return;
+}
+
+test("what settles while the server is away is told to it when it is back", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(4);
+  const consumer = await setup.consumer();
+  const { connection, server } = setup;
+  const reader = jetStreamSource(consumer, { connection, maxMessages: 4 }).getReader();
+  const [one, two, three, four] = await take(reader, 4);
+  one!.ack();
+  const lost = hears(setup, "disconnect");
+  await server.stop();
+  await lost;
+  two!.ack();
+  three!.term();
+  four!.nak();
+  const found = hears(setup, "reconnect");
+  await server.start();
+  await found;
+  // The fourth comes at once, and not after its ack wait of 30 seconds.
+  const [again] = await take(reader, 1);
+  assertEquals([again!.id, again!.deliveries], ["S:4", 2]);
+  again!.ack();
+  await setup.done();
+  await reader.cancel();
+});
+
+test("what is held while the server is away is kept when it is back", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(10);
+  const consumer = await setup.consumer("c", { ackWait: 1000 });
+  const { connection, server } = setup;
+  const reader = jetStreamSource(consumer, { connection, maxMessages: 10 }).getReader();
+  const held = await take(reader, 10);
+  const found = hears(setup, "reconnect");
+  await server.stop();
+  await server.start();
+  await found;
+  const told = await setup.told();
+  await eventually("two ack waits have passed", () => told.count(10, "+WPI") >= 5);
+  for (const delivery of held) delivery.ack();
+  await setup.done();
+  assertEquals((await consumer.info()).num_redelivered, 0);
+  await reader.cancel();
+});
+
+test("a source that is made while the server is away reads when it is back", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(10);
+  const consumer = await setup.consumer();
+  const lost = hears(setup, "disconnect");
+  await setup.server.stop();
+  await lost;
+  const reader = jetStreamSource(consumer, { connection: setup.connection }).getReader();
+  const read = take(reader, 10);
+  await setup.server.start();
+  assertEquals((await read).length, 10);
+  await reader.cancel();
+});
+
+test("a source goes on after a server that was stalled", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(100);
+  const consumer = await setup.consumer();
+  const { connection, server } = setup;
+  const reader = jetStreamSource(consumer, { connection, maxMessages: 10 }).getReader();
+  for (const delivery of await take(reader, 20)) delivery.ack();
+  await server.stall();
+  const rest = take(reader, 80);
+  server.resume();
+  for (const delivery of await rest) delivery.ack();
+  await setup.done();
+  await reader.cancel();
+});
+
+for (const how of ["stop", "kill"] as const) {
+  test(`20,000 messages in batches: none is lost through a server that ends by ${how}`, async () => {
+    await using setup = await Setup.start();
+    await setup.fill(20_000);
+    const consumer = await setup.consumer("c", { ackWait: 2000 });
+    const { connection, server } = setup;
+    const counts = new Map<string, number>();
+    const handled = new Set<JetStreamDelivery>();
+    const stop = new AbortController();
+    let away: Promise<void> | undefined;
+    const restart = async () => {
+      await server[how]();
+      await server.start();
+    };
+    const work = acked((batch: JetStreamDelivery[]) => {
+      for (const delivery of batch) {
+        counts.set(delivery.id, (counts.get(delivery.id) ?? 0) + 1);
+        handled.add(delivery);
+      }
+      if (counts.size > 5000) away ??= restart();
+    });
+    const ended = jetStreamSource(consumer, { connection, signal: stop.signal })
+      .pipeThrough(new BatchStream({ maxItems: 100, linger: 5 }))
+      .pipeTo(new Fanout(work, { concurrency: 4 }));
+    await eventually("the server goes away", () => away !== undefined);
+    await away;
+    await eventually("all is handled", () => counts.size === 20_000);
+    // A server that was killed hands out again what it has forgotten the acks of.
+    await setup.done();
+    stop.abort();
+    await ended;
+    assert([...handled].every(({ settled }) => settled));
+    const twice = handled.size - 20_000;
+    if (how === "stop") assert(twice < 2000, `${twice} were handled twice`);
+  });
+}
+
+test("a message that fails for good is terminated, and not delivered again", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(3);
+  const consumer = await setup.consumer();
+  const poison: string[] = [];
+  const done: string[] = [];
+  const stop = new AbortController();
+  const work = acked((delivery: JetStreamDelivery) => {
+    if (delivery.value.string() === "1") throw new Error("cannot be done");
+    done.push(delivery.id);
+  }, {
+    maxDeliveries: 3,
+    onPoison: ({ value }, error) => {
+      poison.push(`${value.string()}: ${(error as Error).message}`);
+    },
+    delay: () => 0,
+  });
+  const told = await setup.told();
+  const ended = jetStreamSource(consumer, { connection: setup.connection, signal: stop.signal })
+    .pipeTo(new Fanout(work, work.options({ onError: () => {} })));
+  await eventually("it is terminated", () => told.count(2, "+TERM") === 1);
+  await setup.done();
+  stop.abort();
+  await ended;
+  assertEquals([done, poison], [["S:1", "S:3"], ["1: cannot be done"]]);
+  assertEquals(told.count(2, "-NAK"), 2);
+});
+
+test("100,000 messages pass and nothing of them stays", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(100_000);
+  const consumer = await setup.consumer("c", { max_ack_pending: 10_000 });
+  const { connection } = setup;
+  const sample: WeakRef<JetStreamDelivery>[] = [];
+  let count = 0;
+  for await (const delivery of jetStreamSource(consumer, { connection, maxMessages: 1000 })) {
+    if (count++ % 100 === 0) sample.push(new WeakRef(delivery));
+    delivery.ack();
+    if (count === 100_000) break;
+  }
+  await setup.done();
+  const alive = sample.filter((ref) => ref.deref() !== undefined).length;
+  assert(alive < 500, `${alive} of 1000 are alive`);
+});
