@@ -221,6 +221,30 @@ test("check() holds an ack for safe once it is as old as `reach`", () => {
   }
 });
 
+test("check() does not take a cause twice, though all comes at one time", () => {
+  const lines: Line[] = [
+    [1, "delivered", "one", 1],
+    [1, "taken", "one", 1],
+    [1, "nacked", "one", 1],
+    [1, "delivered", "two", 2],
+    [1, "taken", "two", 2],
+    [1, "delivered", "three", 3],
+    [1, "taken", "three", 3],
+  ];
+  assertEquals(reasons(lines), ["nak", undefined]);
+});
+
+test("check() counts a pause from its start, said once or twice", () => {
+  const lines: Line[] = [
+    [10, "taken", "one", 1],
+    [15, "paused", "one"],
+    [40, "paused", "one"],
+    [50, "taken", "two", 2],
+  ];
+  assertEquals(reasons(lines, { ackWait: 35 }), ["pause"]);
+  assertEquals(reasons(lines, { ackWait: 36 }), [undefined]);
+});
+
 test("check() takes a pause for a cause only if it is as long as `ackWait`", () => {
   const lines: Line[] = [
     [10, "taken", "one", 1],
