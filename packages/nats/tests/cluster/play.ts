@@ -55,13 +55,11 @@ export async function play(schedule: Schedule): Promise<Played> {
   const cast = new Cast(server, directory);
   try {
     await Promise.all(schedule.runtimes.map((runtime, slot) => cast.start(slot, runtime)));
-    await Promise.race([
-      Promise.all([
-        publish(connection, schedule, cast),
-        ...schedule.faults.map((fault) => cast.suffer(fault)),
-      ]).then(() => drained(connection)),
-      failAfter(PATIENCE),
-    ]);
+    const all = [
+      publish(connection, schedule, cast),
+      ...schedule.faults.map((each) => cast.suffer(each)),
+    ];
+    await inTime(PATIENCE, Promise.all(all).then(() => drained(connection)));
     complaints.push(...await cast.end());
     const { streams } = await jetstreamManager(connection);
     const { messages } = (await streams.info(STREAM)).state;
@@ -208,10 +206,11 @@ class Cast {
     for (const { child } of this.#slots) child.signal("SIGTERM");
     const complaints: string[] = [];
     for (const { name, child } of [...this.#slots, ...this.#leaving]) {
-      const code = await Promise.race([child.ended, sleep(10_000)]);
-      // SIGTERM, before it could hear of it.
-      if (code === 143) continue;
-      if (code !== 0) complaints.push(`${name} has not ended well: ${code}\n${child.errors}`);
+      const code = await inTime(10_000, child.ended).catch((error) => error);
+      // 143 is SIGTERM, before it could hear of it.
+      if (code !== 0 && code !== 143) {
+        complaints.push(`${name} has not ended well: ${code}\n${child.errors}`);
+      }
     }
     return complaints;
   }
@@ -253,11 +252,12 @@ async function readLogs(directory: string): Promise<BrokerEvent[]> {
   return events;
 }
 
-function sleep(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(() => resolve(), ms));
 }
 
-async function failAfter(ms: number): Promise<never> {
-  await sleep(ms);
-  throw new Error(`not ended after ${ms / 1000} s`);
+async function inTime<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`not ended after ${ms / 1000} s`)), ms);
+  return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
