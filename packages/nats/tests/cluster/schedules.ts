@@ -5,7 +5,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { play, type Played, prepare } from "./play.ts";
+import { prepare } from "./cast.ts";
+import { play, type Played } from "./play.ts";
 import { scheduleOf } from "./schedule.ts";
 
 const REASONS = [

@@ -4,7 +4,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { play, prepare } from "./play.ts";
+import { prepare } from "./cast.ts";
+import { play } from "./play.ts";
 import { scheduleOf } from "./schedule.ts";
 
 // Before the tests, which would find what esbuild leaves open.
