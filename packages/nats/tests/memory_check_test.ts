@@ -345,3 +345,19 @@ test("check() forgets an ack that did not keep the broker from handing out the m
   ];
   assertEquals(reasons(lines, { reach: 5 }), ["restart", "restart"]);
 });
+
+test("check() explains a repeat by a nak that the broker heard when it was back", () => {
+  const lines: Line[] = [
+    [10, "taken", "one", 1],
+    [11, "stopped"],
+    [12, "nacked", "one", 1],
+    [20, "restarted"],
+    [22, "delivered", "two", 1],
+    [22, "taken", "two", 1],
+    [24, "delivered", "two", 2],
+    [25, "taken", "two", 2],
+    [26, "done", "two", 2],
+  ];
+  assertEquals(reasons(lines, { reach: 5 }), ["restart", "nak"]);
+  assertEquals(reasons(lines, { reach: 1 }), ["restart", undefined]);
+});

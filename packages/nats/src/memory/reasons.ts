@@ -38,7 +38,10 @@ type Rule = (pair: Pair, log: Log, bounds: Bounds) => readonly Placed[];
 /** The first that finds something is the reason. */
 const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   // A consumer gave it back: that of any earlier delivery may.
-  ["nak", (pair, log) => ofMessage(pair, log, "nacked", isEarlier)],
+  ["nak", (pair, log, bounds) => [
+    ...ofMessage(pair, log, "nacked", isEarlier),
+    ...lateNaks(pair, log, bounds),
+  ]],
   // Its consumer had said that it was done.
   ["lost ack", (pair, log) => ofMessage(pair, log, "lost", isBefore)],
   // The broker came back without what it knew.
@@ -118,6 +121,16 @@ function ofMessage(
 function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Placed[] {
   return log.consumer(pair.before.consumer).filter((placed) =>
     placed.event.kind === kind && isBetween(placed, pair)
+  );
+}
+
+/** Those that were said while the broker was away: it hears them again once it is back. */
+function lateNaks(pair: Pair, log: Log, { reach }: Bounds): readonly Placed[] {
+  return log.of(pair.taken.id!).filter(({ event }) =>
+    event.kind === "nacked" && isEarlier(event, pair) &&
+    log.restarts.some(({ from, to }) =>
+      from - reach <= event.at && event.at <= to && to <= pair.to && pair.from <= to + reach
+    )
   );
 }
 
