@@ -264,6 +264,20 @@ timed("A late ack, or a late nak with a delay, takes a message out of the line",
   }
 });
 
+timed("A message in line keeps its place when it is given back once more", async (clock) => {
+  const broker = brokerOf("a", "b");
+  const old = broker.source({ extend: false }).getReader();
+  const [a, b] = [await take(old), await take(old)];
+  await clock.tick(WAIT);
+  a.nak();
+  const reader = broker.source().getReader();
+  const again = [await take(reader), await take(reader)];
+  assertEquals(again.map(({ value, deliveries }) => [value, deliveries]), [["a", 2], ["b", 2]]);
+  b.ack();
+  again[0]!.ack();
+  assertEquals(broker.pending, 0);
+});
+
 timed(
   "cancel() gives back what is in the buffer at once, and the rest after `ackWait`",
   async (clock) => {
@@ -347,6 +361,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   // In time: it was extended again.
   assertEquals([one.state, broker.pending, await read], ["open", 2, ["b", 1]]);
   await clock.tick(5 * WAIT);
+  assertEquals(broker.history.some(({ kind }) => kind === "expired"), false);
   one.pause();
   await clock.tick(WAIT);
   const other = broker.source().getReader();
