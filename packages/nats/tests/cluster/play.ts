@@ -115,10 +115,14 @@ async function publish(
 
 /** Resolves when the server has nothing left for anybody. */
 async function drained(connection: NatsConnection): Promise<void> {
-  for (;;) {
-    const { consumers } = await jetstreamManager(connection);
-    const { num_pending, num_ack_pending } = await consumers.info(STREAM, CONSUMER);
-    if (num_pending + num_ack_pending === 0) return;
+  while (!connection.isClosed()) {
+    try {
+      const { consumers } = await jetstreamManager(connection);
+      const { num_pending, num_ack_pending } = await consumers.info(STREAM, CONSUMER);
+      if (num_pending + num_ack_pending === 0) return;
+    } catch {
+      // It is away: it is asked again.
+    }
     await sleep(100);
   }
 }

@@ -56,7 +56,7 @@ function entry(kind: BrokerEvent["kind"], { value, deliveries }: JetStreamDelive
   return { kind, id: value.json<Task>().id, deliveries };
 }
 
-/** Logs what comes before anybody waits for it. */
+/** Logs what comes before anybody waits for it, and what is given back, also by the source itself. */
 function watched(consumer: Consumer): Consumer {
   const fetch = consumer.fetch.bind(consumer);
   consumer.fetch = async (options) => {
@@ -64,8 +64,13 @@ function watched(consumer: Consumer): Consumer {
     const iterate = messages[Symbol.asyncIterator].bind(messages);
     messages[Symbol.asyncIterator] = async function* () {
       for await (const message of { [Symbol.asyncIterator]: iterate }) {
-        const { deliveryCount: deliveries } = message.info;
-        log([{ kind: "delivered", id: message.json<Task>().id, deliveries }]);
+        const of = { id: message.json<Task>().id, deliveries: message.info.deliveryCount };
+        log([{ kind: "delivered", ...of }]);
+        const nak = message.nak.bind(message);
+        message.nak = (delay) => {
+          log([{ kind: "nacked", ...of }]);
+          nak(delay);
+        };
         yield message;
       }
     };
@@ -89,7 +94,7 @@ async function handle(deliveries: readonly JetStreamDelivery[]): Promise<unknown
   log(deliveries.map((delivery) => entry("taken", delivery)));
   await sleep(deliveries.length);
   const results = await Promise.all(deliveries.map(perform));
-  log(deliveries.map((each, place) => entry(results[place] ? "nacked" : "done", each)));
+  log(deliveries.filter((_, place) => !results[place]).map((each) => entry("done", each)));
   return results;
 }
 
