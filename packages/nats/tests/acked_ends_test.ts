@@ -122,3 +122,19 @@ test("acked() gives back what consume() had read and could not bring in", async 
   await macrotask();
   assertEquals(ledger.take(), ["nak 2 now", "nak 3 now"]);
 });
+
+test("acked() tells onDiscard nothing of what its handler has settled before it gave up", async () => {
+  const ledger = new Ledger();
+  const told: unknown[] = [];
+  const work = acked(async (batch: Delivery<number>[], { signal }) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    for (const given of batch) given.nak(3);
+    signal.throwIfAborted();
+  });
+  const onDiscard = (items: unknown[]) => told.push(items);
+  const fanout = new Fanout(work, work.options({ onDiscard }));
+  fanout.tryPush(ledger.some(1, 2));
+  await fanout.abort();
+  await fanout.idle();
+  assertEquals([ledger.take(), told], [["nak 1 3", "nak 2 3"], []]);
+});

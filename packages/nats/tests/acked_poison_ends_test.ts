@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { Fanout } from "../../../mod.ts";
 import { acked, type AckedSettings, type Delivery } from "../delivery.ts";
 import { withClock } from "../../../tests/support/clock.ts";
-import { gate, macrotask, microtasks } from "../../../tests/support/gate.ts";
+import { gate, macrotask, microtasks, turn } from "../../../tests/support/gate.ts";
 import { test } from "../../../tests/support/test.ts";
 import { Ledger, valuesOf } from "./ledger.ts";
 
@@ -127,4 +127,59 @@ test("acked() waits for an onPoison that an abort has overtaken", async () => {
   kept.resolve();
   await fanout.idle();
   assertEquals(ledger.take().sort(), ["term 1", "term 2"]);
+});
+
+test("acked() gives onPoison nothing more once the timeout of the sink is over", async () => {
+  await withClock(async (clock) => {
+    const kept = gate();
+    const poison: number[] = [];
+    const { ledger, settings } = thrice({
+      onPoison: ({ value }) => {
+        poison.push(value);
+        return kept.promise;
+      },
+    });
+    const work = acked((_: Delivery<number>[]) => Promise.reject(no), settings);
+    const fanout = new Fanout(work, work.options({ timeout: 50, onError: () => {} }));
+    fanout.closed.catch(() => {});
+    fanout.tryPush([ledger.one(1, 3), ledger.one(2, 3)]);
+    await macrotask();
+    await clock.tick(50);
+    kept.resolve();
+    await macrotask();
+    assertEquals([poison, ledger.take()], [[1], ["nak 1 4000", "nak 2 4000"]]);
+  });
+});
+
+test("acked() ignores a handler that is done while onPoison has its delivery", async () => {
+  await withClock(async (clock) => {
+    const [slow, kept] = [gate(), gate()];
+    const { ledger, settings } = thrice({ onPoison: () => kept.promise });
+    const work = acked((_: Delivery<number>) => slow.promise, settings);
+    const fanout = new Fanout(work, work.options({ timeout: 50, onError: () => {} }));
+    fanout.tryPush(ledger.one(1, 3));
+    await clock.tick(50);
+    slow.resolve();
+    await macrotask();
+    assertEquals(ledger.take(), []);
+    kept.resolve();
+    await fanout.idle();
+    assertEquals(ledger.take(), ["term 1"]);
+  });
+});
+
+test("acked() gives back what was to have another attempt when its sink ended", async () => {
+  const { ledger, settings } = thrice();
+  const second = gate();
+  const work = acked((_: Delivery<number>[], { attempt }) => {
+    if (attempt === 1) throw no;
+    return second.promise;
+  }, settings);
+  const fanout = new Fanout(work, work.options({ retry: () => 0, onError: () => {} }));
+  fanout.tryPush([ledger.one(1, 3), ledger.one(2, 3)]);
+  while (fanout.stats.retried === 0 || fanout.stats.running === 0) await turn();
+  await fanout.abort(new Error("deploy"));
+  second.reject(no);
+  await fanout.idle();
+  assertEquals(ledger.take().sort(), ["nak 2 4000", "poison 1 no", "term 1"]);
 });

@@ -225,3 +225,49 @@ test("acked() leaves a failure of what was submitted to its caller, who settles 
   given.nak();
   assertEquals(ledger.take(), ["nak 1 now"]);
 });
+
+test("acked() does not call its handler again where everything was settled before the next attempt", async () => {
+  const ledger = new Ledger();
+  let calls = 0;
+  const work = acked((_: Delivery<number>[]) => {
+    calls++;
+    throw no;
+  });
+  const fanout = new Fanout(work, work.options({ retry: () => 0 }));
+  const batch = ledger.some(1, 2);
+  fanout.tryPush(batch);
+  await microtasks();
+  for (const given of batch) given.ack();
+  await fanout.idle();
+  assertEquals([calls, ledger.take(), fanout.stats.done], [1, ["ack 1", "ack 2"], 1]);
+});
+
+test("acked() asks delay with the timeout of the last attempt, not with what an earlier one fails with", async () => {
+  for (const late of [false, true]) {
+    await withClock(async (clock) => {
+      const ledger = new Ledger();
+      const asked: string[] = [];
+      const first = gate();
+      const work = acked((_: Delivery<number>, { attempt }) => {
+        if (attempt > 1) return new Promise<void>(() => {});
+        if (!late) throw no;
+        return first.promise;
+      }, {
+        delay: (error) => asked.push((error as Error).name),
+      });
+      const fanout = new Fanout(
+        work,
+        work.options({
+          timeout: 50,
+          retry: (_error, attempt) => attempt < 2 ? 10 : undefined,
+          onError: () => {},
+        }),
+      );
+      fanout.tryPush(ledger.one(1));
+      await clock.tick(70);
+      if (late) first.reject(no);
+      await clock.tick(70);
+      assertEquals([asked, ledger.take()], [["TimeoutError"], ["nak 1 1"]]);
+    });
+  }
+});

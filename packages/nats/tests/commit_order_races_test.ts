@@ -3,10 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { commitOrder } from "../delivery.ts";
-
-import { type Gate, gate, microtasks, settled } from "../../../tests/support/gate.ts";
+import { type Gate, gate, microtasks } from "../../../tests/support/gate.ts";
 import { test } from "../../../tests/support/test.ts";
-import { unhandled } from "../../../tests/support/unhandled.ts";
 
 const no = new Error("no");
 

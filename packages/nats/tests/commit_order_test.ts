@@ -1,10 +1,11 @@
 /** What `commitOrder` promises. */
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { commitOrder, type Delivery, delivery } from "../delivery.ts";
 import { acked } from "../delivery.ts";
 import { Fanout } from "../../../mod.ts";
 import { type Gate, gate, macrotask, microtasks, settled } from "../../../tests/support/gate.ts";
+import { collectGarbage } from "../../../tests/support/garbage.ts";
 import { test } from "../../../tests/support/test.ts";
 import { unhandled } from "../../../tests/support/unhandled.ts";
 
@@ -190,6 +191,57 @@ test("commitOrder() waits with a key that has come back for the commit that ran 
   running[1]!.resolve();
   await order.idle();
   assertEquals(order.pending, 0);
+});
+
+test("commitOrder() forgets what a commit of a dropped key has thrown, also where the key has come back", async () => {
+  const running = [gate(), gate()];
+  let commits = 0;
+  const order = commitOrder(() => running[commits++]!.promise);
+  order.begin("p", 0)();
+  await microtasks();
+  const told = order.idle().catch((error) => error);
+  order.drop("p");
+  const end = order.begin("p", 0);
+  running[0]!.reject(no);
+  assertEquals(await told, no);
+  await order.idle();
+  end();
+  running[1]!.resolve();
+  await order.idle();
+  assertEquals([commits, order.pending], [2, 0]);
+});
+
+test("commitOrder() forgets what a commit has thrown when a later one has covered it", async () => {
+  let fails = true;
+  const order = commitOrder(() => {
+    if (fails) throw no;
+  });
+  const ends = [0, 1, 2].map((offset) => order.begin("p", offset));
+  ends[0]!();
+  assertEquals(await order.idle().catch((error) => error), no);
+  fails = false;
+  ends[1]!();
+  await order.idle();
+  assertEquals(order.pending, 1);
+});
+
+test("commitOrder() keeps nothing of keys that are committed or dropped", async () => {
+  const order = commitOrder((_value: object, _key: object) => {});
+  const traces: WeakRef<object>[] = [];
+  const live = (): void => {
+    for (let round = 0; round < 32; round++) {
+      const [key, dropped] = [{ round }, { round }];
+      for (const end of [1, 2].map(() => order.begin(key, {}))) end();
+      order.begin(dropped, {});
+      order.drop(dropped);
+      traces.push(new WeakRef(key), new WeakRef(dropped));
+    }
+  };
+  live();
+  await order.idle();
+  await collectGarbage();
+  // A conservative collector may take something for a pointer.
+  assert(traces.filter((trace) => trace.deref()).length <= 16);
 });
 
 test("commitOrder() surfaces what a commit of a dropped key throws, and forgets it", async () => {
