@@ -41,6 +41,11 @@ const EXPLAINED: readonly (readonly [what: string, RepeatReason, ...Line[]])[] =
     "restarted",
   ]],
   ["a stop without an end", "restart", [20, "stopped"]],
+  ["a crash, though the broker restarts meanwhile", "crash", [20, "crashed", "one"], [
+    30,
+    "restarted",
+  ]],
+  ["a consumer that the broker forgets", "restart", [20, "forgotten", "one", 1]],
   ["a duplicate", "duplicate", [10, "duplicated", "one", 1]],
   ["a crash", "crash", [20, "crashed", "one"]],
   ["a crash, and the ack wait", "crash", [20, "crashed", "one"], [40, "expired", "one", 1]],

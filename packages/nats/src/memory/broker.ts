@@ -18,8 +18,8 @@ export interface MemoryBrokerOptions {
    */
   readonly ackWait?: number | undefined;
   /**
-   * What decides which faults come when: an integer from 0 to 4294967295. The same seed and the same calls in
-   * the same order make the same faults.
+   * What decides which faults come when: an integer from 0 to 4294967295. The same seed and the same events in
+   * the same order make the same faults. With real timers the order may vary, with fake ones it does not.
    *
    * @default {0}
    */

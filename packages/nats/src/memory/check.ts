@@ -75,12 +75,13 @@ const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
  * | --------------- | ------------------------------------------------------------------------------- |
  * | `nak`           | an earlier delivery was `nacked`                                                |
  * | `lost ack`      | what the consumer had said was `lost`                                           |
- * | `restart`       | the broker has `forgotten` an ack, or was `stopped` and `restarted` before one  |
+ * | `restart`       | the broker has `forgotten` its ack, or who has it                               |
  * | `duplicate`     | an earlier delivery was `duplicated`                                            |
  * | `crash`         | its consumer `crashed`                                                          |
  * | `pause`         | its consumer was `paused` for the ack wait                                      |
  * | `left`          | its consumer had `left`                                                         |
  * | `ack wait over` | it has `expired`, though nothing happened to its consumer: its handler was slow |
+ * | `restart`       | the broker was `stopped`, or `restarted`, and may have forgotten anything       |
  *
  * It is a pure function of plain events, in linear time. They may come from several processes, in any order, if
  * their clocks agree: those of one machine do. Say by `reach` how long an ack may be on its way then.

@@ -140,7 +140,9 @@ export class Exchange<T> {
     for (const consumer of this.consumers) {
       for (const handed of [...consumer.handed]) {
         const message = Handed.messageOf(handed);
-        if (message.holder === handed && this.#chance(0.5)) this.#queue(message);
+        if (message.holder !== handed || !this.#chance(0.5)) continue;
+        this.#noteOf(handed, "forgotten");
+        this.#queue(message);
       }
     }
     this.#dispatch();
