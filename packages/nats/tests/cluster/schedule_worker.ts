@@ -84,8 +84,11 @@ async function perform(delivery: JetStreamDelivery): Promise<Error | undefined> 
   const { kind } = delivery.value.json<Task>();
   if (kind === "slow") await sleep(ackWait * 1.5);
   if (kind === "block" && delivery.deliveries === 1) {
+    // Before: it may be killed meanwhile.
+    log([{ kind: "paused" }]);
     const end = Date.now() + ackWait * 1.5;
     while (Date.now() < end);
+    log([{ kind: "resumed" }]);
   }
   if (kind === "poison" || kind === "flaky" && delivery.deliveries === 1) return new Error(kind);
 }
@@ -139,8 +142,8 @@ if (settings.batches) {
   }, poison);
   await source.pipeTo(new Fanout(work, work.options(sink)));
 }
+// That it leaves is no reason for anything to come again: all that it had is settled.
 clearInterval(pulse);
 feel();
-log([{ kind: "left" }]);
 await flushed(connection);
 await connection.close();

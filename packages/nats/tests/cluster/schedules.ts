@@ -14,10 +14,6 @@ const REASONS = [
   "restart",
   "crash",
   "pause",
-  "left",
-  "lost ack",
-  "duplicate",
-  "ack wait over",
 ] as const;
 
 const { values } = parseArgs({
