@@ -51,7 +51,8 @@ export interface CheckOptions {
    * How long after an ack a crash, a pause or a restart may still have lost it, in milliseconds: at least 0.
    * With 0 an ack that comes earlier in the history is safe: right for a `MemoryBroker`, which knows what it
    * has heard. Where several processes write the history, it is the time that an ack takes to be safe. It
-   * is also how long after a pause a consumer may hear of what was handed out to it meanwhile.
+   * is also how long after a pause, or after the broker is back, a consumer may hear of what was handed out to
+   * it before.
    *
    * @default {0}
    */

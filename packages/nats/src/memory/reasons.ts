@@ -57,7 +57,10 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ["left", (pair, log) => ofConsumer(pair, log, "left")],
   ["ack wait over", (pair, log) => ofMessage(pair, log, "expired", isBefore)],
   // What a real broker has forgotten nobody knows.
-  ["restart", (pair, log) => log.restarts.filter((outage) => isWithin(pair, outage, 0))],
+  [
+    "restart",
+    (pair, log, { reach }) => log.restarts.filter((outage) => isWithin(pair, outage, 0, reach)),
+  ],
 ];
 
 /** What explains that a message was taken again. */

@@ -126,7 +126,12 @@ const connection = await connect({
   reconnectJitter: 0,
 });
 const stop = new AbortController();
-process.on("SIGTERM", () => stop.abort());
+let stage = "the pipeline";
+process.on("SIGTERM", () => {
+  stop.abort();
+  const tell = () => console.error(`waits for ${stage}; ${process.getActiveResourcesInfo?.()}`);
+  setTimeout(tell, 5000).unref();
+});
 const consumer = await found();
 const source = jetStreamSource(watched(consumer), { connection, signal: stop.signal });
 const sink = { concurrency: 8, capacity: 8, onError: () => {} };
@@ -145,5 +150,8 @@ if (settings.batches) {
 // That it leaves is no reason for anything to come again: all that it had is settled.
 clearInterval(pulse);
 feel();
+stage = "the server";
 await flushed(connection);
+stage = "the connection";
 await connection.close();
+stage = "nothing";
