@@ -248,7 +248,8 @@ test("messages wait for a server that is away from the start", async () => {
   const waiting = [...messages(10)].map((one) => sink.submit(one));
   await setup.server.start();
   const acks = await Promise.all(waiting);
-  assertEquals(acks.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assertEquals(acks.length, 10);
+  assertEquals(await setup.stored(), 10);
   await sink.close();
 });
 

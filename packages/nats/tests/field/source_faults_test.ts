@@ -14,12 +14,15 @@ async function hears({ connection }: Setup, type: "disconnect" | "reconnect"): P
 
 test("what settles while the server is away is told to it when it is back", async () => {
   await using setup = await Setup.start();
-  await setup.fill(4);
+  await setup.fill(5);
   const consumer = await setup.consumer();
   const { connection, server } = setup;
-  const reader = jetStreamSource(consumer, { connection, maxMessages: 4 }).getReader();
-  const [one, two, three, four] = await take(reader, 4);
+  const told = await setup.told();
+  const reader = jetStreamSource(consumer, { connection, maxMessages: 5 }).getReader();
+  const [one, two, three, four, five] = await take(reader, 5);
   one!.ack();
+  five!.value.ack();
+  five!.nak(); // too late
   const lost = hears(setup, "disconnect");
   await server.stop();
   await lost;
@@ -34,6 +37,45 @@ test("what settles while the server is away is told to it when it is back", asyn
   assertEquals([again!.id, again!.deliveries], ["S:4", 2]);
   again!.ack();
   await setup.done();
+  assertEquals(told.count(5, "-NAK"), 0);
+  await reader.cancel();
+});
+
+test("the server hears of all that is held as soon as it is back", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(4);
+  // By the clock alone it would hear of them after minutes.
+  const consumer = await setup.consumer("c", { ackWait: 600_000 });
+  const { connection, server } = setup;
+  const told = await setup.told();
+  const reader = jetStreamSource(consumer, { connection }).getReader();
+  await take(reader, 2);
+  await eventually("all four are held", async () => await setup.outstanding() === 4);
+  await server.stop();
+  await server.start();
+  await eventually("it hears of all", () => {
+    return [1, 2, 3, 4].every((sequence) => told.count(sequence, "+WPI") === 1);
+  });
+  await reader.cancel();
+});
+
+test("a source asks another server for no more than it has room for", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(4);
+  const consumer = await setup.consumer();
+  const { connection, server } = setup;
+  const told = await setup.told();
+  const reader = jetStreamSource(consumer, { connection, maxMessages: 10 }).getReader();
+  await take(reader, 1);
+  await eventually("the others wait", async () => await setup.outstanding() === 4);
+  const found = hears(setup, "reconnect");
+  await server.stop();
+  await server.start();
+  await found;
+  await eventually("it asks again", async () => (await consumer.info()).num_waiting === 1);
+  for (let id = 0; id < 20; id++) connection.publish("s.a", `${id}`);
+  await eventually("it holds as many as it may", async () => await setup.outstanding() === 11);
+  assertEquals(told.all.filter((text) => text.includes("NAK")), []);
   await reader.cancel();
 });
 

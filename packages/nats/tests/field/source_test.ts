@@ -98,13 +98,17 @@ test("jetStreamSource() tells the server of all it holds, for longer than the ac
 test("jetStreamSource() keeps to the shortest wait of a consumer with a backoff", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
-  const consumer = await setup.consumer("c", { backoff: [200e6, 60_000e6], max_deliver: 5 });
+  const consumer = await setup.consumer("c", { backoff: [60_000e6, 200e6], max_deliver: 5 });
   const told = await setup.told();
   const reader = jetStreamSource(consumer, { connection: setup.connection }).getReader();
-  const [delivery] = await take(reader, 1);
+  const [first] = await take(reader, 1);
+  first!.nak();
+  const [second] = await take(reader, 1);
   await eventually("three waits have passed", () => told.count(1, "+WPI") >= 6);
-  delivery!.ack();
-  assertEquals((await consumer.info()).num_redelivered, 0);
+  second!.ack();
+  await setup.done();
+  assertEquals(told.count(1, "+ACK"), 1);
+  assertEquals(second!.deliveries, 2);
   await reader.cancel();
 });
 
