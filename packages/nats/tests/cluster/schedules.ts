@@ -1,7 +1,6 @@
 /**
- * Plays schedules with real processes and a real server: `deno run -A
- * packages/nats/tests/cluster/schedules.ts --count 100 --seed 1 --messages 10000`. Prints a line for each,
- * and the seed of one that fails.
+ * Plays schedules with real processes and a real server: `deno task schedules --count 100 --seed 1`. Prints
+ * a line for each, and the seed of one that fails.
  */
 
 import { parseArgs } from "node:util";
