@@ -6,7 +6,11 @@ import type { Outcome } from "./suite.ts";
 // Debian's is 2.9, which takes the TTL of a key and ignores it.
 const VERSION = "2.15.3";
 const MODULE = "github.com/nats-io/nats-server/v2";
-const HOME = decodeURIComponent(new URL("../.runtimes/", import.meta.url).pathname);
+const RUNTIMES = decodeURIComponent(new URL("../.runtimes/", import.meta.url).pathname);
+const HOME = `${RUNTIMES}nats-server-${VERSION}`;
+
+/** Where `install` puts it. */
+export const NATS_SERVER: string = `${HOME}/nats-server`;
 
 /** Where Go may be, though no `PATH` says so. */
 const GO = ["go", "/usr/local/go/bin/go"];
@@ -18,15 +22,14 @@ export async function withNatsServer(test: () => Promise<Outcome>): Promise<Outc
   return { passed: 0, failed: 0, missing, output: "" };
 }
 
-/** Returns why there is none. */
-async function install(): Promise<string | undefined> {
-  const home = `${HOME}nats-server-${VERSION}`;
-  if (await Deno.stat(`${home}/nats-server`).then(() => true, () => false)) return;
+/** Builds it, unless it is there. Returns why there is none. */
+export async function install(): Promise<string | undefined> {
+  if (await Deno.stat(NATS_SERVER).then(() => true, () => false)) return;
   const go = await find();
   if (go === undefined) return "no Go found, which builds the NATS server; see go.dev/doc/install";
-  await Deno.mkdir(home, { recursive: true });
+  await Deno.mkdir(HOME, { recursive: true });
   const { success, output } = await run(go, ["install", `${MODULE}@v${VERSION}`], {
-    env: { GOBIN: home },
+    env: { GOBIN: HOME },
   });
   if (!success) return `Go has not built the NATS server ${VERSION}:\n${output}`;
 }

@@ -120,5 +120,9 @@ export const thorough: readonly Step[] = [
         await around(quickHosts, await testFiles("packages/nats/tests/field"))
       ),
   },
+  {
+    name: "cluster",
+    run: () => withNatsServer(() => tests("packages/nats/tests/cluster")),
+  },
   ...suites.filter((step) => !isQuick(step)),
 ];

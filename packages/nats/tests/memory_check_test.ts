@@ -301,3 +301,68 @@ test("check() refuses what is no history", () => {
   assertThrows(() => check([], { ackWait: NaN }), RangeError, '"ackWait" must be a number of');
   assertThrows(() => check([], { wait: 1 } as never), TypeError, 'unknown option "wait"');
 });
+
+test("check() explains what comes again as its first delivery, from a broker that lost its count", () => {
+  const lines: Line[] = [
+    [10, "delivered", "one", 1],
+    [10, "taken", "one", 1],
+    [12, "nacked", "one", 1],
+    [13, "delivered", "one", 2],
+    [13, "taken", "one", 2],
+    [20, "stopped"],
+    [30, "restarted"],
+    [40, "delivered", "one", 1],
+    [40, "taken", "one", 1],
+    [41, "done", "one", 1],
+  ];
+  assertEquals(reasons(lines), ["nak", "restart"]);
+  // Where it had no reason to lose its count, nothing explains the last.
+  const calm = lines.filter(([, kind]) => kind !== "stopped" && kind !== "restarted");
+  assertEquals(reasons(calm).includes(undefined), true);
+});
+
+test("check() explains what a consumer that was paused hears later than its successor", () => {
+  const lines: Line[] = [
+    [5, "paused", "one"],
+    [30, "delivered", "two", 2],
+    [30, "taken", "two", 2],
+    [31, "done", "two", 2],
+    [40, "resumed", "one"],
+    [41, "delivered", "one", 1],
+    [41, "taken", "one", 1],
+    [42, "done", "one", 1],
+  ];
+  assertEquals(reasons(lines, { ackWait: 20 }), ["pause"]);
+  assertEquals(reasons(lines, { ackWait: 30 }), [undefined]);
+});
+
+test("check() forgets an ack that did not keep the broker from handing out the message again", () => {
+  const lines: Line[] = [
+    [10, "taken", "one", 1],
+    [11, "done", "one", 1],
+    [12, "stopped"],
+    [20, "restarted"],
+    [40, "taken", "two", 1],
+    [41, "stopped"],
+    [50, "restarted"],
+    [70, "taken", "one", 1],
+    [71, "done", "one", 1],
+  ];
+  assertEquals(reasons(lines, { reach: 5 }), ["restart", "restart"]);
+});
+
+test("check() explains a repeat by a nak that the broker heard when it was back", () => {
+  const lines: Line[] = [
+    [10, "taken", "one", 1],
+    [11, "stopped"],
+    [12, "nacked", "one", 1],
+    [20, "restarted"],
+    [22, "delivered", "two", 1],
+    [22, "taken", "two", 1],
+    [24, "delivered", "two", 2],
+    [25, "taken", "two", 2],
+    [26, "done", "two", 2],
+  ];
+  assertEquals(reasons(lines, { reach: 5 }), ["restart", "nak"]);
+  assertEquals(reasons(lines, { reach: 1 }), ["restart", undefined]);
+});

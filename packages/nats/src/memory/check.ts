@@ -2,8 +2,8 @@
 
 import { checkAll, type Rules, show } from "../options.ts";
 import type { BrokerEvent } from "./event.ts";
-import { Log } from "./log.ts";
-import { explain, type Pair, type RepeatReason } from "./reasons.ts";
+import { Log, type Placed } from "./log.ts";
+import { type Bounds, explain, type Pair, type RepeatReason } from "./reasons.ts";
 
 /** A message that was taken again. */
 export interface Repeat {
@@ -50,7 +50,9 @@ export interface CheckOptions {
   /**
    * How long after an ack a crash, a pause or a restart may still have lost it, in milliseconds: at least 0.
    * With 0 an ack that comes earlier in the history is safe: right for a `MemoryBroker`, which knows what it
-   * has heard. Where several processes write the history, it is the time that an ack takes to be safe.
+   * has heard. Where several processes write the history, it is the time that an ack takes to be safe. It
+   * is also how long after a pause, or after the broker is back, a consumer may hear of what was handed out to
+   * it before.
    *
    * @default {0}
    */
@@ -116,10 +118,7 @@ export function check(history: Iterable<BrokerEvent>, options: CheckOptions = {}
   const repeats: Repeat[] = [];
   for (const id of log.ids) {
     count(id, log, ids);
-    for (const pair of pairsOf(id, log)) {
-      const { before, taken } = pair;
-      repeats.push({ id, taken, before, ...explain(pair, log, { ackWait, reach }) });
-    }
+    repeats.push(...repeatsOf(id, log, { ackWait, reach }));
   }
   const unexplained = repeats.filter(({ reason }) => reason === undefined);
   return { ...ids, repeats, unexplained, reasons: reasonsOf(repeats) };
@@ -143,20 +142,53 @@ function count(id: string, log: Log, ids: Ids): void {
   else if (kinds.has("published")) ids.lost.push(id);
 }
 
-/** The times that a message was taken, each with the one before: by the count of the broker, if it counts. */
-function pairsOf(id: string, log: Log): Pair[] {
+/**
+ * The repeats of a message. A broker that comes back may have lost its count, and a consumer that was paused
+ * hears late of what it was handed: where both may be, the order that explains more is the one.
+ */
+function repeatsOf(id: string, log: Log, bounds: Bounds): Repeat[] {
+  const hands = handsOf(id, log);
+  const read = (order: (a: Hand, b: Hand) => number): Repeat[] =>
+    pairs([...hands].sort(order)).map((pair) => {
+      const { before, taken } = pair;
+      return { id, taken, before, ...explain(pair, log, bounds) };
+    });
+  const open = (repeats: Repeat[]) => repeats.filter(({ reason }) => reason === undefined).length;
+  const byCount = read((a, b) => a.count - b.count);
+  if (open(byCount) === 0) return byCount;
+  const byLife = read((a, b) => a.life - b.life || a.count - b.count);
+  return open(byLife) < open(byCount) ? byLife : byCount;
+}
+
+/** A time that a message was taken, and how it was handed out for that. */
+interface Hand {
+  readonly taken: BrokerEvent;
+  readonly handed: Placed | undefined;
+  readonly at: number;
+  /** How often it had been handed out by then, as the broker counts. */
+  readonly count: number;
+  /** How often the broker had come back by then. */
+  readonly life: number;
+}
+
+function handsOf(id: string, log: Log): Hand[] {
   const history = log.of(id);
-  const taken = history.map(({ event }) => event).filter(({ kind }) => kind === "taken")
-    .sort((a, b) => (a.deliveries ?? 0) - (b.deliveries ?? 0));
-  const deliveryOf = (taken: BrokerEvent) =>
-    history.find(({ event: { kind, deliveries } }) =>
-      kind === "delivered" && deliveries === taken.deliveries
-    );
-  return taken.slice(1).map((next, index) => {
-    const before = taken[index]!;
-    const [handedBefore, handed] = [deliveryOf(before), deliveryOf(next)];
-    const from = handedBefore?.event.at ?? Math.min(before.at, next.at);
-    return { before, taken: next, handedBefore, handed, from, to: handed?.event.at ?? next.at };
+  return history.filter(({ event }) => event.kind === "taken").map(({ place, event: taken }) => {
+    const handed = history.filter((each) =>
+      each.event.kind === "delivered" && each.place < place &&
+      each.event.deliveries === taken.deliveries && each.event.consumer === taken.consumer
+    ).at(-1);
+    const at = handed?.event.at ?? taken.at;
+    const life = log.restarts.filter(({ to }) => to <= at).length;
+    return { taken, handed, at, count: taken.deliveries ?? 0, life };
+  });
+}
+
+/** Each time but the first, with the one before. */
+function pairs(hands: readonly Hand[]): Pair[] {
+  return hands.slice(1).map(({ taken, handed, at: to }, index) => {
+    const { taken: before, handed: handedBefore, at } = hands[index]!;
+    return { before, taken, handedBefore, handed, from: Math.min(at, to), to };
   });
 }
 

