@@ -102,7 +102,7 @@ export class MemoryBroker<T> {
     const { ackWait = 30_000, seed = 0, faults = {} } = options;
     this.seed = seed;
     this.ackWait = ackWait;
-    this.#exchange = new Exchange(ackWait, seed, readFaults(`${OWNER}: faults`, faults));
+    this.#exchange = new Exchange(ackWait, seed, readFaults(`${OWNER}.faults`, faults));
   }
 
   /** How likely each fault is from now on. `broker.faults = {}` ends them. */
@@ -111,7 +111,7 @@ export class MemoryBroker<T> {
   }
 
   set faults(faults: MemoryFaults) {
-    this.#exchange.faults = readFaults(`${OWNER}: faults`, faults);
+    this.#exchange.faults = readFaults(`${OWNER}.faults`, faults);
   }
 
   /** What has happened, in order, for {@linkcode check}. It grows with each event. */

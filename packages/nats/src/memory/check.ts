@@ -153,9 +153,9 @@ function pairsOf(id: string, log: Log): Pair[] {
     );
   return taken.slice(1).map((next, index) => {
     const before = taken[index]!;
-    const delivered = deliveryOf(next);
-    const from = deliveryOf(before)?.event.at ?? Math.min(before.at, next.at);
-    return { before, taken: next, from, to: delivered?.event.at ?? next.at, delivered };
+    const [handedBefore, handed] = [deliveryOf(before), deliveryOf(next)];
+    const from = handedBefore?.event.at ?? Math.min(before.at, next.at);
+    return { before, taken: next, handedBefore, handed, from, to: handed?.event.at ?? next.at };
   });
 }
 

@@ -1,9 +1,8 @@
 /** {@linkcode MemoryDelivery}, and what stands behind it. */
 
 import type { Delivery } from "../delivery/delivery.ts";
-import { check, type Rule } from "../options.ts";
+import { check, DELAY } from "../options.ts";
 import type { Message } from "./backlog.ts";
-import { LONGEST } from "./timeline.ts";
 
 /**
  * A delivery of a {@linkcode MemoryBroker}.
@@ -39,12 +38,6 @@ export interface Holder<T> {
   say(handed: Handed<T>, verdict: Verdict): void;
   crash(): void;
 }
-
-const DELAY: Rule = [
-  "number",
-  `be a number of milliseconds from 0 to ${LONGEST}`,
-  (value: number) => value >= 0 && value <= LONGEST,
-];
 
 /** A message in the hands of a consumer. */
 export class Handed<T> implements MemoryDelivery<T> {

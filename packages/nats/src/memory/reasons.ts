@@ -18,11 +18,12 @@ export type RepeatReason =
 export interface Pair {
   readonly before: BrokerEvent;
   readonly taken: BrokerEvent;
-  /** When the broker handed it out the time before, and this time. */
+  /** That the broker handed it out the time before, and this time, if it says so. */
+  readonly handedBefore: Placed | undefined;
+  readonly handed: Placed | undefined;
+  /** When it did so, as far as is known. */
   readonly from: number;
   readonly to: number;
-  /** That the broker handed it out this time, if it says so. */
-  readonly delivered: Placed | undefined;
 }
 
 /** What may be assumed of the clocks and the acks. */
@@ -63,9 +64,9 @@ export function explain(
   log: Log,
   bounds: Bounds,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
-  const { delivered, taken } = pair;
+  const { handed, taken } = pair;
   // Nothing explains that a broker hands out what it knows to be settled.
-  if (delivered && isOver(delivered, log.of(taken.id!), bounds, isHeard)) return undefined;
+  if (handed && isOver(handed, log.of(taken.id!), bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
     const cause = rule(pair, log, bounds).find((found) =>
       !isOver(found, log.of(taken.id!), bounds, isSaid)
@@ -104,15 +105,22 @@ function ofMessage(
   kind: BrokerEventKind,
   concerns: (event: BrokerEvent, pair: Pair) => boolean,
 ): readonly Placed[] {
-  return log.of(pair.taken.id!).filter(({ event }) =>
-    event.kind === kind && event.at >= pair.from && event.at <= pair.to && concerns(event, pair)
+  return log.of(pair.taken.id!).filter((placed) =>
+    placed.event.kind === kind && isBetween(placed, pair) && concerns(placed.event, pair)
   );
 }
 
 function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Placed[] {
-  return log.consumer(pair.before.consumer).filter(({ event }) =>
-    event.kind === kind && event.at >= pair.from && event.at <= pair.to
+  return log.consumer(pair.before.consumer).filter((placed) =>
+    placed.event.kind === kind && isBetween(placed, pair)
   );
+}
+
+/** By the order in which the broker says it, and else by the clock. */
+function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
+  const { handedBefore, handed, from, to } = pair;
+  return (handedBefore ? place > handedBefore.place : at >= from) &&
+    (handed ? place < handed.place : at <= to);
 }
 
 /** Whether it was long enough, and while the consumer had the message. */
