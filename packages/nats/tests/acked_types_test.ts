@@ -1,6 +1,6 @@
 /** What the types of `acked` say. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { Aggregator, backoff, BatchStream, Fanout } from "../../../mod.ts";
 import { acked, type Delivery, delivery } from "../delivery.ts";
 import { test } from "../../../tests/support/test.ts";
@@ -59,6 +59,11 @@ test("acked() keeps the types of a handler, and of the options of its sink", asy
   );
   assertEquals([length, entries, entry, pair[0]], [1, [2], 2, "7"]);
 
+  const plain = new Fanout(work, work.options());
+  const other = new Aggregator(work, work.options());
+  assertEquals([plain.tryPush([]), other.tryPush(item(1))], [true, true]);
+  await other.close();
+
   const source = new ReadableStream<Delivery<number>>({
     start(controller) {
       controller.enqueue(item(1));
@@ -70,4 +75,38 @@ test("acked() keeps the types of a handler, and of the options of its sink", asy
       (batch: Delivery<number>[]) => void batch.length,
     )),
   );
+});
+
+test("acked() takes no handler of other things, and its sink no other items or hooks", () => {
+  // @ts-expect-error A number is no delivery.
+  acked((n: number) => n);
+  // @ts-expect-error What has no nak is no delivery.
+  acked((given: { value: number; ack(): void }) => given);
+  // @ts-expect-error An array of numbers has no deliveries.
+  acked((numbers: number[]) => numbers);
+  const work = acked((given: Delivery<number>) => given.value);
+  // @ts-expect-error Its items are no strings.
+  work.options({ onError: (_error: unknown, given: Delivery<string>) => given });
+  // @ts-expect-error No time.
+  work.options({ retry: () => "soon" });
+  // @ts-expect-error A count is a number.
+  assertThrows(() => new Fanout(work, work.options({ concurrency: "4" })), TypeError);
+  // @ts-expect-error There is no such option.
+  assertThrows(() => new Fanout(work, work.options({ concurency: 4 })), TypeError);
+  const fanout = new Fanout(work, work.options({ concurrency: 0 }));
+  // @ts-expect-error It takes no numbers.
+  fanout.tryPush(1);
+  // @ts-expect-error It takes no batches.
+  fanout.tryPush([item(1)]);
+  // @ts-expect-error It takes no delivery of something else.
+  fanout.tryPush(item("1"));
+  const batches = acked((batch: Delivery<number>[]) => batch.length);
+  const rows = new Aggregator(batches, batches.options({ linger: Infinity }));
+  // @ts-expect-error Its items are deliveries.
+  rows.tryPush([item(1)]);
+  // @ts-expect-error Nor does it take the handler of a single one.
+  assertEquals(typeof new Aggregator(work).tryPush, "function");
+  const settings = { maxDeliveries: 1, onPoison: (given: Delivery<string>) => given };
+  // @ts-expect-error What is poison is what the handler takes.
+  acked((given: Delivery<number>) => given, settings);
 });

@@ -6,20 +6,31 @@ import { hooked } from "./hooks.ts";
 import { Work } from "./work.ts";
 
 /** What a handler is given: a delivery, or a batch of them. */
-// A handler may take any kind of delivery.
-// deno-lint-ignore no-explicit-any
-export type Deliveries = Delivery<any> | readonly Delivery<any>[];
+export type Deliveries = Delivery<unknown> | readonly Delivery<unknown>[];
 
-/** The type of a delivery that a handler is given, by itself or in a batch. */
+/**
+ * The type of a delivery that a handler is given, by itself or in a batch.
+ *
+ * @typeParam P What the handler takes.
+ */
 export type DeliveryOf<P> = P extends readonly (infer D)[] ? D : P;
 
-/** What a sink gives to a handler beside its item. */
+/**
+ * The type of an item of the sink. Where the handler takes batches it is `any`: the items of an
+ * `Aggregator` are deliveries, and those of a `Fanout` are batches. Say which in your hook.
+ *
+ * @typeParam P What the handler takes.
+ */
+// deno-lint-ignore no-explicit-any
+export type ItemOf<P> = P extends readonly unknown[] ? any : P;
+
+/** What a sink gives to a handler beside its item: that of `@weir/streams`. */
 export interface AckedContext {
   /** Aborts when the work is no longer wanted. */
   readonly signal: AbortSignal;
   /** How often the handler was given the item, this time included: from 1. */
   readonly attempt: number;
-  /** How long it has waited for this start, in milliseconds; only where there is a `maxWait`. */
+  /** How long the item has waited for this start, in milliseconds; only where there is a `maxWait`. */
   readonly waited: number | undefined;
 }
 
@@ -31,50 +42,104 @@ export interface AckedContext {
 export interface AckedSettings<D> {
   /**
    * At its how manyth delivery something that fails is poison: an integer of at least 1. Needs `onPoison`,
-   * and a broker that counts.
+   * and deliveries that are counted: one without a count is a failure with a `TypeError`.
    *
-   * @default no delivery is
+   * Most brokers count each delivery, also one that was discarded or whose process has ended. Leave room
+   * for that.
+   *
+   * @default no delivery is poison
    */
   readonly maxDeliveries?: number | undefined;
-  /** Is given what is poison. Needs `maxDeliveries`. */
+  /**
+   * Is given what is poison, such as to store it; then the broker is told to hand it out no more, by `term`,
+   * or by `ack` where there is none. It may be asynchronous. The error is that of the delivery itself; it
+   * is `undefined` where the broker has counted too many, because processes have died with it, and
+   * the handler was not called. Needs `maxDeliveries`.
+   *
+   * What it throws is a failure, and the delivery is given back. So it is where it has not settled within
+   * the `timeout` of the sink.
+   */
   readonly onPoison?: ((delivery: D, error: unknown) => unknown) | undefined;
   /**
-   * In how many milliseconds the broker hands out again what has failed: 0 to 2147483647.
+   * In how many milliseconds, at the earliest, the broker hands out again what has failed: 0 to 2147483647.
+   * It is given the error of the delivery itself, and its count, or 1 where it has none. If it throws, or
+   * gives anything else, that is a failure as well, and the default holds.
    *
    * @default a second, doubled with each delivery, at most a minute
    */
   readonly delay?: ((error: unknown, deliveries: number) => number) | undefined;
 }
 
-/** What may be an item of the sink: what the handler takes, or for an `Aggregator` a delivery of it. */
-// They differ where the handler takes batches, and which one it is says only the sink.
-// deno-lint-ignore no-explicit-any
-export type ItemOf<P> = P extends readonly unknown[] ? any : P;
-
 /**
- * Those options of a sink that have to do with deliveries.
+ * Those options of a sink that have to do with deliveries. What the sink has been told of others stays.
  *
  * @typeParam P What the handler takes.
  */
 export interface AckedSinkOptions<P> {
-  /** Is told of what has failed for good, as the sink says it, but only of what was not settled. */
+  /** As that of the sink: is told what has failed for good, of a batch only what was not settled before. */
   onError?: ((error: unknown, item: P, batch: P) => unknown) | undefined;
-  /** Is told of what was given up, as the sink says it, but only of what was not settled. */
+  /** As that of the sink: is told what was given up, but for what was settled before. */
   onDiscard?: ((items: ItemOf<P>[], reason: unknown) => unknown) | undefined;
-  /** Is asked whether what has failed goes again, as the sink says it, with what was not settled. */
+  /** As that of the sink: is asked about what has failed, of a batch only about what is not settled. */
   retry?: ((error: unknown, attempt: number, item: P) => number | undefined) | undefined;
-  /** As the sink says it. */
+  /** As that of the sink. */
   key?: ((item: ItemOf<P>) => unknown) | undefined;
-  /** As the sink says it. */
+  /** As that of the sink. */
   weigh?: ((item: ItemOf<P>) => number) | undefined;
 }
 
-/** A handler that settles its deliveries: what {@linkcode acked} gives. */
+/**
+ * A handler that settles its deliveries: what {@linkcode acked} gives. It may be that of several sinks.
+ *
+ * @typeParam P What the handler takes.
+ * @typeParam R What it returns.
+ */
 export interface Acked<P, R> {
+  /**
+   * What the sink calls.
+   *
+   * @param item A delivery, or a batch of them.
+   * @param context Of the sink.
+   */
   (item: P, context: AckedContext): R;
-  /** The options of a sink. */
+  /**
+   * The options for a sink of this handler, so that the sink decides what has failed for good. Take it for
+   * **each** sink of the handler, or for none: after the first call the handler leaves failures to its sinks.
+   *
+   * - `retry`: only then a delivery that has failed is given back; of a batch only what is not settled goes
+   *   again.
+   * - `timeout`: what a handler does after it is ignored, as in the sink.
+   * - `onError`: what has failed for good is given back, or is poison; then yours is told, and of each other
+   *   error that came up. Without yours the sink errors, as it does without `acked`.
+   * - `onDiscard`: what a `maxWait`, an abort or a failure of the sink discards is given back without delay;
+   *   then yours is told. What a `nak` throws there is uncaught.
+   *
+   * @param options Those of the sink. They are read once.
+   * @returns The same options with those three in place.
+   * @throws {TypeError} If the options are no object, or one of the three is no function.
+   *
+   * @example
+   * ```ts
+   * import { Aggregator } from "@weir/streams/aggregator";
+   * import { acked, type Delivery, delivery } from "@weir/nats/delivery";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const log: string[] = [];
+   * const work = acked((batch: Delivery<number>[], { attempt }) => {
+   *   log.push(`insert ${batch.map(({ value }) => value)}`);
+   *   return batch.map(({ value }) => value === 2 && attempt === 1 ? new Error("busy") : value);
+   * });
+   * const rows = new Aggregator(work, work.options({ maxItems: 3, retry: () => 5 }));
+   * await rows.consume([1, 2, 3].map((n) =>
+   *   delivery(n, { ack: () => log.push(`ack ${n}`), nak: () => log.push(`nak ${n}`) })
+   * ));
+   * assertEquals(log, ["insert 1,2,3", "ack 1", "ack 3", "insert 2", "ack 2"]);
+   * ```
+   */
   // What the sink wants may not say what they are: it has several shapes to try.
-  options<O extends AckedSinkOptions<P>>(options?: O): NoInfer<O>;
+  options<O extends AckedSinkOptions<P> & object>(options: O): NoInfer<O>;
+  /** The same, where there are no other options. */
+  options(): Record<never, never>;
 }
 
 const RULES: Rules<keyof AckedSettings<unknown>> = {
@@ -83,7 +148,89 @@ const RULES: Rules<keyof AckedSettings<unknown>> = {
   delay: FUNCTION,
 };
 
-/** Makes a handler for a `Fanout` or an `Aggregator` that acks and naks. */
+/**
+ * A handler for a `Fanout` or an `Aggregator` that does what yours does, and tells the broker what has
+ * become of each delivery: `ack` when it is done, `nak` when it has failed. So a pipeline is
+ * **at-least-once**: nothing is acked that was not done, and what a process leaves behind comes again.
+ * Your handler may be given something twice: have it bear that.
+ *
+ * - **Type**: it is given what it would be given without this: one delivery, or an array of them in an
+ *   `Aggregator` or in a `Fanout` behind a `BatchStream`. Results and `this` are passed on.
+ * - **Done**: when your handler has resolved, all that is not settled is acked. It may settle some itself:
+ *   the first settlement counts.
+ * - **Failed**: when it throws, none of it is acked. All that is not settled is given back after the `delay`,
+ *   and the sink is told the very error: its `onError`, or else it errors.
+ * - **Parts of a batch**: an array with an entry for each delivery is what an `Aggregator` takes. Where an
+ *   entry is an `Error`, or a promise that comes to one or rejects, that delivery has failed alone, in a
+ *   `Fanout` as well, and the others are acked. Then the batch fails for the sink, with that error, or an
+ *   `AggregateError` of several: `stats.failed` counts all of it, and a `submit` rejects. An array of
+ *   another length fails all with a `TypeError` if an entry is an `Error`; else it is not looked at.
+ * - **Sinks with `retry`, `timeout`, `maxWait`, or an end**: see {@linkcode Acked.options}. Without it the
+ *   handler gives back what has failed at once, a `retry` is a `TypeError`, and what the sink discards is
+ *   left to the broker.
+ * - **Poison**: with `maxDeliveries` what fails too often goes to `onPoison`, and not back. **None is given
+ *   up for another's failure**: of a batch those at their last delivery are handed over alone, one after
+ *   the other, after the rest. One that comes later than that is not handed over at all.
+ * - **A broker that cannot be told**: what `ack` throws, or rejects with, is a failure, and so is what `nak`
+ *   and `term` do. The other deliveries are settled all the same.
+ * - **`submit`**: a failure of what was submitted, and a discard, is told to its caller alone, who settles the
+ *   delivery then. Push, pipe or `consume` deliveries instead. A pipe tells nobody of the one that it has
+ *   read and cannot bring in when the sink ends; `consume` does.
+ *
+ * @param handler What is done with each delivery, or each batch.
+ * @param settings When a delivery is poison, and how long one waits that is given back.
+ * @returns The handler to give to a sink.
+ * @throws {TypeError} If the handler is no function, a setting is of the wrong kind or unknown, or one of
+ * `maxDeliveries` and `onPoison` is given without the other.
+ * @throws {RangeError} If `maxDeliveries` is no integer of at least 1.
+ *
+ * @example
+ * ```ts
+ * import { Fanout } from "@weir/streams/fanout";
+ * import { acked, type Delivery, delivery } from "@weir/nats/delivery";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const broker: string[] = [];
+ * const mails = ["ada@example.org", "nobody"].map((to) =>
+ *   delivery(to, {
+ *     ack: () => broker.push(`ack ${to}`),
+ *     nak: (delay) => broker.push(`nak ${to} ${delay}`),
+ *   })
+ * );
+ * const send = acked(async ({ value }: Delivery<string>) => {
+ *   await Promise.resolve();
+ *   if (!value.includes("@")) throw new Error("no address");
+ * });
+ * const failed: string[] = [];
+ * const sink = new Fanout(send, { concurrency: 16, onError: (_error, { value }) => failed.push(value) });
+ * await sink.consume(mails);
+ * assertEquals(broker, ["ack ada@example.org", "nak nobody 1000"]);
+ * assertEquals(failed, ["nobody"]);
+ * ```
+ *
+ * @example What has failed three times is stored
+ * ```ts
+ * import { Fanout } from "@weir/streams/fanout";
+ * import { acked, type Delivery, delivery } from "@weir/nats/delivery";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stored: string[] = [];
+ * const work = acked((_: Delivery<string>) => Promise.reject(new Error("no")), {
+ *   maxDeliveries: 3,
+ *   onPoison: (delivery, error) => stored.push(`${delivery.value}: ${error}`),
+ * });
+ * const sink = new Fanout(work, work.options({ onError: () => {} }));
+ * const ways = { ack: () => stored.push("ack"), nak: () => stored.push("nak") };
+ * await sink.consume([
+ *   delivery("second", { ...ways, deliveries: 2 }),
+ *   delivery("third", { ...ways, term: () => stored.push("term"), deliveries: 3 }),
+ * ]);
+ * assertEquals(stored, ["nak", "third: Error: no", "term"]);
+ * ```
+ *
+ * @typeParam P What the handler takes.
+ * @typeParam R What it returns.
+ */
 export function acked<P extends Deliveries, R>(
   handler: (item: P, context: AckedContext) => R,
   settings: AckedSettings<DeliveryOf<P>> = {},
@@ -98,7 +245,6 @@ export function acked<P extends Deliveries, R>(
   const run = function (this: unknown, item: P, context: AckedContext): unknown {
     return work.run(this, item, context);
   };
-  const options = <O extends AckedSinkOptions<P>>(options?: O): O =>
-    hooked(work, options ?? ({} as O));
+  const options = (options: object = {}): object => hooked(work, options);
   return Object.assign(run, { options }) as Acked<P, R>;
 }

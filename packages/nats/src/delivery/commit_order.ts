@@ -3,19 +3,78 @@
 import { check, FUNCTION } from "../options.ts";
 import { combine } from "./promises.ts";
 
-/** What {@linkcode commitOrder} makes. */
+/**
+ * The order of the commits of a log: what {@linkcode commitOrder} makes.
+ *
+ * @typeParam K The type of a key, such as a partition. Compared as a `Map` compares.
+ * @typeParam V The type of what is committed, such as an offset.
+ */
 export interface CommitOrder<K, V> {
   /** How many have begun and are not committed. */
   readonly pending: number;
-  /** Something begins, behind all of its key. The result says that it has settled. */
+  /**
+   * Something begins, behind all that has begun of its key. Call it in the order of the log.
+   *
+   * @param key Of which partition, say.
+   * @param value What is committed when this has settled, and all before it.
+   * @returns Says that it has settled. A second call does nothing.
+   */
   begin(key: K, value: V): () => void;
-  /** The key is another's now: nothing of it is committed any more. */
+  /**
+   * The key is another's now: nothing more of it is committed, and what settles later does nothing. A
+   * commit that runs cannot be stopped; what begins of the key again waits for its end.
+   *
+   * @param key Such as a partition that was revoked.
+   */
   drop(key: K): void;
-  /** Resolves when no commit runs or is due. Rejects with what a commit has thrown. */
+  /**
+   * Waits until no commit runs or is due, whatever has not settled yet. A commit that awaits it waits for
+   * itself.
+   *
+   * @returns Resolves then. Rejects then with what a commit has thrown meanwhile, or before without a later
+   * commit of its key: an `AggregateError` of several errors.
+   */
   idle(): Promise<void>;
 }
 
-/** Commits, of each key, the last of those that have settled with all before them. */
+/**
+ * For logs that commit an offset, such as Kafka's: items settle in any order, and of each key that offset
+ * is committed before which all have settled.
+ *
+ * - **Order**: of a key one commit runs at a time, and its value is later in the log than that of the
+ *   commit before: it is the last of those that have settled with all before them.
+ * - **Few commits**: what settles in one turn is one commit, and so is what settles while a commit runs.
+ * - **Failure**: what `commit` throws rejects the `idle` calls that wait; without one it is an unhandled
+ *   rejection. The next commit of the key covers what was not committed; none is tried again by itself.
+ * - **Cost**: an item costs the same however many have begun, and nothing is kept of a key that is all
+ *   committed. One item that never settles holds back its key: watch `pending`.
+ *
+ * @param commit Commits a value of a key. It may be asynchronous.
+ * @returns Where items begin, and settle.
+ * @throws {TypeError} If `commit` is no function.
+ *
+ * @example
+ * ```ts
+ * import { Fanout } from "@weir/streams/fanout";
+ * import { acked, commitOrder, delivery } from "@weir/nats/delivery";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const commits: string[] = [];
+ * const order = commitOrder((offset: number, partition: string) => commits.push(partition + offset));
+ * const messages = [3, 1, 2].map((ms, offset) => {
+ *   const ack = order.begin("p", offset);
+ *   return delivery(ms, { ack, nak: () => console.error("for a topic of its own") });
+ * });
+ * const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * 10));
+ * const sink = new Fanout(acked(({ value }: typeof messages[0]) => sleep(value)), { concurrency: 3 });
+ * await sink.consume(messages);
+ * await order.idle();
+ * assertEquals([commits, order.pending], [["p2"], 0]); // 1 and 2 have waited for 0
+ * ```
+ *
+ * @typeParam K The type of a key.
+ * @typeParam V The type of what is committed.
+ */
 export function commitOrder<K, V>(
   commit: (value: V, key: K) => unknown,
 ): CommitOrder<K, V> {
@@ -48,7 +107,7 @@ interface Line<K, V> {
 }
 
 class Order<K, V> implements CommitOrder<K, V> {
-  pending = 0;
+  #pending = 0;
   readonly #commit: (value: V, key: K) => unknown;
   readonly #lines = new Map<K, Line<K, V>>();
   /** How many keys have a commit that runs or is due. */
@@ -61,13 +120,17 @@ class Order<K, V> implements CommitOrder<K, V> {
     this.#commit = commit;
   }
 
+  get pending(): number {
+    return this.#pending;
+  }
+
   begin(key: K, value: V): () => void {
     const line = this.#lineOf(key);
     const entry: Entry<K, V> = { value, settled: false, next: undefined, line };
     if (line.tail) line.tail.next = entry;
     else line.head = entry;
     line.tail = entry;
-    this.pending++;
+    this.#pending++;
     return () => this.#settle(entry);
   }
 
@@ -76,9 +139,9 @@ class Order<K, V> implements CommitOrder<K, V> {
     if (!line) return;
     for (let entry = line.head; entry; entry = entry.next) {
       entry.line = undefined;
-      this.pending--;
+      this.#pending--;
     }
-    this.pending -= line.ready + line.running;
+    this.#pending -= line.ready + line.running;
     line.head =
       line.tail =
       line.due =
@@ -146,7 +209,7 @@ class Order<K, V> implements CommitOrder<K, V> {
       line.ready = 0;
       try {
         await this.#commit(value, line.key);
-        this.pending -= line.running;
+        this.#pending -= line.running;
         line.failure = undefined;
       } catch (error) {
         // The next commit covers it, unless it was dropped.

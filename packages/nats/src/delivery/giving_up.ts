@@ -3,7 +3,7 @@
 import { check, DELAY } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
 import { isThenable } from "./promises.ts";
-import type { Settling, Trouble, Troubles } from "./settling.ts";
+import { type Settling, surface, type Trouble, type Troubles } from "./settling.ts";
 
 /** When a delivery is poison, and who is told; how long others wait. Checked already. */
 export interface Policy {
@@ -32,6 +32,12 @@ export class GivingUp {
   try(delivery: Delivery<unknown>, last: boolean): void {
     this.#failures.delete(delivery);
     if (last) this.#tried.add(delivery);
+  }
+
+  /** The handler has done it, and the broker could not be told: it is not poison. */
+  done(delivery: Delivery<unknown>, error: unknown): void {
+    this.fail(delivery, error);
+    this.#tried.delete(delivery);
   }
 
   /** It has failed with this. */
@@ -65,13 +71,13 @@ export class GivingUp {
   ): Troubles | Promise<Troubles> {
     const wrong: Trouble[] = [];
     const troubles = this.#settling.settle(deliveries, (delivery) => {
-      let delay = usualDelay(this.#causeOf(delivery, error), delivery.deliveries ?? 1);
+      let delay: number | undefined;
       try {
         delay = this.#delay(delivery, error);
       } catch (thrown) {
         wrong.push({ delivery, error: thrown });
       }
-      return delivery.nak(delay);
+      return delivery.nak(delay ?? usualDelay(error, delivery.deliveries ?? 1));
     });
     if (wrong.length === 0) return troubles;
     return isThenable(troubles)
@@ -99,9 +105,10 @@ export class GivingUp {
     error: unknown,
     limit = Infinity,
   ): Promise<Troubles> {
-    const timer = limit === Infinity
-      ? undefined
-      : setTimeout(() => void this.giveBack(deliveries, error), limit);
+    // The sink's own clock starts after this one: when it errors the sink, all are settled.
+    const timer = limit < Infinity
+      ? setTimeout(() => surface(this.giveBack(deliveries, error)), limit)
+      : undefined;
     const troubles: Trouble[] = [];
     try {
       troubles.push(...await back);

@@ -3,7 +3,7 @@
 import { check, FUNCTION, show } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
 import { combine, follow, isThenable } from "./promises.ts";
-import type { Troubles } from "./settling.ts";
+import { surface, type Troubles } from "./settling.ts";
 import type { Work } from "./work.ts";
 
 type Hook = (...told: unknown[]) => unknown;
@@ -108,13 +108,7 @@ function discarded(
   } catch (error) {
     errors.push(error);
   }
-  const surface = (troubles: Troubles): void => {
-    errors.push(...troubles.map(({ error }) => error));
-    if (errors.length > 0) throw combine(errors);
-  };
-  // What it rejects with is unhandled: the sink waits for nobody here.
-  if (isThenable(troubles)) void troubles.then(surface);
-  else surface(troubles);
+  surface(troubles, errors);
 }
 
 function listOf(item: unknown): Delivery<unknown>[] {

@@ -12,8 +12,6 @@ export interface Trouble {
 /** What went wrong; mostly nothing. */
 export type Troubles = readonly Trouble[];
 
-const NONE: Troubles = [];
-
 /** Who has settled what: also of deliveries that don't know it themselves. */
 export class Settling {
   readonly #told = new WeakSet<object>();
@@ -29,24 +27,40 @@ export class Settling {
     deliveries: Iterable<Delivery<unknown>>,
     how: (delivery: Delivery<unknown>) => unknown,
   ): Troubles | Promise<Troubles> {
-    let troubles: Trouble[] | undefined;
-    let waits: Promise<void>[] | undefined;
+    const troubles: Trouble[] = [];
+    const waits: Promise<void>[] = [];
     for (const delivery of deliveries) {
-      const fail = (error: unknown): void => {
-        this.#told.delete(delivery);
-        (troubles ??= []).push({ delivery, error });
-      };
       try {
         if (!this.isOpen(delivery)) continue;
+        // Before code of the adapter runs, which may come back here.
         if (delivery.settled === undefined) this.#told.add(delivery);
         const told = how(delivery);
-        if (isThenable(told)) (waits ??= []).push(whenSettled(told, () => {}, fail));
+        if (isThenable(told)) waits.push(this.#wait(told, delivery, troubles));
       } catch (error) {
-        fail(error);
+        this.#fail(delivery, error, troubles);
       }
     }
-    return waits ? Promise.all(waits).then(() => troubles ?? NONE) : troubles ?? NONE;
+    return waits.length > 0 ? Promise.all(waits).then(() => troubles) : troubles;
   }
+
+  #wait(told: PromiseLike<unknown>, delivery: Delivery<unknown>, to: Trouble[]): Promise<void> {
+    return whenSettled(told, () => {}, (error) => this.#fail(delivery, error, to));
+  }
+
+  #fail(delivery: Delivery<unknown>, error: unknown, troubles: Trouble[]): void {
+    this.#told.delete(delivery);
+    troubles.push({ delivery, error });
+  }
+}
+
+/** Throws what went wrong, where no sink waits for it: it is uncaught, or unhandled, then. */
+export function surface(troubles: Troubles | Promise<Troubles>, errors: unknown[] = []): void {
+  const tell = (troubles: Troubles): void => {
+    const all = [...errors, ...troubles.map(({ error }) => error)];
+    if (all.length > 0) throw combine(all);
+  };
+  if (isThenable(troubles)) void troubles.then(tell);
+  else tell(troubles);
 }
 
 /**

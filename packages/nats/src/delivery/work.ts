@@ -1,32 +1,17 @@
 /** One handler, and what becomes of the deliveries that it is given. */
 
+import { type Call, type CallContext, complaintOf, isDelivery } from "./call.ts";
 import type { Delivery } from "./delivery.ts";
 import { readEntries } from "./entries.ts";
 import { GivingUp, type Policy } from "./giving_up.ts";
 import { combine, follow, isEcho, isThenable } from "./promises.ts";
-import { Settling, type Troubles } from "./settling.ts";
-import { show } from "../options.ts";
-
-/** What is looked at of the context that a sink gives to its handler. */
-interface CallContext {
-  readonly signal?: AbortSignal | undefined;
-  readonly attempt?: number | undefined;
-}
+import { Settling, type Trouble, type Troubles } from "./settling.ts";
 
 /** What has come of the deliveries that a handler was given together. */
 interface Outcome {
   readonly group: readonly Delivery<unknown>[];
   readonly result: unknown;
   readonly errors: readonly unknown[];
-}
-
-/** One call of the wrapper: an attempt. */
-interface Call {
-  readonly self: unknown;
-  readonly context: CallContext | undefined;
-  /** Whether the handler takes arrays. */
-  readonly batch: boolean;
-  readonly all: readonly Delivery<unknown>[];
 }
 
 type Handler = (this: unknown, item: unknown, context: unknown) => unknown;
@@ -52,16 +37,24 @@ export class Work {
 
   /** What a sink calls. */
   run(self: unknown, item: unknown, context: CallContext | undefined): unknown {
-    const attempt = context?.attempt ?? 1;
-    if (attempt > 1 && !this.managed) {
-      throw new TypeError(
-        "acked: a sink with a retry needs the options of the handler: new Fanout(work, work.options({ retry }))",
-      );
-    }
     const batch = Array.isArray(item);
     const all = (batch ? item : [item]) as readonly Delivery<unknown>[];
-    for (const each of all) checkDelivery(each);
     const call: Call = { self, context, batch, all };
+    const wrong = complaintOf(call, this.managed, this.#maxDeliveries);
+    return wrong
+      ? this.#ended(call, this.#fail(call, all.filter(isDelivery), [wrong], undefined))
+      : this.#attempt(call);
+  }
+
+  /** Of these the attempt is over: what its handler does later is ignored. */
+  over(deliveries: readonly Delivery<unknown>[]): void {
+    for (const each of deliveries) this.#calls.delete(each);
+  }
+
+  #attempt(call: Call): unknown {
+    const { all, context } = call;
+    const attempt = context?.attempt ?? 1;
+    // What somebody has acked before the sink had it is handled all the same.
     const open = attempt > 1 ? all.filter(this.settling.isOpen) : all;
     if (this.managed) {
       for (const each of open) {
@@ -71,60 +64,52 @@ export class Work {
     }
     if (open.length === 0 && all.length > 0) return this.#resultOf(call, []);
     const max = this.#maxDeliveries;
-    if (max !== undefined) {
-      const last = ({ deliveries }: Delivery<unknown>): boolean => countOf(deliveries) >= max;
-      if (open.some(last)) return this.#apart(call, open, max);
-    }
-    const outcome = this.#hand(call, open);
+    return max !== undefined && open.some(({ deliveries }) => deliveries! >= max)
+      ? this.#apart(call, open, max)
+      : this.#ended(call, this.#hand(call, open));
+  }
+
+  #ended(call: Call, outcome: Outcome | PromiseLike<Outcome>): unknown {
     return isThenable(outcome)
       ? outcome.then((outcome) => this.#end(call, [outcome]))
       : this.#end(call, [outcome]);
   }
 
-  /** Of these the attempt is over: what its handler does later is ignored. */
-  over(deliveries: readonly Delivery<unknown>[]): void {
-    for (const each of deliveries) this.#calls.delete(each);
-  }
-
   /** Those at their last delivery are handed over alone, after the rest; those beyond it not at all. */
   async #apart(call: Call, open: readonly Delivery<unknown>[], max: number): Promise<unknown> {
     const outcomes: Outcome[] = [];
-    const rest = open.filter(({ deliveries }) => countOf(deliveries) < max);
+    const once = [...new Set(open)];
     const ended = (): boolean => call.context?.signal?.aborted === true;
+    const rest = open.filter(({ deliveries }) => deliveries! < max);
     if (rest.length > 0) outcomes.push(await this.#hand(call, rest));
-    for (const each of open) {
-      if (countOf(each.deliveries) !== max || ended()) continue;
+    for (const each of once.filter(({ deliveries }) => deliveries === max)) {
+      if (ended()) break;
       this.givingUp.try(each, true);
       outcomes.push(await this.#hand(call, [each]));
     }
-    for (const each of open) {
-      if (countOf(each.deliveries) <= max || ended()) continue;
+    for (const each of once.filter(({ deliveries }) => deliveries! > max)) {
+      if (ended()) break;
       outcomes.push(await this.#bury(call, each));
     }
-    if (ended()) {
-      const left = open.filter(this.settling.isOpen);
-      const { reason } = call.context!.signal!;
-      if (left.length > 0) outcomes.push(await this.#fail(call, left, [reason], undefined, reason));
+    const handed = new Set(outcomes.flatMap(({ group }) => group));
+    const left = once.filter((each) => !handed.has(each));
+    if (left.length > 0) {
+      outcomes.push(await this.#fail(call, left, [call.context!.signal!.reason], undefined));
     }
     return this.#end(call, outcomes);
   }
 
   /** Its handlers have died with their processes. */
   async #bury(call: Call, delivery: Delivery<unknown>): Promise<Outcome> {
-    const group = [delivery];
+    const errors: unknown[] = [];
     try {
-      const troubles = await this.givingUp.poison(delivery, undefined);
-      if (troubles.length === 0) return { group, result: undefined, errors: [] };
-      return this.#fail(
-        call,
-        group,
-        troubles.map(({ error }) => error),
-        undefined,
-        troubles[0]!.error,
-      );
+      errors.push(...(await this.givingUp.poison(delivery, undefined)).map(errorOf));
     } catch (error) {
-      return this.#fail(call, group, [error], undefined, error);
+      errors.push(error);
     }
+    const group = [delivery];
+    if (errors.length > 0) return this.#fail(call, group, errors, undefined);
+    return { group, result: call.batch ? [undefined] : undefined, errors };
   }
 
   /** Has the handler do them, and says so. Never throws. */
@@ -132,7 +117,7 @@ export class Work {
     const { self, context, batch } = call;
     const failed = (error: unknown) => {
       for (const each of group) if (this.#isIn(call, each)) this.givingUp.fail(each, error);
-      return this.#fail(call, group, [error], undefined, error);
+      return this.#fail(call, group, [error], undefined);
     };
     // A copy: the handler may do with it what it likes, and the sink may give it again.
     const given = batch ? group.slice() : group[0];
@@ -167,14 +152,13 @@ export class Work {
     const told = this.settling.settle(good, (delivery) => delivery.ack());
     const next = (troubles: Troubles): Outcome | PromiseLike<Outcome> => {
       if (!partly && troubles.length === 0) return { group, result, errors: [] };
-      for (const { delivery, error } of troubles) this.givingUp.fail(delivery, error);
+      for (const { delivery, error } of troubles) this.givingUp.done(delivery, error);
       if (Array.isArray(result)) {
         group.forEach((each, place) => {
           if (!bad.has(each)) this.#entries.set(each, { entry: result[place] });
         });
       }
-      const errors = [...bad.values(), ...troubles.map(({ error }) => error)];
-      return this.#fail(call, group, errors, result, errors[0]);
+      return this.#fail(call, group, [...bad.values(), ...troubles.map(errorOf)], result);
     };
     return isThenable(told) ? told.then(next) : next(told);
   }
@@ -185,16 +169,15 @@ export class Work {
     group: readonly Delivery<unknown>[],
     errors: readonly unknown[],
     result: unknown,
-    error: unknown,
   ): Outcome | PromiseLike<Outcome> {
     if (this.managed) return { group, result, errors };
     const open = group.filter(this.settling.isOpen);
     const signal = context?.signal;
-    const told = signal?.aborted && isEcho(error, signal.reason)
+    const told = signal?.aborted && errors.every((error) => isEcho(error, signal.reason))
       ? this.givingUp.discard(open)
-      : this.givingUp.giveUp(open, error);
+      : this.givingUp.giveUp(open, errors[0]);
     const next = (troubles: Troubles): Outcome => {
-      return { group, result, errors: [...errors, ...troubles.map(({ error }) => error)] };
+      return { group, result, errors: [...errors, ...troubles.map(errorOf)] };
     };
     return isThenable(told) ? told.then(next) : next(told);
   }
@@ -228,14 +211,6 @@ export class Work {
   }
 }
 
-function countOf(deliveries: number | undefined): number {
-  if (deliveries !== undefined) return deliveries;
-  throw new TypeError(
-    'acked: option "maxDeliveries" needs a broker that counts; the delivery has no "deliveries"',
-  );
-}
-
-function checkDelivery(value: Delivery<unknown>): void {
-  if (typeof value?.ack === "function" && typeof value.nak === "function") return;
-  throw new TypeError(`acked: an item must be a delivery, or an array of them; got ${show(value)}`);
+function errorOf({ error }: Trouble): unknown {
+  return error;
 }

@@ -1,0 +1,295 @@
+/** What `acked` promises of what fails too often. */
+
+import { assertEquals } from "@std/assert";
+import { Aggregator, Fanout } from "../../../mod.ts";
+import { acked, type AckedSettings, type Delivery } from "../delivery.ts";
+import { withClock } from "../../../tests/support/clock.ts";
+import { gate, macrotask, microtasks } from "../../../tests/support/gate.ts";
+import { test } from "../../../tests/support/test.ts";
+import { Ledger, valuesOf } from "./ledger.ts";
+
+const no = new Error("no");
+
+/** A ledger, and settings by which the third delivery is the last. */
+function thrice(
+  more: Partial<AckedSettings<Delivery<number>>> = {},
+): { ledger: Ledger; settings: AckedSettings<Delivery<number>> } {
+  const ledger = new Ledger();
+  const settings: AckedSettings<Delivery<number>> = {
+    maxDeliveries: 3,
+    onPoison: async ({ value }, error) => {
+      await Promise.resolve();
+      ledger.log.push(`poison ${value} ${error instanceof Error ? error.message : error}`);
+    },
+    ...more,
+  };
+  return { ledger, settings };
+}
+
+test("acked() hands to onPoison what fails at its last delivery, and has the broker forget it", async () => {
+  for (const managed of [false, true]) {
+    const { ledger, settings } = thrice();
+    const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
+    const told: unknown[] = [];
+    const onError = (error: unknown, { value }: Delivery<number>) => told.push([error, value]);
+    const fanout = new Fanout(work, managed ? work.options({ onError }) : { onError });
+    await fanout.consume([ledger.one(1, 1), ledger.one(2, 2), ledger.one(3, 3), ledger.bare(4, 3)]);
+    assertEquals(ledger.take(), [
+      "nak 1 1000",
+      "nak 2 2000",
+      "poison 3 no",
+      "term 3",
+      "poison 4 no",
+      "ack 4",
+    ]);
+    assertEquals(told, [[no, 1], [no, 2], [no, 3], [no, 4]]);
+  }
+});
+
+test("acked() does not hand to its handler what comes later than its last delivery", async () => {
+  const { ledger, settings } = thrice();
+  const handled: number[] = [];
+  const work = acked(({ value }: Delivery<number>) => void handled.push(value), settings);
+  const fanout = new Fanout(work, work.options());
+  await fanout.consume([ledger.one(1, 4), ledger.one(2, 3), ledger.one(3, 100)]);
+  assertEquals(ledger.take(), [
+    "poison 1 undefined",
+    "term 1",
+    "ack 2",
+    "poison 3 undefined",
+    "term 3",
+  ]);
+  assertEquals([handled, fanout.stats.done], [[2], 3]);
+});
+
+test("acked() gives up none for another's failure: those at their last delivery go alone, after the rest", async () => {
+  for (const kind of ["bare", "fanout", "aggregator"] as const) {
+    const { ledger, settings } = thrice();
+    const calls: number[][] = [];
+    const work = acked((batch: Delivery<number>[]) => {
+      calls.push(valuesOf(batch));
+      if (batch.some(({ value }) => value === 2)) throw no;
+    }, settings);
+    const batch = [
+      ledger.one(1, 3),
+      ledger.one(9, 4),
+      ledger.one(2, 3),
+      ledger.one(3, 1),
+      ledger.one(4, 3),
+      ledger.one(5, 2),
+    ];
+    const onError = () => {};
+    if (kind === "bare") await new Fanout(work, { onError }).consume([batch]);
+    else if (kind === "fanout") {
+      await new Fanout(work, work.options({ onError })).consume([batch]);
+    } else await new Aggregator(work, work.options({ onError, maxItems: 6 })).consume(batch);
+    assertEquals(calls, [[3, 5], [1], [2], [4]]);
+    const log = ledger.take();
+    assertEquals(log.sort(), [
+      "ack 1",
+      "ack 3",
+      "ack 4",
+      "ack 5",
+      "poison 2 no",
+      "poison 9 undefined",
+      "term 2",
+      "term 9",
+    ]);
+  }
+});
+
+test("acked() naks the rest of a batch that fails, and still hands over those at their last delivery", async () => {
+  const { ledger, settings } = thrice();
+  const work = acked((batch: Delivery<number>[]) => {
+    if (batch.length > 1) throw no;
+  }, settings);
+  const fanout = new Fanout(work, work.options({ onError: () => {} }));
+  await fanout.consume([[ledger.one(1, 1), ledger.one(2, 3), ledger.one(3, 2)]]);
+  assertEquals(ledger.take(), ["ack 2", "nak 1 1000", "nak 3 2000"]);
+});
+
+test("acked() tells onPoison the error of the delivery itself", async () => {
+  const { ledger, settings } = thrice();
+  const work = acked((batch: Delivery<number>[]) => {
+    throw new Error(`own ${valuesOf(batch)}`);
+  }, settings);
+  const told: unknown[] = [];
+  const fanout = new Fanout(
+    work,
+    work.options({ onError: (error) => told.push((error as Error).message) }),
+  );
+  await fanout.consume([[ledger.one(1, 3), ledger.one(2, 3)]]);
+  assertEquals(ledger.take(), ["poison 1 own 1", "term 1", "poison 2 own 2", "term 2"]);
+  assertEquals(told, ["2 errors: own 1; own 2"]);
+});
+
+test("acked() merges what its handler gives for a batch that goes in several calls", async () => {
+  const { ledger, settings } = thrice();
+  const work = acked(
+    (batch: Delivery<number>[]) => batch.map(({ value }) => `row ${value}`),
+    settings,
+  );
+  const rows = new Aggregator(work, work.options({ maxItems: 4 }));
+  const given = [ledger.one(1, 3), ledger.one(2, 1), ledger.one(3, 3), ledger.one(4, 4)];
+  const results = await Promise.all(given.map((each) => rows.submit(each)));
+  assertEquals(results, ["row 1", "row 2", "row 3", undefined] as never);
+  const counts = acked((batch: Delivery<number>[]) => batch.length, settings);
+  assertEquals(await new Fanout(counts).submit([ledger.one(1, 3), ledger.one(2, 1)]), 1);
+});
+
+test("acked() retries one at its last delivery before it is poison", async () => {
+  const { ledger, settings } = thrice();
+  const calls: unknown[] = [];
+  const work = acked((batch: Delivery<number>[], { attempt }) => {
+    calls.push([attempt, valuesOf(batch)]);
+    if (batch[0]!.value === 1 || attempt === 1) throw no;
+  }, settings);
+  const fanout = new Fanout(
+    work,
+    work.options({
+      retry: (_error, attempt) => attempt < 3 ? 0 : undefined,
+      onError: () => {},
+    }),
+  );
+  await fanout.consume([[ledger.one(1, 3), ledger.one(2, 3), ledger.one(3, 2)]]);
+  assertEquals(calls, [
+    [1, [3]],
+    [1, [1]],
+    [1, [2]],
+    [2, [3]],
+    [2, [1]],
+    [2, [2]],
+    [3, [1]],
+  ]);
+  assertEquals(ledger.take(), ["ack 3", "ack 2", "poison 1 no", "term 1"]);
+});
+
+test("acked() gives back what onPoison fails with, and tells that error too", async () => {
+  const broken = new Error("store is down");
+  for (const count of [3, 4]) {
+    for (const managed of [false, true]) {
+      const { ledger, settings } = thrice({ onPoison: () => Promise.reject(broken) });
+      const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
+      const told: unknown[] = [];
+      const onError = (error: unknown) => told.push(error);
+      const fanout = new Fanout(work, managed ? work.options({ onError }) : { onError });
+      await fanout.consume([ledger.one(1, count)]);
+      assertEquals(ledger.take(), [`nak 1 ${count === 3 ? 4000 : 8000}`]);
+      if (count === 4) assertEquals(told, [broken]);
+      else if (managed) assertEquals(told, [no, broken]);
+      else assertEquals((told as AggregateError[])[0]!.errors, [no, broken]);
+    }
+  }
+});
+
+test("acked() errors a sink without onError with the failure, after onPoison has it", async () => {
+  for (const managed of [false, true]) {
+    const { ledger, settings } = thrice();
+    const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
+    const fanout = new Fanout(work, managed ? work.options() : {});
+    const ended = fanout.closed.catch((error) => error);
+    fanout.tryPush(ledger.one(1, 3));
+    assertEquals(await ended, no);
+    assertEquals(ledger.take(), ["poison 1 no", "term 1"]);
+  }
+});
+
+test("acked() fails a delivery without a count, and gives it back, where maxDeliveries is set", async () => {
+  for (const managed of [false, true]) {
+    const { ledger, settings } = thrice();
+    const work = acked((_: Delivery<number>[]) => {}, settings);
+    const told: unknown[] = [];
+    const onError = (error: unknown) => told.push(error);
+    const fanout = new Fanout(work, managed ? work.options({ onError }) : { onError });
+    await fanout.consume([[ledger.one(1, 1), ledger.one(2)]]);
+    assertEquals(ledger.take(), ["nak 1 1000", "nak 2 1000"]);
+    const rule =
+      'acked: option "maxDeliveries" needs deliveries that are counted; got one with undefined';
+    assertEquals((told as Error[]).map(({ name, message }) => [name, message]), [
+      ["TypeError", rule],
+    ]);
+  }
+});
+
+test("acked() lets onPoison settle the delivery itself", async () => {
+  const { ledger, settings } = thrice({ onPoison: (given) => given.nak(9) });
+  const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
+  await new Fanout(work, work.options({ onError: () => {} })).consume([
+    ledger.one(1, 3),
+    ledger.one(2, 4),
+  ]);
+  assertEquals(ledger.take(), ["nak 1 9", "nak 2 9"]);
+});
+
+test("acked() does not give up what the end of its sink has cut short at its last delivery", async () => {
+  const { ledger, settings } = thrice();
+  const calls: number[][] = [];
+  const work = acked(async (batch: Delivery<number>[], { signal }) => {
+    calls.push(valuesOf(batch));
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    signal.throwIfAborted();
+  }, settings);
+  const discarded: number[][] = [];
+  const fanout = new Fanout(
+    work,
+    work.options({
+      onDiscard: (batches: Delivery<number>[][]) => discarded.push(...batches.map(valuesOf)),
+    }),
+  );
+  fanout.tryPush([ledger.one(1, 3), ledger.one(2, 3), ledger.one(3, 4)]);
+  fanout.tryPush([ledger.one(4, 3)]);
+  await fanout.abort(new Error("deploy"));
+  await fanout.idle();
+  assertEquals(ledger.take(), ["nak 4 now", "nak 1 now", "nak 2 now", "nak 3 now"]);
+  assertEquals([calls, discarded], [[[1]], [[4], [1, 2, 3]]]);
+  assertEquals(fanout.stats.discarded, 2);
+});
+
+test("acked() gives back what onPoison keeps for longer than the timeout of the sink", async () => {
+  for (const count of [3, 4]) {
+    await withClock(async (clock) => {
+      const kept = gate();
+      const { ledger, settings } = thrice({ onPoison: () => kept.promise });
+      const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
+      const told: unknown[] = [];
+      const fanout = new Fanout(
+        work,
+        work.options({
+          timeout: 50,
+          onError: (error: unknown) => told.push((error as Error).name),
+        }),
+      );
+      const ended = fanout.closed.catch((error) => error);
+      fanout.tryPush(ledger.one(1, count));
+      await macrotask();
+      await clock.tick(49);
+      assertEquals(ledger.take(), []);
+      await clock.tick(1);
+      assertEquals(ledger.take(), [`nak 1 ${count === 3 ? 4000 : 8000}`]);
+      if (count === 3) {
+        // It was `onError` that has taken too long, as the sink sees it.
+        const error = await ended;
+        assertEquals([error.name, error.cause, told], ["TimeoutError", no, []]);
+      } else assertEquals(told, ["TimeoutError"]);
+      kept.resolve();
+      await microtasks();
+      assertEquals([ledger.take(), clock.pending], [[], 0]);
+      await fanout.idle();
+    });
+  }
+});
+
+test("acked() waits for an onPoison that an abort has overtaken", async () => {
+  const kept = gate();
+  const { ledger, settings } = thrice({ onPoison: () => kept.promise });
+  const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
+  const fanout = new Fanout(work, work.options({ concurrency: 2, onError: () => {} }));
+  fanout.tryPush(ledger.one(1, 3));
+  fanout.tryPush(ledger.one(2, 4));
+  await microtasks();
+  await fanout.abort(new Error("deploy"));
+  assertEquals(ledger.take(), []);
+  kept.resolve();
+  await fanout.idle();
+  assertEquals(ledger.take().sort(), ["term 1", "term 2"]);
+});

@@ -1,0 +1,340 @@
+/** What `acked` promises in a sink with a retry, a timeout, a maxWait, or an end. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { Aggregator, backoff, Fanout } from "../../../mod.ts";
+import { acked, type Delivery } from "../delivery.ts";
+import { withClock } from "../../../tests/support/clock.ts";
+import { type Gate, gate, macrotask, microtasks, streamOf } from "../../../tests/support/gate.ts";
+import { test } from "../../../tests/support/test.ts";
+import { Ledger, valuesOf } from "./ledger.ts";
+
+const no = new Error("no");
+
+test("acked() settles nothing while a retry goes on, and naks when it gives up", async () => {
+  await withClock(async (clock) => {
+    const ledger = new Ledger();
+    const work = acked(({ value }: Delivery<number>, { attempt }) => {
+      ledger.log.push(`call ${value} ${attempt}`);
+      if (value === 2 || attempt < 3) throw no;
+    });
+    const told: unknown[] = [];
+    const fanout = new Fanout(
+      work,
+      work.options({
+        concurrency: 2,
+        retry: (_error, attempt, { value }) => attempt < 3 ? value * 9 : undefined,
+        onError: (error, given) => told.push([error, given.value]),
+      }),
+    );
+    for (const given of ledger.some(1, 2)) fanout.tryPush(given);
+    await clock.tick(100);
+    await fanout.idle();
+    assertEquals(ledger.take(), [
+      "call 1 1",
+      "call 2 1",
+      "call 1 2",
+      "call 2 2",
+      "call 1 3",
+      "ack 1",
+      "call 2 3",
+      "nak 2 1000",
+    ]);
+    assertEquals(told, [[no, 2]]);
+  });
+});
+
+test("acked() without options is refused in a sink with a retry, and has settled nothing twice", async () => {
+  for (const make of ["one", "bare"] as const) {
+    const ledger = new Ledger();
+    const errors: Error[] = [];
+    let calls = 0;
+    const work = acked((_: Delivery<number>) => {
+      calls++;
+      throw no;
+    });
+    const fanout = new Fanout(work, {
+      retry: backoff({ min: 0, attempts: 2 }),
+      onError: (error) => errors.push(error as Error),
+    });
+    await fanout.consume([ledger[make](1)]);
+    assertEquals([calls, ledger.take()], [1, ["nak 1 1000"]]);
+    assertEquals(errors.map(({ name, message }) => [name, message]), [[
+      "TypeError",
+      "acked: a sink with a retry needs the options of the handler; write new Fanout(work, work.options({ retry }))",
+    ]]);
+  }
+});
+
+test("acked() has a sink error without onError, as it does without acked, and gives the rest back", async () => {
+  const ledger = new Ledger();
+  const running = gate();
+  const work = acked(async ({ value }: Delivery<number>, { signal }) => {
+    if (value === 2) {
+      signal.addEventListener("abort", () => running.reject(signal.reason));
+      await running.promise;
+    }
+    if (value === 1) await Promise.reject(no);
+  });
+  const fanout = new Fanout(work, work.options({ concurrency: 2 }));
+  const ended = assertRejects(() => fanout.closed, Error, "no");
+  for (const given of ledger.some(2, 1, 3)) fanout.tryPush(given);
+  await ended;
+  await fanout.idle();
+  assertEquals(ledger.take(), ["nak 1 1000", "nak 3 now", "nak 2 now"]);
+});
+
+test("acked() gives back at once what an abort discards, and acks what is done all the same", async () => {
+  for (const kind of ["fanout", "aggregator"] as const) {
+    const ledger = new Ledger();
+    const gates: Gate[] = [];
+    const hold = () => {
+      gates.push(gate());
+      return gates.at(-1)!.promise;
+    };
+    const single = acked((_: Delivery<number>) => hold());
+    const many = acked((_: Delivery<number>[]) => hold());
+    const discarded: number[] = [];
+    const onDiscard = (items: Delivery<number>[]) => discarded.push(...valuesOf(items));
+    const sink = kind === "fanout"
+      ? new Fanout(single, single.options({ concurrency: 2, onDiscard }))
+      : new Aggregator(many, many.options({ concurrency: 2, maxItems: 1, onDiscard }));
+    for (const given of ledger.some(1, 2, 3)) sink.tryPush(given);
+    const reason = new Error("deploy");
+    await sink.abort(reason);
+    assertEquals(ledger.take(), ["nak 3 now"]);
+    gates[0]!.resolve();
+    gates[1]!.reject(reason);
+    await sink.idle();
+    assertEquals(ledger.take(), ["ack 1", "nak 2 now"]);
+    assertEquals(discarded, [3, 2]);
+  }
+});
+
+test("acked() without options gives back at once what its handler gives up when the sink ends", async () => {
+  const ledger = new Ledger();
+  const work = acked(async ({ value }: Delivery<number>, { signal }) => {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    if (value === 1) signal.throwIfAborted();
+    throw no;
+  });
+  const fanout = new Fanout(work, { concurrency: 2 });
+  for (const given of ledger.some(1, 2)) fanout.tryPush(given);
+  await fanout.abort();
+  await fanout.idle();
+  assertEquals(ledger.take(), ["nak 1 now", "nak 2 1000"]);
+});
+
+test("acked() counts a batch as discarded whose entries all echo the end of the sink", async () => {
+  const ledger = new Ledger();
+  const work = acked((batch: Delivery<number>[], { signal }) =>
+    batch.map(async ({ value }) => {
+      if (value === 1) return;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      throw new DOMException(`call ${value} was aborted`, "AbortError");
+    })
+  );
+  const told: unknown[] = [];
+  const fanout = new Fanout(
+    work,
+    work.options({
+      onError: (error) => told.push(error),
+      onDiscard: (batches: Delivery<number>[][]) => told.push(...batches.map(valuesOf)),
+    }),
+  );
+  fanout.tryPush(ledger.some(1, 2, 3));
+  await fanout.abort(new Error("deploy"));
+  await fanout.idle();
+  assertEquals(ledger.take(), ["ack 1", "nak 2 now", "nak 3 now"]);
+  assertEquals([told, fanout.stats.discarded], [[[2, 3]], 1]);
+});
+
+test("acked() gives back what has waited for longer than maxWait", async () => {
+  await withClock(async (clock) => {
+    const ledger = new Ledger();
+    const slow = gate();
+    const work = acked((_: Delivery<number>) => slow.promise);
+    const late: number[] = [];
+    const fanout = new Fanout(
+      work,
+      work.options({ maxWait: 20, onDiscard: (items) => late.push(...valuesOf(items)) }),
+    );
+    for (const given of ledger.some(1, 2, 3)) fanout.tryPush(given);
+    await clock.tick(21);
+    slow.resolve();
+    await fanout.idle();
+    assertEquals(ledger.take(), ["ack 1", "nak 2 now", "nak 3 now"]);
+    assertEquals(late, [2, 3]);
+  });
+});
+
+test("acked() ignores what a handler does after its timeout, before and during the next attempt", async () => {
+  for (const late of ["between", "during"] as const) {
+    await withClock(async (clock) => {
+      const ledger = new Ledger();
+      const gates: Gate[] = [];
+      const work = acked((_: Delivery<number>) => {
+        gates.push(gate());
+        return gates.at(-1)!.promise;
+      });
+      const told: string[] = [];
+      const fanout = new Fanout(
+        work,
+        work.options({
+          timeout: 100,
+          retry: (_error, attempt) => attempt < 2 ? 10 : undefined,
+          onError: (error) => told.push((error as Error).message),
+        }),
+      );
+      fanout.tryPush(ledger.one(1));
+      await clock.tick(100);
+      if (late === "between") gates[0]!.resolve();
+      await clock.tick(10);
+      if (late === "during") gates[0]!.resolve();
+      await microtasks();
+      assertEquals(ledger.take(), []);
+      gates[1]!.reject(no);
+      await fanout.idle();
+      assertEquals([ledger.take(), told], [["nak 1 1000"], ["no"]]);
+    });
+  }
+});
+
+test("acked() naks a delivery whose handler has not settled in time, and what comes later is ignored", async () => {
+  await withClock(async (clock) => {
+    const ledger = new Ledger();
+    const gates = [gate(), gate()];
+    const work = acked((batch: Delivery<number>[]) => {
+      batch[0]!.ack();
+      return gates[batch[0]!.value === 1 ? 0 : 1]!.promise;
+    });
+    const told: unknown[] = [];
+    const fanout = new Fanout(
+      work,
+      work.options({
+        timeout: 100,
+        onError: (error, batch) => told.push([(error as Error).name, ...valuesOf(batch)]),
+      }),
+    );
+    fanout.tryPush(ledger.some(1, 2));
+    fanout.tryPush(ledger.some(3, 4));
+    await clock.tick(200);
+    assertEquals(ledger.take(), ["ack 1", "nak 2 1000", "ack 3", "nak 4 1000"]);
+    assertEquals(told, [["TimeoutError", 2], ["TimeoutError", 4]]);
+    gates[0]!.resolve();
+    gates[1]!.reject(no);
+    await microtasks();
+    assertEquals(ledger.take(), []);
+  });
+});
+
+test("acked() is asked for no retry where its handler has settled everything", async () => {
+  const ledger = new Ledger();
+  const work = acked((batch: Delivery<number>[]) => {
+    for (const given of batch) given.ack();
+    throw no;
+  });
+  const told: unknown[] = [];
+  const fanout = new Fanout(
+    work,
+    work.options({
+      retry: () => 0,
+      onError: (error, batch) => told.push(error, batch),
+      onDiscard: (items: unknown[]) => told.push(items),
+    }),
+  );
+  await fanout.consume([ledger.some(1, 2)]);
+  assertEquals([ledger.take(), told], [["ack 1", "ack 2"], [no, []]]);
+});
+
+test("acked() gives back what waits for its retry when the sink ends", async () => {
+  const ledger = new Ledger();
+  const work = acked((batch: Delivery<number>[]) =>
+    batch.map(({ value }) => value === 1 ? value : no)
+  );
+  const discarded: number[][] = [];
+  const fanout = new Fanout(
+    work,
+    work.options({
+      retry: () => 1_000_000,
+      onDiscard: (batches: Delivery<number>[][]) => discarded.push(...batches.map(valuesOf)),
+    }),
+  );
+  fanout.tryPush(ledger.some(1, 2, 3));
+  await microtasks();
+  assertEquals(ledger.take(), ["ack 1"]);
+  await fanout.abort();
+  assertEquals([ledger.take(), discarded], [["nak 2 now", "nak 3 now"], [[2, 3]]]);
+});
+
+test("acked() may be the handler of several sinks at once", async () => {
+  const ledger = new Ledger();
+  const work = acked(async (batch: Delivery<number>[], { attempt }) => {
+    await macrotask();
+    return batch.map(({ value }) => value > attempt ? no : value);
+  });
+  const told: number[] = [];
+  const onError = (_error: unknown, batch: Delivery<number>[]) => told.push(...valuesOf(batch));
+  const once = new Fanout(work, work.options({ onError }));
+  const twice = new Aggregator(
+    work,
+    work.options({ onError, maxItems: 2, retry: (_error, attempt) => attempt < 2 ? 0 : undefined }),
+  );
+  await Promise.all([
+    once.consume([ledger.some(1, 2)]),
+    twice.consume(ledger.some(1, 2, 3)),
+  ]);
+  assertEquals(ledger.take().sort(), ["ack 1", "ack 1", "ack 2", "nak 2 1000", "nak 3 1000"]);
+  assertEquals(told.sort(), [2, 3]);
+});
+
+test("acked() settles a delivery once that is in two sinks", async () => {
+  const ledger = new Ledger();
+  const [one, two] = [gate(), gate()];
+  const gates = [one, two];
+  const work = acked((_: Delivery<number>) => gates.shift()!.promise);
+  const sinks = [1, 2].map(() => new Fanout(work, work.options({ onError: () => {} })));
+  for (const given of [ledger.one(1)]) for (const sink of sinks) sink.tryPush(given);
+  two.resolve();
+  one.reject(no);
+  await Promise.all(sinks.map((sink) => sink.idle()));
+  assertEquals(ledger.take().length, 1);
+});
+
+test("acked() lets its handler end its own sink", async () => {
+  for (const fails of [false, true]) {
+    const ledger = new Ledger();
+    const work = acked(async (_: Delivery<number>, { signal }): Promise<void> => {
+      await Promise.resolve();
+      await fanout.abort(new Error("enough"));
+      if (fails) signal.throwIfAborted();
+    });
+    const fanout: Fanout<Delivery<number>> = new Fanout(work, work.options());
+    for (const given of ledger.some(1, 2)) fanout.tryPush(given);
+    await fanout.idle();
+    assertEquals(ledger.take(), ["nak 2 now", fails ? "nak 1 now" : "ack 1"]);
+  }
+});
+
+test("acked() gives back what consume() had read and could not bring in", async () => {
+  const ledger = new Ledger();
+  const work = acked((_: Delivery<number>) => new Promise<void>(() => {}));
+  const fanout = new Fanout(work, work.options({ capacity: 1 }));
+  const consuming = fanout.consume(streamOf(ledger.some(1, 2, 3, 4))).catch((error) => error);
+  await macrotask();
+  const reason = new Error("deploy");
+  await fanout.abort(reason);
+  assertEquals(await consuming, reason);
+  await macrotask();
+  assertEquals(ledger.take(), ["nak 2 now", "nak 3 now"]);
+});
+
+test("acked() leaves a failure of what was submitted to its caller, who settles it", async () => {
+  const ledger = new Ledger();
+  const work = acked((_: Delivery<number>) => Promise.reject(no));
+  const fanout = new Fanout(work, work.options());
+  const given = ledger.one(1);
+  await assertRejects(() => fanout.submit(given), Error, "no");
+  assertEquals([ledger.take(), given.settled], [[], false]);
+  given.nak();
+  assertEquals(ledger.take(), ["nak 1 now"]);
+});
