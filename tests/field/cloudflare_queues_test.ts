@@ -140,7 +140,7 @@ async function serve(
   }
 }
 
-for (let seed = 1; seed <= 20; seed++) {
+for (let seed = 1; seed <= 10; seed++) {
   test(`nothing is lost and each duplicate has its reason, with seed ${seed}`, async () => {
     using broker = new MemoryBroker<string>({
       seed,

@@ -272,10 +272,10 @@ class History {
   readonly events: BrokerEvent[] = [];
   /** A consumer of the history is a program in one generation of the group. */
   readonly #consumers = new Map<Consumer, string>();
+  readonly #names = new Set<string>();
   readonly #sent = new Map<string, number>();
   readonly #consumerOf = new WeakMap<object, string>();
   readonly #deliveries = new WeakMap<object, number>();
-  #programs = 0;
 
   constructor(cluster: KafkaCluster) {
     const committed = cluster.partitions.map((records, partition) => {
@@ -289,12 +289,14 @@ class History {
       committed[partition] = Math.max(committed[partition]!, offset);
     };
     cluster.onGeneration = () => {
-      for (const consumer of this.#consumers.values()) this.note("left", { consumer });
+      // Each partition may be another's now: also one that has stayed at the last rebalance.
+      for (const consumer of this.#names) this.note("left", { consumer });
       this.#consumers.clear();
     };
     cluster.onSent = (of, partition, messages) => {
-      const consumer = this.#consumers.get(of) ?? `program ${++this.#programs}`;
+      const consumer = this.#consumers.get(of) ?? `program ${this.#names.size + 1}`;
       this.#consumers.set(of, consumer);
+      this.#names.add(consumer);
       for (const message of messages) {
         this.#consumerOf.set(message, consumer);
         this.#deliver(message, `${partition}:${message.offset}`);
