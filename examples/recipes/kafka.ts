@@ -83,7 +83,7 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
   });
 
   function hand(value: KafkaRecord, of: Partition, done: () => void, deliveries = 1): void {
-    if (of.revoked || over) return; // it is not committed, so its next owner reads it
+    if (over) return; // it is not committed, so its next owner reads it
     const ack = () => {
       of.open--;
       done();
@@ -103,13 +103,14 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
     const { batch: { topic, partition, messages }, isRunning, isStale } = payload;
     const join = joins;
+    const isOver = () => over || join !== joins || isStale() || !isRunning();
     for (const message of messages) {
-      while (order.pending >= maxPending && !over && join === joins && isRunning()) {
+      while (order.pending >= maxPending && !isOver()) {
         await within(1000, changed.promise);
         await payload.heartbeat(); // its error tells kafkajs to join again: let it through
       }
       if (over) return void payload.pause();
-      if (join !== joins || isStale() || !isRunning()) return;
+      if (isOver()) return;
       const name = `${topic} ${partition}`;
       const of = partitions.get(name) ?? { topic, partition, next: "", open: 0, revoked: false };
       partitions.set(name, of);
