@@ -182,9 +182,10 @@ test("at the end the stream closes, what runs is committed, and what was not han
   const cluster = clusterOf(9);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
-  const [first, second, third] = await program.take(3);
+  const [first, second, third, fourth] = await program.take(4);
   first!.ack();
   third!.ack();
+  fourth!.nak(60_000); // it is not waited for
   await until(() => cluster.committed[0] === 1);
   stop.abort();
   assertEquals((await program.source.readable.getReader().read()).done, true);
