@@ -216,3 +216,35 @@ test("acked() leaves a submit of a whole batch with its error, and acks the othe
   await assertRejects(() => fanout.submit(ledger.some(1, 2)), Error, "no");
   assertEquals(ledger.take(), ["ack 1", "nak 2 1000"]);
 });
+
+test("acked() fails all of an array of another length that has what cannot be looked at", async () => {
+  const hostile = new Proxy({}, {
+    has() {
+      throw no;
+    },
+  });
+  const { log, errors } = await outcome(2, () => [hostile]);
+  assertEquals([log.length, (errors[0] as Error).name], [2, "TypeError"]);
+  // The same, as what a promise comes to.
+  assertEquals(await outcome(2, () => [1, Promise.resolve(hostile)]), {
+    log: ["ack 1", "nak 2 1000"],
+    errors: [no],
+  });
+});
+
+test("acked() asks retry about what is not settled", async () => {
+  const ledger = new Ledger();
+  const asked: unknown[] = [];
+  const work = acked((batch: Delivery<number>[]) =>
+    batch.map(({ value }) => value === 2 ? no : value)
+  );
+  const retry = (error: unknown, attempt: number, items: Delivery<number>[]) => {
+    asked.push([error, attempt, valuesOf(items)]);
+    return attempt < 2 ? 0 : undefined;
+  };
+  await new Fanout(work, work.options({ retry, onError: () => {} })).consume([ledger.some(1, 2)]);
+  await new Aggregator(work, work.options({ retry, onError: () => {}, maxItems: 2 })).consume(
+    ledger.some(1, 2),
+  );
+  assertEquals(asked, [[no, 1, [2]], [no, 2, [2]], [no, 1, [2]], [no, 2, [2]]]);
+});

@@ -3,8 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";
 import { acked, type AckedSettings, type Delivery } from "../delivery.ts";
-import { withClock } from "../../../tests/support/clock.ts";
-import { gate, macrotask, microtasks } from "../../../tests/support/gate.ts";
+
 import { test } from "../../../tests/support/test.ts";
 import { Ledger, valuesOf } from "./ledger.ts";
 
@@ -164,36 +163,6 @@ test("acked() retries one at its last delivery before it is poison", async () =>
   assertEquals(ledger.take(), ["ack 3", "ack 2", "poison 1 no", "term 1"]);
 });
 
-test("acked() gives back what onPoison fails with, and tells that error too", async () => {
-  const broken = new Error("store is down");
-  for (const count of [3, 4]) {
-    for (const managed of [false, true]) {
-      const { ledger, settings } = thrice({ onPoison: () => Promise.reject(broken) });
-      const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
-      const told: unknown[] = [];
-      const onError = (error: unknown) => told.push(error);
-      const fanout = new Fanout(work, managed ? work.options({ onError }) : { onError });
-      await fanout.consume([ledger.one(1, count)]);
-      assertEquals(ledger.take(), [`nak 1 ${count === 3 ? 4000 : 8000}`]);
-      if (count === 4) assertEquals(told, [broken]);
-      else if (managed) assertEquals(told, [no, broken]);
-      else assertEquals((told as AggregateError[])[0]!.errors, [no, broken]);
-    }
-  }
-});
-
-test("acked() errors a sink without onError with the failure, after onPoison has it", async () => {
-  for (const managed of [false, true]) {
-    const { ledger, settings } = thrice();
-    const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
-    const fanout = new Fanout(work, managed ? work.options() : {});
-    const ended = fanout.closed.catch((error) => error);
-    fanout.tryPush(ledger.one(1, 3));
-    assertEquals(await ended, no);
-    assertEquals(ledger.take(), ["poison 1 no", "term 1"]);
-  }
-});
-
 test("acked() fails a delivery without a count, and gives it back, where maxDeliveries is set", async () => {
   for (const managed of [false, true]) {
     const { ledger, settings } = thrice();
@@ -221,75 +190,37 @@ test("acked() lets onPoison settle the delivery itself", async () => {
   assertEquals(ledger.take(), ["nak 1 9", "nak 2 9"]);
 });
 
-test("acked() does not give up what the end of its sink has cut short at its last delivery", async () => {
+test("acked() does not hand over, nor bury, what another's handler has settled meanwhile", async () => {
   const { ledger, settings } = thrice();
   const calls: number[][] = [];
-  const work = acked(async (batch: Delivery<number>[], { signal }) => {
+  const [early, one, two, three] = [
+    ledger.one(0, 3),
+    ledger.one(1, 1),
+    ledger.one(2, 3),
+    ledger.one(3, 4),
+  ];
+  early!.ack();
+  const work = acked((batch: Delivery<number>[]) => {
     calls.push(valuesOf(batch));
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
-    signal.throwIfAborted();
+    two!.nak(5);
+    three!.ack();
   }, settings);
-  const discarded: number[][] = [];
-  const fanout = new Fanout(
-    work,
-    work.options({
-      onDiscard: (batches: Delivery<number>[][]) => discarded.push(...batches.map(valuesOf)),
-    }),
-  );
-  fanout.tryPush([ledger.one(1, 3), ledger.one(2, 3), ledger.one(3, 4)]);
-  fanout.tryPush([ledger.one(4, 3)]);
-  await fanout.abort(new Error("deploy"));
-  await fanout.idle();
-  assertEquals(ledger.take(), ["nak 4 now", "nak 1 now", "nak 2 now", "nak 3 now"]);
-  assertEquals([calls, discarded], [[[1]], [[4], [1, 2, 3]]]);
-  assertEquals(fanout.stats.discarded, 2);
+  const fanout = new Fanout(work, work.options());
+  await fanout.consume([[early!, one!, two!, three!]]);
+  assertEquals(calls, [[1], [0]]);
+  assertEquals(ledger.take(), ["ack 0", "nak 2 5", "ack 3", "ack 1"]);
+  assertEquals(fanout.stats.done, 1);
 });
 
-test("acked() gives back what onPoison keeps for longer than the timeout of the sink", async () => {
-  for (const count of [3, 4]) {
-    await withClock(async (clock) => {
-      const kept = gate();
-      const { ledger, settings } = thrice({ onPoison: () => kept.promise });
-      const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
-      const told: unknown[] = [];
-      const fanout = new Fanout(
-        work,
-        work.options({
-          timeout: 50,
-          onError: (error: unknown) => told.push((error as Error).name),
-        }),
-      );
-      const ended = fanout.closed.catch((error) => error);
-      fanout.tryPush(ledger.one(1, count));
-      await macrotask();
-      await clock.tick(49);
-      assertEquals(ledger.take(), []);
-      await clock.tick(1);
-      assertEquals(ledger.take(), [`nak 1 ${count === 3 ? 4000 : 8000}`]);
-      if (count === 3) {
-        // It was `onError` that has taken too long, as the sink sees it.
-        const error = await ended;
-        assertEquals([error.name, error.cause, told], ["TimeoutError", no, []]);
-      } else assertEquals(told, ["TimeoutError"]);
-      kept.resolve();
-      await microtasks();
-      assertEquals([ledger.take(), clock.pending], [[], 0]);
-      await fanout.idle();
-    });
-  }
-});
-
-test("acked() waits for an onPoison that an abort has overtaken", async () => {
-  const kept = gate();
-  const { ledger, settings } = thrice({ onPoison: () => kept.promise });
-  const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
-  const fanout = new Fanout(work, work.options({ concurrency: 2, onError: () => {} }));
-  fanout.tryPush(ledger.one(1, 3));
-  fanout.tryPush(ledger.one(2, 4));
-  await microtasks();
-  await fanout.abort(new Error("deploy"));
-  assertEquals(ledger.take(), []);
-  kept.resolve();
-  await fanout.idle();
-  assertEquals(ledger.take().sort(), ["term 1", "term 2"]);
+test("acked() hands a delivery over once that is at its last and twice in a batch", async () => {
+  const { ledger, settings } = thrice();
+  const calls: number[][] = [];
+  const work = acked((batch: Delivery<number>[]) => {
+    calls.push(valuesOf(batch));
+    return Promise.resolve(valuesOf(batch));
+  }, settings);
+  const one = ledger.one(1, 3);
+  const fanout = new Fanout(work, work.options());
+  assertEquals(await fanout.submit([one, ledger.one(2, 1), one]), [1, 2, 1]);
+  assertEquals([calls, ledger.take()], [[[2], [1]], ["ack 2", "ack 1"]]);
 });

@@ -1,10 +1,10 @@
-/** What `acked` promises in a sink with a retry, a timeout, a maxWait, or an end. */
+/** What `acked` promises in a sink with a retry, a timeout or a maxWait, and in several sinks. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, backoff, Fanout } from "../../../mod.ts";
 import { acked, type Delivery } from "../delivery.ts";
 import { withClock } from "../../../tests/support/clock.ts";
-import { type Gate, gate, macrotask, microtasks, streamOf } from "../../../tests/support/gate.ts";
+import { type Gate, gate, macrotask, microtasks } from "../../../tests/support/gate.ts";
 import { test } from "../../../tests/support/test.ts";
 import { Ledger, valuesOf } from "./ledger.ts";
 
@@ -81,71 +81,6 @@ test("acked() has a sink error without onError, as it does without acked, and gi
   await ended;
   await fanout.idle();
   assertEquals(ledger.take(), ["nak 1 1000", "nak 3 now", "nak 2 now"]);
-});
-
-test("acked() gives back at once what an abort discards, and acks what is done all the same", async () => {
-  for (const kind of ["fanout", "aggregator"] as const) {
-    const ledger = new Ledger();
-    const gates: Gate[] = [];
-    const hold = () => {
-      gates.push(gate());
-      return gates.at(-1)!.promise;
-    };
-    const single = acked((_: Delivery<number>) => hold());
-    const many = acked((_: Delivery<number>[]) => hold());
-    const discarded: number[] = [];
-    const onDiscard = (items: Delivery<number>[]) => discarded.push(...valuesOf(items));
-    const sink = kind === "fanout"
-      ? new Fanout(single, single.options({ concurrency: 2, onDiscard }))
-      : new Aggregator(many, many.options({ concurrency: 2, maxItems: 1, onDiscard }));
-    for (const given of ledger.some(1, 2, 3)) sink.tryPush(given);
-    const reason = new Error("deploy");
-    await sink.abort(reason);
-    assertEquals(ledger.take(), ["nak 3 now"]);
-    gates[0]!.resolve();
-    gates[1]!.reject(reason);
-    await sink.idle();
-    assertEquals(ledger.take(), ["ack 1", "nak 2 now"]);
-    assertEquals(discarded, [3, 2]);
-  }
-});
-
-test("acked() without options gives back at once what its handler gives up when the sink ends", async () => {
-  const ledger = new Ledger();
-  const work = acked(async ({ value }: Delivery<number>, { signal }) => {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
-    if (value === 1) signal.throwIfAborted();
-    throw no;
-  });
-  const fanout = new Fanout(work, { concurrency: 2 });
-  for (const given of ledger.some(1, 2)) fanout.tryPush(given);
-  await fanout.abort();
-  await fanout.idle();
-  assertEquals(ledger.take(), ["nak 1 now", "nak 2 1000"]);
-});
-
-test("acked() counts a batch as discarded whose entries all echo the end of the sink", async () => {
-  const ledger = new Ledger();
-  const work = acked((batch: Delivery<number>[], { signal }) =>
-    batch.map(async ({ value }) => {
-      if (value === 1) return;
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      throw new DOMException(`call ${value} was aborted`, "AbortError");
-    })
-  );
-  const told: unknown[] = [];
-  const fanout = new Fanout(
-    work,
-    work.options({
-      onError: (error) => told.push(error),
-      onDiscard: (batches: Delivery<number>[][]) => told.push(...batches.map(valuesOf)),
-    }),
-  );
-  fanout.tryPush(ledger.some(1, 2, 3));
-  await fanout.abort(new Error("deploy"));
-  await fanout.idle();
-  assertEquals(ledger.take(), ["ack 1", "nak 2 now", "nak 3 now"]);
-  assertEquals([told, fanout.stats.discarded], [[[2, 3]], 1]);
 });
 
 test("acked() gives back what has waited for longer than maxWait", async () => {
@@ -246,26 +181,6 @@ test("acked() is asked for no retry where its handler has settled everything", a
   assertEquals([ledger.take(), told], [["ack 1", "ack 2"], [no, []]]);
 });
 
-test("acked() gives back what waits for its retry when the sink ends", async () => {
-  const ledger = new Ledger();
-  const work = acked((batch: Delivery<number>[]) =>
-    batch.map(({ value }) => value === 1 ? value : no)
-  );
-  const discarded: number[][] = [];
-  const fanout = new Fanout(
-    work,
-    work.options({
-      retry: () => 1_000_000,
-      onDiscard: (batches: Delivery<number>[][]) => discarded.push(...batches.map(valuesOf)),
-    }),
-  );
-  fanout.tryPush(ledger.some(1, 2, 3));
-  await microtasks();
-  assertEquals(ledger.take(), ["ack 1"]);
-  await fanout.abort();
-  assertEquals([ledger.take(), discarded], [["nak 2 now", "nak 3 now"], [[2, 3]]]);
-});
-
 test("acked() may be the handler of several sinks at once", async () => {
   const ledger = new Ledger();
   const work = acked(async (batch: Delivery<number>[], { attempt }) => {
@@ -300,34 +215,6 @@ test("acked() settles a delivery once that is in two sinks", async () => {
   assertEquals(ledger.take().length, 1);
 });
 
-test("acked() lets its handler end its own sink", async () => {
-  for (const fails of [false, true]) {
-    const ledger = new Ledger();
-    const work = acked(async (_: Delivery<number>, { signal }): Promise<void> => {
-      await Promise.resolve();
-      await fanout.abort(new Error("enough"));
-      if (fails) signal.throwIfAborted();
-    });
-    const fanout: Fanout<Delivery<number>> = new Fanout(work, work.options());
-    for (const given of ledger.some(1, 2)) fanout.tryPush(given);
-    await fanout.idle();
-    assertEquals(ledger.take(), ["nak 2 now", fails ? "nak 1 now" : "ack 1"]);
-  }
-});
-
-test("acked() gives back what consume() had read and could not bring in", async () => {
-  const ledger = new Ledger();
-  const work = acked((_: Delivery<number>) => new Promise<void>(() => {}));
-  const fanout = new Fanout(work, work.options({ capacity: 1 }));
-  const consuming = fanout.consume(streamOf(ledger.some(1, 2, 3, 4))).catch((error) => error);
-  await macrotask();
-  const reason = new Error("deploy");
-  await fanout.abort(reason);
-  assertEquals(await consuming, reason);
-  await macrotask();
-  assertEquals(ledger.take(), ["nak 2 now", "nak 3 now"]);
-});
-
 test("acked() leaves a failure of what was submitted to its caller, who settles it", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => Promise.reject(no));
@@ -337,4 +224,50 @@ test("acked() leaves a failure of what was submitted to its caller, who settles 
   assertEquals([ledger.take(), given.settled], [[], false]);
   given.nak();
   assertEquals(ledger.take(), ["nak 1 now"]);
+});
+
+test("acked() does not call its handler again where everything was settled before the next attempt", async () => {
+  const ledger = new Ledger();
+  let calls = 0;
+  const work = acked((_: Delivery<number>[]) => {
+    calls++;
+    throw no;
+  });
+  const fanout = new Fanout(work, work.options({ retry: () => 0 }));
+  const batch = ledger.some(1, 2);
+  fanout.tryPush(batch);
+  await microtasks();
+  for (const given of batch) given.ack();
+  await fanout.idle();
+  assertEquals([calls, ledger.take(), fanout.stats.done], [1, ["ack 1", "ack 2"], 1]);
+});
+
+test("acked() asks delay with the timeout of the last attempt, not with what an earlier one fails with", async () => {
+  for (const late of [false, true]) {
+    await withClock(async (clock) => {
+      const ledger = new Ledger();
+      const asked: string[] = [];
+      const first = gate();
+      const work = acked((_: Delivery<number>, { attempt }) => {
+        if (attempt > 1) return new Promise<void>(() => {});
+        if (!late) throw no;
+        return first.promise;
+      }, {
+        delay: (error) => asked.push((error as Error).name),
+      });
+      const fanout = new Fanout(
+        work,
+        work.options({
+          timeout: 50,
+          retry: (_error, attempt) => attempt < 2 ? 10 : undefined,
+          onError: () => {},
+        }),
+      );
+      fanout.tryPush(ledger.one(1));
+      await clock.tick(70);
+      if (late) first.reject(no);
+      await clock.tick(70);
+      assertEquals([asked, ledger.take()], [["TimeoutError"], ["nak 1 1"]]);
+    });
+  }
 });

@@ -252,3 +252,43 @@ test("acked() leaves no rejection of its own unhandled", async () => {
   });
   assertEquals(lost, []);
 });
+
+test("acked() gives back what it could not ack, also where the delivery knows nothing of itself", async () => {
+  for (const later of [false, true]) {
+    const ledger = new Ledger();
+    const given: Delivery<number> = {
+      ...ledger.bare(1),
+      ack(): void {
+        if (later) return Promise.reject(gone) as never;
+        throw gone;
+      },
+    };
+    const work = acked((_: Delivery<number>) => {});
+    await new Fanout(work, work.options({ onError: () => {} })).consume([given]);
+    assertEquals(ledger.take(), ["nak 1 1000"]);
+  }
+});
+
+test("acked() tells an error once that is that of the handler and of a nak", async () => {
+  const ledger = new Ledger();
+  const work = acked((_: Delivery<number>[]) => Promise.reject(gone));
+  const told: unknown[] = [];
+  const fanout = new Fanout(
+    work,
+    work.options({ onError: (error, batch) => told.push([error, batch.length]) }),
+  );
+  await fanout.consume([[failing(ledger, "nak"), ledger.one(1)]]);
+  assertEquals(told, [[gone, 2]]);
+});
+
+test("acked() asks delay with what onPoison has failed with", async () => {
+  const ledger = new Ledger();
+  const asked: unknown[] = [];
+  const work = acked((_: Delivery<number>) => Promise.reject(no), {
+    maxDeliveries: 1,
+    onPoison: () => Promise.reject(gone),
+    delay: (error) => asked.push(error),
+  });
+  await new Fanout(work, work.options({ onError: () => {} })).consume([ledger.one(1, 1)]);
+  assertEquals([asked, ledger.take()], [[gone], ["nak 1 1"]]);
+});

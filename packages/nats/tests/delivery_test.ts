@@ -124,7 +124,16 @@ test("ackAll() and nakAll() settle those that are not settled", () => {
   nakAll(batch);
   nakAll(new Set(ledger.some(4, 5)), 70);
   nakAll([ledger.bare(6)]);
-  assertEquals(ledger.log, ["nak 2 now", "ack 1", "ack 3", "nak 4 70", "nak 5 70", "nak 6 now"]);
+  ackAll([{ ...ledger.bare(7), settled: true }, { ...ledger.bare(8), settled: false }]);
+  assertEquals(ledger.log, [
+    "nak 2 now",
+    "ack 1",
+    "ack 3",
+    "nak 4 70",
+    "nak 5 70",
+    "nak 6 now",
+    "ack 8",
+  ]);
 });
 
 test("ackAll() and nakAll() settle the others where one cannot be settled, and throw then", () => {

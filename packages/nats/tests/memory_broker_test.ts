@@ -1,6 +1,7 @@
 /** `MemoryBroker`: who has which message, and for how long. */
 
 import { assert, assertEquals } from "@std/assert";
+import { withClock } from "../../../tests/support/clock.ts";
 import { collect, microtasks, settled, turn } from "../../../tests/support/gate.ts";
 import { test } from "../../../tests/support/test.ts";
 import { timed } from "../../../tests/support/timed.ts";
@@ -263,6 +264,20 @@ timed("A late ack, or a late nak with a delay, takes a message out of the line",
   }
 });
 
+timed("A message in line keeps its place when it is given back once more", async (clock) => {
+  const broker = brokerOf("a", "b");
+  const old = broker.source({ extend: false }).getReader();
+  const [a, b] = [await take(old), await take(old)];
+  await clock.tick(WAIT);
+  a.nak();
+  const reader = broker.source().getReader();
+  const again = [await take(reader), await take(reader)];
+  assertEquals(again.map(({ value, deliveries }) => [value, deliveries]), [["a", 2], ["b", 2]]);
+  b.ack();
+  again[0]!.ack();
+  assertEquals(broker.pending, 0);
+});
+
 timed(
   "cancel() gives back what is in the buffer at once, and the rest after `ackWait`",
   async (clock) => {
@@ -346,6 +361,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   // In time: it was extended again.
   assertEquals([one.state, broker.pending, await read], ["open", 2, ["b", 1]]);
   await clock.tick(5 * WAIT);
+  assertEquals(broker.history.some(({ kind }) => kind === "expired"), false);
   one.pause();
   await clock.tick(WAIT);
   const other = broker.source().getReader();
@@ -358,6 +374,18 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   assertEquals(broker.pending, 1);
   const { reasons, unexplained } = check(broker.history, { ackWait: WAIT });
   assertEquals([reasons, unexplained], [{ pause: 2 }, []]);
+  broker[Symbol.dispose]();
+});
+
+test("A consumer that resumes hands out nothing that nobody has asked for", async () => {
+  const broker = brokerOf("a", "b");
+  const consumer = broker.consumer();
+  const reader = readerOf(consumer);
+  await take(reader);
+  consumer.pause();
+  consumer.resume();
+  assertEquals(broker.history.filter(({ kind }) => kind === "taken").length, 1);
+  assertEquals(await next(reader), ["b", 1]);
   broker[Symbol.dispose]();
 });
 
@@ -482,11 +510,23 @@ timed("MemoryBroker redelivers under fake timers while the clock is real", async
   broker[Symbol.dispose]();
 }, true);
 
+test("The time of a history never goes back, though the clock does", async () => {
+  const broker = await withClock(async (clock) => {
+    const broker = brokerOf("a");
+    await clock.tick(10 * 3_600_000);
+    broker.publish("b");
+    return broker;
+  });
+  broker.publish("c");
+  const times = broker.history.map(({ at }) => at);
+  assertEquals(times, [0, 36_000_000, 36_000_000]);
+});
+
 timed("MemoryBroker has one timer at most", async (clock) => {
   const broker = brokerOf(...Array(100).keys());
   const reader = broker.source({ extend: false, maxMessages: 100 }).getReader();
   for (let n = 0; n < 100; n++) {
-    (await take(reader)).nak(1000 - 10 * n);
+    (await take(reader)).nak(1000 - 100 * Math.floor(n / 10));
     assertEquals(clock.pending, 1);
   }
   const again: number[] = [];
@@ -500,7 +540,8 @@ timed("MemoryBroker has one timer at most", async (clock) => {
   })();
   await clock.tick(1000);
   // By their delays, and those of a delay by the order of their naks.
-  assertEquals(again, [...Array(100).keys()].reverse());
+  const order = (n: number) => 10 * (9 - Math.floor(n / 10)) + n % 10;
+  assertEquals(again, [...Array(100).keys()].map(order));
   await microtasks();
   assertEquals(clock.pending, 0);
 });

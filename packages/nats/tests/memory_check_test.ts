@@ -41,6 +41,11 @@ const EXPLAINED: readonly (readonly [what: string, RepeatReason, ...Line[]])[] =
     "restarted",
   ]],
   ["a stop without an end", "restart", [20, "stopped"]],
+  ["a crash, though the broker restarts meanwhile", "crash", [20, "crashed", "one"], [
+    30,
+    "restarted",
+  ]],
+  ["a consumer that the broker forgets", "restart", [20, "forgotten", "one", 1]],
   ["a duplicate", "duplicate", [10, "duplicated", "one", 1]],
   ["a crash", "crash", [20, "crashed", "one"]],
   ["a crash, and the ack wait", "crash", [20, "crashed", "one"], [40, "expired", "one", 1]],
@@ -219,6 +224,30 @@ test("check() holds an ack for safe once it is as old as `reach`", () => {
     assertEquals(reasons(lines(...events), { reach: at - 20 }), [undefined]);
     assertEquals(reasons(lines(...events)), [undefined]);
   }
+});
+
+test("check() does not take a cause twice, though all comes at one time", () => {
+  const lines: Line[] = [
+    [1, "delivered", "one", 1],
+    [1, "taken", "one", 1],
+    [1, "nacked", "one", 1],
+    [1, "delivered", "two", 2],
+    [1, "taken", "two", 2],
+    [1, "delivered", "three", 3],
+    [1, "taken", "three", 3],
+  ];
+  assertEquals(reasons(lines), ["nak", undefined]);
+});
+
+test("check() counts a pause from its start, said once or twice", () => {
+  const lines: Line[] = [
+    [10, "taken", "one", 1],
+    [15, "paused", "one"],
+    [40, "paused", "one"],
+    [50, "taken", "two", 2],
+  ];
+  assertEquals(reasons(lines, { ackWait: 35 }), ["pause"]);
+  assertEquals(reasons(lines, { ackWait: 36 }), [undefined]);
 });
 
 test("check() takes a pause for a cause only if it is as long as `ackWait`", () => {

@@ -161,12 +161,18 @@ function program(orders: Orders, dice: Dice): MemoryWork<number> {
 function strike(broker: MemoryBroker<number>, dice: Dice): void {
   const { consumers } = broker;
   const consumer = consumers[dice.from(0, Math.max(0, consumers.length - 1))];
-  if (!consumer || dice.is(0.2)) broker.restart();
-  else if (dice.is(0.5)) consumer.crash();
-  else if (dice.is(0.5)) {
-    consumer.pause();
-    setTimeout(() => consumer.resume(), dice.from(1, 3 * WAIT));
-  } else void broker.run((source) => source.cancel()); // one that looks in, and leaves
+  switch (consumer && dice.one("crash", "crash", "pause", "leave", "restart")) {
+    case "crash":
+      return consumer!.crash();
+    case "pause":
+      consumer!.pause();
+      setTimeout(() => consumer!.resume(), dice.from(1, 3 * WAIT));
+      return;
+    case "leave": // one that looks in
+      return void broker.run((source) => source.cancel());
+    default:
+      return broker.restart();
+  }
 }
 
 /** Plays a schedule to its end, and checks what it promises. */
@@ -213,7 +219,12 @@ async function play(seed: number, clock: Clock): Promise<Played> {
   assertEquals([published, lost, unpublished], [orders.count, [], []]);
   assertEquals(unexplained, []);
   assertEquals(done + termed.length, orders.count);
-  for (const { id } of broker.history) {
+  const crashed = new Set<string>();
+  for (const { kind, id, consumer } of broker.history) {
+    if (kind === "crashed") crashed.add(consumer!);
+    else if (kind !== "expired" && consumer) {
+      assert(!crashed.has(consumer), `the dead have ${kind}`);
+    }
     if (id === undefined) continue;
     // What is done was handled, and what was given up was told.
     const known = orders.handled.has(id) && !orders.isPoison(id) || orders.told.has(id);

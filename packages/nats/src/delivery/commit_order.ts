@@ -86,7 +86,7 @@ interface Entry<K, V> {
   readonly value: V;
   settled: boolean;
   next: Entry<K, V> | undefined;
-  /** Its key, until it has settled or was dropped. */
+  /** Its key, until it has settled. */
   line: Line<K, V> | undefined;
 }
 
@@ -96,6 +96,7 @@ interface Line<K, V> {
   /** Those that are not settled with all before them, in order. */
   head: Entry<K, V> | undefined;
   tail: Entry<K, V> | undefined;
+  open: number;
   /** The last of those that are, if it is to be committed. */
   due: { readonly value: V } | undefined;
   /** How many those are, and of how many the commit runs. */
@@ -130,6 +131,7 @@ class Order<K, V> implements CommitOrder<K, V> {
     if (line.tail) line.tail.next = entry;
     else line.head = entry;
     line.tail = entry;
+    line.open++;
     this.#pending++;
     return () => this.#settle(entry);
   }
@@ -137,17 +139,10 @@ class Order<K, V> implements CommitOrder<K, V> {
   drop(key: K): void {
     const line = this.#lines.get(key);
     if (!line) return;
-    for (let entry = line.head; entry; entry = entry.next) {
-      entry.line = undefined;
-      this.#pending--;
-    }
-    this.#pending -= line.ready + line.running;
-    line.head =
-      line.tail =
-      line.due =
-      line.failure =
-        undefined;
-    line.ready = line.running = 0;
+    this.#pending -= line.open + line.ready + line.running;
+    line.open = line.ready = line.running = 0;
+    line.head = line.tail = undefined;
+    line.due = line.failure = undefined;
     this.#release(line);
   }
 
@@ -167,6 +162,7 @@ class Order<K, V> implements CommitOrder<K, V> {
           key,
           head: undefined,
           tail: undefined,
+          open: 0,
           due: undefined,
           ready: 0,
           running: 0,
@@ -187,6 +183,7 @@ class Order<K, V> implements CommitOrder<K, V> {
     while (line.head?.settled) {
       last = line.head;
       line.head = last.next;
+      line.open--;
       line.ready++;
     }
     if (!last) return;

@@ -37,6 +37,11 @@ export class GivingUp {
   /** The handler has done it, and the broker could not be told: it is not poison. */
   done(delivery: Delivery<unknown>, error: unknown): void {
     this.fail(delivery, error);
+    this.spare(delivery);
+  }
+
+  /** It has its last attempt still before it. */
+  spare(delivery: Delivery<unknown>): void {
     this.#tried.delete(delivery);
   }
 

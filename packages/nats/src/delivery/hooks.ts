@@ -94,7 +94,6 @@ function discarded(
   reason: unknown,
 ): void {
   const list = items.flatMap(listOf);
-  work.over(list);
   const open = new Set(list.filter(work.settling.isOpen));
   const left = items.flatMap((item) => {
     if (!Array.isArray(item)) return open.has(item as Delivery<unknown>) ? [item] : [];

@@ -80,19 +80,25 @@ export class Work {
     const outcomes: Outcome[] = [];
     const once = [...new Set(open)];
     const ended = (): boolean => call.context?.signal?.aborted === true;
+    const { isOpen } = this.settling;
+    // By the others' handler, or by one that runs on after its timeout.
+    const settled = (each: Delivery<unknown>): boolean => !isOpen(each) && !early.has(each);
+    const early = new Set(once.filter((each) => !isOpen(each)));
     const rest = open.filter(({ deliveries }) => deliveries! < max);
     if (rest.length > 0) outcomes.push(await this.#hand(call, rest));
     for (const each of once.filter(({ deliveries }) => deliveries === max)) {
       if (ended()) break;
+      if (settled(each)) continue;
       this.givingUp.try(each, true);
       outcomes.push(await this.#hand(call, [each]));
     }
     for (const each of once.filter(({ deliveries }) => deliveries! > max)) {
       if (ended()) break;
-      outcomes.push(await this.#bury(call, each));
+      if (isOpen(each)) outcomes.push(await this.#bury(call, each));
     }
     const handed = new Set(outcomes.flatMap(({ group }) => group));
-    const left = once.filter((each) => !handed.has(each));
+    const left = once.filter((each) => isOpen(each) && !handed.has(each));
+    for (const each of left) if (this.#isIn(call, each)) this.givingUp.spare(each);
     if (left.length > 0) {
       outcomes.push(await this.#fail(call, left, [call.context!.signal!.reason], undefined));
     }

@@ -11,7 +11,7 @@ export interface Message<T> {
   settled: boolean;
   /** The latest delivery, while that has it. */
   holder: object | undefined;
-  /** Whether it waits though its latest delivery has it. Such a one is not doubled again. */
+  /** Whether it was put here though its delivery had it: the next one is not doubled again. */
   doubled: boolean;
   /** Counts up whenever what was due for it no longer is. */
   turn: number;

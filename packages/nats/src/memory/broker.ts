@@ -18,13 +18,17 @@ export interface MemoryBrokerOptions {
    */
   readonly ackWait?: number | undefined;
   /**
-   * What decides which faults come when: an integer from 0 to 4294967295. The same seed and the same calls in
-   * the same order make the same faults.
+   * What decides which faults come when: an integer from 0 to 4294967295. The same seed and the same events in
+   * the same order make the same faults. With real timers the order may vary, with fake ones it does not.
    *
    * @default {0}
    */
   readonly seed?: number | undefined;
-  /** How likely each fault is. None comes by itself without it. */
+  /**
+   * How likely each fault is.
+   *
+   * @default none comes by itself
+   */
   readonly faults?: MemoryFaults | undefined;
 }
 
@@ -79,10 +83,50 @@ const RUN: Rules<keyof MemoryRunOptions> = { ...CONSUMER, consumers: LIMIT };
 const WORK: Rule = ["function", "be a function"];
 
 /**
- * A broker in memory, with explicit acks and redelivery as a pull consumer of NATS JetStream has them, and
- * with faults: for a test of a pipeline that must lose nothing.
+ * A broker in memory with faults, for tests of a pipeline that must not lose a message. It hands out messages
+ * as a pull consumer of NATS JetStream with explicit acks does.
+ *
+ * - **At least once**: a message is handed out until it is acked or termed, to one consumer at a time. It goes
+ *   to another one after a `nak`, or when the ack wait is over.
+ * - **Order**: first come, first served, but what is handed out again goes before what is new.
+ * - **Ack wait**: a consumer that lives extends all that it has, in its buffer and handed out, so that a slow
+ *   handler keeps its message. Once it has crashed, pauses or is cancelled, the ack wait begins.
+ * - **Late acks count**: an `ack` or `term` of any delivery settles the message, also when another consumer has
+ *   it by then. A late `nak` hands it out once more.
+ * - **Bound**: a source asks for nothing before it is read, and has at most `maxMessages` in its buffer.
+ * - **Faults** come by your call (`consumer.crash()`, `broker.restart()`), or by a probability and the seed.
+ * - **Close**: sources end when the broker is closed and all is settled, so that a pipe ends. A `BatchStream`
+ *   needs a `linger`: without it a last batch that is not full waits for an end that waits for the batch.
+ * - **Timers**: one at most, and none while all is settled. `setTimeout` and `performance.now` are looked up at
+ *   each use, so fake timers drive it.
+ *
+ * A real crash ends the handlers that run. This one cannot: they go on, and what they say reaches nobody. With
+ * a shared set or database in the test they look like a consumer that has done its work and crashed before the
+ * ack.
+ *
+ * Choosing the numbers: an `ackWait` of 20 to 100 ms keeps a test short, and with fake timers any will do. A
+ * fault is drawn for each delivery, so 0.01 is a lot for `crash` and `restart`, which concern all that is handed
+ * out at that time.
  *
  * @typeParam T The type of the items.
+ *
+ * @example Faults by hand
+ * ```ts
+ * import { check, MemoryBroker } from "@weir/nats/memory";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using broker = new MemoryBroker<string>({ ackWait: 20 });
+ * broker.publish("a letter");
+ * const first = broker.consumer();
+ * await first.deliveries.getReader().read();
+ * first.crash();
+ *
+ * const { value: again } = await broker.source().getReader().read(); // when the ack wait is over
+ * assertEquals([again?.value, again?.deliveries], ["a letter", 2]);
+ * again?.ack();
+ * await broker.settled();
+ * assertEquals(check(broker.history).reasons, { crash: 1 });
+ * ```
  */
 export class MemoryBroker<T> {
   /** What it was made with: print it where a test fails. */
@@ -114,7 +158,10 @@ export class MemoryBroker<T> {
     this.#exchange.faults = readFaults(`${OWNER}.faults`, faults);
   }
 
-  /** What has happened, in order, for {@linkcode check}. It grows with each event. */
+  /**
+   * What has happened, in order, for {@linkcode check}: about four events a message. It is the live list, and
+   * grows until the broker is gone.
+   */
   get history(): readonly BrokerEvent[] {
     return this.#exchange.history;
   }
@@ -162,12 +209,16 @@ export class MemoryBroker<T> {
   }
 
   /**
-   * Runs a program as so many processes would, each with a consumer of its own: **one whose consumer crashes
-   * is started again at once**, with another one.
+   * Runs a program as so many processes would, each with a consumer of its own. **One whose consumer crashes is
+   * started again at once**, with another consumer; what the old one still does, and fails with, is ignored.
+   * One that comes back leaves: its consumer gives back its buffer, and extends nothing any more.
+   *
+   * Call `close()` before or meanwhile: it ends the sources once all is settled, and so the programs.
    *
    * @param work The program: it reads its source to the end.
    * @param options How many, and the options of each consumer.
-   * @returns When each has come back: `close()` ends their sources.
+   * @returns When all have come back. It rejects with what one fails with whose consumer has not crashed, and
+   * closes the consumers of the others.
    */
   async run(work: MemoryWork<T>, options: MemoryRunOptions = {}): Promise<void> {
     check(`${OWNER}.run`, "work", work, WORK);
@@ -184,9 +235,9 @@ export class MemoryBroker<T> {
   }
 
   /**
-   * Restarts the broker, as after a kill: it may have lost any of the latest 16 acks, and may have forgotten
-   * that it has handed out what its consumers have. By the seed, each with even odds: such a message is
-   * handed out again at once. The consumers stay, and are connected again.
+   * Restarts the broker, as after a kill. It may lose any of the latest 16 acks, and may forget that a consumer
+   * has a message: the seed decides, with even odds for each. Such a message is handed out again at once. The
+   * consumers stay connected. Once all is over, at a closed broker, nothing is lost any more.
    */
   restart(): void {
     this.#exchange.restart();
@@ -211,7 +262,10 @@ export class MemoryBroker<T> {
     return this.#exchange.settled();
   }
 
-  /** Ends all sources, and forgets what is pending: no timer is left. */
+  /**
+   * Ends all sources at once, and forgets what is pending, so that no timer outlives a test that is over:
+   * `using broker = new MemoryBroker()`. Whoever waits for `settled` or `close` goes on.
+   */
   [Symbol.dispose](): void {
     this.#exchange.end();
   }

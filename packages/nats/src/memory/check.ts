@@ -74,12 +74,13 @@ const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
  * | --------------- | ------------------------------------------------------------------------------- |
  * | `nak`           | an earlier delivery was `nacked`                                                |
  * | `lost ack`      | what the consumer had said was `lost`                                           |
- * | `restart`       | the broker has `forgotten` an ack, or was `stopped` and `restarted` before one  |
+ * | `restart`       | the broker has `forgotten` its ack, or who has it                               |
  * | `duplicate`     | an earlier delivery was `duplicated`                                            |
  * | `crash`         | its consumer `crashed`                                                          |
  * | `pause`         | its consumer was `paused` for the ack wait                                      |
  * | `left`          | its consumer had `left`                                                         |
  * | `ack wait over` | it has `expired`, though nothing happened to its consumer: its handler was slow |
+ * | `restart`       | the broker was `stopped`, or `restarted`, and may have forgotten anything       |
  *
  * It is a pure function of plain events, in linear time. They may come from several processes, in any order, if
  * their clocks agree: those of one machine do. Say by `reach` how long an ack may be on its way then.
@@ -148,8 +149,8 @@ function pairsOf(id: string, log: Log): Pair[] {
   const taken = history.map(({ event }) => event).filter(({ kind }) => kind === "taken")
     .sort((a, b) => (a.deliveries ?? 0) - (b.deliveries ?? 0));
   const deliveryOf = (taken: BrokerEvent) =>
-    history.find(({ event: { kind, deliveries, consumer } }) =>
-      kind === "delivered" && deliveries === taken.deliveries && consumer === taken.consumer
+    history.find(({ event: { kind, deliveries } }) =>
+      kind === "delivered" && deliveries === taken.deliveries
     );
   return taken.slice(1).map((next, index) => {
     const before = taken[index]!;

@@ -159,9 +159,7 @@ export class Consumer<T> implements MemoryConsumer<T>, Consuming<T> {
   }
 
   give(): void {
-    if (!this.#wanted || this.#paused || this.#end !== "none") return;
-    const handed = this.#buffer.shift();
-    if (!handed) return;
+    const handed = this.#buffer.shift()!;
     this.#wanted = false;
     this.#exchange.taken(handed);
     this.#controller.enqueue(handed);

@@ -12,7 +12,7 @@
  * - `lost`: the broker never hears what a consumer has said of it.
  * - `expired`: its ack wait is over.
  * - `duplicated`: the broker hands it out again though nobody has asked for it.
- * - `forgotten`: the broker has lost the ack that it had heard.
+ * - `forgotten`: a restart has lost what the broker knew of it: its ack, or who has it.
  *
  * Of a consumer, which `consumer` names:
  *

@@ -16,7 +16,7 @@ export interface Consuming<T> extends Holder<T> {
   readonly handed: ReadonlySet<Handed<T>>;
   /** Puts one that it has asked for into its buffer. */
   receive(handed: Handed<T>): void;
-  /** Hands one on to its reader, if there is one. */
+  /** Hands one on to its reader, who waits. */
   give(): void;
   /** The broker hands out nothing any more. */
   end(): void;
@@ -78,7 +78,7 @@ export class Exchange<T> {
       consumer.receive(this.#hand(message, consumer));
     }
     if (given > 0) consumer.give();
-    else if (!this.#ended) this.#waiting.add(consumer);
+    else this.#waiting.add(consumer);
     this.#dispatch();
   }
 
@@ -140,7 +140,9 @@ export class Exchange<T> {
     for (const consumer of this.consumers) {
       for (const handed of [...consumer.handed]) {
         const message = Handed.messageOf(handed);
-        if (message.holder === handed && this.#chance(0.5)) this.#queue(message);
+        if (message.holder !== handed || !this.#chance(0.5)) continue;
+        this.#noteOf(handed, "forgotten");
+        this.#queue(message);
       }
     }
     this.#dispatch();
@@ -210,7 +212,6 @@ export class Exchange<T> {
   /** Nobody has it, and nothing is due for it. */
   #free(message: Message<T>): void {
     message.holder = undefined;
-    message.doubled = false;
     message.turn++;
   }
 

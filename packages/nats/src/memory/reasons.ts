@@ -42,10 +42,7 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   // Its consumer had said that it was done.
   ["lost ack", (pair, log) => ofMessage(pair, log, "lost", isBefore)],
   // The broker came back without what it knew.
-  ["restart", (pair, log) => [
-    ...ofMessage(pair, log, "forgotten", () => true),
-    ...log.restarts.filter((outage) => isWithin(pair, outage, 0)),
-  ]],
+  ["restart", (pair, log) => ofMessage(pair, log, "forgotten", () => true)],
   ["duplicate", (pair, log) => ofMessage(pair, log, "duplicated", isEarlier)],
   // Its consumer was no more, or did not say that it still had it.
   ["crash", (pair, log) => ofConsumer(pair, log, "crashed")],
@@ -56,6 +53,8 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ],
   ["left", (pair, log) => ofConsumer(pair, log, "left")],
   ["ack wait over", (pair, log) => ofMessage(pair, log, "expired", isBefore)],
+  // What a real broker has forgotten nobody knows.
+  ["restart", (pair, log) => log.restarts.filter((outage) => isWithin(pair, outage, 0))],
 ];
 
 /** What explains that a message was taken again. */

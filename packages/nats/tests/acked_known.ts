@@ -1,0 +1,84 @@
+/** What is known from outside of a delivery that is played with, and what must be true of it. */
+
+import { type Delivery, delivery } from "../delivery.ts";
+
+/** What is known of a delivery from outside. */
+export interface Known {
+  readonly id: number;
+  readonly count: number;
+  given: Delivery<Known>;
+  /** What the broker was told. */
+  readonly settled: string[];
+  /** Of its calls. */
+  readonly signals: AbortSignal[];
+  /** Nobody can tell from outside whether its attempt was over. */
+  unsure: boolean;
+  /** Its handler has settled it itself. */
+  own: boolean;
+  /** An attempt that was not over has done it. */
+  done: boolean;
+  /** A handler, or the clock, has failed with it. */
+  failed: boolean;
+  poisoned: boolean;
+  errors: number;
+  discards: number;
+  /** The sink has taken it. */
+  accepted: boolean;
+}
+
+/** A delivery of that many; `made` by the package, or one that knows nothing of what it was told. */
+export function makeKnown(id: number, count: number, made: boolean): Known {
+  const known: Known = {
+    id,
+    count,
+    given: undefined as never,
+    settled: [],
+    signals: [],
+    unsure: false,
+    own: false,
+    done: false,
+    failed: false,
+    poisoned: false,
+    errors: 0,
+    discards: 0,
+    accepted: false,
+  };
+  const tell = (what: string) => (delay?: unknown) =>
+    void known.settled.push(what === "nak" && delay === undefined ? "nak now" : what);
+  const ways = { ack: tell("ack"), nak: tell("nak"), deliveries: count };
+  known.given = made
+    ? delivery(known, { ...ways, term: tell("term") })
+    : Object.freeze({ ...ways, value: known });
+  return known;
+}
+
+/** What is wrong with it at a quiet moment. */
+export function complaintNow(known: Known): string | undefined {
+  const { id, settled, unsure, own, done, poisoned } = known;
+  if (settled.length > 1) return `${id} is settled twice: ${settled}`;
+  if (unsure || own) return;
+  const [how] = settled;
+  if (done && how !== "ack") return `${id} is done, and ${how ?? "not acked"}`;
+  if (how === "ack" && !done && !poisoned) return `${id} is acked, and was not done`;
+  if (how === "term" && !poisoned) return `${id} is terminated, and no poison`;
+}
+
+/** What is wrong with it at the end. What was not settled may be `left` to the broker. */
+export function complaintAtEnd(
+  { id, settled: [how], unsure, own, done, accepted, errors, discards, count }: Known,
+  setup: {
+    readonly managed: boolean;
+    readonly onError: boolean;
+    readonly maxDeliveries: number | undefined;
+  },
+  left: boolean,
+): string | undefined {
+  const { managed, onError, maxDeliveries = Infinity } = setup;
+  // What a pipe has lost was never accepted.
+  if (how === undefined) return accepted && !left ? `${id} is not settled` : undefined;
+  if (!managed || own || unsure) return;
+  if (done) return errors + discards > 0 ? `${id} is done, and told as failed` : undefined;
+  if (how === "nak now") return discards === 1 ? undefined : `${id} is discarded ${discards} times`;
+  const told = errors >= 1 || discards === 1 || !onError || count > maxDeliveries;
+  return told ? undefined : `${id} has failed, and is not told`;
+}
