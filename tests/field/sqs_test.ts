@@ -100,8 +100,27 @@ test("acks go ten a call, and only those that have failed go again", async () =>
   assertEquals([queue.handles, setup.errors], [[], []]);
 });
 
-test("an ack that SQS blames the sender for is told and not sent again", async () => {
-  await using setup = new Setup(1);
+test("what is not deleted yet still counts", async () => {
+  await using setup = new Setup(20, { maxHeld: 10 });
+  const { queue } = setup;
+  const again = gate();
+  queue.onEntry = (_, value) =>
+    value === "3" ? { Code: "InternalError", Message: "busy" } : undefined;
+  const taken = await setup.take(10);
+  queue.onCall = ({ name, entries }) =>
+    name === "DeleteMessageBatch" && entries.length === 1 ? again.promise : undefined;
+  for (const delivery of taken) delivery.ack();
+  await until(() => setup.calls("DeleteMessageBatch").length === 2);
+  const receives = setup.calls("ReceiveMessage").length;
+  for (let turns = 0; turns < 20; turns++) await turn();
+  assertEquals([queue.handles.length, setup.calls("ReceiveMessage").length], [1, receives]);
+  queue.onEntry = () => undefined;
+  again.resolve();
+  assertEquals(bodies(await setup.take(1)), ["10"]);
+});
+
+test("an ack that SQS blames the sender for is told and not sent again, and counts no more", async () => {
+  await using setup = new Setup(1, { maxHeld: 10 });
   setup.queue.onEntry = (call) =>
     call.name === "DeleteMessageBatch"
       ? { Code: "ReceiptHandleIsInvalid", Message: "expired", SenderFault: true }
@@ -111,6 +130,8 @@ test("an ack that SQS blames the sender for is told and not sent again", async (
   await until(() => setup.errors.length > 0);
   assertEquals(String(setup.errors[0]), "Error: ReceiptHandleIsInvalid: expired");
   assertEquals(setup.calls("DeleteMessageBatch").length, 1);
+  setup.broker.publish("next");
+  assertEquals(bodies(await setup.take(1)), ["next"]);
 });
 
 test("a nak makes a message visible at once or after its delay, in whole seconds up to 12 hours", async () => {
@@ -149,6 +170,22 @@ test("what waits, runs or is being deleted is hidden anew, and nothing else", as
   running!.nak();
 });
 
+test("what is given back while others are hidden anew is not hidden again", async () => {
+  await using setup = new Setup(20, { visibility: 1 });
+  const { queue } = setup;
+  const first = gate();
+  const isExtending = ({ entries }: Call) => entries.some((entry) => entry.VisibilityTimeout === 1);
+  queue.onCall = (call) => isExtending(call) ? first.promise : undefined;
+  const taken = await setup.take(20);
+  await until(() => queue.calls.some(isExtending));
+  taken[15]!.nak(60_000);
+  first.resolve();
+  await until(() => queue.calls.filter(isExtending).length >= 2);
+  const hidden = queue.calls.filter(isExtending).flatMap(({ entries }) => entries);
+  assert(hidden.length >= 19);
+  assert(hidden.every(({ ReceiptHandle }) => ReceiptHandle !== taken[15]!.value.ReceiptHandle));
+});
+
 test("a cancel gives back what was not handed out", async () => {
   await using setup = new Setup(10);
   const reader = setup.source.readable.getReader();
@@ -179,6 +216,23 @@ test("at the end the stream closes, a poll that waits is not cut off, and acks a
   await closed;
   // What came with the last poll is given back, and the acks have arrived.
   assertEquals([queue.handles, broker.pending], [[], 1]);
+});
+
+test("what a poll brings after the end is given back at once", async () => {
+  const stop = new AbortController();
+  await using setup = new Setup(1, { signal: stop.signal });
+  const { queue, broker } = setup;
+  const [running] = await setup.take(1);
+  const polling = gate();
+  const polls = setup.calls("ReceiveMessage").length;
+  queue.onCall = ({ name }) => name === "ReceiveMessage" ? polling.promise : undefined;
+  await until(() => setup.calls("ReceiveMessage").length > polls);
+  stop.abort();
+  broker.publish("late");
+  polling.resolve();
+  await until(() => setup.calls("ChangeMessageVisibilityBatch").length > 0);
+  await until(() => queue.handles.length === 1);
+  running!.ack();
 });
 
 test("a call that fails is told, and the source goes on", async () => {
