@@ -110,6 +110,15 @@ export const thorough: readonly Step[] = [
     run: () => around(quickHosts, ["tests/field/prometheus_test.ts"]),
   },
   {
+    name: "brokers",
+    run: () =>
+      around(quickHosts, [
+        "tests/field/sqs_test.ts",
+        "tests/field/kafka_test.ts",
+        "tests/field/cloudflare_queues_test.ts",
+      ]),
+  },
+  {
     name: "deliveries",
     run: async () => await around([deno, bun, ...nodes], await testFiles("packages/nats/tests")),
   },

@@ -8,6 +8,9 @@ const DATE = "2026-11-01";
 /** With this flag no request may wait for what another one settles. */
 export const NO_HANDLING = "no_handle_cross_request_promise_resolution";
 
+/** With this flag a Worker may call what another one has beside `fetch`, such as `queue`. */
+export const EXTRA_HANDLERS = "service_binding_extra_handlers";
+
 /** The two ways in which workerd treats a promise that another request settles. */
 export const SETTINGS: Record<string, readonly string[]> = {
   "as it comes": [],
@@ -44,8 +47,15 @@ export async function serve<Name extends string>(
   ports: Record<string, number> = {},
 ): Promise<Server<Name>> {
   await Deno.writeTextFile(`${home}/config.capnp`, config(workers, ports));
+  const all: readonly Worker[] = Object.values(workers);
+  const experimental = all.some(({ flags }) => flags?.includes(EXTRA_HANDLERS));
   const child = new Deno.Command(await binary("workerd"), {
-    args: ["serve", "--control-fd=1", `${home}/config.capnp`],
+    args: [
+      "serve",
+      ...(experimental ? ["--experimental"] : []),
+      "--control-fd=1",
+      `${home}/config.capnp`,
+    ],
     stdin: "null",
     stdout: "piped",
     stderr: "null",

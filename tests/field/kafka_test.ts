@@ -1,0 +1,485 @@
+/** The recipe `examples/recipes/kafka.ts`: the consumer of kafkajs, in front of a Kafka in memory. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Consumer, EachBatchPayload, IMemberAssignment } from "kafkajs";
+import {
+  type KafkaRecord,
+  type KafkaSource,
+  kafkaSource,
+  type KafkaSourceOptions,
+} from "../../examples/recipes/kafka.ts";
+import { BatchStream, Fanout } from "../../mod.ts";
+import { acked, type Delivery } from "../../packages/nats/delivery.ts";
+import { type BrokerEvent, type BrokerEventKind, check } from "../../packages/nats/memory.ts";
+import { gate, settled, turn } from "../support/gate.ts";
+import { test as register } from "../support/test.ts";
+import { error, KafkaCluster } from "./kafka_cluster.ts";
+
+const test = (name: string, body: () => Promise<void>) => register(`recipe Kafka: ${name}`, body);
+
+type Record = Delivery<KafkaRecord>;
+
+const decoder = new TextDecoder();
+const textOf = ({ value: { message } }: Record) => decoder.decode(message.value!);
+const keyOf = ({ value: { message } }: Record) => decoder.decode(message.key!);
+
+/** A program that reads the topic. */
+class Program implements AsyncDisposable {
+  readonly consumer: Consumer & { crash(): void };
+  readonly source: KafkaSource;
+
+  constructor(cluster: KafkaCluster, options?: KafkaSourceOptions) {
+    this.consumer = cluster.consumer();
+    this.source = kafkaSource(this.consumer, options);
+  }
+
+  static async start(cluster: KafkaCluster, options?: KafkaSourceOptions): Promise<Program> {
+    const program = new Program(cluster, options);
+    await program.consumer.connect();
+    await program.consumer.subscribe({ topics: ["orders"], fromBeginning: true });
+    return program;
+  }
+
+  /** Reads so many. */
+  async take(count: number): Promise<Record[]> {
+    const reader = this.source.readable.getReader();
+    const taken: Record[] = [];
+    while (taken.length < count) taken.push((await reader.read()).value!);
+    reader.releaseLock();
+    return taken;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.source.close();
+    await this.consumer.disconnect();
+    await turn();
+  }
+}
+
+/** A topic with some records in each partition: `1:0` is the first of partition 1. */
+function clusterOf(...counts: number[]): KafkaCluster {
+  const cluster = new KafkaCluster(counts.length);
+  counts.forEach((count, partition) => {
+    for (let n = 0; n < count; n++) {
+      cluster.append(partition, { key: `${partition}:${n % 3}`, value: `${partition}:${n}` });
+    }
+  });
+  return cluster;
+}
+
+/** Waits until it is so; a test has a limit of its own. */
+async function until(so: () => boolean): Promise<void> {
+  while (!so()) await turn();
+}
+
+async function turns(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await turn();
+}
+
+test("nothing is asked for before the first read", async () => {
+  const cluster = clusterOf(3);
+  let fetches = 0;
+  cluster.onFetch = () => void fetches++;
+  await using program = await Program.start(cluster);
+  await turns(10);
+  assertEquals(fetches, 0);
+  const [first] = await program.take(1);
+  assertEquals([textOf(first!), first!.deliveries], ["0:0", 1]);
+});
+
+test("an offset is committed when every record in front of it is done, whatever the order", async () => {
+  const cluster = clusterOf(5);
+  await using program = await Program.start(cluster);
+  const taken = await program.take(5);
+  for (const n of [4, 1, 2]) taken[n]!.ack();
+  await turns(20);
+  assertEquals(cluster.commits, []);
+  taken[0]!.ack();
+  await until(() => cluster.committed[0] === 3);
+  taken[3]!.ack();
+  await until(() => cluster.committed[0] === 5);
+  assertEquals(cluster.commits.map(({ offset }) => offset), [3, 5]);
+});
+
+test("records of a key are handled in order, and keys beside each other", async () => {
+  const cluster = clusterOf(30, 30);
+  const stop = new AbortController();
+  await using program = await Program.start(cluster, { signal: stop.signal });
+  const seen = new Map<string, number[]>();
+  let [running, most] = [0, 0];
+  const work = acked(async (record: Record) => {
+    most = Math.max(most, ++running);
+    await turns(1 + seen.size % 3);
+    running--;
+    const key = keyOf(record);
+    seen.set(key, [...seen.get(key) ?? [], Number(record.value.message.offset)]);
+  });
+  const sink = new Fanout(work, work.options({ concurrency: 8, key: keyOf }));
+  const piped = program.source.readable.pipeTo(sink);
+  await until(() => cluster.committed.every((offset) => offset === 30));
+  stop.abort();
+  await piped;
+  assert(most > 1);
+  assertEquals(seen.size, 6);
+  for (const offsets of seen.values()) assertEquals(offsets, offsets.toSorted((a, b) => a - b));
+});
+
+test("no more is read and not committed than the bound, and the member stays in its group", async () => {
+  const cluster = clusterOf(40, 40);
+  await using program = await Program.start(cluster, { maxPending: 7 });
+  const [first, ...taken] = await program.take(7);
+  const next = program.take(1);
+  // All but the first are done, and none can be committed.
+  for (const record of taken) record.ack();
+  assertEquals(await settled(next), "pending");
+  const { heartbeats } = cluster;
+  await until(() => cluster.heartbeats >= heartbeats + 2);
+  assertEquals(await settled(next), "pending");
+  first!.ack();
+  (await next)[0]!.ack();
+  (await program.take(7)).forEach((record) => record.ack());
+});
+
+test("a nak hands a record out again after its delay, and the offset waits", async () => {
+  const cluster = clusterOf(3);
+  await using program = await Program.start(cluster);
+  const [first, ...others] = await program.take(3);
+  for (const record of others) record.ack();
+  first!.nak(5);
+  first!.ack(); // the first counts
+  const [again] = await program.take(1);
+  assertEquals([textOf(again!), again!.deliveries], ["0:0", 2]);
+  assertEquals(cluster.committed, [0]);
+  again!.ack();
+  await until(() => cluster.committed[0] === 3);
+});
+
+test("poison goes to onPoison at its last delivery, and the offset goes on", async () => {
+  const cluster = clusterOf(6);
+  const stop = new AbortController();
+  await using program = await Program.start(cluster, { signal: stop.signal });
+  const poison: string[] = [];
+  const work = acked(
+    (batch: Record[]) =>
+      batch.map((record) => textOf(record) === "0:1" ? new Error("broken") : undefined),
+    {
+      maxDeliveries: 3,
+      delay: () => 1,
+      onPoison: (record, error) => void poison.push(`${textOf(record)} ${error}`),
+    },
+  );
+  const sink = new Fanout(work, work.options({ onError: () => {} }));
+  const piped = program.source.readable
+    .pipeThrough(new BatchStream<Record>({ maxItems: 4, linger: 2 }))
+    .pipeTo(sink);
+  await until(() => cluster.committed[0] === 6);
+  stop.abort();
+  await piped;
+  assertEquals(poison, ["0:1 Error: broken"]);
+});
+
+test("at the end the stream closes, what runs is committed, and what was not handed out is not", async () => {
+  const cluster = clusterOf(9);
+  const stop = new AbortController();
+  await using program = await Program.start(cluster, { signal: stop.signal });
+  const [first, second, third, fourth] = await program.take(4);
+  first!.ack();
+  third!.ack();
+  fourth!.nak(60_000); // it is not waited for
+  await until(() => cluster.committed[0] === 1);
+  stop.abort();
+  assertEquals((await program.source.readable.getReader().read()).done, true);
+  second!.ack();
+  await program.source.close();
+  assertEquals(cluster.committed, [3]);
+  await program.consumer.disconnect();
+  await using next = await Program.start(cluster);
+  assertEquals((await next.take(6)).map(textOf), [3, 4, 5, 6, 7, 8].map((n) => `0:${n}`));
+});
+
+test("a partition that is revoked is no longer handed out, acked or committed here", async () => {
+  const cluster = clusterOf(6, 6);
+  await using one = await Program.start(cluster);
+  const before = await one.take(8); // with records of both in its hands
+  const generation = gate<number>();
+  cluster.onGeneration = generation.resolve;
+  await using two = await Program.start(cluster);
+  const taken = await two.take(6);
+  await generation.promise;
+  const { partition } = taken[0]!.value;
+  assertEquals(taken.map(textOf), [0, 1, 2, 3, 4, 5].map((n) => `${partition}:${n}`));
+  const commits = cluster.commits.length;
+  const mine = (record: Record) => record.value.partition === partition;
+  for (const record of before.filter(mine)) record.ack();
+  await turns(20);
+  assertEquals(cluster.commits.length, commits);
+  // And what stays goes on where it was: none of it is handed out again, and nothing of the other.
+  const kept = 1 - partition;
+  for (let n = 6; n < 12; n++) cluster.append(kept, { key: "", value: `${kept}:${n}` });
+  const all = [...before, ...await one.take(12 - before.filter((record) => !mine(record)).length)];
+  const rest = all.filter((record) => !mine(record));
+  assertEquals(rest.map(textOf), Array.from({ length: 12 }, (_, n) => `${kept}:${n}`));
+  assertEquals(all.length - rest.length, before.filter(mine).length);
+  for (const record of [...rest, ...taken]) record.ack();
+  await until(() => cluster.committed[kept] === 12 && cluster.committed[partition] === 6);
+});
+
+test("records of a partition that is revoked no longer count", async () => {
+  const cluster = clusterOf(0, 6);
+  await using one = await Program.start(cluster, { maxPending: 4 });
+  await one.take(4);
+  await using two = await Program.start(cluster);
+  const taken = await two.take(6);
+  for (let n = 0; n < 4; n++) cluster.append(0, { key: "", value: `0:${n}` });
+  const others = await one.take(4);
+  assertEquals(others.map(textOf), ["0:0", "0:1", "0:2", "0:3"]);
+  for (const record of [...taken, ...others]) record.ack();
+  await until(() => cluster.committed.join() === "4,6");
+});
+
+/** The surface of a consumer, for what kafkajs does only when many things come together. */
+class Surface {
+  readonly events = { GROUP_JOIN: "join", CRASH: "crash" };
+  readonly seeks: unknown[] = [];
+  readonly resolved: string[] = [];
+  eachBatch!: (payload: EachBatchPayload) => Promise<void>;
+  #onJoin!: (event: { payload: { memberAssignment: IMemberAssignment } }) => void;
+
+  on(name: string, listener: (event: never) => void): void {
+    if (name === "join") this.#onJoin = listener as never;
+  }
+
+  run({ eachBatch }: { eachBatch: Surface["eachBatch"] }): Promise<void> {
+    this.eachBatch = eachBatch;
+    return Promise.resolve();
+  }
+
+  seek(to: unknown): void {
+    this.seeks.push(to);
+  }
+
+  async commitOffsets(): Promise<void> {}
+
+  /** A rebalance is over. */
+  join(memberAssignment: IMemberAssignment): void {
+    this.#onJoin({ payload: { memberAssignment } });
+  }
+
+  /** A batch of partition 0. */
+  batch(offsets: number[], isStale = false): Promise<void> {
+    const messages = offsets.map((n) => ({
+      offset: `${n}`,
+      value: new TextEncoder().encode(`0:${n}`),
+    }));
+    return this.eachBatch({
+      batch: { topic: "orders", partition: 0, messages },
+      heartbeat: async () => {},
+      isRunning: () => true,
+      isStale: () => isStale,
+      pause: () => () => {},
+      resolveOffset: (offset: string) => void this.resolved.push(offset),
+    } as never);
+  }
+}
+
+test("a batch that was fetched before a rebalance is left out", async () => {
+  const surface = new Surface();
+  const { readable, close } = kafkaSource(surface as never, { maxPending: 2 });
+  const reader = readable.getReader();
+  const read = reader.read();
+  await turn();
+  const waiting = surface.batch([0, 1, 2]);
+  await surface.batch([7], true); // kafkajs says so while it has not sought
+  (await read).value!.ack();
+  await waiting;
+  assertEquals(surface.resolved, ["0", "1", "2"]);
+  const stale = surface.batch([3, 4]);
+  assertEquals(await settled(stale), "pending");
+  surface.join({ orders: [0] });
+  await stale;
+  assertEquals(surface.resolved, ["0", "1", "2"]);
+  assertEquals(surface.seeks, [{ topic: "orders", partition: 0, offset: "3" }]);
+  reader.releaseLock();
+  await close();
+});
+
+test("a partition that stays, and of which nothing is open, goes on at the offset of the group", async () => {
+  const surface = new Surface();
+  const { readable, close } = kafkaSource(surface as never);
+  const reader = readable.getReader();
+  const read = reader.read();
+  await turn();
+  await surface.batch([0]);
+  (await read).value!.ack();
+  await turn();
+  surface.join({ orders: [0] });
+  assertEquals(surface.seeks, []);
+  reader.releaseLock();
+  await close();
+});
+
+test("a commit that a rebalance refuses is sent again in the next generation", async () => {
+  const cluster = clusterOf(1, 1);
+  await using one = await Program.start(cluster);
+  const taken = await one.take(2);
+  cluster.failures.push(error("REBALANCE_IN_PROGRESS"), error("ILLEGAL_GENERATION"));
+  for (const record of taken) record.ack();
+  await until(() => cluster.failures.length === 0);
+  await turns(20);
+  assertEquals(cluster.commits, []);
+  await using two = await Program.start(cluster);
+  const [other] = await two.take(1);
+  other!.ack();
+  await until(() => cluster.committed.every((offset) => offset === 1));
+});
+
+test("a commit that fails otherwise errors the stream", async () => {
+  const cluster = clusterOf(1);
+  const program = await Program.start(cluster);
+  const [record] = await program.take(1);
+  cluster.failures.push(error("GROUP_AUTHORIZATION_FAILED"));
+  record!.ack();
+  const read = program.source.readable.getReader().read();
+  const refused = await assertRejects(() => read, Error);
+  assertEquals((refused.cause as { type?: string }).type, "GROUP_AUTHORIZATION_FAILED");
+  await program[Symbol.asyncDispose]();
+});
+
+test("a consumer that crashes for good errors the stream", async () => {
+  const cluster = clusterOf(1);
+  const program = await Program.start(cluster);
+  cluster.onFetch = () => {
+    throw error("TOPIC_AUTHORIZATION_FAILED");
+  };
+  const read = program.source.readable.getReader().read();
+  await assertRejects(() => read, Error, "Not authorized");
+  await program[Symbol.asyncDispose]();
+});
+
+/** Numbers by a seed. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 2 ** 32 * below);
+  };
+}
+
+/** What has happened to the records of a cluster, and to the programs that read it, for `check`. */
+class History {
+  readonly events: BrokerEvent[] = [];
+  /** A consumer of the history is a program in one generation of the group. */
+  readonly #consumers = new Map<Consumer, string>();
+  readonly #names = new Set<string>();
+  readonly #sent = new Map<string, number>();
+  readonly #consumerOf = new WeakMap<object, string>();
+  readonly #deliveries = new WeakMap<object, number>();
+
+  constructor(cluster: KafkaCluster) {
+    const committed = cluster.partitions.map((records, partition) => {
+      records.forEach((_, offset) => this.note("published", { id: `${partition}:${offset}` }));
+      return 0;
+    });
+    cluster.onCommit = (partition, offset) => {
+      for (let n = committed[partition]!; n < offset; n++) {
+        this.note("acked", { id: `${partition}:${n}` });
+      }
+      committed[partition] = Math.max(committed[partition]!, offset);
+    };
+    cluster.onGeneration = () => {
+      // Each partition may be another's now: also one that has stayed at the last rebalance.
+      for (const consumer of this.#names) this.note("left", { consumer });
+      this.#consumers.clear();
+    };
+    cluster.onSent = (of, partition, messages) => {
+      const consumer = this.#consumers.get(of) ?? `program ${this.#names.size + 1}`;
+      this.#consumers.set(of, consumer);
+      this.#names.add(consumer);
+      for (const message of messages) {
+        this.#consumerOf.set(message, consumer);
+        this.#deliver(message, `${partition}:${message.offset}`);
+      }
+    };
+  }
+
+  note(kind: BrokerEventKind, of: { id?: string; consumer?: string; deliveries?: number }): void {
+    this.events.push({ at: this.events.length, kind, ...of });
+  }
+
+  /** A handler has started. */
+  taken(record: Record): void {
+    const { message } = record.value;
+    const consumer = this.#consumerOf.get(message)!;
+    this.note("taken", {
+      id: textOf(record),
+      consumer,
+      deliveries: this.#deliveries.get(message)!,
+    });
+  }
+
+  /** A handler has failed: its source hands it out again. */
+  nacked(record: Record): void {
+    this.note("nacked", { id: textOf(record) });
+    this.#deliver(record.value.message, textOf(record));
+  }
+
+  #deliver(message: object, id: string): void {
+    const deliveries = (this.#sent.get(id) ?? 0) + 1;
+    this.#sent.set(id, deliveries);
+    this.#deliveries.set(message, deliveries);
+    this.note("delivered", { id, consumer: this.#consumerOf.get(message)!, deliveries });
+  }
+}
+
+for (let seed = 1; seed <= 10; seed++) {
+  test(`nothing is lost and each duplicate has its reason, with seed ${seed}`, async () => {
+    const below = random(seed);
+    const cluster = clusterOf(60, 60, 60, 60);
+    const history = new History(cluster);
+    let failures = 0;
+
+    const start = async () => {
+      const stop = new AbortController();
+      const program = await Program.start(cluster, { signal: stop.signal, maxPending: 30 });
+      let alive = true;
+      const work = acked(async (record: Record) => {
+        if (!alive) return;
+        history.taken(record);
+        await turns(below(4));
+        if (below(15) > 0 || failures++ > 100) return;
+        history.nacked(record);
+        throw new Error("busy");
+      }, { delay: () => below(5) });
+      const options = { concurrency: 4, key: keyOf, onError: () => {} };
+      const piped = program.source.readable.pipeTo(new Fanout(work, work.options(options)));
+      return {
+        async end() {
+          stop.abort();
+          await piped;
+          await program[Symbol.asyncDispose]();
+        },
+        crash() {
+          alive = false;
+          program.consumer.crash();
+          stop.abort();
+        },
+      };
+    };
+
+    const running = [await start(), await start()];
+    const isDone = () => cluster.committed.every((offset) => offset === 60);
+    for (let round = 0; round < 8 && !isDone(); round++) {
+      await turns(5 + below(20));
+      const event = below(3);
+      if (event === 0 && running.length < 4) running.push(await start());
+      if (event === 0 || running.length < 2) continue;
+      const [program] = running.splice(below(running.length), 1);
+      if (event === 1) await program!.end();
+      else program!.crash();
+    }
+    await until(isDone);
+    for (const program of running) await program.end();
+    const report = check(history.events);
+    assertEquals([report.published, report.lost, report.unexplained], [240, [], []]);
+  });
+}
