@@ -1,6 +1,11 @@
 /**
  * NATS JetStream as web streams, for `@weir/streams`.
  *
+ * - {@linkcode jetStreamSource}: the messages of a consumer, each with the way to acknowledge it.
+ * - {@linkcode JetStreamSink}: publishes messages, many at once, each stored once.
+ *
+ * Acknowledgements are in `@weir/nats/delivery`, and a broker in memory in `@weir/nats/memory`.
+ *
  * @module
  */
 

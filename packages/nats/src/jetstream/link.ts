@@ -59,8 +59,6 @@ export class Link {
         else if (status.type === "error") this.#refused(status.error);
       }
     })();
-    // It may be without one already, and nothing else says so.
-    connection.rtt().catch(() => this.#lost());
     connection.closed().then((cause) => this.#closed(cause));
   }
 

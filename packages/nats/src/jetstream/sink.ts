@@ -54,7 +54,41 @@ const CLIENT: Rule = has("be a JetStreamClient", "publish", "getConnection", "ge
 type Client = JetStreamClient & { getConnection(): NatsConnection };
 
 /**
- * Publishes messages to JetStream: a `Fanout` whose handler is the server.
+ * Publishes messages to JetStream: a `Fanout` whose handler is the server. `submit` gives its answer.
+ *
+ * - **Stored once**: a message that is sent again has the same `msgID`, and a stream stores two with one id
+ *   once, within its `duplicate_window`. Here no attempt begins that could end after it.
+ * - **Done** is what the stream has stored, and said so. What has failed may be stored all the same: its
+ *   answer may be lost. Publish it again with the same id.
+ * - **Bound**: the server has at most `concurrency` messages that it has not answered, and `capacity` wait
+ *   here; `push` and a pipe wait for room.
+ * - **Servers that go away**: what was not answered is sent again by the next connection, and what comes
+ *   meanwhile waits for it. Connect with `maxReconnectAttempts: -1`.
+ * - **Failure**: what would fail again, such as a message that is too large or one that its headers expect
+ *   after another, fails at once; the rest is tried again as `retry` says. The client and the server cannot
+ *   tell a subject that no stream stores from a server that is away.
+ * - **Order**: messages are sent in the order of acceptance. One that is sent again comes later than those
+ *   after it, unless `concurrency` is 1.
+ *
+ * It hears the answers by one subscription for all sinks of a connection, and has no timer for a message.
+ *
+ * @example
+ * ```ts
+ * import { jetstream } from "@nats-io/jetstream";
+ * import type { NatsConnection } from "@nats-io/nats-core";
+ * import { JetStreamSink } from "@weir/nats";
+ *
+ * async function publish(
+ *   connection: NatsConnection, // connect({ servers, maxReconnectAttempts: -1 })
+ *   orders: AsyncIterable<{ id: string }>,
+ * ): Promise<void> {
+ *   const sink = new JetStreamSink(jetstream(connection));
+ *   for await (const order of orders) {
+ *     await sink.push({ subject: "orders.new", msgID: order.id, data: JSON.stringify(order) });
+ *   }
+ *   await sink.close();
+ * }
+ * ```
  */
 export class JetStreamSink extends Fanout<JetStreamMessage, PubAck> {
   /**

@@ -1,44 +1,53 @@
 /** {@linkcode jetStreamSource}: the messages of a consumer, as a stream. */
 
-import type { Consumer, ConsumerInfo, JsMsg } from "@nats-io/jetstream";
+import type { Consumer } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { checkAll, FUNCTION, has, LIMIT, type Rule, type Rules } from "../options.ts";
 import type { JetStreamDelivery } from "./delivery.ts";
-import { Held, Keeper, type KeeperHost } from "./held.ts";
-import { Link, type LinkListener } from "./link.ts";
-import { OWNER, Rounds, type RoundsHost, titleOf } from "./rounds.ts";
+import { Reading } from "./reading.ts";
+import { OWNER } from "./rounds.ts";
 
 /** Options of {@linkcode jetStreamSource}. */
 export interface JetStreamSourceOptions {
-  /** The connection of the consumer. Connect with `maxReconnectAttempts: -1`, or a server that is away ends it. */
+  /**
+   * The connection of the consumer. With `maxReconnectAttempts: -1` it waits for a server that is away;
+   * otherwise the client gives up after a while, which errors the stream.
+   */
   connection: NatsConnection;
   /**
-   * The most messages that are asked for ahead and wait in the source: an integer of at least 1. What was
-   * read and has not settled is not counted: the reader bounds it, and the consumer's `max_ack_pending`.
+   * The most messages that wait here to be read: an integer of at least 1. What was read and has not
+   * settled is not counted; the consumer's `max_ack_pending` bounds both together.
+   *
+   * Choose it so that the reader is busy during a round trip to the server. More is kept from other
+   * processes.
    *
    * @default {256}
    */
   maxMessages?: number | undefined;
   /**
-   * How long a delivery that does not settle is kept from others, in milliseconds: more than 0, or
-   * `Infinity`. After that the server may hand it out again once its ack wait is over.
+   * How long a message is kept from other processes if it does not settle, in milliseconds: more than 0,
+   * or `Infinity`. It counts from its arrival, to a quarter of the ack wait. After that the server hands it
+   * out again when its ack wait is over. One that nobody has read by then is given back.
    *
-   * @default {3_600_000}
+   * @default {3_600_000}, an hour
    */
   maxHold?: number | undefined;
-  /** Is told of a delivery that is not kept any more, because of `maxHold`. */
+  /**
+   * Is told of each delivery that was read and is not kept any more, because of `maxHold`. It may still
+   * settle. A throw in it surfaces as an uncaught error.
+   */
   onLate?: ((delivery: JetStreamDelivery) => unknown) | undefined;
-  /** Ends the stream when it aborts, as at its last message: what was read may still settle. */
+  /**
+   * Ends the stream when it aborts, as after its last message: what waits here is given back, and **what
+   * was read is kept until it settles**. So a pipe drains, and the process can end.
+   */
   signal?: AbortSignal | undefined;
 }
 
-const HOUR = 3_600_000;
-/** How long `cancel` waits for the server, in milliseconds. */
-const GRACE = 1000;
 const HOLD: Rule = ["number", "be more than 0 milliseconds", (value: number) => value > 0];
 
 const RULES: Rules<keyof JetStreamSourceOptions> = {
-  connection: has("be a NatsConnection", "status", "flush", "publish", "rtt", "isClosed", "closed"),
+  connection: has("be a NatsConnection", "status", "flush", "publish", "isClosed", "closed"),
   maxMessages: LIMIT,
   maxHold: HOLD,
   onLate: FUNCTION,
@@ -47,11 +56,54 @@ const RULES: Rules<keyof JetStreamSourceOptions> = {
 const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
 
 /**
- * The messages of a JetStream consumer, as a stream of deliveries.
+ * The messages of a JetStream consumer, as a stream of deliveries. Any number of processes may read from
+ * one consumer: each message goes to one of them.
  *
- * @param consumer A pull consumer whose `ack_policy` is explicit: `await js.consumers.get(stream, name)`.
+ * - **Nothing is lost**: a message that does not settle is handed out again, here or elsewhere. **It may be
+ *   handled more than once**: after a crash, or where the server has forgotten an acknowledgement, as one
+ *   that is killed does. Handlers must bear that; {@linkcode JetStreamDelivery.id} is the same each time.
+ * - **Demand**: nothing is asked for before the first read, and at most `maxMessages` wait here.
+ * - **Kept**: as long as a message waits here, and from its read until it settles, the server is told that
+ *   work goes on. So the ack wait of a consumer may be shorter than a handler takes. What blocks the thread
+ *   for longer than the ack wait blocks this, too.
+ * - **Order** is that of the server.
+ * - **Acknowledgements** that are lost with a connection are sent again by the next. Use those of the
+ *   delivery: what the message's own `ack()` says is noticed, but not sent again.
+ * - **`cancel()`**, and so a pipe whose sink fails or a `break`, gives back what waits here, and resolves
+ *   when the server has it, or after a second or two. What was read and has not settled is not kept any
+ *   longer: others have it when its ack wait is over.
+ * - **Errors**: a consumer or stream that is deleted, a connection that is closed, a permission that is
+ *   missing. A server that is away, stalled, or starts is waited for.
+ *
+ * @param consumer A pull consumer with the `ack_policy` explicit: `await js.consumers.get(stream, name)`.
  * @param options The connection, and the bounds.
- * @returns The stream. It ends only by `signal`, by `cancel()`, or with an error.
+ * @returns The stream. Its end is that of the `signal`.
+ * @throws {TypeError} If the consumer is none, or an option of the wrong kind or unknown. A consumer with
+ *   another `ack_policy`, as an ordered one, errors the stream with a `TypeError`.
+ * @throws {RangeError} If an option is out of range.
+ *
+ * @example Orders to a database, in batches of a hundred, until the process is to end
+ * ```ts
+ * import { jetstream } from "@nats-io/jetstream";
+ * import type { NatsConnection } from "@nats-io/nats-core";
+ * import { type JetStreamDelivery, jetStreamSource } from "@weir/nats";
+ * import { acked } from "@weir/nats/delivery";
+ * import { BatchStream, Fanout } from "@weir/streams";
+ *
+ * async function run(
+ *   connection: NatsConnection, // connect({ servers, maxReconnectAttempts: -1 })
+ *   insert: (rows: { id: string; order: unknown }[]) => Promise<void>,
+ *   signal: AbortSignal,
+ * ): Promise<void> {
+ *   const consumer = await jetstream(connection).consumers.get("ORDERS", "database");
+ *   const save = acked((batch: JetStreamDelivery[]) =>
+ *     insert(batch.map(({ id, value }) => ({ id, order: value.json() })))
+ *   );
+ *   await jetStreamSource(consumer, { connection, signal })
+ *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50 }))
+ *     .pipeTo(new Fanout(save, { concurrency: 4 }));
+ * }
+ * ```
  */
 export function jetStreamSource(
   consumer: Consumer,
@@ -59,182 +111,5 @@ export function jetStreamSource(
 ): ReadableStream<JetStreamDelivery> {
   checkAll<JetStreamSourceOptions>(OWNER, options, RULES, "connection");
   checkAll(OWNER, { consumer }, { consumer: CONSUMER }, "consumer");
-  return new ReadableStream(new Source(consumer, { ...options }), { highWaterMark: 0 });
-}
-
-/** Between the rounds and the reader: the buffer, and how it all ends. */
-class Source
-  implements UnderlyingDefaultSource<JetStreamDelivery>, RoundsHost, KeeperHost, LinkListener {
-  readonly #link: Link;
-  readonly #rounds: Rounds;
-  readonly #keeper: Keeper;
-  readonly #maxMessages: number;
-  readonly #onLate: JetStreamSourceOptions["onLate"];
-  readonly #signal: AbortSignal | undefined;
-  #controller!: ReadableStreamDefaultController<JetStreamDelivery>;
-  /** Those that wait for the reader, from `#head` on. */
-  #buffer: Held[] = [];
-  #head = 0;
-  /** The reader who waits for a message. */
-  #reader: (() => void) | undefined;
-  #state: "idle" | "reading" | "ended" = "idle";
-
-  constructor(consumer: Consumer, options: JetStreamSourceOptions) {
-    this.#link = Link.of(options.connection);
-    this.#maxMessages = options.maxMessages ?? 256;
-    this.#onLate = options.onLate;
-    this.#signal = options.signal;
-    this.#keeper = new Keeper(this.#link.ledger, this, options.maxHold ?? HOUR);
-    this.#rounds = new Rounds(consumer, this.#link, this);
-  }
-
-  start(controller: ReadableStreamDefaultController<JetStreamDelivery>): void {
-    this.#controller = controller;
-    if (this.#signal?.aborted) this.#finish();
-    else this.#signal?.addEventListener("abort", this.#finish);
-  }
-
-  pull(): Promise<void> | void {
-    if (this.#state === "idle") this.#begin();
-    const next = this.#shift();
-    if (next) {
-      this.#controller.enqueue(next);
-      if (this.#ample) this.#rounds.proceed();
-      return;
-    }
-    this.#rounds.proceed();
-    return new Promise((resolve) => this.#reader = resolve);
-  }
-
-  async cancel(): Promise<void> {
-    this.#release();
-    this.#forget();
-    await this.#giveBack();
-    // So that who cancels may close the connection then.
-    await this.#link.ledger.sent(GRACE);
-  }
-
-  get room(): number {
-    return this.#ample ? this.#maxMessages - this.#waiting : 0;
-  }
-
-  onInfo(info: ConsumerInfo): void {
-    const { ack_policy, ack_wait = 30e9, backoff = [] } = info.config;
-    if (ack_policy !== "explicit") {
-      throw new TypeError(
-        `${OWNER}: the ack_policy of ${titleOf(info)} must be "explicit"; got "${ack_policy}"`,
-      );
-    }
-    this.#keeper.ackWait = Math.min(ack_wait, ...backoff) / 1e6;
-  }
-
-  onMessage(message: JsMsg): void {
-    const held = new Held(message, this.#keeper);
-    // More than was asked for is of a request that the client sent again by itself.
-    if (this.#state === "ended" || this.#waiting >= this.#maxMessages) return held.nak();
-    this.#keeper.add(held);
-    const reader = this.#reader;
-    if (!reader) {
-      this.#buffer.push(held);
-      return;
-    }
-    this.#reader = undefined;
-    held.buffered = false;
-    this.#controller.enqueue(held);
-    reader();
-  }
-
-  onError(error: unknown): void {
-    if (this.#state === "ended") return;
-    this.#release();
-    this.#controller.error(error);
-    this.#forget();
-    void this.#giveBack();
-  }
-
-  onLate(held: Held): void {
-    if (held.buffered) held.nak();
-    else this.#onLate?.(held);
-  }
-
-  onEmpty(): void {
-    if (this.#state === "ended") this.#forget();
-  }
-
-  onDown(): void {
-    this.#rounds.restart();
-  }
-
-  onUp(): void {
-    // What the server was told while it was away is lost.
-    this.#keeper.touch();
-    this.#rounds.restart();
-  }
-
-  onClosed(cause: unknown): void {
-    this.onError(new Error(`${OWNER}: the connection is closed`, { cause }));
-    this.#keeper.clear();
-  }
-
-  get #waiting(): number {
-    return this.#buffer.length - this.#head;
-  }
-
-  /** Whether to ask for more: in few requests, and before the buffer is empty. */
-  get #ample(): boolean {
-    return this.#waiting * 2 <= this.#maxMessages;
-  }
-
-  #begin(): void {
-    this.#state = "reading";
-    this.#link.add(this);
-    const { connection } = this.#link;
-    if (connection.isClosed()) this.onClosed(undefined);
-  }
-
-  #shift(): Held | undefined {
-    const buffer = this.#buffer;
-    while (this.#head < buffer.length) {
-      const held = buffer[this.#head]!;
-      buffer[this.#head++] = undefined as never;
-      if (this.#head === buffer.length) {
-        buffer.length = this.#head = 0;
-      }
-      if (held.settled) continue;
-      held.buffered = false;
-      return held;
-    }
-  }
-
-  /** The signal aborts. */
-  readonly #finish = (): void => {
-    if (this.#state === "ended") return;
-    this.#release();
-    this.#controller.close();
-    void this.#giveBack();
-    if (this.#keeper.empty) this.#forget();
-  };
-
-  /** From here on nothing comes out. */
-  #release(): void {
-    this.#state = "ended";
-    this.#signal?.removeEventListener("abort", this.#finish);
-    this.#reader?.();
-    this.#reader = undefined;
-  }
-
-  async #giveBack(): Promise<void> {
-    this.#dropBuffer();
-    await this.#rounds.end();
-  }
-
-  #dropBuffer(): void {
-    for (let held = this.#shift(); held; held = this.#shift()) held.nak();
-  }
-
-  /** What was handed out is not ours any more. */
-  #forget(): void {
-    this.#keeper.clear();
-    this.#link.remove(this);
-  }
+  return new ReadableStream(new Reading(consumer, { ...options }), { highWaterMark: 0 });
 }

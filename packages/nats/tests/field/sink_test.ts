@@ -241,10 +241,11 @@ for (const how of ["stop", "kill"] as const) {
   });
 }
 
-test("messages wait for a server that is away from the start", async () => {
+test("messages wait for a server that is away from the start, and are sent when it is back", async () => {
   await using setup = await Setup.start();
   await setup.server.stop();
-  const sink = new JetStreamSink(setup.js);
+  // An answer that does not come would be missed after the test.
+  const sink = new JetStreamSink(setup.js, { timeout: 100_000 });
   const waiting = [...messages(10)].map((one) => sink.submit(one));
   await setup.server.start();
   const acks = await Promise.all(waiting);
