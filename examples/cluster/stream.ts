@@ -13,7 +13,12 @@ export const ACK_WAIT = 3000;
 
 /** Goes on trying, however long the server is away. */
 export function open(url: string): Promise<NatsConnection> {
-  return connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 250 });
+  return connect({
+    servers: url,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    timeout: 2000, // for an attempt: a server that is killed meanwhile is no answer
+  });
 }
 
 /** Waits until the server has heard all that was said, also if it is away for a while. */

@@ -85,7 +85,13 @@ export async function play(schedule: Schedule): Promise<Played> {
   return played;
 }
 
-const RECONNECT = { maxReconnectAttempts: -1, reconnectTimeWait: 100, reconnectJitter: 0 };
+const RECONNECT = {
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 100,
+  reconnectJitter: 0,
+  // Where the server is killed while a client connects, it waits so long: by default for 20 s.
+  timeout: 2000,
+};
 
 async function createStream(connection: NatsConnection): Promise<void> {
   const { streams, consumers } = await jetstreamManager(connection);

@@ -122,6 +122,8 @@ const connection = await connect({
   servers: url,
   maxReconnectAttempts: -1,
   waitOnFirstConnect: true,
+  // Where the server is killed while a client connects, it waits so long: by default for 20 s.
+  timeout: 2000,
   reconnectTimeWait: 100,
   reconnectJitter: 0,
 });
