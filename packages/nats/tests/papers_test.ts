@@ -10,7 +10,7 @@ const HOME = "packages/nats";
 const ALLOWED: Record<string, readonly string[]> = {
   "delivery.ts": [],
   "memory.ts": [],
-  "mod.ts": [],
+  "mod.ts": ["@nats-io/jetstream", "@nats-io/nats-core"],
   "src/delivery": [],
   "src/jetstream": [
     "@nats-io/jetstream",
