@@ -23,6 +23,8 @@ test("what settles while the server is away is told to it when it is back", asyn
   one!.ack();
   five!.value.ack();
   five!.nak(); // too late
+  // What the message says is not sent again, should it be lost.
+  await eventually("the server has heard of two", async () => await setup.outstanding() === 3);
   const lost = hears(setup, "disconnect");
   await server.stop();
   await lost;
