@@ -366,3 +366,20 @@ test("check() explains a repeat by a nak that the broker heard when it was back"
   assertEquals(reasons(lines, { reach: 5 }), ["restart", "nak"]);
   assertEquals(reasons(lines, { reach: 1 }), ["restart", undefined]);
 });
+
+test("check() explains a repeat by a nak of a delivery that another one had followed", () => {
+  const lines: Line[] = [
+    [10, "delivered", "one", 1],
+    [10, "taken", "one", 1],
+    [11, "paused", "one"],
+    [30, "resumed", "one"],
+    [31, "nacked", "one", 1],
+    [33, "delivered", "two", 2],
+    [33, "taken", "two", 2],
+    [35, "delivered", "three", 3],
+    [35, "taken", "three", 3],
+    [36, "done", "three", 3],
+  ];
+  assertEquals(reasons(lines, { reach: 5 }), ["nak", "nak"]);
+  assertEquals(reasons(lines, { reach: 1 }), ["nak", undefined]);
+});

@@ -126,14 +126,21 @@ function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Place
   );
 }
 
-/** Those that were said while the broker was away: it hears them again once it is back. */
+/**
+ * Naks that the broker heard late: those that were said while it was away, and those of a delivery that another
+ * one had followed.
+ */
 function lateNaks(pair: Pair, log: Log, { reach }: Bounds): readonly Placed[] {
-  return log.of(pair.taken.id!).filter(({ event }) =>
-    event.kind === "nacked" && isEarlier(event, pair) &&
-    log.restarts.some(({ from, to }) =>
-      from - reach <= event.at && event.at <= to && to <= pair.to && pair.from <= to + reach
-    )
-  );
+  const { before, from, to } = pair;
+  return log.of(pair.taken.id!).filter(({ event }) => {
+    const { kind, at, deliveries } = event;
+    if (kind !== "nacked" || !isEarlier(event, pair)) return false;
+    const followed = deliveries !== undefined && deliveries < (before.deliveries ?? 0);
+    return followed && at < from && from <= at + reach ||
+      log.restarts.some((outage) =>
+        outage.from - reach <= at && at <= outage.to && outage.to <= to && from <= outage.to + reach
+      );
+  });
 }
 
 /** By the order in which the broker says it, and else by the clock. */
