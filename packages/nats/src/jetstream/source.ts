@@ -103,7 +103,7 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  *   );
  *   await jetStreamSource(consumer, { connection, signal })
  *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50 }))
- *     .pipeTo(new Fanout(save, { concurrency: 4, capacity: 4 })); // 4 batches wait: others have some
+ *     .pipeTo(new Fanout(save, { concurrency: 4, capacity: 2 })); // 2 batches wait
  * }
  * ```
  */
