@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { jetstream } from "@nats-io/jetstream";
 import { jetStreamSource, type JetStreamSourceOptions } from "@weir/nats";
 import { test } from "../../../../tests/support/test.ts";
-import { eventually, Setup, take } from "./setup.ts";
+import { Setup, take } from "./setup.ts";
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, n) => from + n);
 
