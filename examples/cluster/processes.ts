@@ -138,7 +138,9 @@ export class NatsServer implements AsyncDisposable {
   /** Starts one. The first time, Go builds it. */
   static async start(): Promise<NatsServer> {
     const missing = await install();
-    if (missing !== undefined) throw new Error(missing);
+    if (missing !== undefined) {
+      throw new Error(`${missing}\nA server of yours with JetStream will do: set NATS_URL`);
+    }
     const directory = await Deno.makeTempDir({ prefix: "weir-nats-" });
     const server = new NatsServer(freePort(), directory);
     await server.start();

@@ -7,6 +7,7 @@
 // @ts-types="../../node_modules/@cloudflare/workers-types/index.ts" Where Deno finds them.
 import type { Message, MessageBatch } from "@cloudflare/workers-types";
 // In a project of yours: from "@weir/streams", and from "@weir/nats/delivery".
+// In a project of yours: from "@weir/streams", and from "@weir/nats/delivery".
 import { backoff, Fanout } from "../../mod.ts";
 import { acked, type Delivery, delivery, nakAll } from "../../packages/nats/delivery.ts";
 

@@ -7,6 +7,7 @@
 
 import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
 // In a project of yours: from "@weir/nats/delivery".
+// In a project of yours: from "@weir/nats/delivery".
 import { commitOrder, type Delivery, delivery } from "../../packages/nats/delivery.ts";
 
 /** A record, and where it came from. */

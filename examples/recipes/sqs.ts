@@ -15,6 +15,7 @@ import {
   type SQSClient,
 } from "@aws-sdk/client-sqs";
 // In a project of yours: from "@weir/streams", and from "@weir/nats/delivery".
+// In a project of yours: from "@weir/streams", and from "@weir/nats/delivery".
 import { Aggregator, backoff } from "../../mod.ts";
 import { type Delivery, delivery } from "../../packages/nats/delivery.ts";
 

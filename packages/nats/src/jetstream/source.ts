@@ -16,7 +16,9 @@ export interface JetStreamSourceOptions {
   connection: NatsConnection;
   /**
    * The most messages that wait here to be read: an integer of at least 1. What was read and has not
-   * settled is not counted; the consumer's `max_ack_pending` bounds both together.
+   * settled is not counted: the `capacity` of the sink bounds it, and the consumer's `max_ack_pending`
+   * bounds both together, for all processes. **Give a `Fanout` behind a `BatchStream` a small `capacity`**:
+   * by default it lets 1024 batches wait, and other processes may have nothing.
    *
    * Choose it so that the reader is busy during a round trip to the server. More is kept from other
    * processes.
@@ -101,7 +103,7 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  *   );
  *   await jetStreamSource(consumer, { connection, signal })
  *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50 }))
- *     .pipeTo(new Fanout(save, { concurrency: 4 }));
+ *     .pipeTo(new Fanout(save, { concurrency: 4, capacity: 2 })); // 2 batches wait
  * }
  * ```
  */
