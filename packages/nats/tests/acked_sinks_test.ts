@@ -1,10 +1,11 @@
 /** What `acked` promises in a sink with a retry, a timeout or a maxWait, and in several sinks. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, backoff, Fanout } from "../../../mod.ts";
 import { acked, type Delivery } from "../delivery.ts";
 import { withClock } from "../../../tests/support/clock.ts";
 import { type Gate, gate, macrotask, microtasks } from "../../../tests/support/gate.ts";
+import { collectGarbage } from "../../../tests/support/garbage.ts";
 import { test } from "../../../tests/support/test.ts";
 import { Ledger, valuesOf } from "./ledger.ts";
 
@@ -202,6 +203,20 @@ test("acked() may be the handler of several sinks at once", async () => {
   assertEquals(told.sort(), [2, 3]);
 });
 
+test("acked() acks what runs in one sink when another gets a timeout", async () => {
+  const ledger = new Ledger();
+  const [one, two] = [gate(), gate()];
+  const work = acked(({ value }: Delivery<number>) => (value === 1 ? one : two).promise);
+  const first = new Fanout(work, work.options());
+  first.tryPush(ledger.one(1));
+  const second = new Fanout(work, work.options({ timeout: 10_000 }));
+  second.tryPush(ledger.one(2));
+  one.resolve();
+  two.resolve();
+  await Promise.all([first.idle(), second.idle()]);
+  assertEquals(ledger.take(), ["ack 1", "ack 2"]);
+});
+
 test("acked() settles a delivery once that is in two sinks", async () => {
   const ledger = new Ledger();
   const [one, two] = [gate(), gate()];
@@ -270,4 +285,32 @@ test("acked() asks delay with the timeout of the last attempt, not with what an 
       assertEquals([asked, ledger.take()], [["TimeoutError"], ["nak 1 1"]]);
     });
   }
+});
+
+test("acked() keeps nothing of deliveries that are settled, where there is a timeout", async () => {
+  const work = acked((batch: Delivery<number>[], { attempt }) =>
+    batch.map(({ value }) => value > attempt ? no : value)
+  );
+  const sink = new Aggregator(
+    work,
+    work.options({
+      timeout: 60_000,
+      maxItems: 4,
+      retry: (_error, attempt) => attempt < 3 ? 0 : undefined,
+      onError: () => {},
+    }),
+  );
+  const traces: WeakRef<object>[] = [];
+  const push = (ledger: Ledger): void => {
+    for (let value = 0; value < 64; value++) {
+      const given = ledger.one(value % 5);
+      traces.push(new WeakRef(given));
+      sink.push(given);
+    }
+  };
+  push(new Ledger());
+  await sink.close();
+  await collectGarbage();
+  // A conservative collector may take something for a pointer.
+  assert(traces.filter((trace) => trace.deref()).length <= 16);
 });

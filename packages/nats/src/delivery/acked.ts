@@ -41,46 +41,47 @@ export interface AckedContext {
  */
 export interface AckedSettings<D> {
   /**
-   * At its how manyth delivery something that fails is poison: an integer of at least 1. Needs `onPoison`,
-   * and deliveries that are counted: one without a count is a failure with a `TypeError`.
+   * How many deliveries an item gets: an integer of at least 1. If it fails at the last one, it is poison.
+   * Needs `onPoison`, and deliveries that are counted: one without a count fails with a `TypeError`.
    *
-   * Most brokers count each delivery, also one that was discarded or whose process has ended. Leave room
-   * for that.
+   * Most brokers count every delivery, also one that a sink has discarded or whose process has died. Leave
+   * room for that.
    *
    * @default no delivery is poison
    */
   readonly maxDeliveries?: number | undefined;
   /**
-   * Is given what is poison, such as to store it; then the broker is told to hand it out no more, by `term`,
-   * or by `ack` where there is none. It may be asynchronous. The error is that of the delivery itself; it
-   * is `undefined` where the broker has counted too many, because processes have died with it, and
-   * the handler was not called. Needs `maxDeliveries`.
+   * Takes a poison delivery, for example to store it. Then the broker is told not to hand it out again, by
+   * `term`, or by `ack` where there is no `term`. It may be asynchronous. Needs `maxDeliveries`.
    *
-   * What it throws is a failure, and the delivery is given back. So it is where it has not settled within
-   * the `timeout` of the sink.
+   * The error is that of this delivery. It is `undefined` where the count is above `maxDeliveries`, because
+   * processes have died with the delivery: then the handler is not called.
+   *
+   * If it throws, that is a failure, and the delivery is given back. The same holds if it has not settled
+   * within the `timeout` of the sink.
    */
   readonly onPoison?: ((delivery: D, error: unknown) => unknown) | undefined;
   /**
-   * In how many milliseconds, at the earliest, the broker hands out again what has failed: 0 to 2147483647.
-   * It is given the error of the delivery itself, and its count, or 1 where it has none. If it throws, or
-   * gives anything else, that is a failure as well, and the default holds.
+   * After how many milliseconds the broker may hand out again what has failed: 0 to 2147483647. It takes the
+   * error of the delivery, and its count, or 1 where there is no count. If it throws, or returns anything
+   * else, that is a failure as well, and the default applies.
    *
-   * @default a second, doubled with each delivery, at most a minute
+   * @default 1000, doubled with each delivery, at most 60000
    */
   readonly delay?: ((error: unknown, deliveries: number) => number) | undefined;
 }
 
 /**
- * Those options of a sink that have to do with deliveries. What the sink has been told of others stays.
+ * Those options of a sink that have to do with deliveries. It has all others as well.
  *
  * @typeParam P What the handler takes.
  */
 export interface AckedSinkOptions<P> {
-  /** As that of the sink: is told what has failed for good, of a batch only what was not settled before. */
+  /** As that of the sink, but of a batch it takes only what was not settled before. */
   onError?: ((error: unknown, item: P, batch: P) => unknown) | undefined;
-  /** As that of the sink: is told what was given up, but for what was settled before. */
+  /** As that of the sink, but it takes only what was not settled before. */
   onDiscard?: ((items: ItemOf<P>[], reason: unknown) => unknown) | undefined;
-  /** As that of the sink: is asked about what has failed, of a batch only about what is not settled. */
+  /** As that of the sink, but of a batch it takes only what is not settled. */
   retry?: ((error: unknown, attempt: number, item: P) => number | undefined) | undefined;
   /** As that of the sink. */
   key?: ((item: ItemOf<P>) => unknown) | undefined;
@@ -103,16 +104,15 @@ export interface Acked<P, R> {
    */
   (item: P, context: AckedContext): R;
   /**
-   * The options for a sink of this handler, so that the sink decides what has failed for good. Take it for
+   * The options for a sink of this handler: with them the sink decides what has failed for good. Use it for
    * **each** sink of the handler, or for none: after the first call the handler leaves failures to its sinks.
    *
-   * - `retry`: only then a delivery that has failed is given back; of a batch only what is not settled goes
-   *   again.
-   * - `timeout`: what a handler does after it is ignored, as in the sink.
-   * - `onError`: what has failed for good is given back, or is poison; then yours is told, and of each other
-   *   error that came up. Without yours the sink errors, as it does without `acked`.
-   * - `onDiscard`: what a `maxWait`, an abort or a failure of the sink discards is given back without delay;
-   *   then yours is told. What a `nak` throws there is uncaught.
+   * - `retry`: nothing is given back before it gives up. Of a batch only what is not settled goes again.
+   * - `timeout`: what a handler does after it is ignored, as in the sink. Give it here, not to the sink beside.
+   * - `onError`: what has failed for good is given back, or is poison. Then yours is called, and once more
+   *   for each other error that came up. Without yours the sink errors, as it does without `acked`.
+   * - `onDiscard`: what a `maxWait`, an abort or a failure of the sink discards is given back without delay.
+   *   Then yours is called. What a `nak` throws there is uncaught.
    *
    * @param options Those of the sink. They are read once.
    * @returns The same options with those three in place.
@@ -149,33 +149,33 @@ const RULES: Rules<keyof AckedSettings<unknown>> = {
 };
 
 /**
- * A handler for a `Fanout` or an `Aggregator` that does what yours does, and tells the broker what has
- * become of each delivery: `ack` when it is done, `nak` when it has failed. So a pipeline is
- * **at-least-once**: nothing is acked that was not done, and what a process leaves behind comes again.
- * Your handler may be given something twice: have it bear that.
+ * A handler for a `Fanout` or an `Aggregator` that calls yours, and tells the broker what has become of each
+ * delivery: `ack` when it is done, `nak` when it has failed. So a pipeline is **at-least-once**: only what
+ * is done is acked, and what a process leaves behind comes again. Your handler may see an item twice: make
+ * it idempotent.
  *
- * - **Type**: it is given what it would be given without this: one delivery, or an array of them in an
+ * - **Type**: your handler takes what it would take without this: one delivery, or an array of them in an
  *   `Aggregator` or in a `Fanout` behind a `BatchStream`. Results and `this` are passed on.
  * - **Done**: when your handler has resolved, all that is not settled is acked. It may settle some itself:
  *   the first settlement counts.
- * - **Failed**: when it throws, none of it is acked. All that is not settled is given back after the `delay`,
- *   and the sink is told the very error: its `onError`, or else it errors.
- * - **Parts of a batch**: an array with an entry for each delivery is what an `Aggregator` takes. Where an
- *   entry is an `Error`, or a promise that comes to one or rejects, that delivery has failed alone, in a
- *   `Fanout` as well, and the others are acked. Then the batch fails for the sink, with that error, or an
- *   `AggregateError` of several: `stats.failed` counts all of it, and a `submit` rejects. An array of
- *   another length fails all with a `TypeError` if an entry is an `Error`; else it is not looked at.
- * - **Sinks with `retry`, `timeout`, `maxWait`, or an end**: see {@linkcode Acked.options}. Without it the
- *   handler gives back what has failed at once, a `retry` is a `TypeError`, and what the sink discards is
- *   left to the broker.
+ * - **Failed**: when it throws, none of it is acked. All that is not settled is given back with the `delay`,
+ *   and the error goes to the sink as it is: to its `onError`, or else the sink errors.
+ * - **Parts of a batch**: return an array with one entry for each delivery, also in a `Fanout`. If an entry
+ *   is an `Error`, or a promise that rejects or resolves to one, only that delivery has failed, and the others
+ *   are acked. The sink sees a batch that has failed with that error, or with an `AggregateError` of several:
+ *   `stats.failed` counts the whole batch, and each `submit` of it rejects. An array of another length fails
+ *   all with a `TypeError` if an entry is an `Error`; else it is not looked at.
+ * - **`retry`, `timeout`, `maxWait` and abort** of the sink need {@linkcode Acked.options}. Without it a
+ *   failure is given back at once, a `retry` is a `TypeError`, and what the sink discards is left to the
+ *   broker.
  * - **Poison**: with `maxDeliveries` what fails too often goes to `onPoison`, and not back. **None is given
- *   up for another's failure**: of a batch those at their last delivery are handed over alone, one after
- *   the other, after the rest. One that comes later than that is not handed over at all.
- * - **A broker that cannot be told**: what `ack` throws, or rejects with, is a failure, and so is what `nak`
- *   and `term` do. The other deliveries are settled all the same.
- * - **`submit`**: a failure of what was submitted, and a discard, is told to its caller alone, who settles the
- *   delivery then. Push, pipe or `consume` deliveries instead. A pipe tells nobody of the one that it has
- *   read and cannot bring in when the sink ends; `consume` does.
+ *   up for the failure of another**: those of a batch at their last delivery are handed over alone, one by
+ *   one, after the rest.
+ * - **Broken connections**: what `ack`, `nak` or `term` throw, or reject with, is a failure, and the other
+ *   deliveries are settled all the same. What could not be acked is given back.
+ * - **`submit`**: only its caller hears of a failure or a discard, and has to settle the delivery. Push, pipe
+ *   or `consume` deliveries instead. When the sink ends, `consume` gives back what it could not bring in;
+ *   what a pipe holds then is left to the broker.
  *
  * @param handler What is done with each delivery, or each batch.
  * @param settings When a delivery is poison, and how long one waits that is given back.

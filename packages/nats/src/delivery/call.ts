@@ -14,6 +14,8 @@ export interface Call {
   /** The `this` of the handler. */
   readonly self: unknown;
   readonly context: CallContext | undefined;
+  /** Whether it may be over before its handler is. */
+  readonly timed: boolean;
   /** Whether the handler takes arrays. */
   readonly batch: boolean;
   readonly all: readonly Delivery<unknown>[];

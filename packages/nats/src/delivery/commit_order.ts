@@ -13,18 +13,18 @@ export interface CommitOrder<K, V> {
   /** How many have begun and are not committed. */
   readonly pending: number;
   /**
-   * Something begins, behind all that has begun of its key. Call it in the order of the log.
+   * Begins an item, behind all that have begun of its key. Call it in the order of the log.
    *
    * @param key Of which partition, say.
-   * @param value What is committed when this has settled, and all before it.
-   * @returns Says that it has settled. A second call does nothing.
+   * @param value What to commit when this item has settled, and all before it.
+   * @returns Call it when the item has settled. A second call does nothing.
    */
   begin(key: K, value: V): () => void;
   /**
-   * The key is another's now: nothing more of it is committed, and what settles later does nothing. A
-   * commit that runs cannot be stopped; what begins of the key again waits for its end.
+   * Forgets a key, such as a partition that was revoked: nothing more of it is committed, and its items may
+   * settle without effect. A commit that runs goes on; if the key begins again, it waits for that.
    *
-   * @param key Such as a partition that was revoked.
+   * @param key The key.
    */
   drop(key: K): void;
   /**
@@ -38,16 +38,17 @@ export interface CommitOrder<K, V> {
 }
 
 /**
- * For logs that commit an offset, such as Kafka's: items settle in any order, and of each key that offset
- * is committed before which all have settled.
+ * For logs that commit an offset, such as Kafka's: items settle in any order, and the commits of a key cover
+ * only what has settled without a gap.
  *
- * - **Order**: of a key one commit runs at a time, and its value is later in the log than that of the
- *   commit before: it is the last of those that have settled with all before them.
+ * - **Order**: one commit of a key runs at a time, and never goes back. Its value is that of the last item
+ *   that has settled with all items before it.
  * - **Few commits**: what settles in one turn is one commit, and so is what settles while a commit runs.
- * - **Failure**: what `commit` throws rejects the `idle` calls that wait; without one it is an unhandled
- *   rejection. The next commit of the key covers what was not committed; none is tried again by itself.
- * - **Cost**: an item costs the same however many have begun, and nothing is kept of a key that is all
- *   committed. One item that never settles holds back its key: watch `pending`.
+ * - **Failure**: what `commit` throws rejects the `idle` calls that wait; if none waits, it is an unhandled
+ *   rejection. The next commit of the key covers what was not committed. It is not tried again before: do
+ *   that in `commit`.
+ * - **Cost**: an item costs the same however many have begun, and a key of which all is committed costs
+ *   nothing. One item that never settles holds back its key: watch `pending`.
  *
  * @param commit Commits a value of a key. It may be asynchronous.
  * @returns Where items begin, and settle.

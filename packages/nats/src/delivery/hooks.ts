@@ -27,6 +27,7 @@ export function hooked<O extends object>(work: Work, options: O): O {
   }
   const { onError, onDiscard, retry, timeout } = read;
   work.managed = true;
+  work.timed ||= timeout !== undefined && timeout !== Infinity;
   const hooks: Hooks = {
     ...read,
     onError: (error, item, ...rest) => failed(work, onError, timeout, error, item, rest),

@@ -24,8 +24,13 @@ export class Work {
   readonly #maxDeliveries: number | undefined;
   /** Whether the sink says when something has failed for good. */
   managed = false;
-  /** The attempt that a delivery is in: what comes of an earlier one, after its timeout, is ignored. */
-  readonly #calls = new WeakMap<Delivery<unknown>, Call>();
+  /** Whether a sink has a timeout. */
+  timed = false;
+  /**
+   * The attempt that a delivery is in, where there are timeouts: what comes of an earlier one is ignored.
+   * No weak map: that would cost more than all else.
+   */
+  readonly #calls = new Map<Delivery<unknown>, Call>();
   /** What was given for those that were done in a batch that has failed: it may go again. */
   readonly #entries = new WeakMap<Delivery<unknown>, { readonly entry: unknown }>();
 
@@ -39,7 +44,7 @@ export class Work {
   run(self: unknown, item: unknown, context: CallContext | undefined): unknown {
     const batch = Array.isArray(item);
     const all = (batch ? item : [item]) as readonly Delivery<unknown>[];
-    const call: Call = { self, context, batch, all };
+    const call: Call = { self, context, timed: this.timed, batch, all };
     const wrong = complaintOf(call, this.managed, this.#maxDeliveries);
     return wrong
       ? this.#ended(call, this.#fail(call, all.filter(isDelivery), [wrong], undefined))
@@ -56,12 +61,8 @@ export class Work {
     const attempt = context?.attempt ?? 1;
     // What somebody has acked before the sink had it is handled all the same.
     const open = attempt > 1 ? all.filter(this.settling.isOpen) : all;
-    if (this.managed) {
-      for (const each of open) {
-        this.#calls.set(each, call);
-        if (attempt > 1) this.givingUp.try(each, false);
-      }
-    }
+    if (call.timed) { for (const each of open) this.#calls.set(each, call); }
+    if (attempt > 1) { for (const each of open) this.givingUp.try(each, false); }
     if (open.length === 0 && all.length > 0) return this.#resultOf(call, []);
     const max = this.#maxDeliveries;
     return max !== undefined && open.some(({ deliveries }) => deliveries! >= max)
@@ -151,7 +152,7 @@ export class Work {
     const partly = failures !== undefined && failures.size > 0;
     const bad = new Map<Delivery<unknown>, unknown>();
     if (partly) { for (const [place, error] of failures) bad.set(group[place]!, error); }
-    const good = this.managed || partly
+    const good = call.timed || partly
       ? group.filter((each) => !bad.has(each) && this.#isIn(call, each))
       : group;
     for (const [each, error] of bad) if (this.#isIn(call, each)) this.givingUp.fail(each, error);
@@ -190,6 +191,9 @@ export class Work {
 
   /** What the sink is given: the results, or one error. */
   #end(call: Call, outcomes: readonly Outcome[]): unknown {
+    if (call.timed) {
+      for (const each of call.all) if (this.#isIn(call, each)) this.#calls.delete(each);
+    }
     const errors = outcomes.flatMap(({ errors }) => errors);
     if (errors.length === 0) return this.#resultOf(call, outcomes);
     const signal = new Set(errors).size > 1 ? call.context?.signal : undefined;
@@ -213,7 +217,7 @@ export class Work {
   }
 
   #isIn(call: Call, delivery: Delivery<unknown>): boolean {
-    return !this.managed || this.#calls.get(delivery) === call;
+    return !call.timed || this.#calls.get(delivery) === call;
   }
 }
 
