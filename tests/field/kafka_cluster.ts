@@ -94,7 +94,7 @@ export class KafkaCluster {
   consumer(options: Record<string, unknown> = {}): Consumer & { crash(): void } {
     let alive = true;
     const requests: Record<string, (request: Request) => unknown> = {
-      joinGroup: (request) => this.#join(request),
+      joinGroup: (request) => this.#join(request, (id) => name = id),
       syncGroup: (request) => this.#sync(request),
       heartbeat: (request) => {
         this.heartbeats++;
@@ -112,7 +112,6 @@ export class KafkaCluster {
       if (!alive) return await new Promise(() => {});
       const answered = await work(request);
       if (!alive) return await new Promise(() => {});
-      name = (answered as Partial<Request> | undefined)?.memberId ?? name;
       return answered;
     };
     const broker = {
@@ -151,8 +150,12 @@ export class KafkaCluster {
     });
   }
 
-  async #join({ memberId, groupProtocols: [protocol] }: Request): Promise<object> {
+  async #join(
+    { memberId, groupProtocols: [protocol] }: Request,
+    name: (id: string) => void,
+  ): Promise<object> {
     const id = memberId || `member ${++this.#names}`;
+    name(id); // also of one that crashes before it hears of it
     if (memberId && !this.#members.has(id)) throw error("UNKNOWN_MEMBER_ID");
     const joined = gate<object>();
     this.#members.set(id, { id, metadata: protocol!.metadata, joined });

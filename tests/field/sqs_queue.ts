@@ -37,6 +37,8 @@ export class SqsQueue {
   alive = true;
   readonly #reader: ReadableStreamDefaultReader<Delivery<string>>;
   readonly #sent = new Map<string, Delivery<string>>();
+  /** Until when they are hidden: three times as long as was asked for, for a machine that is busy. */
+  readonly #until = new Map<string, number>();
   #reading: ReturnType<ReadableStreamDefaultReader<Delivery<string>>["read"]> | undefined;
   /** One receives after the other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -94,6 +96,9 @@ export class SqsQueue {
   }
 
   async #receive(most: number): Promise<object> {
+    for (const [handle, until] of this.#until) {
+      if (until < performance.now()) this.#take(handle)?.nak();
+    }
     const Messages: object[] = [];
     // A long poll of some turns of the event loop.
     for (
@@ -106,6 +111,7 @@ export class SqsQueue {
       turns = 3; // what is there goes along
       const handle = `handle ${++this.#handles}`;
       this.#sent.set(handle, next);
+      this.#hide(handle);
       Messages.push({
         MessageId: next.value,
         ReceiptHandle: handle,
@@ -137,12 +143,23 @@ export class SqsQueue {
         ? this.onEntry(call, delivery.value)
         : { Code: "ReceiptHandleIsInvalid", Message: "not in flight", SenderFault: true };
       if (failed) Failed.push({ Id, ...failed });
-      // Hidden anew: a consumer of the broker extends what it has by itself.
-      if (failed || VisibilityTimeout === this.#visibility) continue;
-      this.#sent.delete(ReceiptHandle);
-      if (call.name === "DeleteMessageBatch") delivery!.ack();
-      else delivery!.nak(VisibilityTimeout! * 1000);
+      if (failed) continue;
+      if (VisibilityTimeout === this.#visibility) this.#hide(ReceiptHandle);
+      else if (call.name === "DeleteMessageBatch") this.#take(ReceiptHandle)!.ack();
+      else this.#take(ReceiptHandle)!.nak(VisibilityTimeout! * 1000);
     }
     return { Successful: [], Failed };
+  }
+
+  #hide(handle: string): void {
+    this.#until.set(handle, performance.now() + this.#visibility * 3000);
+  }
+
+  /** Takes a message that is in flight, if it still is. */
+  #take(handle: string): Delivery<string> | undefined {
+    const delivery = this.#sent.get(handle);
+    this.#sent.delete(handle);
+    this.#until.delete(handle);
+    return delivery;
   }
 }

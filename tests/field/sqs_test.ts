@@ -304,13 +304,17 @@ for (let seed = 1; seed <= 10; seed++) {
       };
       queue.onEntry = (_, value) =>
         (Number(value) + calls) % 13 === 0 ? { Code: "InternalError", Message: "busy" } : undefined;
-      const source = sqsSource(queue.client, URL, { maxHeld: 40, onError: () => {} });
+      const source = sqsSource(queue.client, URL, {
+        maxHeld: 40,
+        visibility: 1, // what cannot be acked, or given back, comes again after that
+        onError: () => {},
+      });
       const work = acked((batch: Delivery<Message>[]) =>
         batch.map(async ({ value: { Body } }) => {
           await turn();
           if ((Number(Body) * seed + calls) % 17 === 0) throw new Error("busy");
           done.add(Body!);
-        }), { delay: () => 10 });
+        }), { delay: () => 0 });
       const retry = backoff({ attempts: 2, min: 1 });
       const sink = new Fanout(work, work.options({ concurrency: 3, retry, onError: () => {} }));
       const piped = source.readable
