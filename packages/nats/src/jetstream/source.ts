@@ -53,6 +53,9 @@ const RULES: Rules<keyof JetStreamSourceOptions> = {
   onLate: FUNCTION,
   signal: has("be an AbortSignal", "addEventListener", "throwIfAborted"),
 };
+/** What the client's consumer has, though its type does not say so. */
+type Client = Consumer & { readonly api?: { readonly nc?: unknown } };
+
 const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
 
 /**
@@ -78,8 +81,8 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  * @param consumer A pull consumer with the `ack_policy` explicit: `await js.consumers.get(stream, name)`.
  * @param options The connection, and the bounds.
  * @returns The stream. Its end is that of the `signal`.
- * @throws {TypeError} If the consumer is none, or an option of the wrong kind or unknown. A consumer with
- *   another `ack_policy`, as an ordered one, errors the stream with a `TypeError`.
+ * @throws {TypeError} If the consumer is none or that of another connection, or an option of the wrong kind
+ *   or unknown. A consumer with another `ack_policy`, as an ordered one, errors the stream with a `TypeError`.
  * @throws {RangeError} If an option is out of range.
  *
  * @example Orders to a database, in batches of a hundred, until the process is to end
@@ -111,5 +114,10 @@ export function jetStreamSource(
 ): ReadableStream<JetStreamDelivery> {
   checkAll<JetStreamSourceOptions>(OWNER, options, RULES, "connection");
   checkAll(OWNER, { consumer }, { consumer: CONSUMER }, "consumer");
+  // Of the wrong one it would not hear that acknowledgements are lost.
+  const { nc = options.connection } = (consumer as Client).api ?? {};
+  if (nc !== options.connection) {
+    throw new TypeError(`${OWNER}: option "connection" must be that of the consumer`);
+  }
   return new ReadableStream(new Reading(consumer, { ...options }), { highWaterMark: 0 });
 }
