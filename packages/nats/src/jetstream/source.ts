@@ -16,7 +16,8 @@ export interface JetStreamSourceOptions {
   connection: NatsConnection;
   /**
    * The most messages that wait here to be read: an integer of at least 1. What was read and has not
-   * settled is not counted; the consumer's `max_ack_pending` bounds both together.
+   * settled is not counted; the consumer's `max_ack_pending` bounds both together. **A
+   * batch that is larger than that never fills**: give its stream a `linger`.
    *
    * Choose it so that the reader is busy during a round trip to the server. More is kept from other
    * processes.
@@ -65,10 +66,15 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  * - **Nothing is lost**: a message that does not settle is handed out again, here or elsewhere. **It may be
  *   handled more than once**: after a crash, or where the server has forgotten an acknowledgement, as one
  *   that is killed does. Handlers must bear that; {@linkcode JetStreamDelivery.id} is the same each time.
+ * - **`max_deliver` of the consumer**: leave it at -1, and bound the deliveries by `maxDeliveries` of `acked`.
+ *   With it the server drops what has not settled by then, also what was only given back unread, and says so
+ *   in an advisory alone.
  * - **Demand**: nothing is asked for before the first read, and at most `maxMessages` wait here.
  * - **Kept**: as long as a message waits here, and from its read until it settles, the server is told that
  *   work goes on. So the ack wait of a consumer may be shorter than a handler takes. What blocks the thread
  *   for longer than the ack wait blocks this, too.
+ * - **Settle each**: a stage that drops a delivery, as a filter does, acks it. Else it is kept for `maxHold`, and
+ *   comes again.
  * - **Order** is that of the server.
  * - **Acknowledgements** that are lost with a connection are sent again by the next. Use those of the
  *   delivery: what the message's own `ack()` says is noticed, but not sent again.
