@@ -41,6 +41,8 @@ export interface JetStreamSourceOptions {
   /**
    * Ends the stream when it aborts, as after its last message: what waits here is given back, and **what
    * was read is kept until it settles**. So a pipe drains, and the process can end.
+   * A stream that has ended does not hear of a sink that fails later: what that leaves unsettled is kept for
+   * `maxHold`, or until the connection is closed. Close it then, or give back what is discarded.
    */
   signal?: AbortSignal | undefined;
 }
@@ -96,7 +98,7 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  * import { jetstream } from "@nats-io/jetstream";
  * import type { NatsConnection } from "@nats-io/nats-core";
  * import { type JetStreamDelivery, jetStreamSource } from "@weir/nats";
- * import { acked } from "@weir/nats/delivery";
+ * import { acked, nakAll } from "@weir/nats/delivery";
  * import { BatchStream, Fanout } from "@weir/streams";
  *
  * async function run(
@@ -109,8 +111,8 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  *     insert(batch.map(({ id, value }) => ({ id, order: value.json() })))
  *   );
  *   await jetStreamSource(consumer, { connection, signal })
- *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50 }))
- *     .pipeTo(new Fanout(save, { concurrency: 4 }));
+ *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50, onDiscard: (batch) => nakAll(batch) }))
+ *     .pipeTo(new Fanout(save, save.options({ concurrency: 4 })));
  * }
  * ```
  */
