@@ -95,7 +95,7 @@ test("cancel() returns though the server is stalled", async () => {
 test("a signal ends the stream, gives back what waits, and keeps what was read until it settles", async () => {
   await using setup = await Setup.start();
   await setup.fill(20);
-  const consumer = await setup.consumer("c", { ackWait: 400 });
+  const consumer = await setup.consumer("c", { ackWait: 800 });
   const { connection } = setup;
   const told = await setup.told();
   const stop = new AbortController();
