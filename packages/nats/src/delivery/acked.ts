@@ -157,7 +157,7 @@ const RULES: Rules<keyof AckedSettings<unknown>> = {
  * - **Type**: your handler takes what it would take without this: one delivery, or an array of them in an
  *   `Aggregator` or in a `Fanout` behind a `BatchStream`. Results and `this` are passed on.
  * - **Done**: when your handler has resolved, all that is not settled is acked. It may settle some itself:
- *   the first settlement counts.
+ *   the first settlement counts. So a handler that stops early because its signal aborts has to throw.
  * - **Failed**: when it throws, none of it is acked. All that is not settled is given back with the `delay`,
  *   and the error goes to the sink as it is: to its `onError`, or else the sink errors.
  * - **Parts of a batch**: return an array with one entry for each delivery, also in a `Fanout`. If an entry

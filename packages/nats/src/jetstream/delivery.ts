@@ -10,7 +10,8 @@ import type { Delivery } from "../delivery/delivery.ts";
 export interface JetStreamDelivery extends Delivery<JsMsg> {
   /**
    * The stream and the sequence of the message, such as `ORDERS:42`. **It is the same in each delivery**:
-   * the key by which a handler knows what it has done already.
+   * the key by which a handler knows what it has done already. A stream that is deleted and made anew counts
+   * from 1 again, so forget the keys with it: else its messages are taken for those of the old one.
    */
   readonly id: string;
   /** How often the server has handed it out, this time included: from 1. */

@@ -10,6 +10,8 @@ export interface LinkListener {
   onDown(): void;
   /** There is another. What was sent meanwhile is lost. */
   onUp(): void;
+  /** The server refuses what was sent to a subject. */
+  onRefused(subject: string, error: Error): void;
   /** It is closed for good. */
   onClosed(cause: unknown): void;
 }
@@ -78,7 +80,9 @@ export class Link {
 
   #refused(error: Error): void {
     const { operation, subject } = error as Partial<PermissionViolationError>;
-    if (operation === "publish") this.#publisher?.refused(subject!, error);
+    if (operation !== "publish") return;
+    this.#publisher?.refused(subject!, error);
+    for (const listener of [...this.#listeners]) listener.onRefused(subject!, error);
   }
 
   #closed(cause: unknown): void {

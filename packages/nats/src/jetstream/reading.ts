@@ -20,6 +20,8 @@ export class Reading
   readonly #maxMessages: number;
   readonly #onLate: JetStreamSourceOptions["onLate"];
   readonly #signal: AbortSignal | undefined;
+  /** The consumer, once it is known. */
+  #info: ConsumerInfo | undefined;
   #controller!: ReadableStreamDefaultController<JetStreamDelivery>;
   /** Those that wait for the reader, from `#head` on. */
   #buffer: Held[] = [];
@@ -74,6 +76,7 @@ export class Reading
         `${OWNER}: the ack_policy of ${titleOf(info)} must be "explicit"; got "${ack_policy}"`,
       );
     }
+    this.#info = info;
     this.#keeper.ackWait = Math.min(ack_wait, ...backoff) / 1e6;
   }
 
@@ -117,6 +120,16 @@ export class Reading
     // What the server was told while it was away is lost.
     this.#keeper.touch();
     this.#rounds.restart();
+  }
+
+  /** Without a word of the client: it would ask for ever, or be given for ever what it has done. */
+  onRefused(subject: string, error: Error): void {
+    const info = this.#info;
+    if (!info || !/^\$JS\.ACK\.|\.CONSUMER\.MSG\.NEXT\./.test(subject)) return;
+    if (!`${subject}.`.includes(`.${info.stream_name}.${info.name}.`)) return;
+    this.onError(
+      new Error(`${OWNER}: ${titleOf(info)} cannot be read: ${error.message}`, { cause: error }),
+    );
   }
 
   onClosed(cause: unknown): void {

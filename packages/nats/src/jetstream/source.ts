@@ -19,6 +19,7 @@ export interface JetStreamSourceOptions {
    * settled is not counted: the `capacity` of the sink bounds it, and the consumer's `max_ack_pending`
    * bounds both together, for all processes. **Give a `Fanout` behind a `BatchStream` a small `capacity`**:
    * by default it lets 1024 batches wait, and other processes may have nothing.
+   * **A batch that is larger than `max_ack_pending` never fills**: give its stream a `linger`.
    *
    * Choose it so that the reader is busy during a round trip to the server. More is kept from other
    * processes.
@@ -42,6 +43,8 @@ export interface JetStreamSourceOptions {
   /**
    * Ends the stream when it aborts, as after its last message: what waits here is given back, and **what
    * was read is kept until it settles**. So a pipe drains, and the process can end.
+   * A stream that has ended does not hear of a sink that fails later: what that leaves unsettled is kept for
+   * `maxHold`, or until the connection is closed. Close it then, or give back what is discarded.
    */
   signal?: AbortSignal | undefined;
 }
@@ -55,6 +58,9 @@ const RULES: Rules<keyof JetStreamSourceOptions> = {
   onLate: FUNCTION,
   signal: has("be an AbortSignal", "addEventListener", "throwIfAborted"),
 };
+/** What the client's consumer has, though its type does not say so. */
+type Client = Consumer & { readonly api?: { readonly nc?: unknown } };
+
 const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
 
 /**
@@ -64,10 +70,15 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  * - **Nothing is lost**: a message that does not settle is handed out again, here or elsewhere. **It may be
  *   handled more than once**: after a crash, or where the server has forgotten an acknowledgement, as one
  *   that is killed does. Handlers must bear that; {@linkcode JetStreamDelivery.id} is the same each time.
+ * - **`max_deliver` of the consumer**: leave it at -1, and bound the deliveries by `maxDeliveries` of `acked`.
+ *   With it the server drops what has not settled by then, also what was only given back unread, and says so
+ *   in an advisory alone.
  * - **Demand**: nothing is asked for before the first read, and at most `maxMessages` wait here.
  * - **Kept**: as long as a message waits here, and from its read until it settles, the server is told that
  *   work goes on. So the ack wait of a consumer may be shorter than a handler takes. What blocks the thread
  *   for longer than the ack wait blocks this, too.
+ * - **Settle each**: a stage that drops a delivery, as a filter does, acks it. Else it is kept for `maxHold`, and
+ *   comes again.
  * - **Order** is that of the server.
  * - **Acknowledgements** that are lost with a connection are sent again by the next. Use those of the
  *   delivery: what the message's own `ack()` says is noticed, but not sent again.
@@ -80,8 +91,8 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  * @param consumer A pull consumer with the `ack_policy` explicit: `await js.consumers.get(stream, name)`.
  * @param options The connection, and the bounds.
  * @returns The stream. Its end is that of the `signal`.
- * @throws {TypeError} If the consumer is none, or an option of the wrong kind or unknown. A consumer with
- *   another `ack_policy`, as an ordered one, errors the stream with a `TypeError`.
+ * @throws {TypeError} If the consumer is none or that of another connection, or an option of the wrong kind
+ *   or unknown. A consumer with another `ack_policy`, as an ordered one, errors the stream with a `TypeError`.
  * @throws {RangeError} If an option is out of range.
  *
  * @example Orders to a database, in batches of a hundred, until the process is to end
@@ -89,7 +100,7 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  * import { jetstream } from "@nats-io/jetstream";
  * import type { NatsConnection } from "@nats-io/nats-core";
  * import { type JetStreamDelivery, jetStreamSource } from "@weir/nats";
- * import { acked } from "@weir/nats/delivery";
+ * import { acked, nakAll } from "@weir/nats/delivery";
  * import { BatchStream, Fanout } from "@weir/streams";
  *
  * async function run(
@@ -104,6 +115,7 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  *   await jetStreamSource(consumer, { connection, signal })
  *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50 }))
  *     .pipeTo(new Fanout(save, { concurrency: 4, capacity: 2 })); // 2 batches wait
+ * **A batch that is larger than `max_ack_pending` never fills**: give its stream a `linger`.
  * }
  * ```
  */
@@ -113,5 +125,10 @@ export function jetStreamSource(
 ): ReadableStream<JetStreamDelivery> {
   checkAll<JetStreamSourceOptions>(OWNER, options, RULES, "connection");
   checkAll(OWNER, { consumer }, { consumer: CONSUMER }, "consumer");
+  // Of the wrong one it would not hear that acknowledgements are lost.
+  const { nc = options.connection } = (consumer as Client).api ?? {};
+  if (nc !== options.connection) {
+    throw new TypeError(`${OWNER}: option "connection" must be that of the consumer`);
+  }
   return new ReadableStream(new Reading(consumer, { ...options }), { highWaterMark: 0 });
 }

@@ -33,7 +33,7 @@ export class NatsServer implements AsyncDisposable {
   /** A server that does not run yet. `extra` is added to its configuration. */
   static async reserve(extra = ""): Promise<NatsServer> {
     const home = await mkdtemp(join(tmpdir(), "weir-nats-"));
-    return new NatsServer(await freePort(), await freePort(), home, extra);
+    return new NatsServer(await freePort(10_000), await freePort(20_000), home, extra);
   }
 
   /** A server that is ready. */
@@ -142,10 +142,13 @@ ${this.#extra}
 
 const RECONNECTING: ConnectionOptions = { maxReconnectAttempts: -1, reconnectTimeWait: 50 };
 
-/** Below those that systems give to clients: one that connects there could connect to itself. */
-async function freePort(): Promise<number> {
+/**
+ * One of the 10,000 from `first` on. Not one that systems give to clients: one that connects there could connect
+ * to itself.
+ */
+async function freePort(first: number): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const port = first + Math.floor(Math.random() * 10_000);
     const listener = createServer();
     const free = await new Promise<boolean>((resolve) => {
       listener.once("error", () => resolve(false));

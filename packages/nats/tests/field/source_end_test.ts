@@ -1,9 +1,12 @@
 /** How `jetStreamSource` ends: by its reader, a signal, or an error. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { jetStreamSource } from "@weir/nats";
 import { settled } from "../../../../tests/support/gate.ts";
 import { test } from "../../../../tests/support/test.ts";
+import { NatsServer } from "./nats_server.ts";
 import { eventually, Setup, take } from "./setup.ts";
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, n) => from + n);
@@ -92,7 +95,7 @@ test("cancel() returns though the server is stalled", async () => {
 test("a signal ends the stream, gives back what waits, and keeps what was read until it settles", async () => {
   await using setup = await Setup.start();
   await setup.fill(20);
-  const consumer = await setup.consumer("c", { ackWait: 400 });
+  const consumer = await setup.consumer("c", { ackWait: 800 });
   const { connection } = setup;
   const told = await setup.told();
   const stop = new AbortController();
@@ -236,5 +239,55 @@ test("what onLate throws surfaces, and the others are kept", async () => {
   await take(reader, 2);
   await eventually("both are late", () => late.length === 2);
   assertEquals(late, ["S:1", "S:2"]);
+  await reader.cancel();
+});
+
+/** A connection whose user must not publish to some subjects, and consumers `c` and `other` of a stream. */
+async function forbidden(server: NatsServer): Promise<NatsConnection> {
+  const jsm = await jetstreamManager(await server.connect({ user: "all", pass: "all" }));
+  await jsm.streams.add({ name: "S", subjects: ["s.>"] });
+  for (const name of ["c", "other"]) {
+    await jsm.consumers.add("S", { durable_name: name, ack_policy: "explicit" });
+  }
+  return await server.connect({ user: "some", pass: "some" });
+}
+
+const users = (subject: string) => `
+  authorization { users [
+    { user: "all", password: "all" }
+    { user: "some", password: "some", permissions { publish { deny: ["${subject}"] } } }
+  ] }`;
+
+for (const subject of ["$JS.API.CONSUMER.MSG.NEXT.>", "$JS.ACK.>"]) {
+  test(`a user who must not publish to ${subject} has a stream that errors`, async () => {
+    await using server = await NatsServer.start(users(subject));
+    const connection = await forbidden(server);
+    const js = jetstream(connection);
+    await js.publish("s.a");
+    const consumer = await js.consumers.get("S", "c");
+    const read = async (): Promise<void> => {
+      for await (const delivery of jetStreamSource(consumer, { connection })) delivery.ack();
+    };
+    const title =
+      'jetStreamSource: consumer "c" of stream "S" cannot be read: Permissions Violation';
+    await assertRejects(read, Error, title);
+  });
+}
+
+test("a stream goes on where its user must not do what is not its own", async () => {
+  await using server = await NatsServer.start(users('$JS.ACK.S.other.1", "my.S.c.order'));
+  const connection = await forbidden(server);
+  const js = jetstream(connection);
+  await js.publish("s.a");
+  const reader = jetStreamSource(await js.consumers.get("S", "c"), { connection }).getReader();
+  const [first] = await take(reader, 1);
+  const refusals = connection.status()[Symbol.asyncIterator]();
+  for (const subject of ["$JS.ACK.S.other.1", "my.S.c.order"]) {
+    connection.publish(subject);
+    assertEquals((await refusals.next()).value?.type, "error");
+  }
+  await js.publish("s.a");
+  const [second] = await take(reader, 1);
+  assertEquals([first?.id, second?.id], ["S:1", "S:2"]);
   await reader.cancel();
 });

