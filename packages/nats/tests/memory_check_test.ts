@@ -301,3 +301,30 @@ test("check() refuses what is no history", () => {
   assertThrows(() => check([], { ackWait: NaN }), RangeError, '"ackWait" must be a number of');
   assertThrows(() => check([], { wait: 1 } as never), TypeError, 'unknown option "wait"');
 });
+
+test("check() says that a message is lost that was acked before anybody took it", () => {
+  const early = check(history([0, "published"], [1, "acked", "one", 1], [2, "taken", "one", 1]));
+  assertEquals([early.lost, early.done], [["m"], 0]);
+  const never = check(
+    history([0, "published"], [1, "delivered", "one", 1], [2, "acked", "one", 1]),
+  );
+  assertEquals([never.lost, never.done], [["m"], 0]);
+  const done = check(history([0, "published"], [1, "acked", "one", 1], [2, "done", "one", 1]));
+  assertEquals([done.lost, done.done], [[], 1]);
+});
+
+test("check() takes one nak for the reason of one repeat, also within a millisecond", () => {
+  const nak: Line = [5, "nacked", "one", 1];
+  assertEquals(
+    reasons([[5, "taken", "one", 1], nak, [5, "taken", "one", 2], [5, "taken", "one", 3]]),
+    [
+      "nak",
+      undefined,
+    ],
+  );
+  const twice: Line = [5, "nacked", "one", 2];
+  assertEquals(
+    reasons([[5, "taken", "one", 1], nak, [5, "taken", "one", 2], twice, [5, "taken", "one", 3]]),
+    ["nak", "nak"],
+  );
+});

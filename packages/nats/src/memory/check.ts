@@ -23,11 +23,14 @@ export interface Repeat {
 export interface HistoryReport {
   /** How many messages were published. */
   readonly published: number;
-  /** How many messages are done: a consumer said so at least once. */
+  /** How many messages are done: a consumer said so at least once, or acked what had been taken. */
   readonly done: number;
   /** The ids of those that were given up: they were termed, and are not done. */
   readonly termed: readonly string[];
-  /** The ids of those that are neither done nor termed: **none, once all is settled**. */
+  /**
+   * The ids of those that are neither done nor termed: **none, once all is settled**. An ack before anybody
+   * has taken the message, as of a pipeline that acks what it receives, does not make it done.
+   */
   readonly lost: readonly string[];
   /** The ids of those that were taken or settled, though nobody has published them. */
   readonly unpublished: readonly string[];
@@ -68,7 +71,7 @@ const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
 /**
  * Says what a history lost, what came twice, and why. A repeat is a message that was `taken` again. **The
  * cause lies between**: after the broker handed the message out the time before, before it handed it out this
- * time, and before any ack. The causes, in the order in which they are looked for:
+ * time, and before any ack. What has happened to a message explains one repeat. The causes, in the order in which they are looked for:
  *
  * | reason          | what has happened                                                               |
  * | --------------- | ------------------------------------------------------------------------------- |
@@ -116,9 +119,12 @@ export function check(history: Iterable<BrokerEvent>, options: CheckOptions = {}
   const repeats: Repeat[] = [];
   for (const id of log.ids) {
     count(id, log, ids);
+    const used = new Set<BrokerEvent>();
     for (const pair of pairsOf(id, log)) {
       const { before, taken } = pair;
-      repeats.push({ id, taken, before, ...explain(pair, log, { ackWait, reach }) });
+      const found = explain(pair, log, { ackWait, reach }, used);
+      if (found) used.add(found.cause);
+      repeats.push({ id, taken, before, ...found });
     }
   }
   const unexplained = repeats.filter(({ reason }) => reason === undefined);
@@ -134,8 +140,13 @@ interface Ids {
 }
 
 function count(id: string, log: Log, ids: Ids): void {
-  const kinds = new Set(log.of(id).map(({ event }) => event.kind));
-  const done = kinds.has("done") || kinds.has("acked");
+  const kinds = new Set<string>();
+  let done = false;
+  for (const { event: { kind } } of log.of(id)) {
+    kinds.add(kind);
+    // An ack of what nobody has taken yet does not say that it is done.
+    done ||= kind === "done" || (kind === "acked" && kinds.has("taken"));
+  }
   if (kinds.has("published")) ids.published++;
   else ids.unpublished.push(id);
   if (done) ids.done++;

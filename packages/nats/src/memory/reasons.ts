@@ -57,17 +57,20 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ["restart", (pair, log) => log.restarts.filter((outage) => isWithin(pair, outage, 0))],
 ];
 
-/** What explains that a message was taken again. */
+/** What explains that a message was taken again, but for what explains another time. */
 export function explain(
   pair: Pair,
   log: Log,
   bounds: Bounds,
+  used: ReadonlySet<BrokerEvent>,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
   const { handed, taken } = pair;
   // Nothing explains that a broker hands out what it knows to be settled.
   if (handed && isOver(handed, log.of(taken.id!), bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
     const cause = rule(pair, log, bounds).find((found) =>
+      // What happens to a consumer or the broker concerns all that it has, and so more than one delivery.
+      !(found.event.id !== undefined && used.has(found.event)) &&
       !isOver(found, log.of(taken.id!), bounds, isSaid)
     );
     if (cause) return { reason, cause: cause.event };
