@@ -380,6 +380,31 @@ test("check() explains a repeat by a nak of a delivery that another one had foll
     [35, "taken", "three", 3],
     [36, "done", "three", 3],
   ];
-  assertEquals(reasons(lines, { reach: 5 }), ["nak", "nak"]);
+  assertEquals(reasons(lines, { reach: 5 }), ["pause", "nak"]);
   assertEquals(reasons(lines, { reach: 1 }), ["nak", undefined]);
+});
+
+test("check() says that a message is lost that was acked before anybody took it", () => {
+  const early = check(history([0, "published"], [1, "acked", "one", 1], [2, "taken", "one", 1]));
+  assertEquals([early.lost, early.done], [["m"], 0]);
+  const never = check(
+    history([0, "published"], [1, "delivered", "one", 1], [2, "acked", "one", 1]),
+  );
+  assertEquals([never.lost, never.done], [["m"], 0]);
+  const done = check(history([0, "published"], [1, "acked", "one", 1], [2, "done", "one", 1]));
+  assertEquals([done.lost, done.done], [[], 1]);
+});
+
+test("check() takes one nak for the reason of one repeat, also within a millisecond", () => {
+  const nak: Line = [5, "nacked", "one", 1];
+  assertEquals(
+    reasons([[5, "taken", "one", 1], nak, [5, "taken", "one", 2], [5, "taken", "one", 3]]),
+    // Of those that it may explain it explains the last.
+    [undefined, "nak"],
+  );
+  const twice: Line = [5, "nacked", "one", 2];
+  assertEquals(
+    reasons([[5, "taken", "one", 1], nak, [5, "taken", "one", 2], twice, [5, "taken", "one", 3]]),
+    ["nak", "nak"],
+  );
 });

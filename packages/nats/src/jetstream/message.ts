@@ -22,13 +22,15 @@ export interface JetStreamMessage {
 
 /** Throws what is wrong with it. */
 export function checkMessage(owner: string, message: JetStreamMessage): void {
-  const { subject, data, msgID } = Object(message) as JetStreamMessage;
+  const { subject, data, headers, msgID } = Object(message) as JetStreamMessage;
   const wrong = typeof subject !== "string"
     ? `"subject" of a message must be a string`
     : typeof msgID !== "string" || msgID === "" || msgID !== msgID.trim()
     ? `"msgID" of a message must be a string, not empty and without space at its ends`
     : data !== undefined && typeof data !== "string" && !(data instanceof Uint8Array)
     ? `"data" of a message must be a Uint8Array or a string`
+    : headers !== undefined && typeof headers?.[Symbol.iterator] !== "function"
+    ? `"headers" of a message must be the MsgHdrs that headers() of the client makes`
     : undefined;
   if (wrong !== undefined) throw new TypeError(`${owner}: ${wrong}`);
 }

@@ -20,6 +20,7 @@ export class Reading
   readonly #maxMessages: number;
   readonly #onLate: JetStreamSourceOptions["onLate"];
   readonly #signal: AbortSignal | undefined;
+  readonly #allowMaxDeliver: boolean;
   /** The consumer, once it is known. */
   #info: ConsumerInfo | undefined;
   #controller!: ReadableStreamDefaultController<JetStreamDelivery>;
@@ -35,6 +36,7 @@ export class Reading
     this.#maxMessages = options.maxMessages ?? 256;
     this.#onLate = options.onLate;
     this.#signal = options.signal;
+    this.#allowMaxDeliver = options.allowMaxDeliver ?? false;
     this.#keeper = new Keeper(this.#link.ledger, this, options.maxHold ?? HOUR);
     this.#rounds = new Rounds(consumer, this.#link, this);
   }
@@ -70,10 +72,17 @@ export class Reading
   }
 
   onInfo(info: ConsumerInfo): void {
-    const { ack_policy, ack_wait = 30e9, backoff = [] } = info.config;
+    const { ack_policy, ack_wait = 30e9, backoff = [], max_deliver = -1 } = info.config;
     if (ack_policy !== "explicit") {
       throw new TypeError(
         `${OWNER}: the ack_policy of ${titleOf(info)} must be "explicit"; got "${ack_policy}"`,
+      );
+    }
+    if (max_deliver > 0 && !this.#allowMaxDeliver) {
+      throw new TypeError(
+        `${OWNER}: the consumer ${titleOf(info)} has max_deliver ${max_deliver}, after which the ` +
+          `server gives a message up and tells nobody; leave it out, and give acked a maxDeliveries, ` +
+          `or set option "allowMaxDeliver"`,
       );
     }
     this.#info = info;

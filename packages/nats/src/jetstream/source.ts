@@ -36,6 +36,14 @@ export interface JetStreamSourceOptions {
    */
   maxHold?: number | undefined;
   /**
+   * Whether the consumer may have a `max_deliver`. After so many deliveries **the server gives a message up
+   * and tells nobody here**: set it where somebody hears of its advisories. Else leave `max_deliver` out,
+   * and give `acked` a `maxDeliveries`, whose `onPoison` is told.
+   *
+   * @default {false}: such a consumer errors the stream
+   */
+  allowMaxDeliver?: boolean | undefined;
+  /**
    * Is told of each delivery that was read and is not kept any more, because of `maxHold`. It may still
    * settle. A throw in it surfaces as an uncaught error.
    */
@@ -55,6 +63,7 @@ const RULES: Rules<keyof JetStreamSourceOptions> = {
   connection: has("be a NatsConnection", "status", "flush", "publish", "isClosed", "closed"),
   maxMessages: LIMIT,
   maxHold: HOLD,
+  allowMaxDeliver: ["boolean", "be a boolean"],
   onLate: FUNCTION,
   signal: has("be an AbortSignal", "addEventListener", "throwIfAborted"),
 };

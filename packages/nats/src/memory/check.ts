@@ -23,11 +23,14 @@ export interface Repeat {
 export interface HistoryReport {
   /** How many messages were published. */
   readonly published: number;
-  /** How many messages are done: a consumer said so at least once. */
+  /** How many messages are done: a consumer said so at least once, or acked what had been taken. */
   readonly done: number;
   /** The ids of those that were given up: they were termed, and are not done. */
   readonly termed: readonly string[];
-  /** The ids of those that are neither done nor termed: **none, once all is settled**. */
+  /**
+   * The ids of those that are neither done nor termed: **none, once all is settled**. An ack before anybody
+   * has taken the message, as of a pipeline that acks what it receives, does not make it done.
+   */
   readonly lost: readonly string[];
   /** The ids of those that were taken or settled, though nobody has published them. */
   readonly unpublished: readonly string[];
@@ -70,7 +73,7 @@ const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
 /**
  * Says what a history lost, what came twice, and why. A repeat is a message that was `taken` again. **The
  * cause lies between**: after the broker handed the message out the time before, before it handed it out this
- * time, and before any ack. The causes, in the order in which they are looked for:
+ * time, and before any ack. What has happened to a message explains one repeat. The causes, in the order in which they are looked for:
  *
  * | reason          | what has happened                                                               |
  * | --------------- | ------------------------------------------------------------------------------- |
@@ -133,8 +136,13 @@ interface Ids {
 }
 
 function count(id: string, log: Log, ids: Ids): void {
-  const kinds = new Set(log.of(id).map(({ event }) => event.kind));
-  const done = kinds.has("done") || kinds.has("acked");
+  const kinds = new Set<string>();
+  let done = false;
+  for (const { event: { kind } } of log.of(id)) {
+    kinds.add(kind);
+    // An ack of what nobody has taken yet does not say that it is done.
+    done ||= kind === "done" || (kind === "acked" && kinds.has("taken"));
+  }
   if (kinds.has("published")) ids.published++;
   else ids.unpublished.push(id);
   if (done) ids.done++;
@@ -148,11 +156,16 @@ function count(id: string, log: Log, ids: Ids): void {
  */
 function repeatsOf(id: string, log: Log, bounds: Bounds): Repeat[] {
   const hands = handsOf(id, log);
-  const read = (order: (a: Hand, b: Hand) => number): Repeat[] =>
-    pairs([...hands].sort(order)).map((pair) => {
+  const read = (order: (a: Hand, b: Hand) => number): Repeat[] => {
+    const used = new Set<BrokerEvent>();
+    // From the last on: what may explain an earlier one may be too old for a later one, or explain both.
+    return pairs([...hands].sort(order)).reverse().map((pair) => {
       const { before, taken } = pair;
-      return { id, taken, before, ...explain(pair, log, bounds) };
-    });
+      const found = explain(pair, log, bounds, used);
+      if (found) used.add(found.cause);
+      return { id, taken, before, ...found };
+    }).reverse();
+  };
   const open = (repeats: Repeat[]) => repeats.filter(({ reason }) => reason === undefined).length;
   const byCount = read((a, b) => a.count - b.count);
   if (open(byCount) === 0) return byCount;

@@ -63,17 +63,20 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ],
 ];
 
-/** What explains that a message was taken again. */
+/** What explains that a message was taken again, but for what explains another time. */
 export function explain(
   pair: Pair,
   log: Log,
   bounds: Bounds,
+  used: ReadonlySet<BrokerEvent>,
 ): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
   const { handed } = pair;
   // Nothing explains that a broker hands out what it knows to be settled.
   if (handed && isOver(handed, pair, log, bounds, isHeard)) return undefined;
   for (const [reason, rule] of RULES) {
-    const cause = rule(pair, log, bounds).find((found) =>
+    const cause = [...rule(pair, log, bounds)].reverse().find((found) =>
+      // What happens to a consumer or the broker concerns all that it has, and so more than one delivery.
+      !(found.event.id !== undefined && used.has(found.event)) &&
       !isOver(found, pair, log, bounds, isSaid)
     );
     if (cause) return { reason, cause: cause.event };
