@@ -80,7 +80,7 @@ export class Reading
     }
     if (max_deliver > 0 && !this.#allowMaxDeliver) {
       throw new TypeError(
-        `${OWNER}: the consumer ${titleOf(info)} has max_deliver ${max_deliver}, after which the ` +
+        `${OWNER}: the ${titleOf(info)} has max_deliver ${max_deliver}, after which the ` +
           `server gives a message up and tells nobody; leave it out, and give acked a maxDeliveries, ` +
           `or set option "allowMaxDeliver"`,
       );

@@ -69,6 +69,7 @@ test("JetStreamSink refuses what is no message, at once", async () => {
     [{ subject: "s.a", msgID: " a" }, '"msgID"'],
     [{ subject: "s.a", msgID: 1 }, '"msgID"'],
     [{ subject: "s.a", msgID: "a", data: { a: 1 } }, '"data"'],
+    [{ subject: "s.a", msgID: "a", headers: { a: 1 } }, '"headers"'],
   ];
   for (const [item, field] of wrong) {
     const submitted = sink.submit(item as JetStreamMessage);

@@ -27,7 +27,9 @@ test("jetStreamSource() keeps to the shortest wait of a consumer with a backoff"
   await setup.fill(1);
   const consumer = await setup.consumer("c", { backoff: [60_000e6, 200e6], max_deliver: 5 });
   const told = await setup.told();
-  const reader = jetStreamSource(consumer, { connection: setup.connection }).getReader();
+  const { connection } = setup;
+  // The server has no `backoff` without a `max_deliver`.
+  const reader = jetStreamSource(consumer, { connection, allowMaxDeliver: true }).getReader();
   const [first] = await take(reader, 1);
   first!.nak();
   const [second] = await take(reader, 1);

@@ -170,6 +170,24 @@ test("jetStreamSource() refuses a consumer that does not expect each ack", async
   await assertRejects(() => reader.read(), TypeError, 'must be "explicit"; got "none"');
 });
 
+test("jetStreamSource() refuses a consumer whose server gives up in silence, unless it may", async () => {
+  await using setup = await Setup.start();
+  await setup.fill(1);
+  const { connection } = setup;
+  const consumer = await setup.consumer("c", { max_deliver: 2 });
+  const refused = jetStreamSource(consumer, { connection }).getReader();
+  await assertRejects(
+    () => refused.read(),
+    TypeError,
+    'jetStreamSource: the consumer "c" of stream "S" has max_deliver 2, after which the server gives a ' +
+      'message up and tells nobody; leave it out, and give acked a maxDeliveries, or set option "allowMaxDeliver"',
+  );
+  const reader = jetStreamSource(consumer, { connection, allowMaxDeliver: true }).getReader();
+  const { value } = await reader.read();
+  value!.ack();
+  await reader.cancel();
+});
+
 test("jetStreamSource() refuses what is no consumer, and options that are wrong", async () => {
   await using setup = await Setup.start();
   const { connection } = setup;
@@ -182,6 +200,7 @@ test("jetStreamSource() refuses what is no consumer, and options that are wrong"
   assertThrows(wrong({ connection, maxMessages: 0 }), RangeError, '"maxMessages"');
   assertThrows(wrong({ connection, maxMessages: "1" }), TypeError, '"maxMessages"');
   assertThrows(wrong({ connection, maxHold: 0 }), RangeError, '"maxHold"');
+  assertThrows(wrong({ connection, allowMaxDeliver: 1 }), TypeError, '"allowMaxDeliver"');
   assertThrows(wrong({ connection, onLate: 1 }), TypeError, '"onLate"');
   assertThrows(wrong({ connection, signal: {} }), TypeError, '"signal"');
   assertThrows(wrong({ connection, batch: 1 }), TypeError, 'unknown option "batch"');
