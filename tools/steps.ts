@@ -115,6 +115,7 @@ export const thorough: readonly Step[] = [
       around(quickHosts, [
         "tests/field/sqs_test.ts",
         "tests/field/kafka_test.ts",
+        "tests/field/kafka_seeds_test.ts",
         "tests/field/cloudflare_queues_test.ts",
       ]),
   },

@@ -1,80 +1,24 @@
 /** The recipe `examples/recipes/kafka.ts`: the consumer of kafkajs, in front of a Kafka in memory. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Consumer, EachBatchPayload, IMemberAssignment } from "kafkajs";
-import {
-  type KafkaRecord,
-  type KafkaSource,
-  kafkaSource,
-  type KafkaSourceOptions,
-} from "../../examples/recipes/kafka.ts";
+import { kafkaSource } from "../../examples/recipes/kafka.ts";
 import { BatchStream, Fanout } from "../../mod.ts";
-import { acked, type Delivery } from "../../packages/nats/delivery.ts";
-import { type BrokerEvent, type BrokerEventKind, check } from "../../packages/nats/memory.ts";
+import { acked } from "../../packages/nats/delivery.ts";
 import { gate, settled, turn } from "../support/gate.ts";
 import { test as register } from "../support/test.ts";
-import { error, KafkaCluster } from "./kafka_cluster.ts";
+import { error } from "./kafka_cluster.ts";
+import {
+  clusterOf,
+  keyOf,
+  Program,
+  type Record,
+  Surface,
+  textOf,
+  turns,
+  until,
+} from "./kafka_program.ts";
 
 const test = (name: string, body: () => Promise<void>) => register(`recipe Kafka: ${name}`, body);
-
-type Record = Delivery<KafkaRecord>;
-
-const decoder = new TextDecoder();
-const textOf = ({ value: { message } }: Record) => decoder.decode(message.value!);
-const keyOf = ({ value: { message } }: Record) => decoder.decode(message.key!);
-
-/** A program that reads the topic. */
-class Program implements AsyncDisposable {
-  readonly consumer: Consumer & { crash(): void };
-  readonly source: KafkaSource;
-
-  constructor(cluster: KafkaCluster, options?: KafkaSourceOptions) {
-    this.consumer = cluster.consumer();
-    this.source = kafkaSource(this.consumer, options);
-  }
-
-  static async start(cluster: KafkaCluster, options?: KafkaSourceOptions): Promise<Program> {
-    const program = new Program(cluster, options);
-    await program.consumer.connect();
-    await program.consumer.subscribe({ topics: ["orders"], fromBeginning: true });
-    return program;
-  }
-
-  /** Reads so many. */
-  async take(count: number): Promise<Record[]> {
-    const reader = this.source.readable.getReader();
-    const taken: Record[] = [];
-    while (taken.length < count) taken.push((await reader.read()).value!);
-    reader.releaseLock();
-    return taken;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.source.close();
-    await this.consumer.disconnect();
-    await turn();
-  }
-}
-
-/** A topic with some records in each partition: `1:0` is the first of partition 1. */
-function clusterOf(...counts: number[]): KafkaCluster {
-  const cluster = new KafkaCluster(counts.length);
-  counts.forEach((count, partition) => {
-    for (let n = 0; n < count; n++) {
-      cluster.append(partition, { key: `${partition}:${n % 3}`, value: `${partition}:${n}` });
-    }
-  });
-  return cluster;
-}
-
-/** Waits until it is so; a test has a limit of its own. */
-async function until(so: () => boolean): Promise<void> {
-  while (!so()) await turn();
-}
-
-async function turns(count: number): Promise<void> {
-  for (let n = 0; n < count; n++) await turn();
-}
 
 test("nothing is asked for before the first read", async () => {
   const cluster = clusterOf(3);
@@ -237,51 +181,6 @@ test("records of a partition that is revoked no longer count", async () => {
   await until(() => cluster.committed.join() === "4,6");
 });
 
-/** The surface of a consumer, for what kafkajs does only when many things come together. */
-class Surface {
-  readonly events = { GROUP_JOIN: "join", CRASH: "crash" };
-  readonly seeks: unknown[] = [];
-  readonly resolved: string[] = [];
-  eachBatch!: (payload: EachBatchPayload) => Promise<void>;
-  #onJoin!: (event: { payload: { memberAssignment: IMemberAssignment } }) => void;
-
-  on(name: string, listener: (event: never) => void): void {
-    if (name === "join") this.#onJoin = listener as never;
-  }
-
-  run({ eachBatch }: { eachBatch: Surface["eachBatch"] }): Promise<void> {
-    this.eachBatch = eachBatch;
-    return Promise.resolve();
-  }
-
-  seek(to: unknown): void {
-    this.seeks.push(to);
-  }
-
-  async commitOffsets(): Promise<void> {}
-
-  /** A rebalance is over. */
-  join(memberAssignment: IMemberAssignment): void {
-    this.#onJoin({ payload: { memberAssignment } });
-  }
-
-  /** A batch of partition 0. */
-  batch(offsets: number[], isStale = false): Promise<void> {
-    const messages = offsets.map((n) => ({
-      offset: `${n}`,
-      value: new TextEncoder().encode(`0:${n}`),
-    }));
-    return this.eachBatch({
-      batch: { topic: "orders", partition: 0, messages },
-      heartbeat: async () => {},
-      isRunning: () => true,
-      isStale: () => isStale,
-      pause: () => () => {},
-      resolveOffset: (offset: string) => void this.resolved.push(offset),
-    } as never);
-  }
-}
-
 test("a batch that was fetched before a rebalance is left out", async () => {
   const surface = new Surface();
   const { readable, close } = kafkaSource(surface as never, { maxPending: 2 });
@@ -355,131 +254,3 @@ test("a consumer that crashes for good errors the stream", async () => {
   await assertRejects(() => read, Error, "Not authorized");
   await program[Symbol.asyncDispose]();
 });
-
-/** Numbers by a seed. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(state / 2 ** 32 * below);
-  };
-}
-
-/** What has happened to the records of a cluster, and to the programs that read it, for `check`. */
-class History {
-  readonly events: BrokerEvent[] = [];
-  /** A consumer of the history is a program in one generation of the group. */
-  readonly #consumers = new Map<Consumer, string>();
-  readonly #names = new Set<string>();
-  readonly #sent = new Map<string, number>();
-  readonly #consumerOf = new WeakMap<object, string>();
-  readonly #deliveries = new WeakMap<object, number>();
-
-  constructor(cluster: KafkaCluster) {
-    const committed = cluster.partitions.map((records, partition) => {
-      records.forEach((_, offset) => this.note("published", { id: `${partition}:${offset}` }));
-      return 0;
-    });
-    cluster.onCommit = (partition, offset) => {
-      for (let n = committed[partition]!; n < offset; n++) {
-        this.note("acked", { id: `${partition}:${n}` });
-      }
-      committed[partition] = Math.max(committed[partition]!, offset);
-    };
-    cluster.onGeneration = () => {
-      // Each partition may be another's now: also one that has stayed at the last rebalance.
-      for (const consumer of this.#names) this.note("left", { consumer });
-      this.#consumers.clear();
-    };
-    cluster.onSent = (of, partition, messages) => {
-      const consumer = this.#consumers.get(of) ?? `program ${this.#names.size + 1}`;
-      this.#consumers.set(of, consumer);
-      this.#names.add(consumer);
-      for (const message of messages) {
-        this.#consumerOf.set(message, consumer);
-        this.#deliver(message, `${partition}:${message.offset}`);
-      }
-    };
-  }
-
-  note(kind: BrokerEventKind, of: { id?: string; consumer?: string; deliveries?: number }): void {
-    this.events.push({ at: this.events.length, kind, ...of });
-  }
-
-  /** A handler has started. */
-  taken(record: Record): void {
-    const { message } = record.value;
-    const consumer = this.#consumerOf.get(message)!;
-    this.note("taken", {
-      id: textOf(record),
-      consumer,
-      deliveries: this.#deliveries.get(message)!,
-    });
-  }
-
-  /** A handler has failed: its source hands it out again. */
-  nacked(record: Record): void {
-    this.note("nacked", { id: textOf(record) });
-    this.#deliver(record.value.message, textOf(record));
-  }
-
-  #deliver(message: object, id: string): void {
-    const deliveries = (this.#sent.get(id) ?? 0) + 1;
-    this.#sent.set(id, deliveries);
-    this.#deliveries.set(message, deliveries);
-    this.note("delivered", { id, consumer: this.#consumerOf.get(message)!, deliveries });
-  }
-}
-
-for (let seed = 1; seed <= 10; seed++) {
-  test(`nothing is lost and each duplicate has its reason, with seed ${seed}`, async () => {
-    const below = random(seed);
-    const cluster = clusterOf(60, 60, 60, 60);
-    const history = new History(cluster);
-    let failures = 0;
-
-    const start = async () => {
-      const stop = new AbortController();
-      const program = await Program.start(cluster, { signal: stop.signal, maxPending: 30 });
-      let alive = true;
-      const work = acked(async (record: Record) => {
-        if (!alive) return;
-        history.taken(record);
-        await turns(below(4));
-        if (below(15) > 0 || failures++ > 100) return;
-        history.nacked(record);
-        throw new Error("busy");
-      }, { delay: () => below(5) });
-      const options = { concurrency: 4, key: keyOf, onError: () => {} };
-      const piped = program.source.readable.pipeTo(new Fanout(work, work.options(options)));
-      return {
-        async end() {
-          stop.abort();
-          await piped;
-          await program[Symbol.asyncDispose]();
-        },
-        crash() {
-          alive = false;
-          program.consumer.crash();
-          stop.abort();
-        },
-      };
-    };
-
-    const running = [await start(), await start()];
-    const isDone = () => cluster.committed.every((offset) => offset === 60);
-    for (let round = 0; round < 8 && !isDone(); round++) {
-      await turns(5 + below(20));
-      const event = below(3);
-      if (event === 0 && running.length < 4) running.push(await start());
-      if (event === 0 || running.length < 2) continue;
-      const [program] = running.splice(below(running.length), 1);
-      if (event === 1) await program!.end();
-      else program!.crash();
-    }
-    await until(isDone);
-    for (const program of running) await program.end();
-    const report = check(history.events);
-    assertEquals([report.published, report.lost, report.unexplained], [240, [], []]);
-  });
-}
