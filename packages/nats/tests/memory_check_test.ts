@@ -395,12 +395,25 @@ test("check() says that a message is lost that was acked before anybody took it"
   assertEquals([done.lost, done.done], [[], 1]);
 });
 
+test("check() takes a nak for the first repeat where the broker's restart explains the second", () => {
+  const lines: Line[] = [
+    [1, "taken", "one", 1],
+    [2, "nacked", "one", 1],
+    [3, "taken", "two", 2],
+    [4, "stopped"],
+    [5, "done", "two", 2],
+    [6, "restarted"],
+    [7, "taken", "three", 3],
+    [8, "done", "three", 3],
+  ];
+  assertEquals(reasons(lines, { reach: 10 }), ["nak", "restart"]);
+});
+
 test("check() takes one nak for the reason of one repeat, also within a millisecond", () => {
   const nak: Line = [5, "nacked", "one", 1];
   assertEquals(
     reasons([[5, "taken", "one", 1], nak, [5, "taken", "one", 2], [5, "taken", "one", 3]]),
-    // Of those that it may explain it explains the last.
-    [undefined, "nak"],
+    ["nak", undefined],
   );
   const twice: Line = [5, "nacked", "one", 2];
   assertEquals(

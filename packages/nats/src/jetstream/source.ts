@@ -122,9 +122,8 @@ const CONSUMER: Rule = has("be a pull consumer of JetStream", "fetch", "info");
  *     insert(batch.map(({ id, value }) => ({ id, order: value.json() })))
  *   );
  *   await jetStreamSource(consumer, { connection, signal })
- *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50 }))
- *     .pipeTo(new Fanout(save, { concurrency: 4, capacity: 2 })); // 2 batches wait
- * **A batch that is larger than `max_ack_pending` never fills**: give its stream a `linger`.
+ *     .pipeThrough(new BatchStream({ maxItems: 100, linger: 50, onDiscard: (batch) => nakAll(batch) }))
+ *     .pipeTo(new Fanout(save, save.options({ concurrency: 4, capacity: 2 }))); // 2 batches wait
  * }
  * ```
  */

@@ -3,7 +3,13 @@
 import { checkAll, type Rules, show } from "../options.ts";
 import type { BrokerEvent } from "./event.ts";
 import { Log, type Placed } from "./log.ts";
-import { type Bounds, explain, type Pair, type RepeatReason } from "./reasons.ts";
+import {
+  type Bounds,
+  type Explanation,
+  explanations,
+  type Pair,
+  type RepeatReason,
+} from "./reasons.ts";
 
 /** A message that was taken again. */
 export interface Repeat {
@@ -157,20 +163,40 @@ function count(id: string, log: Log, ids: Ids): void {
 function repeatsOf(id: string, log: Log, bounds: Bounds): Repeat[] {
   const hands = handsOf(id, log);
   const read = (order: (a: Hand, b: Hand) => number): Repeat[] => {
-    const used = new Set<BrokerEvent>();
-    // From the last on: what may explain an earlier one may be too old for a later one, or explain both.
-    return pairs([...hands].sort(order)).reverse().map((pair) => {
-      const { before, taken } = pair;
-      const found = explain(pair, log, bounds, used);
-      if (found) used.add(found.cause);
-      return { id, taken, before, ...found };
-    }).reverse();
+    const all = pairs([...hands].sort(order));
+    const found = assign(all.map((pair) => explanations(pair, log, bounds)));
+    return all.map(({ before, taken }, place) => ({ id, taken, before, ...found[place] }));
   };
   const open = (repeats: Repeat[]) => repeats.filter(({ reason }) => reason === undefined).length;
   const byCount = read((a, b) => a.count - b.count);
   if (open(byCount) === 0) return byCount;
   const byLife = read((a, b) => a.life - b.life || a.count - b.count);
   return open(byLife) < open(byCount) ? byLife : byCount;
+}
+
+/**
+ * One explanation for each, as many as can be: what happened to the message explains one time that it came
+ * again. What happened to a consumer or to the broker concerns all that it had, and may explain several.
+ */
+function assign(choices: readonly Explanation[][]): (Explanation | undefined)[] {
+  const chosen: (Explanation | undefined)[] = choices.map(() => undefined);
+  const owners = new Map<BrokerEvent, number>();
+  // An owner that has another choice makes room.
+  const place = (index: number, asked: Set<BrokerEvent>): boolean =>
+    choices[index]!.some((choice) => {
+      const { cause } = choice;
+      if (cause.id !== undefined) {
+        if (asked.has(cause)) return false;
+        asked.add(cause);
+        const owner = owners.get(cause);
+        if (owner !== undefined && !place(owner, asked)) return false;
+        owners.set(cause, index);
+      }
+      chosen[index] = choice;
+      return true;
+    });
+  for (const index of choices.keys()) place(index, new Set());
+  return chosen;
 }
 
 /** A time that a message was taken, and how it was handed out for that. */

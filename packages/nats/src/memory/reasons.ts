@@ -63,24 +63,22 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ],
 ];
 
-/** What explains that a message was taken again, but for what explains another time. */
-export function explain(
-  pair: Pair,
-  log: Log,
-  bounds: Bounds,
-  used: ReadonlySet<BrokerEvent>,
-): { readonly reason: RepeatReason; readonly cause: BrokerEvent } | undefined {
+/** What may explain that a message was taken again. */
+export interface Explanation {
+  readonly reason: RepeatReason;
+  readonly cause: BrokerEvent;
+}
+
+/** All that may explain that a message was taken again, the likelier first. */
+export function explanations(pair: Pair, log: Log, bounds: Bounds): Explanation[] {
   const { handed } = pair;
   // Nothing explains that a broker hands out what it knows to be settled.
-  if (handed && isOver(handed, pair, log, bounds, isHeard)) return undefined;
-  for (const [reason, rule] of RULES) {
-    const cause = [...rule(pair, log, bounds)].reverse().find((found) =>
-      // What happens to a consumer or the broker concerns all that it has, and so more than one delivery.
-      !(found.event.id !== undefined && used.has(found.event)) &&
-      !isOver(found, pair, log, bounds, isSaid)
-    );
-    if (cause) return { reason, cause: cause.event };
-  }
+  if (handed && isOver(handed, pair, log, bounds, isHeard)) return [];
+  return RULES.flatMap(([reason, rule]) =>
+    rule(pair, log, bounds)
+      .filter((found) => !isOver(found, pair, log, bounds, isSaid))
+      .map(({ event }) => ({ reason, cause: event }))
+  );
 }
 
 /**
