@@ -27,9 +27,18 @@ await manager.streams.add({ name: READ, subjects: [READ] });
 await manager.streams.add({ name: WRITTEN, subjects: [WRITTEN] });
 await publish(READ, messages);
 
-/** Reads, batches and acknowledges all that the stream has. */
-const reading: Record<string, (consumer: string) => Promise<void>> = {
-  async "the client's iterator"(name) {
+/** Handles a batch. */
+type Handle = (batch: readonly unknown[]) => Promise<void>;
+
+const handlers: Record<string, Handle> = {
+  "handlers that do nothing": () => Promise.resolve(),
+  // A database takes no less.
+  "handlers of a millisecond": () => new Promise((resolve) => setTimeout(resolve, 1)),
+};
+
+/** Reads, batches, handles and acknowledges all that the stream has. */
+const reading: Record<string, (consumer: string, handle: Handle) => Promise<void>> = {
+  async "the client's iterator"(name, handle) {
     const consumer = await js.consumers.get(READ, name);
     const iterator = await consumer.consume({ max_messages: HELD });
     let left = messages;
@@ -45,7 +54,7 @@ const reading: Record<string, (consumer: string) => Promise<void>> = {
     }
     await connection.flush();
   },
-  async "a loop of fetches by hand"(name) {
+  async "a loop of fetches by hand"(name, handle) {
     const consumer = await js.consumers.get(READ, name);
     let left = messages;
     while (left > 0) {
@@ -64,7 +73,7 @@ const reading: Record<string, (consumer: string) => Promise<void>> = {
     }
     await connection.flush();
   },
-  async "jetStreamSource"(name) {
+  async "jetStreamSource"(name, handle) {
     const consumer = await js.consumers.get(READ, name);
     const end = new AbortController();
     let left = messages;
@@ -73,9 +82,9 @@ const reading: Record<string, (consumer: string) => Promise<void>> = {
       left -= batch.length;
       if (left === 0) end.abort();
     });
-    await jetStreamSource(consumer, { connection, maxMessages: HELD, signal: end.signal })
-      .pipeThrough(new BatchStream({ maxItems: BATCH, linger: 100 }))
-      .pipeTo(new Fanout(work));
+    const { signal } = end;
+    const source = jetStreamSource(consumer, { connection, maxMessages: HELD, signal });
+    await BatchStream.from(source, { maxItems: BATCH, linger: 100 }).pipeTo(new Fanout(work));
     await connection.flush();
   },
 };
@@ -98,20 +107,23 @@ const writing: Record<string, () => Promise<void>> = {
 };
 
 const results: Record<string, number[]> = {};
+let consumers = 0;
 for (let round = 0; round < Number(rounds); round++) {
-  for (const [name, run] of Object.entries(reading)) {
-    const durable = `reader-${round}-${Object.keys(reading).indexOf(name)}`;
-    await manager.consumers.add(READ, {
-      durable_name: durable,
-      ack_policy: AckPolicy.Explicit,
-      max_ack_pending: 4 * HELD,
-    });
-    await timed(name, messages, () => run(durable));
-    // The server has the acknowledgements, and may not have looked at all.
-    for (let looks = 0; await left(durable) > 0; looks++) {
-      if (looks === 1000) throw new Error(`${name} has left messages`);
+  for (const [kind, handle] of Object.entries(handlers)) {
+    for (const [name, run] of Object.entries(reading)) {
+      const durable = `reader-${consumers++}`;
+      await manager.consumers.add(READ, {
+        durable_name: durable,
+        ack_policy: AckPolicy.Explicit,
+        max_ack_pending: 4 * HELD,
+      });
+      await timed(`${name}, ${kind}`, messages, () => run(durable, handle));
+      // The server has the acknowledgements, and may not have looked at all.
+      for (let looks = 0; await left(durable) > 0; looks++) {
+        if (looks === 1000) throw new Error(`${name} has left messages`);
+      }
+      await manager.consumers.delete(READ, durable);
     }
-    await manager.consumers.delete(READ, durable);
   }
   for (const [name, run] of Object.entries(writing)) {
     const expected = name === "one after the other" ? messages / 10 : messages;
@@ -133,11 +145,6 @@ async function timed(name: string, n: number, run: () => Promise<void>): Promise
   const start = performance.now();
   await run();
   (results[name] ??= []).push(n / (performance.now() - start) * 1000);
-}
-
-/** What a hundred rows cost: one turn of the event loop. */
-function handle(_batch: readonly unknown[]): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 async function publish(subject: string, n: number): Promise<void> {

@@ -54,7 +54,7 @@ function table(results: Map<Runtime, Record<string, number[]>>): string {
   }
   let theirs: string[] = [];
   for (const name of Object.keys(all[0]!)) {
-    if (!OURS.includes(name)) {
+    if (!OURS.some((ours) => name.startsWith(ours))) {
       theirs.push(name);
       continue;
     }

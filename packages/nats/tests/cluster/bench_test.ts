@@ -8,5 +8,5 @@ Deno.test("the benchmark beside the bare client runs, and prints its table", asy
   const { success, output } = await deno(args);
   assert(success, output);
   const rows = output.split("\n").filter((line) => line.startsWith("| "));
-  assertEquals(rows.length, 12, output);
+  assertEquals(rows.length, 17, output);
 });
