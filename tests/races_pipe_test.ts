@@ -44,7 +44,10 @@ class PipeRun extends Run<LineStep> {
   readonly #lines: readonly Line[];
   #waits: boolean;
   readonly #loosely: boolean;
-  /** The part that lets through what is the latest just then: behind it others may come. */
+  /**
+   * The part behind which others may come: it lets through what is the latest just then, or what is ready
+   * first of batches that differ.
+   */
   readonly #thinning: number;
   /** How much has been rejected so far. */
   #failures = 0;
@@ -59,7 +62,12 @@ class PipeRun extends Run<LineStep> {
     // It is asked at once.
     const eager = setup.front !== "writer" && setup.parts[0]?.kind === "map";
     this.#loosely = setup.rash || (adaptive && (eager || here !== "node24"));
-    const thinning = setup.parts.findIndex(({ kind }) => kind === "throttle");
+    const thinning = setup.parts.findIndex((part, at) =>
+      part.kind === "throttle" ||
+      // Of other batches it makes other calls, and hands over first what comes first.
+      (part.kind === "map" && !part.ordered && part.how !== "sync" &&
+        setup.parts.slice(0, at).some((before) => "linger" in before && before.linger === 0))
+    );
     this.#thinning = thinning < 0 ? Infinity : thinning;
     if (!setup.late) this.do({ do: "pipe" });
   }

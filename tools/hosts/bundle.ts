@@ -32,10 +32,16 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
   await build({ ...options, entryPoints: [entry], outfile, platform: "neutral", target: "node22" });
 }
 
-/** One module a test file, the same for every Node. */
-export function bundleForNode(files: readonly string[]): Promise<string[]> {
-  const known = files.join();
-  const outdir = `${FOR_NODE}/${forNode.size}`;
+/**
+ * One module a test file, the same for every Node. A program that runs beside the gate takes a directory of
+ * its own.
+ */
+export function bundleForNode(
+  files: readonly string[],
+  home: string = FOR_NODE,
+): Promise<string[]> {
+  const known = [home, ...files].join();
+  const outdir = `${home}/${forNode.size}`;
   if (!forNode.has(known)) forNode.set(known, writeForNode(files, outdir));
   return forNode.get(known)!;
 }

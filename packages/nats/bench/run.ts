@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 
 const { missing } = await withNatsServer(async () => {
-  const [bundle] = await bundleForNode(["packages/nats/bench/cases.ts"]);
+  const [bundle] = await bundleForNode(["packages/nats/bench/cases.ts"], ".build/bench-nats");
   await stop();
   const results = new Map<Runtime, Record<string, number[]>>();
   for (const runtime of RUNTIMES) {
