@@ -200,14 +200,15 @@ test("100,000 messages pass and nothing of them stays", async () => {
   const consumer = await setup.consumer("c", { max_ack_pending: 10_000 });
   const { connection } = setup;
   const sample: WeakRef<JetStreamDelivery>[] = [];
-  let count = 0;
-  for await (const delivery of jetStreamSource(consumer, { connection, maxMessages: 1000 })) {
-    if (count++ % 100 === 0) sample.push(new WeakRef(delivery));
-    delivery.ack();
-    if (count === 100_000) break;
+  const reader = jetStreamSource(consumer, { connection, maxMessages: 1000 }).getReader();
+  for (let count = 0; count < 100_000; count++) {
+    const { value } = await reader.read();
+    if (count % 100 === 0) sample.push(new WeakRef(value!));
+    value!.ack();
   }
   await setup.done();
   const left = () => sample.filter((ref) => ref.deref() !== undefined).length;
   for (let round = 0; left() > 50 && round < 20; round++) await collectGarbage();
   assert(left() <= 50, `${left()} of ${sample.length} are left`);
+  await reader.cancel();
 });
