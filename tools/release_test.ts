@@ -91,6 +91,9 @@ for (const of of beside) {
   Deno.test(`${name} has the version and the license of the library`, async () => {
     const { version, license } = await json(`${folder}/deno.json`);
     assertEquals([version, license], [config.version, config.license]);
+    const { peerDependencies } = await json(`${folder}/package.json`);
+    const library = peerDependencies[config.name] ?? `^${config.version}`;
+    assertEquals(library, `^${config.version}`, "which library it wants beside it");
   });
 }
 
