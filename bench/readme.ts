@@ -1,4 +1,4 @@
-/** What the README and docs/performance.md show of a summary: pictures, and words in their places. */
+/** What the README and the pages of docs/ show of a summary: pictures, and words in their places. */
 
 import { deno } from "../tools/run.ts";
 import { overload } from "./curves.ts";
@@ -19,7 +19,15 @@ import { OVERLOAD } from "./targets.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const SUMMARY = "bench/summary.json";
-const PAGES = ["README.md", "docs/performance.md"];
+
+/** Every page that may have places. */
+async function pages(): Promise<string[]> {
+  const found = ["README.md"];
+  for await (const { name } of Deno.readDir(`${ROOT}docs`)) {
+    if (name.endsWith(".md")) found.push(`docs/${name}`);
+  }
+  return found;
+}
 
 /** The summary that is committed. */
 export async function committed(): Promise<Summary> {
@@ -37,7 +45,7 @@ export async function published(measured: Summary): Promise<Map<string, string>>
     ["bench/memory.svg", memory(summary)],
     ["bench/overload.svg", overload(summary)],
   ]);
-  for (const page of PAGES) {
+  for (const page of await pages()) {
     files.set(page, filled(await Deno.readTextFile(`${ROOT}${page}`), blocks(summary)));
   }
   for (const [path, content] of files) files.set(path, await formatted(path, content));
@@ -88,6 +96,9 @@ function blocks(summary: Summary): Readonly<Record<string, string>> {
     "options": beside(summary, "options", (least, first) => (least / first).toFixed(2)),
     "construction": beside(summary, "construction", (least) => (least / 1000).toFixed(1)),
     "latencies": latencies(summary),
+    ...Object.fromEntries(
+      Object.keys(summary.speed).map((group) => [`group-${group}`, grouped(summary, group)]),
+    ),
   };
 }
 
@@ -103,6 +114,16 @@ function beside(
     ...least.map((each, index) => cell(each, rows[0]![index + 2] as number)),
   ]);
   return piped([["", ...runtimes], ...body]);
+}
+
+/** Every case of a group, as a multiple of the cost of the first; a peer that has no bound says so. */
+function grouped({ runtimes, speed }: Summary, group: string): string {
+  const rows = speed[group]!;
+  const body = rows.map(([kind, name, ...least]) => [
+    kind === "weir" ? `**${name}**` : kind === "unbounded" ? `${name}, unbounded` : name,
+    ...least.map((each, index) => (each / (rows[0]![index + 2] as number)).toFixed(2)),
+  ]);
+  return piped([["case", ...runtimes], ...body]);
 }
 
 function latencies({ runtimes, latency }: Summary): string {

@@ -65,6 +65,7 @@ export const quick: readonly Step[] = [
         "tools/architecture_test.ts",
         "tools/contract_test.ts",
         "tools/bench_test.ts",
+        "tools/prose_test.ts",
       ),
   },
   { name: "races", run: () => playRaces(5000) },
@@ -87,6 +88,12 @@ export const thorough: readonly Step[] = [
         "tests/field/browser_beacon_test.ts",
         "tests/field/browser_modules_test.ts",
       ]),
+  },
+  { name: "site", run: () => tests("tests/field/site_test.ts") },
+  { name: "play", run: () => tests("tests/field/play_test.ts") },
+  {
+    name: "migration",
+    run: async () => around(quickHosts, await testFiles("tests/field", "migration_")),
   },
   {
     name: "children",
