@@ -180,7 +180,7 @@ test("jetStreamSource() refuses a consumer whose server gives up in silence, unl
     () => refused.read(),
     TypeError,
     'jetStreamSource: the consumer "c" of stream "S" has max_deliver 2, after which the server gives a ' +
-      'message up and tells nobody; leave it out, and give acked a maxDeliveries, or set option "allowMaxDeliver"',
+      'message up in silence; leave it out, and give acked a maxDeliveries, or set option "allowMaxDeliver"',
   );
   const reader = jetStreamSource(consumer, { connection, allowMaxDeliver: true }).getReader();
   const { value } = await reader.read();
