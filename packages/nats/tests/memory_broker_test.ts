@@ -56,7 +56,7 @@ timed("MemoryBroker hands out each message once, in order, until it is acked", a
   assertEquals(kindsOf(broker, "2"), ["published", "delivered", "taken", "acked"]);
 });
 
-test("MemoryBroker gives a message to the reader who has waited longest", async () => {
+test("MemoryBroker gives a message to the reader that has waited longest", async () => {
   const broker = brokerOf<number>();
   const readers = [1, 2, 3].map(() => broker.source().getReader());
   const reads = readers.map((reader) => take(reader));
@@ -191,7 +191,7 @@ timed(
   },
 );
 
-test("A message that is termed is not handed out again, and the history has the reason", async () => {
+test("A termed message is not delivered again, and the history has the reason", async () => {
   const broker = brokerOf("a", "b");
   const reader = broker.source().getReader();
   (await take(reader)).term("broken");
@@ -377,7 +377,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   broker[Symbol.dispose]();
 });
 
-test("A consumer that resumes hands out nothing that nobody has asked for", async () => {
+test("A consumer that resumes gives its reader nothing without demand", async () => {
   const broker = brokerOf("a", "b");
   const consumer = broker.consumer();
   const reader = readerOf(consumer);
@@ -424,7 +424,7 @@ timed(
   },
 );
 
-test("A paused consumer that waits does not get what is published, and gets it when it resumes", async () => {
+test("A paused consumer that waits gets a published message only when it resumes", async () => {
   const broker = brokerOf<string>();
   const [one, two] = [broker.consumer(), broker.consumer()];
   const reads = [one, two].map((consumer) => take(readerOf(consumer)));
@@ -438,7 +438,7 @@ test("A paused consumer that waits does not get what is published, and gets it w
   assertEquals((await reads[0]!).value, "b");
 });
 
-test("close() of the broker ends its sources when all is settled, and no sooner", async () => {
+test("close() of the broker ends its sources when all messages are settled, and no sooner", async () => {
   const broker = brokerOf("a", "b");
   const [idle, one] = [broker.source(), broker.source()];
   const reader = one.getReader();
@@ -460,7 +460,7 @@ test("close() of the broker ends its sources when all is settled, and no sooner"
   await broker.close();
 });
 
-test("settled() resolves each time all is acked or termed, and at once where nothing is pending", async () => {
+test("settled() resolves when all messages are acked or termed, and at once when none is pending", async () => {
   const broker = brokerOf<string>();
   await broker.settled();
   const reader = broker.source().getReader();
@@ -510,7 +510,7 @@ timed("MemoryBroker redelivers under fake timers while the clock is real", async
   broker[Symbol.dispose]();
 }, true);
 
-test("The time of a history never goes back, though the clock does", async () => {
+test("The time of a history never goes back, even if the clock does", async () => {
   const broker = await withClock(async (clock) => {
     const broker = brokerOf("a");
     await clock.tick(10 * 3_600_000);

@@ -64,7 +64,7 @@ timed("A nak or a term that is lost is not heard either", async (clock) => {
   broker[Symbol.dispose]();
 });
 
-test("A duplicate is handed out beside its message, and not doubled again", async () => {
+test("A duplicate is delivered besides its message, and not duplicated again", async () => {
   const broker = brokerOf(3, { faults: { duplicate: 1 } });
   broker.close();
   const deliveries = (await collect(
@@ -166,7 +166,7 @@ test("A restart may lose any of the latest 16 acks, and no other", async () => {
   assertEquals([lost, unexplained, reasons], [[], [], { restart: again.length }]);
 });
 
-test("A restart may hand out again what consumers have, who stay connected", async () => {
+test("A restart may deliver the messages of consumers again, and they stay connected", async () => {
   const broker = brokerOf(100);
   const [one, two] = [broker.consumer({ maxMessages: 100 }), broker.consumer()];
   const reader = one.deliveries.getReader();
@@ -180,7 +180,7 @@ test("A restart may hand out again what consumers have, who stay connected", asy
   broker[Symbol.dispose]();
 });
 
-test("A restart with nobody there, or at the end, changes nothing", async () => {
+test("A restart without consumers, or at the end, changes nothing", async () => {
   const broker = brokerOf(2);
   broker.restart();
   broker.close();
@@ -240,7 +240,7 @@ timed("The same seed makes the same faults, and another one makes others", async
   assertEquals(new MemoryBroker({ seed: 7 }).seed, 7);
 });
 
-test("Two brokers know nothing of each other", async () => {
+test("Two brokers are independent", async () => {
   const [one, two] = [brokerOf(3), brokerOf(3)];
   const other = two.source().getReader();
   await other.read();
@@ -252,7 +252,7 @@ test("Two brokers know nothing of each other", async () => {
   two[Symbol.dispose]();
 });
 
-test("run() ends when the broker is closed and all is settled", async () => {
+test("run() ends when the broker is closed and all messages are settled", async () => {
   const broker = brokerOf(10);
   const sources = new Set<unknown>();
   const ran = broker.run(async (source, consumer) => {
@@ -268,7 +268,7 @@ test("run() ends when the broker is closed and all is settled", async () => {
   assertEquals([count(broker, "acked"), count(broker, "left")], [11, 0]);
 });
 
-test("run() starts a program again when its consumer crashes, also one that hangs", async () => {
+test("run() starts a program again when its consumer crashes, even one that hangs", async () => {
   const broker = brokerOf(3);
   broker.close();
   const never = gate();
@@ -290,7 +290,7 @@ test("run() starts a program again when its consumer crashes, also one that hang
   assertEquals(names, ["consumer-1", "consumer-2", "consumer-3", "consumer-4"]);
 });
 
-test("run() fails with what a program fails with, and ends the others", async () => {
+test("run() fails with the error of a program, and ends the others", async () => {
   for (
     const fail of [() => Promise.reject("broken"), () => {
       throw "broken";
@@ -328,7 +328,7 @@ timed("A program that comes back early leaves what it has to others", async (clo
   assertEquals(check(broker.history).reasons, { left: 1 });
 });
 
-test("MemoryBroker refuses what is no option", async () => {
+test("MemoryBroker refuses wrong options", async () => {
   const make = (options: unknown) => () => new MemoryBroker(options as MemoryBrokerOptions);
   for (const ackWait of [0, -1, NaN, 2 ** 31]) {
     assertThrows(make({ ackWait }), RangeError, 'MemoryBroker: option "ackWait" must be a number');
@@ -368,7 +368,7 @@ test("MemoryBroker refuses what is no option", async () => {
   assertThrows(() => broker.publish(2), TypeError, "MemoryBroker.publish: the broker is closed");
 });
 
-test("100,000 messages and 1,000 consumers are no trouble", async () => {
+test("100,000 messages and 1,000 consumers work", async () => {
   const broker = brokerOf(100_000);
   broker.close();
   await broker.run(ackAll, { consumers: 1000, maxMessages: 16 });

@@ -21,7 +21,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "src/memory": [],
 };
 
-test("acknowledgements and the broker in memory import nothing of NATS", async () => {
+test("the acknowledgements and the broker in memory import nothing of NATS", async () => {
   for (const [part, allowed] of Object.entries(ALLOWED)) {
     const names = part.endsWith(".ts")
       ? [part]

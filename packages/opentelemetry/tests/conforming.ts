@@ -21,7 +21,7 @@ const SUM = 3;
 
 /** Registers the tests. */
 export function conforming(sdk: Sdk): void {
-  test(`${sdk.name}: all that is exported is in the table, and all of the table is exported`, () =>
+  test(`${sdk.name}: the table lists exactly the exported metrics`, () =>
     withSdk(sdk, async ({ meter, tracer, collect }) => {
       const own = { region: "eu" };
       const options = { destination: "all", attributes: own, meter, tracer };

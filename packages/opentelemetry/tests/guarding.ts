@@ -28,7 +28,7 @@ export function guarding(sdk: Sdk): void {
 
   for (const method of CALLED) {
     it(
-      `a handler runs once, and gives what it gives, when ${method}() throws`,
+      `a handler runs once, and its result is passed on, when ${method}() throws`,
       async (telemetry, told) => {
         const options = {
           destination: "things",
@@ -77,7 +77,7 @@ export function guarding(sdk: Sdk): void {
   });
 
   it(
-    "an error that throws when it is looked at is passed on, and its span ends",
+    "an error that throws at a look at it is passed on, and its span ends",
     async (telemetry, told) => {
       const { meter, tracer, spans, numbers } = telemetry;
       const options = { destination: "things", meter, tracer };
@@ -125,7 +125,7 @@ export function guarding(sdk: Sdk): void {
   });
 
   it(
-    "an item whose spanOf throws comes from no span, and the others keep theirs",
+    "an item whose spanOf throws has no span, and the others keep theirs",
     async (telemetry, told) => {
       const { meter, tracer, spans } = telemetry;
       const far = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1 };
@@ -156,7 +156,7 @@ export function guarding(sdk: Sdk): void {
     return Promise.resolve();
   });
 
-  it("an entry whose own then returns nothing counts by what it comes to", async (telemetry) => {
+  it("an entry whose own then returns nothing counts by its outcome", async (telemetry) => {
     const { meter, tracer, spans, numbers } = telemetry;
     const then = (resolve: (value: number) => void): void => resolve(1);
     const entry = Object.assign(Promise.resolve(1), { then });
@@ -192,7 +192,7 @@ export function guarding(sdk: Sdk): void {
     });
   }
 
-  it("a logger that throws changes nothing either", async ({ meter, tracer }, told) => {
+  it("a logger that throws changes nothing", async ({ meter, tracer }, told) => {
     const log = (): never => {
       throw new Error("the logger fails");
     };

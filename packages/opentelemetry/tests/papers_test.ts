@@ -37,7 +37,7 @@ test("the README of the package has the table of the metrics", async () => {
   assertEquals(actual, [HEAD, rule, ...rows], `the table should be\n${text}`);
 });
 
-test("the dashboard asks for metrics of the table, and shows all but those that say why not", async () => {
+test("the dashboard uses metrics of the table, and shows all except the listed exceptions", async () => {
   const { panels } = JSON.parse(await readFile(`${HOME}/grafana/weir.json`, "utf8")) as {
     panels: Array<{ title: string; targets: Array<{ expr: string }> }>;
   };
@@ -82,13 +82,13 @@ test("the dashboard filters by labels that its metrics have", async () => {
   }
 });
 
-test("the names of the metrics are of the conventions, or begin with weir", () => {
+test("the names of the metrics come from the conventions, or begin with weir", () => {
   const names = METRICS.map(({ name }) => name);
   assertEquals(new Set(names).size, names.length);
   for (const name of names) assert(/^(weir|messaging)(\.[a-z]+)+$/.test(name), name);
 });
 
-test("the sources import the API of OpenTelemetry and each other, and nothing else", async () => {
+test("the sources import only the OpenTelemetry API and each other", async () => {
   const files = (await readdir(`${HOME}/src`)).map((name) => `src/${name}`);
   const texts = await Promise.all(["mod.ts", ...files].map((name) => readFile(`${HOME}/${name}`)));
   const imports = texts.flatMap((text) =>
@@ -99,7 +99,7 @@ test("the sources import the API of OpenTelemetry and each other, and nothing el
   assertEquals([...targets].sort(), ["@opentelemetry/api", ...own].sort());
 });
 
-test("the version in the code is that of the package", async () => {
+test("the version in the code equals the version of the package", async () => {
   const { name, version } = JSON.parse(await readFile(`${HOME}/deno.json`, "utf8"));
   assertEquals([SCOPE, VERSION], [name, version]);
 });

@@ -12,7 +12,7 @@ import { scheduleOf } from "./schedule.ts";
 await prepare();
 
 for (const seed of [1, 2, 3]) {
-  Deno.test(`Schedule ${seed}: no message is lost, and each that comes again has its reason`, async () => {
+  Deno.test(`Schedule ${seed}: no message is lost, and each repeat has its reason`, async () => {
     const played = await play(scheduleOf(seed, 2000));
     assertEquals(played.complaints, []);
     assertEquals([played.published, played.lost.length, played.poison], [2000, 0, 1]);

@@ -174,7 +174,7 @@ Deno.test("DistributedSingleflight: a call in flight outlives a restart of the s
   assertEquals(all.results().get("k")!.size, 1);
 });
 
-Deno.test("DistributedSingleflight: the last caller that leaves aborts the execution, and the key is free", async () => {
+Deno.test("DistributedSingleflight: when the last caller leaves, the execution aborts and the key is free", async () => {
   await using server = await NatsServer.start();
   const connection = await connect({ servers: server.url });
   const flights = await DistributedSingleflight.open<number>(connection, { bucket: "b" });
@@ -211,7 +211,7 @@ Deno.test("DistributedSingleflight: a result that is older than keep is executed
   await connection.close();
 });
 
-Deno.test("DistributedSingleflight: a bucket of another configuration is refused", async () => {
+Deno.test("DistributedSingleflight: it refuses a bucket with another configuration", async () => {
   await using server = await NatsServer.start();
   const connection = await connect({ servers: server.url });
   await new Kvm(connection).create("plain");
@@ -222,7 +222,7 @@ Deno.test("DistributedSingleflight: a bucket of another configuration is refused
   await connection.close();
 });
 
-Deno.test("DistributedSingleflight: an old server is refused, and so is an option out of range", async () => {
+Deno.test("DistributedSingleflight: it refuses an old server, and an option out of range", async () => {
   const old = { bucket: "b", markerTTL: 0, history: 1, ttl: 0 };
   assertThrows(
     () => checkBucket(old, "2.9.10"),
@@ -237,7 +237,7 @@ Deno.test("DistributedSingleflight: an old server is refused, and so is an optio
   await assertRejects(open({ keep: "5s" }), TypeError, rule("keep"));
 });
 
-Deno.test("DistributedSingleflight: each key has a name of its own that NATS takes", () => {
+Deno.test("DistributedSingleflight: each key has a distinct name that NATS accepts", () => {
   const strange = [
     "",
     "=",

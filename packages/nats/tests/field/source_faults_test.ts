@@ -13,7 +13,7 @@ async function hears({ connection }: Setup, type: "disconnect" | "reconnect"): P
   for await (const status of connection.status()) if (status.type === type) return;
 }
 
-test("what settles while the server is away is told to it when it is back", async () => {
+test("acknowledgements while the server is away reach it when it is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(5);
   const consumer = await setup.consumer();
@@ -44,7 +44,7 @@ test("what settles while the server is away is told to it when it is back", asyn
   await reader.cancel();
 });
 
-test("the server hears of all that is held as soon as it is back", async () => {
+test("a source extends all its messages as soon as the server is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(4);
   // By the clock alone it would hear of them after minutes.
@@ -62,7 +62,7 @@ test("the server hears of all that is held as soon as it is back", async () => {
   await reader.cancel();
 });
 
-test("a source asks for no more than it has room for by its next connection, too", async () => {
+test("a source asks for no more than it has room for over its next connection, too", async () => {
   await using setup = await Setup.start();
   await setup.fill(4);
   const consumer = await setup.consumer();
@@ -81,7 +81,7 @@ test("a source asks for no more than it has room for by its next connection, too
   await reader.cancel();
 });
 
-test("what is held while the server is away is kept when it is back", async () => {
+test("messages that are held while the server is away are kept when it is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(10);
   const consumer = await setup.consumer("c", { ackWait: 1000 });
@@ -100,7 +100,7 @@ test("what is held while the server is away is kept when it is back", async () =
   await reader.cancel();
 });
 
-test("a source that is made while the server is away reads when it is back", async () => {
+test("a source made while the server is away reads when it is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(10);
   const consumer = await setup.consumer();
@@ -114,7 +114,7 @@ test("a source that is made while the server is away reads when it is back", asy
   await reader.cancel();
 });
 
-test("a source goes on after a server that was stalled", async () => {
+test("a source goes on after the server was stalled", async () => {
   await using setup = await Setup.start();
   await setup.fill(100);
   const consumer = await setup.consumer();
@@ -166,7 +166,7 @@ for (const how of ["stop", "kill"] as const) {
   });
 }
 
-test("a message that fails for good is terminated, and not delivered again", async () => {
+test("a message that fails for good is termed, and not delivered again", async () => {
   await using setup = await Setup.start();
   await setup.fill(3);
   const consumer = await setup.consumer();
@@ -194,7 +194,7 @@ test("a message that fails for good is terminated, and not delivered again", asy
   assertEquals(told.count(2, "-NAK"), 2);
 });
 
-test("100,000 messages pass and nothing of them stays", async () => {
+test("100,000 messages pass, and no memory of them stays", async () => {
   await using setup = await Setup.start();
   await setup.fill(100_000);
   const consumer = await setup.consumer("c", { max_ack_pending: 10_000 });

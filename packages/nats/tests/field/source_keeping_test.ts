@@ -5,7 +5,7 @@ import { jetStreamSource } from "@weir/nats";
 import { test } from "../../../../tests/support/test.ts";
 import { eventually, Setup, take } from "./setup.ts";
 
-test("jetStreamSource() tells the server of all it holds, for longer than the ack wait", async () => {
+test("jetStreamSource() extends all its messages for longer than the ack wait", async () => {
   await using setup = await Setup.start();
   await setup.fill(20);
   const consumer = await setup.consumer("c", { ackWait: 600 });
@@ -22,7 +22,7 @@ test("jetStreamSource() tells the server of all it holds, for longer than the ac
   await reader.cancel();
 });
 
-test("jetStreamSource() keeps to the shortest wait of a consumer with a backoff", async () => {
+test("jetStreamSource() respects the shortest wait of a consumer with a backoff", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   const consumer = await setup.consumer("c", { backoff: [60_000e6, 200e6], max_deliver: 5 });
@@ -41,7 +41,7 @@ test("jetStreamSource() keeps to the shortest wait of a consumer with a backoff"
   await reader.cancel();
 });
 
-test("a delivery that comes again has the same id, and counts", async () => {
+test("a delivery that comes again has the same id, and a higher count", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer();
@@ -57,7 +57,7 @@ test("a delivery that comes again has the same id, and counts", async () => {
   await reader.cancel();
 });
 
-test("of ack, nak and term the first counts", async () => {
+test("the first of ack, nak and term counts", async () => {
   await using setup = await Setup.start();
   await setup.fill(3);
   const consumer = await setup.consumer();
@@ -78,7 +78,7 @@ test("of ack, nak and term the first counts", async () => {
   await reader.cancel();
 });
 
-test("a message that its user acks by itself is settled, and not kept any more", async () => {
+test("a message that the user acks directly is settled, and no longer kept", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer("c", { ackWait: 200 });
@@ -96,7 +96,7 @@ test("a message that its user acks by itself is settled, and not kept any more",
   await reader.cancel();
 });
 
-test("jetStreamSource() tells of what has not settled within maxHold, and the server hands it out again", async () => {
+test("jetStreamSource() calls onLate for messages beyond maxHold, and the server delivers them again", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   const consumer = await setup.consumer("c", { ackWait: 200 });
@@ -116,7 +116,7 @@ test("jetStreamSource() tells of what has not settled within maxHold, and the se
   await reader.cancel();
 });
 
-test("what nobody reads is given back after maxHold", async () => {
+test("messages that are not read are given back after maxHold", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer("c", { ackWait: 200 });

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 
 const PROGRAM = new URL("program.ts", import.meta.url).href;
 
-Deno.test("with OTEL_DENO=true Deno itself exports the metrics and spans of a program", async () => {
+Deno.test("with OTEL_DENO=true, Deno exports the metrics and spans of a program", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", PROGRAM],
     env: {
