@@ -44,7 +44,7 @@ timed(
   },
 );
 
-test("channelx Aggregator: one batch shared by all workers, and not one per worker [5.1]", async () => {
+test("channelx Aggregator: all workers share one open batch, instead of one each [5.1]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator<number>((batch) => void seen.push(batch), {
     maxItems: 8,
@@ -100,7 +100,7 @@ test("channelx Aggregator: an error handler that retries at once keeps its slot,
   assertEquals(table, ids(1, 25));
 });
 
-test("channelx Aggregator: SafeStop against Stop: close drains, abort reports [5.5] [5.6] [5.11]", async () => {
+test("channelx Aggregator: SafeStop and Stop: close drains, abort reports [5.5] [5.6] [5.11]", async () => {
   for (const how of ["SafeStop", "Stop"] as const) {
     const handled: number[] = [];
     const discarded: number[] = [];
@@ -131,7 +131,7 @@ test("channelx Aggregator: a panic loses no batch, and stops no worker [5.3] [F-
   await sink.close();
 });
 
-test("channelx Aggregator: TryEnqueue says no when full, Enqueue waits [5.1]", async () => {
+test("channelx Aggregator: TryEnqueue refuses when full, Enqueue waits [5.1]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2 });
   assertEquals(ids(1, 5).map((n) => sink.tryPush(n)), [true, true, true, true, false]);
@@ -193,7 +193,7 @@ timed(
   },
 );
 
-test("go-zero PeriodicalExecutor on Aggregator: a container of one's own [4.1]", async () => {
+test("go-zero PeriodicalExecutor on Aggregator: a custom container [4.1]", async () => {
   const seen: Sum[] = [];
   const sink = new Aggregator<number, unknown, Sum>((batch) => void seen.push(batch), {
     collector: summing(100),

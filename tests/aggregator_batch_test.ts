@@ -21,7 +21,7 @@ test("Aggregator keeps the order, in batches that are full, and the rest at clos
   assertEquals(sink.stats, tally({ accepted: 8, done: 8, batches: 3 }));
 });
 
-test("Aggregator handles every item of batches of one, the last included [F-26]", async () => {
+test("Aggregator handles every item in batches of one, including the last [F-26]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch), { maxItems: 1 });
   for (const n of [1, 2, 3]) await sink.push(n);
@@ -30,7 +30,7 @@ test("Aggregator handles every item of batches of one, the last included [F-26]"
   assertEquals(seen.length, 3);
 });
 
-test("Aggregator never touches a batch again, whatever its handler does to it [4.1] [F-11]", async () => {
+test("Aggregator never touches a batch again, even if its handler changes it [4.1] [F-11]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => {
     seen.push([...batch]);
@@ -42,7 +42,7 @@ test("Aggregator never touches a batch again, whatever its handler does to it [4
   assertEquals(sink.stats, tally({ accepted: 5, done: 5, batches: 3 }));
 });
 
-test("Aggregator never exceeds maxWeight: what would exceed it starts the next batch [4.3]", async () => {
+test("Aggregator never exceeds maxWeight: an item that would exceed it starts the next batch [4.3]", async () => {
   const seen: number[][] = [];
   const weighed: number[] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch), {
@@ -57,7 +57,7 @@ test("Aggregator never exceeds maxWeight: what would exceed it starts the next b
   await sink.close();
 });
 
-test("Aggregator hands over an item that is over the limit alone [4.3] [F-08]", async () => {
+test("Aggregator hands over an item over the limit alone [4.3] [F-08]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch), {
     maxWeight: 10,

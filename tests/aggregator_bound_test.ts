@@ -32,7 +32,7 @@ test("Aggregator has room for maxItems * (concurrency + 1) waiting items by defa
   assertEquals(room({ maxWeight: 5, weigh, maxItems: 2 }), 2 + 4);
 });
 
-test("Aggregator has room for capacity waiting items, exactly, when the rest of a batch is open [5.1]", () => {
+test("Aggregator has room for exactly capacity waiting items when the rest of a batch is open [5.1]", () => {
   assertEquals(room({ maxItems: 3, capacity: 3 }), 3 + 3);
   assertEquals(room({ maxItems: 3, capacity: 4 }), 3 + 4);
   assertEquals(room({ maxItems: 3, capacity: 4, concurrency: 2 }), 6 + 4);
@@ -50,7 +50,7 @@ test("Aggregator allows the greatest integers for its limits [F-02]", async () =
   assertEquals(seen, [[1, 2]]);
 });
 
-test("Aggregator keeps the bound at every moment, by whichever way items come [5.1] [3]", async () => {
+test("Aggregator keeps the bound at every moment, however items come in [5.1] [3]", async () => {
   const [maxItems, concurrency, capacity] = [4, 2, 6];
   let [running, most] = [0, 0];
   const look = () => {
@@ -76,7 +76,7 @@ test("Aggregator keeps the bound at every moment, by whichever way items come [5
   assertEquals([sink.stats.done, most], [300, concurrency]);
 });
 
-test("Aggregator.tryPush() does not overtake those who wait for room [5.1] [5.2]", async () => {
+test("Aggregator.tryPush() does not overtake callers that wait for room [5.1] [5.2]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
   for (const n of ids(1, 4)) sink.tryPush(n);
@@ -117,7 +117,7 @@ test("Aggregator gives its oldest batch to a free worker at capacity, and no oth
   await sink.abort();
 });
 
-test("Aggregator at capacity passes over the oldest batch if its key is being handled [5.2]", async () => {
+test("Aggregator at capacity skips the oldest batch if its key is being handled [5.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     maxItems: 2,
@@ -207,7 +207,7 @@ timed("Aggregator slows a writer and a pipe down: no more is read than fits [5.1
   assertEquals(sink.stats.discarded, 3);
 });
 
-test("Aggregator.push() lets many calls wait their turn, unawaited [F-37]", async () => {
+test("Aggregator.push() lets many calls wait for room without an await [F-37]", async () => {
   const count = 2e5;
   let next = 0;
   let inOrder = true;

@@ -35,7 +35,7 @@ function contexts() {
   return { state, context, within };
 }
 
-test("Aggregator runs a batch in the context of the item that opened it, whoever fills or flushes it [5.9]", async () => {
+test("Aggregator runs a batch in the context of its first item, no matter which caller fills or flushes it [5.9]", async () => {
   const { state, context, within } = contexts();
   const seen: unknown[] = [];
   const sink = new Aggregator<number>((batch) => void seen.push([state.current, ...batch]), {
@@ -51,7 +51,7 @@ test("Aggregator runs a batch in the context of the item that opened it, whoever
   await sink.close();
 });
 
-test("Aggregator runs onError in the context of the item that opened the batch [5.32]", async () => {
+test("Aggregator runs onError in the context of the batch's first item [5.32]", async () => {
   const { state, context, within } = contexts();
   const seen: unknown[] = [];
   const sink = new Aggregator<number>((batch) => {
@@ -68,7 +68,7 @@ test("Aggregator runs onError in the context of the item that opened the batch [
   assertEquals(seen, [["request 1", "at once"], ["request 3", "later"]]);
 });
 
-test("Aggregator keeps a context for each key's batch, and for what waited for room [5.9] [5.2]", async () => {
+test("Aggregator keeps a context for each key's batch, and for items that waited for room [5.9] [5.2]", async () => {
   const { state, context, within } = contexts();
   const hand = new Hand<unknown>();
   const sink = new Aggregator<string>(

@@ -11,7 +11,7 @@ import { timed } from "./support/timed.ts";
 
 const initial = (item: string) => item[0];
 
-test("Aggregator forms a batch for each key, and handles those of one key one at a time [5.2]", async () => {
+test("Aggregator forms a batch for each key, and handles the batches of one key one at a time [5.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     maxItems: 2,
@@ -119,7 +119,7 @@ test("Aggregator compares keys as a Map does [5.2]", async () => {
   assertEquals(sink.stats.batches, 5);
 });
 
-test("Aggregator handles many keys in the order of each, whatever the load [5.2] [3]", async () => {
+test("Aggregator keeps the order of each of many keys under any load [5.2] [3]", async () => {
   const last = new Map<number, number>();
   const busy = new Set<number>();
   let batches = 0;
@@ -141,7 +141,7 @@ test("Aggregator handles many keys in the order of each, whatever the load [5.2]
   assertEquals(sink.stats, tally({ accepted: 700, done: 700, batches }));
 });
 
-test("Aggregator may have its capacity filled by one hot key, and starts the others after [5.2]", async () => {
+test("Aggregator allows one hot key to fill its capacity, and starts the others afterwards [5.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     maxItems: 2,

@@ -38,7 +38,7 @@ class Hooked extends ArrayCollector {
   }
 }
 
-test("BatchStream with a collector rejects close() with the very error when take throws in it [4.7] [7.3] [F-20]", async () => {
+test("BatchStream with a collector rejects close() with the same error when take throws in it [4.7] [7.3] [F-20]", async () => {
   const thrown = new Error("from the collector");
   const collector = () =>
     new Hooked((step) => {
@@ -89,7 +89,7 @@ test("BatchStream with a collector calls its factory once for each stream, befor
   assertEquals(made, 2);
 });
 
-test("BatchStream with a collector takes what is held before an item that does not fit, and asks once [4.2] [4.10]", async () => {
+test("BatchStream with a collector takes the batch before an item that does not fit, and calls fits once [4.2] [4.10]", async () => {
   const asked: unknown[] = [];
   /** Runs of equal items. */
   class Runs extends ArrayCollector {
@@ -111,7 +111,7 @@ test("BatchStream with a collector takes what is held before an item that does n
   assertEquals(await collect(BatchStream.from(items, options)), expected);
 });
 
-test("BatchStream with a collector adds to none that is full, and takes from none that is empty [4.10]", async () => {
+test("BatchStream with a collector never adds to a full one, and never takes from an empty one [4.10]", async () => {
   const wrong: string[] = [];
   const collector = () =>
     new Hooked((step, held) => {

@@ -79,7 +79,7 @@ class Aborting extends ArrayCollector {
   }
 }
 
-test("BatchStream does not hang where its collector aborts it, and the item does not fit [4.13] [4.7] [4.11]", async () => {
+test("BatchStream does not hang when its collector aborts it and the item does not fit [4.13] [4.7] [4.11]", async () => {
   const told: unknown[] = [];
   const stream: BatchStream<number, unknown[]> = new BatchStream<number, unknown[]>({
     collector: () =>

@@ -41,7 +41,7 @@ for (const { name, open } of ways) {
     // What was read before a source fails is handed over first: `batching_from_test.ts`.
     const rest = id === "[F-31]" && name.endsWith(".from()");
     if (!rest) {
-      test(`${name} discards what it holds, stops its timer and tells both sides the very reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
+      test(`${name} discards its items, stops its timer and gives both sides the same reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
         withClock(async (clock) => {
           for (const reason of reasons) {
             const controller = new AbortController();
@@ -120,7 +120,7 @@ for (const { name, open } of ways) {
       assertEquals([clock.pending, listeners.live], [0, 0]);
     }));
 
-  test(`${name} stops the timer when it is closed and nobody asks [F-23] [F-36]`, () =>
+  test(`${name} stops the timer when it is closed without demand [F-23] [F-36]`, () =>
     withClock(async (clock) => {
       const opened = open(3, { linger: 1000 });
       await begin(opened, 3);
@@ -177,7 +177,7 @@ for (const { name, open } of ways) {
       assertEquals((await read).value, ["b"]);
     }));
 
-  test(`${name} emits every item when a batch holds one, the last included [F-26]`, async () => {
+  test(`${name} emits every item, including the last, when a batch holds one [F-26]`, async () => {
     const { reader, add, close } = open(1, { linger: 10 });
     const read = reader.read();
     await add("a", "b", "c");
@@ -188,7 +188,7 @@ for (const { name, open } of ways) {
     assertEquals((await reader.read()).done, true);
   });
 
-  test(`${name} emits a full batch of one when it is closed and nobody asks [4.7] [F-26]`, async () => {
+  test(`${name} emits a full batch of one when it is closed without demand [4.7] [F-26]`, async () => {
     const { reader, add, close } = open(1, { linger: 10 });
     const first = reader.read();
     await add("a", "b");

@@ -36,7 +36,7 @@ for (const every of [1, 2, 7, 300, Infinity]) {
   });
 }
 
-test("Fanout.flush() covers what waited then, of a thousand items, and not what came later [5.13]", async () => {
+test("Fanout.flush() covers the items that waited at the time, of a thousand, and no later ones [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: MANY });
   for (const n of numbers(0, 300)) fanout.tryPush(n);
@@ -55,7 +55,7 @@ test("Fanout.flush() covers what waited then, of a thousand items, and not what 
   assertEquals(fanout.stats.done, 600);
 });
 
-test("Fanout.consume() resolves with the last of its own of a thousand items [5.14]", async () => {
+test("Fanout.consume() resolves when the last of its own items, of a thousand, has settled [5.14]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: MANY });
   for (const n of numbers(0, 100)) fanout.tryPush(n);
@@ -72,7 +72,7 @@ test("Fanout.consume() resolves with the last of its own of a thousand items [5.
   assertEquals(hand.started, numbers(0, 600));
 });
 
-test("Fanout gives up a thousand items that wait in order, with those that are submitted [5.3] [5.6]", async () => {
+test("Fanout discards a thousand waiting items in order, submitted ones too [5.3] [5.6]", async () => {
   const discarded: number[] = [];
   const fanout = new Fanout<number>(() => gate().promise, {
     capacity: MANY,
@@ -87,7 +87,7 @@ test("Fanout gives up a thousand items that wait in order, with those that are s
   assertEquals(reasons.filter((each) => each === reason).length, 3);
 });
 
-test("Fanout keeps no item that has been handled, while others wait behind it [7.5] [F-36]", async () => {
+test("Fanout keeps no item that has been handled while others wait [7.5] [F-36]", async () => {
   const HANDLED = 64;
   const traces: WeakRef<object>[] = [];
   const handler = ({ n }: { n: number }) => n < HANDLED ? undefined : gate().promise;

@@ -41,7 +41,7 @@ test("FixedChunkStream cuts long chunks and joins short ones [4.X1]", async () =
   assertEquals(await numbers([], 3), []);
 });
 
-test("FixedChunkStream gives the same bytes in pieces of the size, however they are cut [4.X1] [4.X3] [F-09]", async () => {
+test("FixedChunkStream gives the same bytes in pieces of the size for any chunks [4.X1] [4.X3] [F-09]", async () => {
   const part = fc.record({
     length: fc.oneof(fc.nat({ max: 9 }), fc.nat({ max: 300 })),
     offset: fc.nat({ max: 8 }),
@@ -98,7 +98,7 @@ test("FixedChunkStream copies each of 16 MiB of small chunks into big pieces onc
   assertEquals(copied, 16 * 1024 * 1024);
 });
 
-test("FixedChunkStream holds size bytes at the most, and makes the write wait [4.X2]", async () => {
+test("FixedChunkStream holds at most size bytes, and makes the write wait [4.X2]", async () => {
   const { writer, reader } = open(3);
   await writer.write(bytes(1, 2));
   const write = writer.write(bytes(3, 4, 5, 6, 7, 8, 9));
@@ -116,7 +116,7 @@ test("FixedChunkStream holds size bytes at the most, and makes the write wait [4
   assertEquals([...(await reader.read()).value!], [10]);
 });
 
-test("FixedChunkStream pulls no more than it may hold, and one chunk that waits [4.X2]", async () => {
+test("FixedChunkStream pulls no more than it may hold, and one waiting chunk [4.X2]", async () => {
   let pulled = 0;
   const source = new ReadableStream<Uint8Array>(
     { pull: (controller) => controller.enqueue(bytes(counted(pulled++))) },
@@ -131,7 +131,7 @@ test("FixedChunkStream pulls no more than it may hold, and one chunk that waits 
   await reader.cancel();
 });
 
-test("FixedChunkStream hands over a piece as soon as it is full and asked for [4.X1] [4.X2]", async () => {
+test("FixedChunkStream hands over a piece as soon as it is full and there is demand [4.X1] [4.X2]", async () => {
   const { writer, reader } = open(2);
   const reads = [reader.read(), reader.read(), reader.read()];
   await writer.write(bytes(1));
@@ -143,7 +143,7 @@ test("FixedChunkStream hands over a piece as soon as it is full and asked for [4
   assertEquals([...(await reads[2]!).value!], [5]);
 });
 
-test("FixedChunkStream gives pieces that nobody else has [4.X3] [F-11]", async () => {
+test("FixedChunkStream gives pieces that share no memory [4.X3] [F-11]", async () => {
   const { writer, reader } = open(4);
   const own = bytes(1, 2, 3);
   await writer.write(own);
@@ -169,7 +169,7 @@ test("FixedChunkStream closes the writable at once, and the readable after the r
   assertEquals((await reader.read()).done, true);
 });
 
-test("FixedChunkStream gives the rest, and the end, to those who asked before the close [4.X5]", async () => {
+test("FixedChunkStream gives the rest, and the end, to reads from before the close [4.X5]", async () => {
   const { writer, reader } = open(4);
   const reads = [reader.read(), reader.read(), reader.read()];
   await writer.write(bytes(1));
@@ -179,7 +179,7 @@ test("FixedChunkStream gives the rest, and the end, to those who asked before th
   assertEquals(after.map(({ done }) => done), [true, true]);
 });
 
-test("FixedChunkStream fails by the engine's error when it cannot make a piece [F-02]", async () => {
+test("FixedChunkStream fails with the engine's error when it can't make a piece [F-02]", async () => {
   const { writer, reader } = open(Number.MAX_SAFE_INTEGER);
   const error = await reasonOf(writer.write(bytes(1)));
   assert(error instanceof RangeError);

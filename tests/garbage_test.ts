@@ -38,7 +38,7 @@ class Lived {
   }
 }
 
-test("Every primitive that holds something has lives [7.5]", () => {
+test("Every primitive that holds items is in the table of lives [7.5]", () => {
   // What is no class ends with nothing, and `Sink` is what two of the others extend.
   const { Sink: _, backoff: __, byteLength: ___, throttle: ____, ...primitives } = library;
   const alive = Object.keys(primitives).filter((name) =>
@@ -47,7 +47,7 @@ test("Every primitive that holds something has lives [7.5]", () => {
   assertEquals(alive, Object.keys(primitives));
 });
 
-test("Each primitive keeps nothing of its items after any end, and nothing keeps it [7.5] [F-36]", async () => {
+test("Each primitive keeps none of its items after any end, and can be collected [7.5] [F-36]", async () => {
   const { signal } = new AbortController();
   const listeners = countListeners(signal);
   const had: object[] = [];
@@ -68,7 +68,7 @@ test("Each primitive keeps nothing of its items after any end, and nothing keeps
   assertEquals(left([]), [], "when nobody has it");
 });
 
-test("Fanout keeps nothing of the sources that it has consumed [7.5] [F-36]", async () => {
+test("Fanout keeps none of the sources that it has consumed [7.5] [F-36]", async () => {
   const traces: WeakRef<object>[] = [];
   const fanout = new Fanout(() => {});
   const consumeOne = (): Promise<void> => {
@@ -83,7 +83,7 @@ test("Fanout keeps nothing of the sources that it has consumed [7.5] [F-36]", as
   await fanout.close();
 });
 
-test("An Aggregator that nobody refers to still tells what it holds when its signal aborts, and nothing after it is closed [5.35]", async () => {
+test("An Aggregator without references still calls onDiscard when its signal aborts, but not after it is closed [5.35]", async () => {
   const controller = new AbortController();
   const { signal } = controller;
   const told: unknown[] = [];

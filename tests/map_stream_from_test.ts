@@ -64,7 +64,7 @@ test("MapStream.from() takes as many items as calls may run, and not one more [4
   }
 });
 
-test("MapStream.from() lets go of its source when the consumer cancels [4.M7] [4.M9] [F-30]", async () => {
+test("MapStream.from() leaves its source when the consumer cancels [4.M7] [4.M9] [F-30]", async () => {
   for (const reason of [new Error("enough"), undefined]) {
     for (const { name, source, heard } of endless()) {
       const hand = new Hand<number>();
@@ -80,7 +80,7 @@ test("MapStream.from() lets go of its source when the consumer cancels [4.M7] [4
   }
 });
 
-test("MapStream.from() lets go of its source when a call fails, and tells the very error [4.M5] [4.M9]", async () => {
+test("MapStream.from() leaves its source when a call fails, and gives the same error [4.M5] [4.M9]", async () => {
   for (const error of [new Error("own"), undefined]) {
     for (const { name, source, heard } of endless()) {
       const hand = new Hand<number>();
@@ -97,7 +97,7 @@ test("MapStream.from() lets go of its source when a call fails, and tells the ve
   }
 });
 
-test("MapStream.from() gives the results for what came before the error of the source, and then that error [4.12] [4.M9]", async () => {
+test("MapStream.from() gives the results of items before the error of the source, and then that error [4.12] [4.M9]", async () => {
   for (const thrown of [new Error("from the source"), undefined, 0]) {
     const sync = function* () {
       yield 1;
@@ -214,7 +214,7 @@ test("MapStream.from() ends when its function cancels it or its signal aborts, a
   }
 });
 
-test("MapStream.from() throws a TypeError when there is no source, or it is locked, and leaves it alone [4.M9]", () => {
+test("MapStream.from() throws a TypeError without a source, or with a locked one, which it leaves alone [4.M9]", () => {
   for (const none of [undefined, null, 5, {}, () => {}]) {
     assertThrows(
       () => MapStream.from(none as never, (n) => n),

@@ -139,7 +139,7 @@ for (const front of fronts) {
       }));
   }
 
-  test(`${front.name} takes what is at the edge of its options [7] [F-02] [F-03]`, () =>
+  test(`${front.name} takes values at the limits of its options [7] [F-02] [F-03]`, () =>
     withClock(async (clock) => {
       const edges: Record<Kind, unknown[]> = {
         "limit": [1, Number.MAX_SAFE_INTEGER],
@@ -177,7 +177,7 @@ test("Every primitive has its options in the table [7]", () => {
   assertEquals([...owners].sort(), Object.keys(primitives).sort());
 });
 
-test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [F-02]", () => {
+test("BatchStream, ChunkStream and Fanout report exactly what is wrong [7] [F-01] [F-02]", () => {
   const [batch, chunk, fanout] = ["new BatchStream()", "new ChunkStream()", "new Fanout()"].map(
     (name) => fronts.find((front) => front.name === name),
   );
@@ -221,7 +221,7 @@ test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [
   );
 });
 
-test("Fanout and Singleflight.wrap() throw a TypeError when there is no function [7] [F-04]", () => {
+test("Fanout and Singleflight.wrap() throw a TypeError without a function [7] [F-04]", () => {
   for (const [value, shown] of [...notFunctions, [undefined, "undefined"]]) {
     assertEquals(
       assertThrows(() => new Fanout(value as never), TypeError).message,
@@ -234,7 +234,7 @@ test("Fanout and Singleflight.wrap() throw a TypeError when there is no function
   }
 });
 
-test("MapStream and throttle() throw a TypeError when there is no function [7] [F-04]", () => {
+test("MapStream and throttle() throw a TypeError without a function [7] [F-04]", () => {
   for (const [value, shown] of [...notFunctions, [undefined, "undefined"]]) {
     const makes: [string, () => unknown][] = [
       ["MapStream", () => new MapStream(value as never)],
@@ -266,7 +266,7 @@ test("BatchStream throws a TypeError when the factory makes no collector [7] [F-
   }
 });
 
-test("Singleflight.do() and Fanout have no timer when theirs is Infinity [7] [F-03]", () =>
+test("Singleflight.do() and Fanout have no timer when their time is Infinity [7] [F-03]", () =>
   withClock(async (clock) => {
     const { promise, resolve } = gate<number>();
     const fanout = new Fanout(() => promise, { timeout: Infinity });

@@ -39,7 +39,7 @@ test("A pipe between two of ours locks both until it is over [7.19]", async () =
   assertEquals([readable.locked, fanout.locked], [false, false]);
 });
 
-test("A pipe between two of ours leaves the platform's where something is queued, or one is not ours [7.19]", async () => {
+test("A pipe between two of ours uses the platform's pipe when something is queued, or one side is not ours [7.19]", async () => {
   const seen: unknown[] = [];
   const sink = () => new WritableStream({ write: (item) => void seen.push(item) });
   const fanout = () => new Fanout((item) => void seen.push(item));
@@ -70,7 +70,7 @@ test("A pipe between two of ours leaves the platform's where something is queued
   assertEquals(seen, [[1], [2], 3, 4]);
 });
 
-test("A pipe between two of ours passes what a writer of the sink has left in its queue first [7.19]", async () => {
+test("A pipe between two of ours first passes the items that a writer of the sink has left in its queue [7.19]", async () => {
   const seen: unknown[] = [];
   const fanout = new Fanout((item) => void seen.push(item), { concurrency: 0, capacity: 0 });
   const writer = fanout.getWriter();
@@ -113,7 +113,7 @@ test("A pipe between two of ours reads its options as the standard does, once [7
   assertEquals([readable.locked, writable.locked], [false, false]);
 });
 
-test("A pipe between two of ours leaves a signal that is none to the platform [7.19]", async () => {
+test("A pipe between two of ours leaves a wrong signal to the platform [7.19]", async () => {
   const addEventListener = () => {
     throw new Error("no signal");
   };
@@ -126,7 +126,7 @@ test("A pipe between two of ours leaves a signal that is none to the platform [7
   assertEquals(ours, await told(new ReadableStream(), new WritableStream()));
 });
 
-test("A pipe between two of ours that its signal ends loses nothing with preventCancel [7.19] [3]", async () => {
+test("A pipe between two of ours loses nothing with preventCancel when its signal ends it [7.19] [3]", async () => {
   const own = new AbortController();
   const { promise, resolve } = gate<number>();
   const readable = MapStream.from([1, 2], (n) => n === 1 ? promise : n);
@@ -141,7 +141,7 @@ test("A pipe between two of ours that its signal ends loses nothing with prevent
   assertEquals([numbers, fanout.stats.accepted], [[1, 2], 0]);
 });
 
-test("A pipe between two of ours with a signal that has aborted ends both, and begins nothing [7.19] [F-33]", async () => {
+test("A pipe between two of ours with an aborted signal ends both, and passes nothing [7.19] [F-33]", async () => {
   let begun = 0;
   const readable = MapStream.from([1], () => begun++);
   const fanout = new Fanout(() => {});
@@ -168,7 +168,7 @@ test("A pipe between two of ours whose signal aborts when one side has failed re
   }
 });
 
-test("A pipe between two of ours tells each side of the end of the other [7.19] [7.3]", async () => {
+test("A pipe between two of ours ends each side when the other ends [7.19] [7.3]", async () => {
   const bad = new Error("bad");
   const thrower = () => {
     throw bad;
@@ -186,7 +186,7 @@ test("A pipe between two of ours tells each side of the end of the other [7.19] 
   assertEquals(await rejection(aggregator.closed), bad);
 });
 
-test("A readable side of ours has ways of its own that nobody sees [7.19] [4.18] [7.13]", () => {
+test("A readable side of ours has own methods that do not show [7.19] [4.18] [7.13]", () => {
   const { readable } = new BatchStream(1);
   assertEquals(Reflect.ownKeys(readable), Reflect.ownKeys(new ReadableStream()));
   assertEquals(readable.constructor, ReadableStream);
@@ -201,7 +201,7 @@ test("A readable side of ours has ways of its own that nobody sees [7.19] [4.18]
   }
 });
 
-test("Fanout without snapshot runs in the context of the pipe of ours that brings an item [7.20]", async () => {
+test("Fanout without snapshot runs in the context of the pipe that brings an item [7.20]", async () => {
   const trace = new AsyncLocalStorage();
   const seen: unknown[] = [];
   const see = (place: string) => seen.push([place, trace.getStore()]);
@@ -217,7 +217,7 @@ test("Fanout without snapshot runs in the context of the pipe of ours that bring
   assertEquals(seen.sort(), places.map((place) => [place, "pipe"]));
 });
 
-test("Fanout keeps nothing of the sources that were piped to it, nor do their streams [7.5] [F-36]", async () => {
+test("Fanout keeps none of the sources that were piped to it, and their streams neither [7.5] [F-36]", async () => {
   const traces: WeakRef<object>[] = [];
   const had: ReadableStream[] = [];
   const fanout = new Fanout(() => {});
@@ -236,7 +236,7 @@ test("Fanout keeps nothing of the sources that were piped to it, nor do their st
   await fanout.close();
 });
 
-test("A pipe between two of ours rejects with what a hook of its sink throws [7.19] [5.27]", async () => {
+test("A pipe between two of ours rejects with an error of a hook of its sink [7.19] [5.27]", async () => {
   const failure = new Error("key");
   const given: number[] = [];
   const fanout = new Fanout<number>((n) => void given.push(n), {
@@ -263,7 +263,7 @@ test("A pipe between two of ours rejects with the failure of a sink that comes a
   assertEquals(fanout.locked, false);
 });
 
-test("A pipe between two of ours cancels a source that goes on where its sink fails, and loses nothing in silence [7.19]", async () => {
+test("A pipe between two of ours cancels its source when its sink fails, and loses nothing silently [7.19]", async () => {
   const failure = new Error("handler");
   const left: unknown[] = [];
   const lost: number[] = [];
@@ -287,7 +287,7 @@ test("A pipe between two of ours cancels a source that goes on where its sink fa
   assertEquals([left, lost, readable.locked], [["finally"], [2], false]);
 });
 
-test("A pipe between two of ours rejects where a close of its sink is queued, and cancels its source [7.19]", async () => {
+test("A pipe between two of ours rejects when a close of its sink is queued, and cancels its source [7.19]", async () => {
   const left: unknown[] = [];
   const source = {
     *[Symbol.iterator]() {

@@ -273,7 +273,7 @@ timed("RateLimit has no timer for who has left, or was shed [8.4] [5.42] [5.44]"
   await fanout.close();
 });
 
-test("RateLimit refuses what is no limit, and a pause that is no time [8.3] [7] [F-01] [F-03]", () => {
+test("RateLimit refuses a wrong limit, and a wrong pause [8.3] [7] [F-01] [F-03]", () => {
   assertThrows(() => new RateLimit({ limit: 1 } as never), TypeError, 'option "interval" must');
   assertThrows(() => new RateLimit({ interval: 1 } as never), TypeError, 'option "limit" must');
   const rate = new RateLimit({ limit: 1, interval: 1, name: "api" });

@@ -48,7 +48,7 @@ test("Singleflight.do() rejects when a thenable throws in then, or in the getter
   }
 });
 
-test("Singleflight.do() is in flight until the next turn when a thenable calls back at once [F-15]", async () => {
+test("Singleflight.do() is in flight until the next turn when a thenable calls back synchronously [F-15]", async () => {
   const flights = new Singleflight<string, number>();
   const callable = Object.assign(() => {}, { then: thenable((resolve) => resolve(2)).then });
   for (const value of [thenable((resolve) => resolve(2)), callable as PromiseLike<number>]) {
@@ -60,7 +60,7 @@ test("Singleflight.do() is in flight until the next turn when a thenable calls b
   }
 });
 
-test("Singleflight.do() waits for what a thenable resolves with, and for promises of its own class [F-15]", async () => {
+test("Singleflight.do() waits for a promise with which a thenable resolves, and for promises of a subclass [F-15]", async () => {
   class Own<T> extends Promise<T> {
     override then<A = T, B = never>(
       fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -75,7 +75,7 @@ test("Singleflight.do() waits for what a thenable resolves with, and for promise
   assertEquals(await flights.do("k", () => Own.resolve(4)), 4);
 });
 
-test("Singleflight.do() gives back what is no thenable as it is [F-12]", async () => {
+test("Singleflight.do() gives a value that is not a thenable unchanged [F-12]", async () => {
   const flights = new Singleflight<string, unknown>();
   for (const value of [{ then: 1 }, () => {}, Symbol("s"), 1n, Object.create(null), null]) {
     assertStrictEquals(await flights.do("k", () => value), value);
@@ -96,7 +96,7 @@ test("Singleflight.do() lets its callers leave when the function never settles [
   assertEquals(await flights.do("k", () => 1), 1);
 });
 
-test("golang/go#33519: a throw does not lock its key, and everybody who waits has it [6.5] [F-39]", async () => {
+test("golang/go#33519: Singleflight frees the key after a throw, and every waiting caller gets it [6.5] [F-39]", async () => {
   const flights = new Singleflight<string, number>();
   const error = new Error("panic");
   const { promise, resolve } = gate();
@@ -170,7 +170,7 @@ test("Singleflight.do() holds 2e5 keys in flight, and none after they have settl
   assertEquals(flights.size, 0);
 });
 
-test("Singleflight.do() retains nothing that was of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
+test("Singleflight.do() retains nothing of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
   const flights = new Singleflight<string, object>();
   const { promise, resolve } = gate<object>();
   const stays = flights.doShared("k", () => promise);
@@ -203,7 +203,7 @@ test("Singleflight.do() retains nothing that was of 1e6 callers that join and le
   assertEquals(await stays, { value, shared: true });
 });
 
-test("Singleflight.do() leaves unhandled what a caller does not handle, beside one that does [6.8]", async () => {
+test("Singleflight.do() leaves unhandled rejections to a caller that does not handle them, even if another does [6.8]", async () => {
   const error = new Error("down");
   const signals = [undefined, new AbortController().signal];
   for (const [first, second] of [signals, signals.toReversed()]) {
@@ -218,7 +218,7 @@ test("Singleflight.do() leaves unhandled what a caller does not handle, beside o
   }
 });
 
-test("Singleflight.do() has a reaction of its own for each caller that does not share the promise [6.12]", async () => {
+test("Singleflight.do() makes a separate reaction for each caller that does not share the promise [6.12]", async () => {
   const { promise, resolve } = gate<number>();
   const { signal } = new AbortController();
   const flights = new Singleflight<string, number>();
@@ -271,7 +271,7 @@ function held(promise: unknown, make: () => void): ((end: "resolve" | "reject") 
   return reactions;
 }
 
-test("Singleflight.do() settles callers each in its own reaction, whichever comes first, as in the requests of a Worker [6.12] [6.6]", async () => {
+test("Singleflight.do() settles each caller in its own reaction, in any order, as in the requests of a Worker [6.12] [6.6]", async () => {
   for (const order of [[0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
     for (const end of ["resolve", "reject"] as const) {
       for (const copying of [false, true]) {
@@ -308,7 +308,7 @@ test("Singleflight.do() settles callers each in its own reaction, whichever come
   }
 });
 
-test("Singleflight leaves no key behind where the stack ends inside of it [6.13] [3]", async () => {
+test("Singleflight leaves no key behind when the stack overflows in it [6.13] [3]", async () => {
   const options = [undefined, { cache: new Map() }, { forgetAfter: 1e9 }, { clone: Number }];
   const groups = options.map((each) => new Singleflight<number, number>(each));
   const calls: Promise<unknown>[] = [];

@@ -195,7 +195,7 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  test(`${name} asks no retry after an end [5.40] [5.21]`, async () => {
+  test(`${name} does not call retry after an end [5.40] [5.21]`, async () => {
     const asked: unknown[] = [];
     const told: unknown[] = [];
     const { promise, reject } = gate<never>();
@@ -222,7 +222,7 @@ for (const [name, make] of Object.entries(sinks)) {
       [Promise.resolve(1), "return at least 0"],
     ] as const
   ) {
-    test(`${name} errors when retry returns ${String(wrong)} of type ${typeof wrong} [5.40] [7]`, async () => {
+    test(`${name} fails when retry returns ${String(wrong)} of type ${typeof wrong} [5.40] [7]`, async () => {
       const told: unknown[] = [];
       const sink = heard(open(() => {
         throw "busy";
@@ -235,7 +235,7 @@ for (const [name, make] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} errors with what retry throws, and tells of the failure [5.40]`, async () => {
+  test(`${name} fails with an error of retry, and reports the handler's failure [5.40]`, async () => {
     const told: unknown[] = [];
     const bug = new Error("bug");
     const sink = heard(open(() => {
@@ -324,7 +324,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name} asks retry in the context of the item [5.40] [5.32]`, async () => {
+  test(`${name} calls retry in the context of the item [5.40] [5.32]`, async () => {
     let context = "none";
     const asked: string[] = [];
     const snapshot = (): Runner => {
@@ -455,7 +455,7 @@ timed(
   },
 );
 
-test("Aggregator discards what was to go again where onError ends the sink [5.40] [5.6]", async () => {
+test("Aggregator discards items that wait for a retry when onError ends the sink [5.40] [5.6]", async () => {
   const discarded: unknown[] = [];
   const bug = new Error("bug");
   const sink = heard(
@@ -550,7 +550,7 @@ timed(
   },
 );
 
-test("backoff() waits longer each time, up to its longest, and gives up [5.41]", () => {
+test("backoff() waits longer each time, up to max, and gives up [5.41]", () => {
   const delays = (options?: Parameters<typeof backoff>[0], count = 6) => {
     const retry = backoff({ jitter: false, ...options });
     return Array.from({ length: count }, (_, n) => retry(new Error(), n + 1));

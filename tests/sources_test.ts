@@ -81,7 +81,7 @@ for (const [name, open] of Object.entries(sinks)) {
       assertEquals(left(), 1);
     });
 
-    test(`${name}.consume() rejects where a source ${how} as it is opened, and leaves it [5.11] [5.8]`, async () => {
+    test(`${name}.consume() rejects when a source ${how} as it is opened, and leaves it [5.11] [5.8]`, async () => {
       const own = new AbortController();
       const sink = open(own.signal);
       await turn();
@@ -108,7 +108,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name}.consume() does not touch a source where the sink has closed [5.11]`, async () => {
+  test(`${name}.consume() does not touch a source after the sink has closed [5.11]`, async () => {
     const sink = open(new AbortController().signal);
     await sink.close();
     const source = streamOf([1, 2]);

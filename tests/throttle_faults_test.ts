@@ -169,7 +169,7 @@ timed("throttle() throws to who flushes it, and is not stuck then [4.T5] [4.T7]"
   assertEquals([(caught as Error).message, ran], ["own", 3]);
 });
 
-test("throttle() surfaces an uncaught error where a timer called the function [4.T7]", async () => {
+test("throttle() surfaces an uncaught error when a timer called the function [4.T7]", async () => {
   const thrown = new Error("own");
   const errors = await unhandled(async () => {
     const run = throttle(() => {

@@ -47,14 +47,14 @@ async function play({ readable, writable }: Pair, order: string): Promise<string
 }
 
 for (const [name, make] of Object.entries(makes)) {
-  test(`${name} hands out what is written and aborted in one turn exactly where a TransformStream does [4.17]`, async () => {
+  test(`${name} hands out an item that is written and aborted in one turn exactly when a TransformStream does [4.17]`, async () => {
     for (const order of orders) {
       assertEquals(await play(make(), order), await play(new TransformStream(), order), order);
     }
   });
 }
 
-test("BatchStream and MapStream tell onDiscard of what is written and aborted in one turn [4.17] [4.11]", async () => {
+test("BatchStream and MapStream call onDiscard with an item that is written and aborted in one turn [4.17] [4.11]", async () => {
   const told: unknown[] = [];
   const onDiscard = (items: unknown[], reason: unknown) => void told.push([...items, reason]);
   const never = () => new Promise(() => {});
@@ -108,7 +108,7 @@ async function reasons(
 }
 
 for (const [name, make] of Object.entries(waiting)) {
-  test(`${name} tells both sides one reason where abort() and its signal come in one turn [4.7] [4.X5] [4.M7] [4.T5]`, async () => {
+  test(`${name} gives both sides one reason when abort() and its signal come in one turn [4.7] [4.X5] [4.M7] [4.T5]`, async () => {
     for (const ends of [["abort", "signal"], ["signal", "abort"]]) {
       const told = Array<unknown>(3).fill(ends[0]);
       assertEquals(await reasons(make, "write", ends), told);

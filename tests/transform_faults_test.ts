@@ -219,7 +219,7 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
     assertEquals(await reasonOf(early.reader.read()), "in time");
   });
 
-  test(`${name} ends a pipe with the very reason when the signal aborts [7.3]`, async () => {
+  test(`${name} ends a pipe with the same reason when the signal aborts [7.3]`, async () => {
     const source = new ReadableStream({
       async pull(controller) {
         // A throttle drops without end.

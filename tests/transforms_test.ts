@@ -58,7 +58,7 @@ for (const transform of transforms) {
   });
 }
 
-test("BatchStream is a TransformStream where a class extends it, too [4.0]", async () => {
+test("BatchStream is a TransformStream even if a class extends it [4.0]", async () => {
   class Pairs<T> extends BatchStream<T> {
     constructor() {
       super(2);

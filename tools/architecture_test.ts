@@ -52,7 +52,7 @@ Deno.test("mod.ts imports each file of src, and nothing else", async () => {
   assertEquals([...graph.keys()].sort(), ["mod.ts", ...sources].sort());
 });
 
-Deno.test("the core imports nothing from outside, and a folder of it only those below", () => {
+Deno.test("the core imports nothing from outside, and each of its folders only those below", () => {
   for (const [path, targets] of graph) {
     const folder = folderOf(path);
     for (const target of folder === undefined ? [] : targets) {
@@ -64,7 +64,7 @@ Deno.test("the core imports nothing from outside, and a folder of it only those 
   }
 });
 
-Deno.test("no files import each other in a circle", () => {
+Deno.test("no imports form a circle", () => {
   const done = new Set<string>();
   const visit = (path: string, way: readonly string[]): void => {
     assert(!way.includes(path), `a circle: ${[...way, path].join(" -> ")}`);
@@ -75,7 +75,7 @@ Deno.test("no files import each other in a circle", () => {
   visit("mod.ts", []);
 });
 
-Deno.test("importing reads the base classes of the streams, no other global, and makes nothing", () => {
+Deno.test("importing the library reads no global except the base classes of the streams, and makes nothing", () => {
   const read = new Set<string>();
   const scope = new Proxy({}, {
     has(_, name) {
@@ -89,7 +89,7 @@ Deno.test("importing reads the base classes of the streams, no other global, and
   assertEquals([...read].sort(), ["Symbol", "TransformStream", "WritableStream"]);
 });
 
-Deno.test("the library uses no global but those of the list, and writes to none", () => {
+Deno.test("the library uses only the globals of the list, and writes to none", () => {
   const tree = parse(bundle, { ecmaVersion: 2022, ranges: true });
   // The two packages have types of their own for one standard.
   const scopes = analyze(tree as Parameters<typeof analyze>[0], { ecmaVersion: 2022 });
@@ -106,7 +106,7 @@ Deno.test("the library uses no global but those of the list, and writes to none"
   assert(!kinds.has("ImportExpression"), "import() would load what no list has");
 });
 
-Deno.test("the library changes nothing of the platform's: it works where all that it uses is frozen", async () => {
+Deno.test("the library does not change the platform: it works when all globals that it uses are frozen", async () => {
   const freeze = `for (const name of ${JSON.stringify(GLOBALS)}) {
     const { [name]: value } = globalThis;
     for (const it of [value, value.prototype]) if (it instanceof Object) Object.freeze(it);

@@ -63,7 +63,7 @@ Deno.test(`Singleflight shares flights across requests in ${title("workerd")} [6
     }
     // Without that, who has no signal waits for ever.
     for (const way of handled ? [ABANDONED, WITH_SIGNAL] : [WITH_SIGNAL]) {
-      await t.step(`${way}: later ones start anew by forgetAfter, ${setting}`, async () => {
+      await t.step(`${way}: later ones start again by forgetAfter, ${setting}`, async () => {
         const answers = await Promise.all([ask(at(way)), ask(at(way))]);
         answers.sort((one, other) => Number(one.place) - Number(other.place));
         assertEquals(answers[0], { place: 0, value: "ended" });

@@ -76,7 +76,7 @@ const compiled = await compileAll();
 const refused = await compileWrong();
 
 for (const [i, of] of all.entries()) {
-  Deno.test(`${of.name} on npm is of the version that deno.json and jsr.json have`, async () => {
+  Deno.test(`${of.name} on npm has the version of deno.json and jsr.json`, async () => {
     const read = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
     assertEquals(await read(`${builtAt(of)}/package.json`), config.version);
     assertEquals(await read("jsr.json"), config.version);
@@ -88,7 +88,7 @@ for (const [i, of] of all.entries()) {
     passed(await run("npm", args, { cwd: builtAt(of) }));
   });
 
-  Deno.test(`publint has nothing to say of ${of.name}`, async () => {
+  Deno.test(`publint finds no problem in ${of.name}`, async () => {
     passed(await run(`${TOOLS}/.bin/publint`, [tarballs[i]!, "--strict"]));
   });
 
@@ -99,7 +99,7 @@ for (const [i, of] of all.entries()) {
 }
 
 for (const runtime of ["deno", ...runtimes.filter((name) => name !== "workerd")] as const) {
-  Deno.test(`${runtime} loads every entry point of them by import and by require`, async () => {
+  Deno.test(`${runtime} loads every entry point by import and by require`, async () => {
     const [command, ...args] = runtime === "deno"
       ? [Deno.execPath(), "run", "--quiet"]
       : [await binary(runtime)];
@@ -115,7 +115,7 @@ Deno.test("deno checks a program against their declarations", async () => {
 });
 
 for (const [entry, { alone, root }] of sizes) {
-  Deno.test(`what ${entry} exports is no larger when imported from the root`, () => {
+  Deno.test(`the exports of ${entry} are no larger when imported from the root`, () => {
     assertEquals(Object.keys(alone), ["esbuild", "rollup", "webpack"]);
     for (const [bundler, bytes] of Object.entries(alone)) {
       const line = `${bundler}: ${root[bundler]} B from the root, ${bytes} B by itself`;
@@ -130,7 +130,7 @@ for (const [name, finished] of compiled) {
 }
 
 for (const [compiler, output] of refused) {
-  Deno.test(`${compiler} points at the option that is wrong`, async () => {
+  Deno.test(`${compiler} points at the wrong option`, async () => {
     const lines = (await Deno.readTextFile(`${FIXTURES}/wrong.txt`)).split("\n");
     const expected = lines.flatMap((line, i) => {
       const [, option] = line.split(" // ");

@@ -53,7 +53,7 @@ function countOf(specifier: string): number {
 }
 
 for (const browser of [chromium, firefox]) {
-  test(`${browser.name}: the example page runs as it is, where the repository is served`, async () => {
+  test(`${browser.name}: the example page runs unchanged from a server of the repository`, async () => {
     const routes = { "/.build/npm/": `${PACKAGES}/`, "/examples/": "examples/" };
     const { out } = await visit(browser, routes, "/examples/browser/", 4);
     const [first, second, third, calls] = out;

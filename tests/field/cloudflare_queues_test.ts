@@ -50,7 +50,7 @@ function batchOf(messages: readonly Told[]): MessageBatch<string> {
 
 const bodies = (...names: string[]) => names.map((name) => new Told(name, name, 1));
 
-test("each message is settled by itself, before the handler of the Worker returns", async () => {
+test("each message is settled separately, before the handler of the Worker returns", async () => {
   const messages = bodies("a", "b", "c", "d");
   await withDeliveries(batchOf(messages), async ([a, b, c, d]) => {
     await turn();
@@ -64,13 +64,13 @@ test("each message is settled by itself, before the handler of the Worker return
   assertEquals(said, ["ack", {}, { delaySeconds: 2 }, { delaySeconds: 43_200 }]);
 });
 
-test("what is left unsettled is retried, and not acked by the platform", async () => {
+test("unsettled messages are retried, and not acked by the platform", async () => {
   const messages = bodies("a", "b");
   await withDeliveries(batchOf(messages), ([a]) => Promise.resolve(a!.ack()));
   assertEquals(messages.map(({ said }) => said), ["ack", {}]);
 });
 
-test("what the handler throws goes to the platform, and only what is unsettled is retried", async () => {
+test("the platform gets the error of the handler, and retries only unsettled messages", async () => {
   const messages = bodies("a", "b");
   const failure = new Error("no database");
   const given = withDeliveries(batchOf(messages), ([a]) => {
@@ -81,7 +81,7 @@ test("what the handler throws goes to the platform, and only what is unsettled i
   assertEquals(messages.map(({ said }) => said), ["ack", {}]);
 });
 
-test("a handler that throws before its first await has its messages retried, too", async () => {
+test("messages are retried even if the handler throws before its first await", async () => {
   const messages = bodies("a");
   const failure = new Error("no database");
   const given = withDeliveries(batchOf(messages), () => {
@@ -91,7 +91,7 @@ test("a handler that throws before its first await has its messages retried, too
   assertEquals(messages.map(({ said }) => said), [{}]);
 });
 
-test("attempts are the deliveries that acked counts", async () => {
+test("acked counts attempts as deliveries", async () => {
   const poison: unknown[] = [];
   const queue = (batch: MessageBatch<string>) =>
     withDeliveries(batch, async (deliveries) => {

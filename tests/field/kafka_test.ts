@@ -20,7 +20,7 @@ import {
 
 const test = (name: string, body: () => Promise<void>) => register(`recipe Kafka: ${name}`, body);
 
-test("nothing is asked for before the first read", async () => {
+test("the source asks for nothing before the first read", async () => {
   const cluster = clusterOf(3);
   let fetches = 0;
   cluster.onFetch = () => void fetches++;
@@ -31,7 +31,7 @@ test("nothing is asked for before the first read", async () => {
   assertEquals([textOf(first!), first!.deliveries], ["0:0", 1]);
 });
 
-test("an offset is committed when every record in front of it is done, whatever the order", async () => {
+test("an offset is committed when every record before it is done, in any order", async () => {
   const cluster = clusterOf(5);
   await using program = await Program.start(cluster);
   const taken = await program.take(5);
@@ -45,7 +45,7 @@ test("an offset is committed when every record in front of it is done, whatever 
   assertEquals(cluster.commits.map(({ offset }) => offset), [3, 5]);
 });
 
-test("records of a key are handled in order, and keys beside each other", async () => {
+test("records of a key are handled in order, and different keys concurrently", async () => {
   const cluster = clusterOf(30, 30);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
@@ -68,7 +68,7 @@ test("records of a key are handled in order, and keys beside each other", async 
   for (const offsets of seen.values()) assertEquals(offsets, offsets.toSorted((a, b) => a - b));
 });
 
-test("no more is read and not committed than the bound, and the member stays in its group", async () => {
+test("the bound limits read and uncommitted records, and the member stays in its group", async () => {
   const cluster = clusterOf(40, 40);
   await using program = await Program.start(cluster, { maxPending: 7 });
   const [first, ...taken] = await program.take(7);
@@ -84,7 +84,7 @@ test("no more is read and not committed than the bound, and the member stays in 
   (await program.take(7)).forEach((record) => record.ack());
 });
 
-test("a nak hands a record out again after its delay, and the offset waits", async () => {
+test("a nak delivers a record again after its delay, and the offset waits", async () => {
   const cluster = clusterOf(3);
   await using program = await Program.start(cluster);
   const [first, ...others] = await program.take(3);
@@ -98,7 +98,7 @@ test("a nak hands a record out again after its delay, and the offset waits", asy
   await until(() => cluster.committed[0] === 3);
 });
 
-test("poison goes to onPoison at its last delivery, and the offset goes on", async () => {
+test("poison goes to onPoison at its last delivery, and the offset advances", async () => {
   const cluster = clusterOf(6);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
@@ -122,7 +122,7 @@ test("poison goes to onPoison at its last delivery, and the offset goes on", asy
   assertEquals(poison, ["0:1 Error: broken"]);
 });
 
-test("at the end the stream closes, what runs is committed, and what was not handed out is not", async () => {
+test("at the end the stream closes, and only records that were read are committed", async () => {
   const cluster = clusterOf(9);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
@@ -141,7 +141,7 @@ test("at the end the stream closes, what runs is committed, and what was not han
   assertEquals((await next.take(6)).map(textOf), [3, 4, 5, 6, 7, 8].map((n) => `0:${n}`));
 });
 
-test("a partition that is revoked is no longer handed out, acked or committed here", async () => {
+test("a revoked partition is no longer delivered, acked or committed here", async () => {
   const cluster = clusterOf(6, 6);
   await using one = await Program.start(cluster);
   const before = await one.take(8); // with records of both in its hands
@@ -168,7 +168,7 @@ test("a partition that is revoked is no longer handed out, acked or committed he
   await until(() => cluster.committed[kept] === 12 && cluster.committed[partition] === 6);
 });
 
-test("records of a partition that is revoked no longer count", async () => {
+test("records of a revoked partition no longer count", async () => {
   const cluster = clusterOf(0, 6);
   await using one = await Program.start(cluster, { maxPending: 4 });
   await one.take(4);
@@ -181,7 +181,7 @@ test("records of a partition that is revoked no longer count", async () => {
   await until(() => cluster.committed.join() === "4,6");
 });
 
-test("a batch that was fetched before a rebalance is left out", async () => {
+test("a batch that was fetched before a rebalance is dropped", async () => {
   const surface = new Surface();
   const { readable, close } = kafkaSource(surface as never, { maxPending: 2 });
   const reader = readable.getReader();
@@ -202,7 +202,7 @@ test("a batch that was fetched before a rebalance is left out", async () => {
   await close();
 });
 
-test("a partition that stays, and of which nothing is open, goes on at the offset of the group", async () => {
+test("a partition that stays without open records continues at the offset of the group", async () => {
   const surface = new Surface();
   const { readable, close } = kafkaSource(surface as never);
   const reader = readable.getReader();
@@ -232,7 +232,7 @@ test("a commit that a rebalance refuses is sent again in the next generation", a
   await until(() => cluster.committed.every((offset) => offset === 1));
 });
 
-test("a commit that fails otherwise errors the stream", async () => {
+test("a commit that fails for another reason errors the stream", async () => {
   const cluster = clusterOf(1);
   const program = await Program.start(cluster);
   const [record] = await program.take(1);

@@ -22,7 +22,7 @@ test("FixedChunkStream and ChunkStream take the Buffers of a Readable", async ()
   assertEquals(batches.map((batch) => Buffer.concat(batch).toString()), ["abc", "de"]);
 });
 
-test("FixedChunkStream copies what a Readable gives, and ChunkStream passes the Buffers on", async () => {
+test("FixedChunkStream copies the Buffers of a Readable, and ChunkStream passes them on", async () => {
   const chunk = Buffer.from("abcd");
   const [part] = await Array.fromAsync(FixedChunkStream.from(Readable.from([chunk]), 4));
   const [batch] = await Array.fromAsync(ChunkStream.from(Readable.from([chunk]), { maxBytes: 4 }));

@@ -78,7 +78,7 @@ test("recipe node pipeline: lines end in \\n or \\r\\n, wherever the chunks are 
   }
 });
 
-test("recipe node pipeline: a character that is cut at the end of the text is a line, too", async () => {
+test("recipe node pipeline: a character that is cut at the end of the text is a line", async () => {
   const lines: string[] = [];
   async function* cut() {
     yield Buffer.from("one\nü").subarray(0, -1);
@@ -112,7 +112,7 @@ test(
 );
 
 test(
-  "recipe node pipeline: a signal ends all with its reason, though a handler is at work",
+  "recipe node pipeline: a signal ends all with its reason while a handler runs",
   withFiles(async (path) => {
     const file = createReadStream(path("gzip"), { highWaterMark: 100 });
     const stop = new AbortController();
@@ -131,7 +131,7 @@ test(
 );
 
 test(
-  "recipe node pipeline: what is no gzip, or not all of one, is the error of the call",
+  "recipe node pipeline: a broken or incomplete gzip file is the error of the call",
   withFiles(async (path) => {
     const whole = readFileSync(path("gzip"));
     writeFileSync(path("half"), whole.subarray(0, whole.length / 2));
@@ -145,7 +145,7 @@ test(
 );
 
 test(
-  "A file that is not there is the error of consume() and of pipeline(), and the sink goes on",
+  "A missing file is the error of consume() and of pipeline(), and the sink goes on",
   withFiles(async (path) => {
     const sink = new Fanout<Uint8Array>(() => {});
     const none = () => createReadStream(path("none"));
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  "A FixedChunkStream stands between files and gzip, as a function and as a transform",
+  "A FixedChunkStream works between files and gzip, as a function and as a transform",
   withFiles(async (path) => {
     const sizes = new Set<number>();
     const look = async function* (parts: AsyncIterable<Uint8Array>) {
@@ -219,7 +219,7 @@ for (const [name, copy] of Object.entries(ways)) {
   );
 
   test(
-    `${name} to a file that cannot be written closes the one that is read`,
+    `${name} to a file that can't be written closes the file that is read`,
     withFiles(async (path) => {
       const from = createReadStream(path("text"), { highWaterMark: 1000 });
       const to = createWriteStream(path("none/out"));
@@ -247,7 +247,7 @@ for (const [name, copy] of Object.entries(ways)) {
 }
 
 test(
-  "from() closes a file that the consumer leaves",
+  "from() closes a file when the consumer leaves",
   withFiles(async (path) => {
     const file = createReadStream(path("text"), { highWaterMark: 1000 });
     for await (const batch of BatchStream.from(linesOf(file), 10)) {

@@ -63,7 +63,7 @@ for (const [name, echo] of Object.entries(echoes)) {
     }));
 }
 
-test("A client that hangs up in the middle of its request ends pipeline() and consume() alone", async () => {
+test("A client that hangs up during its request ends only pipeline() and consume()", async () => {
   const sink = new Fanout<Uint8Array>(() => {});
   const ways: Array<(request: IncomingMessage) => Promise<unknown>> = [
     (request) => pipeline(request, (bytes) => sink.consume(bytes)),
@@ -98,7 +98,7 @@ const answers: Record<
 };
 
 for (const [name, answer] of Object.entries(answers)) {
-  test(`A client that hangs up in the middle of a response ends handler and source, by ${name}`, async () => {
+  test(`A client that hangs up during a response ends handler and source, by ${name}`, async () => {
     const [reason, left, ended] = [gate<unknown>(), gate(), gate<unknown>()];
     const source = async function* () {
       try {
@@ -145,7 +145,7 @@ test("consume() takes the output of a process, line by line", async () => {
   assertEquals((await exited)[0], 0);
 });
 
-test("A FixedChunkStream goes to the input of a process, and what it makes of it comes back", async () => {
+test("A FixedChunkStream goes to the input of a process, and its output comes back", async () => {
   const child = run("process.stdin.pipe(process.stdout)");
   const exited = once(child, "exit");
   const sent = new Uint8Array(300_000).map((_, i) => i);
@@ -159,7 +159,7 @@ test("A FixedChunkStream goes to the input of a process, and what it makes of it
   await exited;
 });
 
-test("A process that exits before it has read all ends the pipe to it, and its source", async () => {
+test("A process that exits before it has read everything ends the pipe to it, and its source", async () => {
   const child = run("process.exit(0)");
   const exited = once(child, "exit");
   const left = gate();

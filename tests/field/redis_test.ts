@@ -109,7 +109,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(loads, ["7"]);
   });
 
-  test(`${title}: what one process has loaded, others are given`, async () => {
+  test(`${title}: other processes get a value that one has loaded`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, loads, told } = setup;
     for (let times = 0; times < 50; times++) assertEquals(await cache.get("7"), "user 7, load 1");
@@ -123,7 +123,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals([loads, told], [["7"], []]);
   });
 
-  test(`${title}: a value goes when its ttl is over`, async () => {
+  test(`${title}: a value expires when its ttl is over`, async () => {
     await using setup = await Setup.start(connect, { ttl: 60 });
     const { server, cache, loads } = setup;
     await cache.get("7");
@@ -135,7 +135,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(loads, ["7", "7"]);
   });
 
-  test(`${title}: when the server is killed in the middle, every call has its value`, async () => {
+  test(`${title}: every call gets its value even if the server is killed`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, loads, told } = setup;
     await Promise.all(keys(10).map((key) => cache.get(key)));
@@ -167,7 +167,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals([loads.length, told.length], [212, 201]);
   });
 
-  test(`${title}: a server that is not there at the start is used once it is`, async () => {
+  test(`${title}: a server that is missing at the start is used later`, async () => {
     await using setup = new Setup(await RedisServer.reserve(), connect);
     const { server, cache, loads, told } = setup;
     assertEquals(await cache.get("7"), "user 7, load 1");
@@ -211,7 +211,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(told.map(({ step, error }) => `${step} ${error.name}`), ["set TimeoutError"]);
   });
 
-  test(`${title}: a corrupt value is told, loaded anew, and written over`, async () => {
+  test(`${title}: a corrupt value is reported, loaded again, and replaced`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     await server.ask("SET", "users:7", "{");
@@ -221,7 +221,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await cache.get("7"), "user 7, load 1");
   });
 
-  test(`${title}: a key of another type is told, and left as it is`, async () => {
+  test(`${title}: a key of another type is reported, and left alone`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     await server.ask("RPUSH", "users:7", "somebody's");
@@ -231,7 +231,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await server.ask("TYPE", "users:7"), "list");
   });
 
-  test(`${title}: a SET that the server refuses fails no call, and is told`, async () => {
+  test(`${title}: a refused SET fails no call, and is reported`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     await server.ask("CONFIG", "SET", "maxmemory", "1");
@@ -243,7 +243,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await cache.get("7"), "user 7, load 2");
   });
 
-  test(`${title}: after an invalidation an old load is not written over the new value`, async () => {
+  test(`${title}: after an invalidation an old load does not replace the new value`, async () => {
     const open = gate();
     await using setup = await Setup.start(connect);
     const { server, cache, loads } = setup;
@@ -261,7 +261,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await server.ask("EXISTS", "users:7"), 0);
   });
 
-  test(`${title}: what has no reply when the connection is closed rejects, and fails no call`, async () => {
+  test(`${title}: a command without a reply rejects when the connection closes, and fails no call`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     server.stall();
@@ -273,7 +273,7 @@ for (const [name, connect] of Object.entries(clients)) {
   });
 }
 
-test("recipe redis cache with redis as it comes: its queue holds up no call longer than the timeout", async () => {
+test("recipe redis cache with redis by default: its queue holds up no call longer than the timeout", async () => {
   await using server = await RedisServer.start();
   const client = createClient({ url: server.url, commandOptions: { timeout: 0 } });
   client.on("error", () => {});
@@ -290,7 +290,7 @@ test("recipe redis cache with redis as it comes: its queue holds up no call long
   }
 });
 
-test("recipe redis cache with ioredis as it comes: its queue holds up no call longer than the timeout", async () => {
+test("recipe redis cache with ioredis by default: its queue holds up no call longer than the timeout", async () => {
   await using server = await RedisServer.start();
   const client = new Redis(server.url);
   client.on("error", () => {});

@@ -37,7 +37,7 @@ export const differences: readonly Difference[] = [
   },
   {
     tests:
-      /^(Aggregator keeps nothing of keys that|Fanout keeps (nothing of the sources|no item that has been)|Singleflight.do\(\) retains nothing|Each primitive keeps nothing|An Aggregator that nobody refers to)/,
+      /^(Aggregator keeps nothing of keys that|Fanout keeps (none of the sources|no item that has been)|Singleflight.do\(\) retains nothing|Each primitive keeps none|An Aggregator without references)/,
     hosts: WEB,
     effect: "left out",
     reason: "a program cannot ask it to collect garbage",
@@ -61,20 +61,20 @@ export const differences: readonly Difference[] = [
     reason: "a `write()` after `close()` may reject with an internal assertion of Node",
   },
   {
-    tests: /^A pipe between two of ours passes what a writer of the sink has left in its queue/,
+    tests: /^A pipe between two of ours first passes the items that a writer of the sink has left/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "a writer that lets go takes along what waits in its queue",
   },
   {
-    tests: /Stream goes along .* when postMessage/,
+    tests: /Stream is transferred .* by postMessage/,
     hosts: ["edge"],
     effect: "fails",
     reason: "it has no `MessageChannel`",
   },
   {
     tests:
-      /Stream\w*(\(.*\)| with a collector)? ends a pipe with the very reason when the signal aborts/,
+      /Stream\w*(\(.*\)| with a collector)? ends a pipe with the same reason when the signal aborts/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "`pipeTo` fulfills when the controller of its destination errors",
@@ -98,7 +98,7 @@ export const differences: readonly Difference[] = [
     reason: "`writer.ready` does not wait for writes made before `start` is through",
   },
   {
-    tests: / of which a pipe hears, where that is called in the same turn/,
+    tests: / leaves no failure unhandled for a pipe that starts in the same turn/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "a pipe to a stream that has failed does not lock it",
@@ -128,20 +128,20 @@ export const differences: readonly Difference[] = [
     reason: "a bare `new TransformStream()` reads the `size` that every object inherits",
   },
   {
-    tests: /Stream goes along /,
+    tests: /Stream is transferred /,
     hosts: ["bun", "workerd"],
     effect: "fails",
     reason: "it transfers no streams",
   },
   {
-    tests: /Stream goes along whole when /,
+    tests: /Stream is transferred whole by /,
     hosts: INNER,
     effect: "fails",
     reason:
       "it transfers what is inside a `TransformStream`, which is locked, and not its two sides",
   },
   {
-    tests: /^throttle\(\) surfaces an uncaught error where a timer/,
+    tests: /^throttle\(\) surfaces an uncaught error when a timer/,
     hosts: ["workerd"],
     effect: "left out",
     reason: "what a timer throws raises no event, and fails the worker",
