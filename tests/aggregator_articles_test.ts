@@ -27,7 +27,7 @@ timed("channelx Aggregator: BatchSize 1, 8 workers and one linger [F-26] [5.1]",
 });
 
 timed(
-  "channelx Aggregator: a batch goes when it is full, or LingerTime after its first item [4.2] [4.4]",
+  "channelx Aggregator: a batch goes out when it is full, or LingerTime after its first item [4.2] [4.4]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink = new Aggregator<number>((batch) => void seen.push([clock.now, ...batch]), {

@@ -135,7 +135,7 @@ timed(
   },
 );
 
-timed("Aggregator makes no timer for what fills at once [4.4]", async (clock) => {
+timed("Aggregator makes no timer for a batch that fills at once [4.4]", async (clock) => {
   let made = 0;
   const { setTimeout } = globalThis;
   globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
@@ -166,7 +166,7 @@ timed("Aggregator makes no timer when linger is Infinity or 0 [3] [4.6]", async 
 });
 
 timed(
-  "Aggregator gathers with linger 1 callers that await between, and with linger 0 those of one turn [4.6]",
+  "Aggregator gathers the callers of one turn with linger 0, and callers that await between with linger 1 [4.6]",
   async (clock) => {
     for (const [linger, queries] of [[0, 5], [1, 1]] as const) {
       const sink = new Aggregator((batch: number[]) => batch, { linger, concurrency: 5 });
@@ -237,7 +237,7 @@ timed(
 );
 
 timed(
-  "Aggregator does not flush what is neither full nor due when a worker comes free [4.2] [F-28]",
+  "Aggregator does not flush a batch that is neither full nor due when a worker becomes free [4.2] [F-28]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const sink = new Aggregator(hand.handler, { maxItems: 2, linger: 100 });

@@ -189,7 +189,7 @@ test("Aggregator hands over a collector's batch that fills the capacity [5.1] [5
   await sink.abort();
 });
 
-timed("Aggregator slows a writer and a pipe down: no more is read than fits [5.1]", async () => {
+timed("Aggregator slows a writer and a pipe down, which read no more than fits [5.1]", async () => {
   let pulled = 0;
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 3, linger: Infinity });

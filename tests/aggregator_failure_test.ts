@@ -163,7 +163,7 @@ test("Aggregator keeps the slot until every promise in the results has settled [
 });
 
 timed(
-  "Aggregator fails a batch with a promise in its results that has not settled in time [5.18] [5.7] [F-16] [F-17]",
+  "Aggregator fails a batch when a promise in its results does not settle in time [5.18] [5.7] [F-16] [F-17]",
   async (clock) => {
     const late = gate<number>();
     const sink = new Aggregator((_: number[]) => [1, late.promise], {
@@ -185,7 +185,7 @@ timed(
 );
 
 timed(
-  "Aggregator leaves nothing unhandled of results that come after their time [5.18] [5.7] [F-17]",
+  "Aggregator leaves no result unhandled that comes after the timeout [5.18] [5.7] [F-17]",
   async (clock) => {
     const late = gate<unknown[]>();
     const sink = new Aggregator<number>(() => late.promise, {

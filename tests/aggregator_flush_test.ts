@@ -315,7 +315,7 @@ test("Aggregator.close() rejects when the last, partial batch fails [5.5] [F-20]
   assertStrictEquals(await rejection(sink.close()), error);
 });
 
-test("Aggregator.close() handles what a writer wrote before it [5.5]", async () => {
+test("Aggregator.close() handles the items that a writer wrote before it [5.5]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator<number>((batch) => void seen.push(batch), { linger: Infinity });
   const writer = sink.getWriter();

@@ -35,7 +35,7 @@ test("Aggregator forms a batch for each key, and handles the batches of one key 
 });
 
 timed(
-  "Aggregator gives each key's batch a linger of its own, all by one timer [5.2] [4.4]",
+  "Aggregator gives each key's batch its own linger, with one timer for all [5.2] [4.4]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink = new Aggregator((batch: string[]) => void seen.push([clock.now, ...batch]), {
@@ -86,7 +86,7 @@ timed(
 );
 
 timed(
-  "Aggregator leaves a due batch whose key is being handled to the next, and starts another [5.2]",
+  "Aggregator skips a due batch whose key is being handled, and starts another [5.2]",
   async (clock) => {
     const hand = new Hand<string[]>();
     const sink = new Aggregator(hand.handler, { linger: 10, key: initial, concurrency: 2 });

@@ -301,7 +301,7 @@ for (const how of ["abort", "failure", "signal"] as const) {
 }
 
 timed(
-  "Aggregator whose only handler awaits its own flush() is ended by timeout [5.8] [5.7]",
+  "Aggregator whose only handler awaits its own flush() ends by timeout [5.8] [5.7]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink: Aggregator<number> = new Aggregator<number>(async () => {

@@ -35,7 +35,7 @@ class Acting extends ArrayCollector {
 for (const act of acts) {
   for (const moment of moments) {
     timed(
-      `BatchStream loses nothing where its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
+      `BatchStream loses nothing when its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
       async (clock) => {
         const seen: unknown[] = [];
         const read = () => {

@@ -55,7 +55,7 @@ test("BatchStream emits items without weight like all others [4.3]", async () =>
   assertEquals(await collect(batches), [[0, 1, 2], [3, 4]]);
 });
 
-test("BatchStream emits an item that is heavier than maxWeight alone [4.3] [F-08]", async () => {
+test("BatchStream emits an item alone that is heavier than maxWeight [4.3] [F-08]", async () => {
   for (const items of [[100], [100, 100], [1, 100], [100, 1], [1, 100, 1]]) {
     const source = streamOf(items).pipeThrough(new BatchStream({ maxWeight: 10, weigh: self }));
     assertEquals(await collect(source), items.map((item) => [item]));

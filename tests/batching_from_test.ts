@@ -111,7 +111,7 @@ for (const { name, from } of kinds) {
     }
   });
 
-  test(`${name}.from() keeps the error of its source until the batch before it is asked for [4.12] [4.4] [7.5]`, () =>
+  test(`${name}.from() keeps the error of its source until the batch before it is read [4.12] [4.4] [7.5]`, () =>
     withClock(async (clock) => {
       for (const cancels of [false, true]) {
         const own = new AbortController();

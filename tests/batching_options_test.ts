@@ -162,7 +162,7 @@ for (const { name, owner, least, make, from } of streams) {
     assertEquals(batches, [[1, 2]]);
   });
 
-  test(`${name} takes undefined for every option that has a default [7.1]`, () => {
+  test(`${name} treats undefined as the default of an option [7.1]`, () => {
     make({ ...least, linger: undefined, signal: undefined });
   });
 

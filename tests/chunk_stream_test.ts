@@ -172,7 +172,7 @@ test("go-zero ChunkExecutor: no items give no chunk", () =>
     assertEquals(clock.pending, 0);
   }));
 
-test("byteLength() counts what ChunkStream counts, for an Aggregator by bytes [4.8]", async () => {
+test("byteLength() counts the same bytes as ChunkStream, for an Aggregator by bytes [4.8]", async () => {
   const sizes: number[] = [];
   const sink = new Aggregator((batch: string[]) => void sizes.push(batch.length), {
     maxWeight: 8,

@@ -112,7 +112,7 @@ for (const edge of ["trailing", "both"] as const) {
 }
 
 timed(
-  "throttle() waits for one more millisecond at most where timers are fake [7.16] [4.T21]",
+  "throttle() waits for at most one more millisecond under fake timers [7.16] [4.T21]",
   async (clock) => {
     const seen: number[] = [];
     const run = throttle((n: number) => void seen.push(n), { interval: 1, edge: "trailing" });
@@ -170,7 +170,7 @@ timed(
 );
 
 timed(
-  "Fanout, Aggregator and MapStream have no timer when nothing needs one, and are open [7.17] [F-36]",
+  "Fanout, Aggregator and MapStream have no timer while they are open and need none [7.17] [F-36]",
   async (clock) => {
     const options = { timeout: LONG, linger: LONG };
     const { linger: _, ...fanning } = options;

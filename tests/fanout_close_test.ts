@@ -102,7 +102,7 @@ test("Fanout.close() resolves when failures went to onError [5.5]", async () => 
   await fanout.close();
 });
 
-test("Fanout handles what a writer wrote before close(), with the lock released [5.5]", async () => {
+test("Fanout handles the items that a writer wrote before close(), with the lock released [5.5]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   const writer = fanout.getWriter();

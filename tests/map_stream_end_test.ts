@@ -73,7 +73,7 @@ test("MapStream starts no call in the turn of an abort that a pending write hold
 });
 
 timed(
-  "MapStream does not count the time that a result waits, nor that before the call [4.M6]",
+  "MapStream counts neither the time that a result waits nor the time before the call [4.M6]",
   async (clock) => {
     const { hand, writer, reader } = open({ concurrency: 2, timeout: 100, key: () => 0 });
     await writer.write(1);

@@ -170,7 +170,7 @@ timed(
 );
 
 timed(
-  "MapStream.from() errors when a call does not settle in time, though the source has ended [4.M6] [4.M8]",
+  "MapStream.from() errors when a call does not settle in time, even if the source has ended [4.M6] [4.M8]",
   async (clock) => {
     const never = new Promise(() => {});
     const read = reasonOf(MapStream.from([1], () => never, { timeout: 10 }).getReader().read());

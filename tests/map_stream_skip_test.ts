@@ -196,7 +196,7 @@ for (const how of ["throws", "rejects"] as const) {
 }
 
 timed(
-  "MapStream tells onError of a call that takes too long, and goes on [4.M12] [4.M6]",
+  "MapStream calls onError for a call that times out, and goes on [4.M12] [4.M6]",
   async (clock) => {
     const told: unknown[] = [];
     const { hand, writer, reader, stream } = open({

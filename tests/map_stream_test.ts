@@ -116,7 +116,7 @@ test("MapStream gives an early result at once, while later calls run [4.M2]", as
   await reader.cancel();
 });
 
-test("MapStream gives results as calls settle when it need not keep order [4.M3]", async () => {
+test("MapStream without order gives results as calls settle [4.M3]", async () => {
   const { hand, writer, reader } = open({ concurrency: 3, ordered: false });
   for (const n of [1, 2, 3]) await writer.write(n);
   const reads = [reader.read(), reader.read()];
@@ -131,7 +131,7 @@ test("MapStream gives results as calls settle when it need not keep order [4.M3]
   await Promise.allSettled(writes);
 });
 
-test("MapStream counts results that wait as places when it need not keep order [4.M1] [4.M3]", async () => {
+test("MapStream without order counts waiting results as places [4.M1] [4.M3]", async () => {
   const { hand, writer, reader } = open({ concurrency: 2, ordered: false });
   const writes = [1, 2, 3].map((n) => writer.write(n));
   await turn();
@@ -258,7 +258,7 @@ test("MapStream closes the writable with the calls, and the readable with the re
 });
 
 timed(
-  "MapStream closes after its last result when that is asked for already [4.M8] [F-36]",
+  "MapStream closes after its last result when a read waits for it [4.M8] [F-36]",
   async () => {
     const { hand, writer, reader } = open({ timeout: 1000 });
     await writer.write(1);

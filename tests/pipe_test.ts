@@ -251,7 +251,7 @@ test("A pipe between two of ours rejects with an error of a hook of its sink [7.
   assertStrictEquals(await rejection(fanout.closed), failure);
 });
 
-test("A pipe between two of ours rejects with the failure of a sink that comes after all was read [7.19]", async () => {
+test("A pipe between two of ours rejects with a failure of the sink after the last read [7.19]", async () => {
   const failure = new Error("handler");
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });

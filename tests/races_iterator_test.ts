@@ -316,8 +316,8 @@ const deeds: fc.Arbitrary<Deed> = fc.oneof(
 export const races: readonly Race[] = suite([
   race({
     name: "iterator",
-    promise: "The iterator of what BatchStream and MapStream hand out [4.18] does what the " +
-      "platform's own does in every schedule",
+    promise: "The iterator of BatchStream and MapStream [4.18] does the same as the " +
+      "platform's own in every schedule",
     setups: fc.record({
       of: fc.constantFrom("map", "batch"),
       front: fc.constantFrom<Front>("writer", "stream", "iterator"),

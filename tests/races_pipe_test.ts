@@ -287,10 +287,14 @@ function pipes(name: string, promise: string, rash: boolean): Race {
 export const races: readonly Race[] = suite([
   pipes(
     "pipe",
-    "A pipe between two of ours is as that of the platform in every schedule [7.19]",
+    "A pipe between two of ours does the same as the platform's pipe in every schedule [7.19]",
     false,
   ),
-  pipes("pipe-rash", "A pipe between two of ours moves as that of the platform does [7.19]", true),
+  pipes(
+    "pipe-rash",
+    "A pipe between two of ours moves items at the same time as the platform's pipe [7.19]",
+    true,
+  ),
 ]);
 
 /** What may happen is too much for all of it. */

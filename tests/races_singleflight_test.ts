@@ -246,7 +246,7 @@ const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [6.10] [7.3] [7.5
 function singleflight(name: string, promise: string, cache: boolean): Race {
   return race<Config, Step>({
     name,
-    promise: `${promise} does as its model in every schedule ${RULES}`,
+    promise: `${promise} does the same as its model in every schedule ${RULES}`,
     setups: fc.record({
       cache: fc.constant(cache),
       clone: fc.boolean(),

@@ -64,7 +64,7 @@ test("Singleflight.do() stores the value before its callers get it [6.2]", async
   assertEquals(kept, 1);
 });
 
-test("Singleflight.forget() deletes from the cache too [6.2] [6.4]", async () => {
+test("Singleflight.forget() also deletes from the cache [6.2] [6.4]", async () => {
   const cache = new Map<string, number>();
   const flights = new Singleflight<string, number>({ cache });
   await flights.do("k", () => 1);

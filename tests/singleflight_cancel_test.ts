@@ -128,7 +128,7 @@ test("Singleflight.do() goes on when the remaining caller has no signal [6.3]", 
   assertEquals(await stays, 1);
 });
 
-test("Singleflight.do() frees the key when the function aborts its own only caller at once [6.3] [F-39]", async () => {
+test("Singleflight.do() frees the key when the function synchronously aborts its only caller [6.3] [F-39]", async () => {
   await withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 10 });
     const leaver = new AbortController();

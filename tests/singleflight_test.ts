@@ -138,7 +138,7 @@ test("Singleflight.do() joins from inside the function after its first await [6.
   assertEquals([await outer, await inner], [1, 1]);
 });
 
-test("Singleflight.do() tells keys apart as a Map does [6.7] [F-38]", async () => {
+test("Singleflight.do() compares keys as a Map does [6.7] [F-38]", async () => {
   const symbol = Symbol("k");
   const object = {};
   const same: unknown[][] = [[NaN, NaN], [0, -0], ["k", "k"], [symbol, symbol], [object, object]];

@@ -211,23 +211,26 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([told, sink.stats.failed, sink.stats.discarded], [[REASON], 1, 1]);
   });
 
-  timed(`${name} asks no retry for an item whose caller has left [5.42] [5.40]`, async (clock) => {
-    const hand = new Hand<number>();
-    const asked: unknown[] = [];
-    const sink = make(hand.handler, {
-      concurrency: 9,
-      retry: (error: unknown) => asked.push(error),
-      onError: () => {},
-    } as never);
-    const { signal, leave } = leaver();
-    const result = rejection(sink.submit(1, { signal }));
-    leave();
-    hand.calls[0]!.reject("real");
-    await result;
-    await clock.tick(10);
-    await sink.close();
-    assertEquals([asked, hand.calls.length, sink.stats.failed], [[], 1, 1]);
-  });
+  timed(
+    `${name} does not call retry for an item whose caller has left [5.42] [5.40]`,
+    async (clock) => {
+      const hand = new Hand<number>();
+      const asked: unknown[] = [];
+      const sink = make(hand.handler, {
+        concurrency: 9,
+        retry: (error: unknown) => asked.push(error),
+        onError: () => {},
+      } as never);
+      const { signal, leave } = leaver();
+      const result = rejection(sink.submit(1, { signal }));
+      leave();
+      hand.calls[0]!.reject("real");
+      await result;
+      await clock.tick(10);
+      await sink.close();
+      assertEquals([asked, hand.calls.length, sink.stats.failed], [[], 1, 1]);
+    },
+  );
 }
 
 test("Fanout.submit() that waits for a worker leaves the queue: its room and its turn are free at once [5.42]", async () => {
@@ -320,7 +323,7 @@ test("Fanout.submit() aborts the signal of its running handler, and the item set
 });
 
 timed(
-  "Fanout.submit() leaves while it waits to go again, and its key is free [5.42] [5.40]",
+  "Fanout.submit() leaves while it waits for a retry, and its key is free [5.42] [5.40]",
   async (clock) => {
     const seen: number[] = [];
     const fanout = new Fanout((n: number) => {
@@ -439,7 +442,7 @@ timed(
 );
 
 timed(
-  "Fanout.submit() leaves before its next attempt, also where it is measured how long it waits [5.42] [5.44]",
+  "Fanout.submit() leaves before its next attempt, also with a maxWait [5.42] [5.44]",
   async (clock) => {
     const fanout = new Fanout(() => Promise.reject("busy"), { retry: () => 10, maxWait: 5 });
     const { signal, leave } = leaver();

@@ -173,7 +173,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  timed(`${name}.close() without an end to its patience has no timer [5.24]`, async (clock) => {
+  timed(`${name}.close() with a timeout of Infinity has no timer [5.24]`, async (clock) => {
     for (const options of [undefined, {}, { timeout: undefined }, { timeout: Infinity }]) {
       const sink = open(hang);
       sink.tryPush(1);

@@ -251,7 +251,7 @@ for (const [name, make] of Object.entries(sinks)) {
     }
   });
 
-  test(`${name} disposes of itself when its concurrency is raised from 0 [5.36] [5.12]`, async () => {
+  test(`${name} with await using ends when its concurrency is raised from 0 [5.36] [5.12]`, async () => {
     const { hand, sink } = open({ concurrency: 0 });
     sink.tryPush(1);
     const disposed = sink[Symbol.asyncDispose]();
@@ -277,7 +277,7 @@ test("Fanout without slots and room accepts items that start at once when its co
 });
 
 timed(
-  "Aggregator lets a linger run out while its concurrency is 0, and the batch that is due grows until it is raised [5.36] [4.4] [5.1]",
+  "Aggregator with a concurrency of 0 lets a linger end, and the due batch grows until you raise it [5.36] [4.4] [5.1]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const sink = new Aggregator(hand.handler, { concurrency: 0, maxItems: 3, linger: 50 });
@@ -303,7 +303,7 @@ timed(
 );
 
 timed(
-  "Aggregator fills batches beyond the one that is due while its concurrency is 0, and keeps their order [5.36] [4.3] [5.2]",
+  "Aggregator with a concurrency of 0 fills batches after the due one, and keeps their order [5.36] [4.3] [5.2]",
   async (clock) => {
     const seen: number[][] = [];
     const sink = new Aggregator((batch: number[]) => void seen.push(batch), {

@@ -159,7 +159,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([sink.stats.accepted, sink.stats.done], [1, 1]);
   });
 
-  timed(`${name} counts the weight of what goes again [5.46] [5.40]`, async (clock) => {
+  timed(`${name} counts the weight of items in a retry [5.46] [5.40]`, async (clock) => {
     let fails = true;
     const sink = make((n) => {
       if (fails && n === 6) throw "busy";
@@ -323,7 +323,7 @@ test("Aggregator hands over the oldest batch when the weight is full, and calls 
   assertStrictEquals(asked, 4);
 });
 
-timed("Aggregator weighs what goes again of a batch [5.46] [5.40]", async (clock) => {
+timed("Aggregator weighs the items of a batch that it retries [5.46] [5.40]", async (clock) => {
   const sink = new Aggregator(
     (batch: number[], { attempt }) => batch.map((n) => attempt === 1 && n > 1 ? new Error() : n),
     {
@@ -420,7 +420,7 @@ test("Fanout lets a caller that waits for room of its key leave, even after othe
 });
 
 timed(
-  "Aggregator has in a batch that a flush has closed nobody who came after it, not even from the last one's handler [5.30] [5.44]",
+  "Aggregator adds no later item to a batch that a flush has closed, not even from the last item's handler [5.30] [5.44]",
   async (clock) => {
     const batches: string[][] = [];
     const gates: Array<() => void> = [];

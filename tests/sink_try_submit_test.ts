@@ -24,7 +24,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name}.trySubmit() returns undefined when there is no room, and leaves nothing behind [5.38] [5.39] [5.1]`, async () => {
+  test(`${name}.trySubmit() returns undefined without room, and leaves nothing behind [5.38] [5.39] [5.1]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     const results = [1, 2, 3, 4].map((n) => sink.trySubmit(n));

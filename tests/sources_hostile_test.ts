@@ -180,7 +180,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 }
 
-test("BatchStream.from() reads the value of each step once, and none at the end [4.14]", async () => {
+test("BatchStream.from() reads the value of each iterator result once, and none at the end [4.14]", async () => {
   let reads = 0;
   const step = (done?: boolean) => ({
     done,
@@ -193,7 +193,7 @@ test("BatchStream.from() reads the value of each step once, and none at the end 
   assertEquals(reads, 2);
 });
 
-test("BatchStream.from() hands over what came before a promise that rejects, and leaves the iterable [4.14] [4.12]", async () => {
+test("BatchStream.from() hands over the items before a promise that rejects, and leaves the iterable [4.14] [4.12]", async () => {
   const thrown = new Error("no item");
   let left = 0;
   const source = iterable(

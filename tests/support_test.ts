@@ -49,7 +49,7 @@ test("runAll() fails a test that passes against an expected failure, and leaves 
   );
 });
 
-test("settled() tells the three states apart", async () => {
+test("settled() reports the three states", async () => {
   const { promise, resolve } = gate<number>();
   assertEquals(await settled(promise), "pending");
   resolve(1);

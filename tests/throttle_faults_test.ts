@@ -48,7 +48,7 @@ timed(
   },
 );
 
-timed("throttle() does not heed a wall clock that jumps [F-35]", async (clock) => {
+timed("throttle() ignores a wall clock that jumps [F-35]", async (clock) => {
   for (const edge of edges) {
     for (const jump of [86_400_000, -86_400_000]) {
       const { seen, run } = open(edge);
@@ -83,7 +83,7 @@ timed(
 );
 
 timed(
-  "throttle() runs for the latest when its interval is over, though its caller lets no timer run [4.T20] [4.T4]",
+  "throttle() runs for the latest call when its interval is over, even if its caller blocks the timers [4.T20] [4.T4]",
   async (clock) => {
     for (const edge of ["trailing", "both"] as const) {
       const runs: [number, number][] = [];
@@ -109,7 +109,7 @@ timed(
 );
 
 timed(
-  "throttle() throws to the call that makes the one that waits, and keeps that call [4.T20] [4.T7] [4.T4]",
+  "throttle() throws to the call that runs the waiting one, and keeps its own arguments [4.T20] [4.T7] [4.T4]",
   async (clock) => {
     const seen: number[] = [];
     const run = throttle((n: number) => {
@@ -126,7 +126,7 @@ timed(
 );
 
 timed(
-  "throttle() throws to the caller what its function throws, and has opened the interval [4.T7] [4.T4]",
+  "throttle() throws an error of its function to the caller, and opens the interval [4.T7] [4.T4]",
   async (clock) => {
     for (const edge of ["leading", "both"] as const) {
       for (const thrown of [new Error("own"), undefined, 0]) {
@@ -151,23 +151,26 @@ timed(
   },
 );
 
-timed("throttle() throws to who flushes it, and is not stuck then [4.T5] [4.T7]", async (clock) => {
-  let ran = 0;
-  const run = throttle(() => {
-    ran++;
-    throw new Error("own");
-  }, { interval: 10, edge: "trailing" });
-  run();
-  assertThrows(() => run.flush(), Error, "own");
-  assertEquals([run.stats.waiting, clock.pending, ran], [0, 0, 1]);
-  run();
-  assertThrows(() => run[Symbol.dispose](), Error, "own");
-  run();
-  // The fake clock rejects with what a timer throws.
-  let caught: unknown;
-  await clock.tick(10).catch((error) => caught = error);
-  assertEquals([(caught as Error).message, ran], ["own", 3]);
-});
+timed(
+  "throttle() throws to the caller of flush, and is not stuck then [4.T5] [4.T7]",
+  async (clock) => {
+    let ran = 0;
+    const run = throttle(() => {
+      ran++;
+      throw new Error("own");
+    }, { interval: 10, edge: "trailing" });
+    run();
+    assertThrows(() => run.flush(), Error, "own");
+    assertEquals([run.stats.waiting, clock.pending, ran], [0, 0, 1]);
+    run();
+    assertThrows(() => run[Symbol.dispose](), Error, "own");
+    run();
+    // The fake clock rejects with what a timer throws.
+    let caught: unknown;
+    await clock.tick(10).catch((error) => caught = error);
+    assertEquals([(caught as Error).message, ran], ["own", 3]);
+  },
+);
 
 test("throttle() surfaces an uncaught error when a timer called the function [4.T7]", async () => {
   const thrown = new Error("own");
@@ -182,7 +185,7 @@ test("throttle() surfaces an uncaught error when a timer called the function [4.
 });
 
 timed(
-  "throttle() may be triggered, flushed and cancelled by its own function [4.T4] [F-18]",
+  "throttle() allows its own function to call, flush and cancel it [4.T4] [F-18]",
   async (clock) => {
     for (const edge of edges) {
       const seen: number[] = [];
@@ -205,7 +208,7 @@ timed(
 );
 
 timed(
-  "throttle() never runs twice within an interval that is no whole number, or where timers are early [4.T2] [4.T3] [4.T21]",
+  "throttle() never runs twice within a fractional interval, or with early timers [4.T2] [4.T3] [4.T21]",
   async (clock) => {
     const { setTimeout } = globalThis;
     // As platforms do: the fraction goes, and one comes up to a millisecond early.

@@ -54,7 +54,7 @@ timed(
 );
 
 timed(
-  "throttle() drops what comes within the interval, to its last moment [4.T1] [4.T4] [4.T6]",
+  "throttle() drops calls within the interval, up to its last moment [4.T1] [4.T4] [4.T6]",
   async (clock) => {
     const { seen, run } = open(undefined);
     assertEquals(run(1), true);
@@ -72,7 +72,7 @@ timed(
 );
 
 timed(
-  "throttle() at the trailing edge runs for the latest, an interval after the first [4.T2] [4.T4] [4.T6]",
+  "throttle() at the trailing edge runs for the latest call, an interval after the first [4.T2] [4.T4] [4.T6]",
   async (clock) => {
     const { seen, run } = open("trailing");
     assertEquals([run(1), clock.pending], [false, 1]);
@@ -95,7 +95,7 @@ timed(
 );
 
 timed(
-  "throttle() at both edges runs for the first and for the latest [4.T3] [4.T4] [4.T6]",
+  "throttle() at both edges runs for the first and for the latest call [4.T3] [4.T4] [4.T6]",
   async (clock) => {
     const { seen, run } = open("both");
     assertEquals([run(1), clock.pending], [true, 0]);
@@ -117,7 +117,7 @@ timed(
   },
 );
 
-timed("throttle() runs with all arguments of its call, whatever they are [F-12]", async (clock) => {
+timed("throttle() runs with all arguments of its call, of any kind [F-12]", async (clock) => {
   for (const edge of edges) {
     const seen: unknown[][] = [];
     using run = throttle((...args: unknown[]) => void seen.push(args), { interval: 10, edge });
@@ -132,7 +132,7 @@ timed("throttle() runs with all arguments of its call, whatever they are [F-12]"
 
 for (const end of ["flush", "dispose", "using"] as const) {
   timed(
-    `throttle() makes the call that waits at once by ${end}, and only that [4.T5] [4.T6] [F-36]`,
+    `throttle() makes only the waiting call at once by ${end} [4.T5] [4.T6] [F-36]`,
     async (clock) => {
       const { seen, run } = open("trailing");
       const finish = () => end === "flush" ? run.flush() : run[Symbol.dispose]();
@@ -178,7 +178,7 @@ timed(
 );
 
 timed(
-  "throttle() gives up the call that waits by cancel, and counts it [4.T4] [4.T5] [4.T6] [F-36]",
+  "throttle() drops the waiting call by cancel, and counts it [4.T4] [4.T5] [4.T6] [F-36]",
   async (clock) => {
     for (const edge of edges) {
       const { seen, run } = open(edge);
@@ -203,7 +203,7 @@ timed(
 );
 
 timed(
-  "throttle() sets no delay below 0 when the interval closes while it looks at the clock [4.T3] [4.T6]",
+  "throttle() sets no delay below 0 when the interval closes meanwhile [4.T3] [4.T6]",
   async (clock) => {
     const { setTimeout } = globalThis;
     const { now } = performance;

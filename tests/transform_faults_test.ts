@@ -43,7 +43,7 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
     const rest = id === "[F-31]" && name.endsWith(".from()");
     if (!rest) {
       timed(
-        `${name} gives up what it holds and tells both sides the very reason when ${event} [7.3] ${id} [F-34] [F-36]`,
+        `${name} drops its items and gives both sides the same reason when ${event} [7.3] ${id} [F-34] [F-36]`,
         async (clock) => {
           for (const reason of reasons) {
             const own = new AbortController();
@@ -151,7 +151,7 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
   if (waits) {
     for (const how of ["cancel", "abort", "signal"]) {
       timed(
-        `${name} rejects the writes that wait with the very reason by ${how} [F-32] [F-34]`,
+        `${name} rejects waiting writes with the same reason by ${how} [F-32] [F-34]`,
         async (clock) => {
           for (const reason of reasons) {
             const own = new AbortController();
