@@ -1,6 +1,6 @@
 /**
- * What the README and the docs show of the benchmarks is what was measured. The benchmarks themselves
- * run by `deno task bench --smoke`: their packages are not installed here.
+ * Checks that the README and the docs show the measured numbers. The benchmarks themselves run by
+ * `deno task bench --smoke`, because their packages are not installed here.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";

@@ -1,4 +1,4 @@
-/** The check of docs/contract.md complains of what it should. */
+/** Tests the check of docs/contract.md. */
 
 import { assertEquals } from "@std/assert";
 import { unheld } from "./contract.ts";

@@ -1,4 +1,4 @@
-/** What a release is, and how it is made: what the workflows may do, and whom they trust. */
+/** Tests the content of a release, and the permissions of the workflows. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parse } from "deno-std/yaml/mod.js";
@@ -8,7 +8,7 @@ import { complaints } from "./release.ts";
 import { deno, run } from "./run.ts";
 import { binary } from "./runtimes.ts";
 
-// A base class that `mod.ts` exports; nobody imports it alone.
+// A base class of `mod.ts`, which is not an entry point.
 const BASE = "src/sink.ts";
 
 interface Workflow {
@@ -210,7 +210,7 @@ Deno.test("a tag is released only if it equals the version and the changelog has
   assertEquals(complaints({ ...good, tag: "1.2.3" }).length, 3);
 });
 
-/** The files that JSR would get of a package, in order. */
+/** Returns the files of a package that JSR would get, in order. */
 async function published(folder: string): Promise<string[]> {
   const { success, output } = await deno(["publish", "--dry-run", "--allow-dirty"], {
     cwd: folder,
