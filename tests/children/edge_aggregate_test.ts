@@ -1,4 +1,4 @@
-/** `examples/edge/aggregate.ts` does what it says, in workerd, with requests that come at once. */
+/** Tests `examples/edge/aggregate.ts` in workerd, with concurrent requests. */
 
 import { assert, assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
@@ -17,9 +17,9 @@ import {
 } from "./edge.ts";
 import type { Server } from "./workerd.ts";
 
-/** Nothing lingers so long: only what fills a batch is stored. */
+/** Longer than the test: only full batches are stored. */
 const FOR_EVER = 2147483647;
-/** Of a batch, as the example has it. */
+/** The size of a batch, as in the example. */
 const MAX_ITEMS = 100;
 
 const { vars, ...config } = await deployed("aggregate");
@@ -35,7 +35,7 @@ type Start = (LINGER?: number, origin?: number) => Promise<Server<"back" | "fron
 
 const test = (name: string, body: (start: Start) => Promise<void>) =>
   register(`edge aggregate: ${name}, in ${title("workerd")}`, async () => {
-    // What is in memory alone has no SQLite.
+    // An object without storage has no SQLite.
     const disk = await Deno.makeTempDir({ prefix: "weir-" });
     try {
       await body(async (LINGER = FOR_EVER, origin = 1) => {

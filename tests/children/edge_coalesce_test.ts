@@ -1,4 +1,4 @@
-/** `examples/edge/coalesce.ts` does what it says, in workerd, with requests that come at once. */
+/** Tests `examples/edge/coalesce.ts` in workerd, with concurrent requests. */
 
 import { assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
@@ -97,7 +97,7 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
     await using server = await start(workers, upstream.ports);
     assertEquals(await ask(`${server.urls.back}/page`), { status: 204, text: "" });
     assertEquals((await post(`${server.urls.back}/page`)).status, 405);
-    // Nobody is led to another host.
+    // No request can reach another host.
     assertEquals((await ask(`${server.urls.back}//elsewhere.example/page`)).status, 204);
     assertEquals(upstream.seen, ["GET /page", "GET //elsewhere.example/page"]);
   });

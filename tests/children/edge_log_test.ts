@@ -1,4 +1,4 @@
-/** `examples/edge/log.ts` does what it says, in workerd. */
+/** Tests `examples/edge/log.ts` in workerd. */
 
 import { assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";

@@ -1,4 +1,6 @@
-/** Every way to end a sink, a flight and a throttle, with a day of timers pending: then the process exits. */
+/**
+ * Every way to end a sink, a flight and a throttle with pending timers of a day: the process exits.
+ */
 
 import { Aggregator, Fanout, Singleflight, throttle } from "../../mod.ts";
 import { type Case, DAY, hang, turn } from "./case.ts";
@@ -132,7 +134,7 @@ const throttles = (["trailing", "both"] as const).flatMap((edge) =>
   }))
 );
 
-/** All of them. */
+/** All cases. */
 export const ends: readonly Case[] = [
   ...Object.entries(sinks).flatMap(([name, open]) => ofSink(name, open)),
   ...singleflights,

@@ -1,4 +1,4 @@
-/** Failures of all but sinks that nobody looks at: which of them end the process, and which must not. */
+/** Unhandled failures, except those of sinks: which end the process, and which must not. */
 
 import {
   BatchStream,
@@ -108,7 +108,7 @@ function ofTransform(name: string, make: () => TransformStreamPair): Case[] {
   ];
 }
 
-/** All of them. */
+/** All cases. */
 export const failures: readonly Case[] = [
   ...Object.entries(froms).flatMap(([name, from]) => ofFrom(name, from)),
   ...Object.entries(broken).flatMap(([name, make]) => ofTransform(name, make)),

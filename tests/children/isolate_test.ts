@@ -1,4 +1,7 @@
-/** What a Cloudflare Worker may make at the top of its module, and what its requests may share. */
+/**
+ * Tests which objects a Cloudflare Worker may make at the top of its module, and which its requests
+ * may share.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stop } from "esbuild";
@@ -25,7 +28,7 @@ const SHARED = [
   "RateLimit",
 ];
 const SHAREABLE = [...FLIGHTS, "Fanout with free slots"];
-/** They set a timer, which belongs to a request. */
+/** They set a timer, which belongs to one request. */
 const OF_A_REQUEST = ["a timer", "a call that is throttled"];
 
 Deno.test(`A Worker makes and shares objects as docs/edge.md says in ${title("workerd")}`, async (t) => {

@@ -1,4 +1,6 @@
-/** The Worker of `examples/recipes/cloudflare_queues.ts`, whose `queue` is called in workerd. */
+/**
+ * Tests the Worker of `examples/recipes/cloudflare_queues.ts`, whose `queue` is called in workerd.
+ */
 
 import { assertEquals } from "@std/assert";
 import { stop } from "esbuild";

@@ -1,4 +1,4 @@
-/** What `console.log` shows, and what inspects in its place. */
+/** The output of `console.log`, and of other inspectors. */
 
 import { inspect } from "node:util";
 import {
@@ -29,10 +29,10 @@ const made: Record<string, object & { readonly stats?: object }> = {
   ThrottleStream: new ThrottleStream({ interval: 9, name }),
 };
 
-/** Whatever the lines and the quotes. */
+/** For any line breaks and quotes. */
 const bare = (text: string) => text.replace(/[\s"]/g, "");
 
-/** All of them. */
+/** All cases. */
 export const shown: readonly Case[] = [
   {
     name: "Singleflight is shown by console.log as its class, its name and its stats [7.13]",

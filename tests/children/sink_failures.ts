@@ -1,9 +1,9 @@
-/** Failures of sinks that nobody looks at: which of them end the process, and which must not. */
+/** Unhandled failures of sinks: which end the process, and which must not. */
 
 import { Aggregator, Fanout } from "../../mod.ts";
 import { type Case, fail, failingLate, hang, oops, tell, turn } from "./case.ts";
 
-/** Both sinks: items one by one. */
+/** Both sinks, with items one by one. */
 type Sink = Fanout<number> | Aggregator<number>;
 type Options = {
   readonly concurrency?: number;
@@ -243,7 +243,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
   ];
 }
 
-/** All of them. */
+/** All cases. */
 export const sinkFailures: readonly Case[] = Object.entries(sinks).flatMap(([name, open]) =>
   ofSink(name, open)
 );

@@ -1,4 +1,4 @@
-/** The faults of number, at their full size and in a small heap. */
+/** The faults of large numbers, at full size and in a small heap. */
 
 import {
   Aggregator,
@@ -30,7 +30,7 @@ const sharers: Record<string, Maker> = {
   ThrottleStream: (signal) => new ThrottleStream({ interval: 9, signal }),
 };
 
-/** All of them. */
+/** All cases. */
 export const sizes: readonly Case[] = [
   {
     name: `${Object.keys(sharers).join(", ")} share one listener, 1e5 of them on a signal [F-33]`,

@@ -1,4 +1,4 @@
-/** Every way to end a transform stream, with a day of timers pending: then the process exits. */
+/** Every way to end a transform stream with pending timers of a day: the process exits. */
 
 import { MapStream } from "../../mod.ts";
 import { from, make, type Transform, transforms, variants } from "../support/transforms.ts";
@@ -7,7 +7,7 @@ import { type Case, DAY, hang, turn } from "./case.ts";
 type Reader = ReadableStreamDefaultReader<unknown>;
 
 const bad = new Error("bad");
-/** User code, which fails on a bad item, and never ends where it may be asynchronous. */
+/** User code, which fails on a bad item, and never ends if it may be asynchronous. */
 const call = (item: unknown) => {
   if (item === bad) throw bad;
   return hang();
@@ -21,14 +21,14 @@ const edges = transforms.filter(({ name }) => name === "ThrottleStream").flatMap
   }))
 );
 
-/** Writes the item, asks for a chunk, and waits until all that can happen has. */
+/** Writes the item, reads a chunk, and waits until nothing more happens. */
 async function opened(transform: Transform) {
   const own = new AbortController();
   const { readable, writable } = make(transform, { signal: own.signal, call });
   const [writer, reader] = [writable.getWriter(), readable.getReader()];
   const write = (item: unknown) => writer.write(item).catch(() => {});
   write(transform.items[0]);
-  // As a pump does: it ends with the stream.
+  // Reads like a pump, which ends with the stream.
   const pump = (async () => {
     while (!(await reader.read()).done);
   })().catch(() => {});
@@ -48,7 +48,7 @@ const ways: Record<string, (opened: Opened) => unknown> = {
 function ofTransform(transform: Transform): Case[] {
   const { name, calls, from } = transform;
   const usual = Object.entries(ways).filter(([how]) =>
-    // It waits for its calls.
+    // Its end waits for its calls.
     name !== "MapStream" || how !== "it is closed"
   );
   const made = usual.map(([how, end]): Case => ({
@@ -117,7 +117,7 @@ function ofFrom(transform: Transform): Case[] {
     "its signal aborts": (own) => own.abort("over"),
   };
   const usual = Object.entries(ways).filter(([how]) =>
-    // It waits for its calls.
+    // Its end waits for its calls.
     name !== "MapStream" || how !== "its source fails"
   );
   const made = usual.map(([how, end]): Case => ({
@@ -158,7 +158,7 @@ function ofFrom(transform: Transform): Case[] {
   }];
 }
 
-/** All of them. */
+/** All cases. */
 export const transformEnds: readonly Case[] = [
   ...[...transforms, ...variants, ...edges].flatMap(ofTransform),
   {

@@ -1,4 +1,4 @@
-/** What is pending keeps the process alive until it has been handled, and no longer. */
+/** Pending items keep the process alive until they are handled, and no longer. */
 
 import {
   Aggregator,
@@ -133,7 +133,7 @@ const all: readonly Case[] = [
       writer.write("c");
       console.log(String((await reader.read()).value));
     },
-    // The second write is taken when the code that made it yields, which is before the timer.
+    // The stream takes the second write when the writing code yields, which is before the timer.
     prints: ["a,b", "c"],
   })),
   {
@@ -176,5 +176,5 @@ const all: readonly Case[] = [
   },
 ];
 
-/** All of them. */
+/** All cases. */
 export const waits: readonly Case[] = all.map((child) => ({ ...child, alone: true }));
