@@ -1,26 +1,26 @@
 /**
- * Where a runtime differs from what the tests expect of all. What is here has to be true: a test that
- * passes though it should fail, and an entry that no test has, fail the run.
+ * Known differences between a runtime and the expectations of the tests. Each entry must be true:
+ * the run fails if such a test passes, or if an entry matches no test.
  */
 
 import { here, type HostName } from "./host.ts";
 
-/** Some tests that do not hold somewhere. */
+/** Tests that don't hold in some runtimes. */
 export interface Difference {
   /** Their names. */
   readonly tests: RegExp;
   readonly hosts: readonly HostName[];
-  /** Whether they run and must fail, or cannot be run: they would hang, or take the others along. */
+  /** Whether they run and must fail, or are left out because they would hang or stop the others. */
   readonly effect: "fails" | "left out";
-  /** What the runtime does, or lacks. */
+  /** The behaviour of the runtime, or the missing feature. */
   readonly reason: string;
 }
 
 const WEB = ["workerd", "edge", "chromium", "firefox"] as const;
-/** They transfer what is inside a `TransformStream`, as the standard does. */
+/** They transfer the inner sides of a `TransformStream`, as the standard does. */
 const INNER = ["node22", "node24", "node26", "edge", "chromium", "firefox"] as const;
 
-/** All of them. */
+/** All differences. */
 export const differences: readonly Difference[] = [
   {
     tests:
@@ -150,7 +150,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** What there is to say of a test in a runtime, which is this one unless it is given. */
+/** Returns the difference for a test in a runtime, which by default is this one. */
 export function difference(
   test: string,
   host: HostName | undefined = here,
