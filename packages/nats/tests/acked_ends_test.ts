@@ -1,4 +1,4 @@
-/** What `acked` promises in a sink that ends. */
+/** Tests `acked` in a sink that ends. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";

@@ -1,4 +1,4 @@
-/** What `acked` promises where parts of a batch fail. */
+/** Tests `acked` when parts of a batch fail. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, BatchStream, Fanout } from "../../../mod.ts";
@@ -10,7 +10,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 const no = new Error("no");
 const never = new Error("never");
 
-/** What becomes of deliveries 1, 2, … of a handler that gives this for them. */
+/** Returns the settlements of deliveries 1, 2, … when a handler returns this for them. */
 async function outcome(
   count: number,
   result: (batch: Delivery<number>[]) => unknown,
@@ -22,7 +22,7 @@ async function outcome(
   return { log: ledger.take(), errors };
 }
 
-/** An error of another realm, as `instanceof` sees it. */
+/** An error of another realm, which is no `instanceof Error`. */
 function foreign(): unknown {
   const error = new Error("of another realm");
   Object.setPrototypeOf(error, null);
@@ -225,7 +225,7 @@ test("acked() fails all deliveries when an array of another length has an entry 
   });
   const { log, errors } = await outcome(2, () => [hostile]);
   assertEquals([log.length, (errors[0] as Error).name], [2, "TypeError"]);
-  // The same, as what a promise comes to.
+  // The same, as the result of a promise.
   assertEquals(await outcome(2, () => [1, Promise.resolve(hostile)]), {
     log: ["ack 1", "nak 2 1000"],
     errors: [no],

@@ -1,4 +1,4 @@
-/** What `acked` promises of poison where hooks fail, or the sink ends. */
+/** Tests poison deliveries of `acked` when hooks fail, or the sink ends. */
 
 import { assertEquals } from "@std/assert";
 import { Fanout } from "../../../mod.ts";
@@ -10,7 +10,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 
 const no = new Error("no");
 
-/** A ledger, and settings by which the third delivery is the last. */
+/** A ledger, and settings with the third delivery as the last. */
 function thrice(
   more: Partial<AckedSettings<Delivery<number>>> = {},
 ): { ledger: Ledger; settings: AckedSettings<Delivery<number>> } {
@@ -102,7 +102,7 @@ test("acked() gives back a delivery whose onPoison takes longer than the timeout
       await clock.tick(1);
       assertEquals(ledger.take(), [`nak 1 ${count === 3 ? 4000 : 8000}`]);
       if (count === 3) {
-        // It was `onError` that has taken too long, as the sink sees it.
+        // For the sink, `onError` has timed out.
         const error = await ended;
         assertEquals([error.name, error.cause, told], ["TimeoutError", no, []]);
       } else assertEquals(told, ["TimeoutError"]);

@@ -1,4 +1,4 @@
-/** What `acked` promises of what fails too often. */
+/** Tests deliveries of `acked` that fail too often. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";
@@ -9,7 +9,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 
 const no = new Error("no");
 
-/** A ledger, and settings by which the third delivery is the last. */
+/** A ledger, and settings with the third delivery as the last. */
 function thrice(
   more: Partial<AckedSettings<Delivery<number>>> = {},
 ): { ledger: Ledger; settings: AckedSettings<Delivery<number>> } {

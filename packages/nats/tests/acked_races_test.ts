@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { test } from "../../../tests/support/test.ts";
 import { type End, play, type Setup, type Step } from "./acked_play.ts";
 
-/** How many schedules are played. */
+/** The number of schedules. */
 const SCHEDULES = 400;
 
 const end: fc.Arbitrary<End> = fc.record({

@@ -1,4 +1,4 @@
-/** What `acked` promises in a sink with a retry, a timeout or a maxWait, and in several sinks. */
+/** Tests `acked` in a sink with a retry, a timeout or a maxWait, and in several sinks. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, backoff, Fanout } from "../../../mod.ts";
@@ -311,6 +311,6 @@ test("acked() with a timeout keeps nothing of settled deliveries", async () => {
   push(new Ledger());
   await sink.close();
   await collectGarbage();
-  // A conservative collector may take something for a pointer.
+  // A conservative collector may mistake a value for a pointer.
   assert(traces.filter((trace) => trace.deref()).length <= 16);
 });

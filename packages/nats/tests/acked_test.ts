@@ -1,4 +1,4 @@
-/** What `acked` promises of a handler with nothing around it. */
+/** Tests `acked` with a plain handler. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout } from "../../../mod.ts";

@@ -1,4 +1,4 @@
-/** What `acked` promises where the broker cannot be told, and where hooks throw. */
+/** Tests `acked` when settling fails, and when hooks throw. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";
@@ -11,7 +11,7 @@ import { Ledger } from "./ledger.ts";
 const no = new Error("no");
 const gone = new Error("no connection");
 
-/** A delivery with which a way of the broker fails, for so many times. */
+/** A delivery whose settlement fails a number of times. */
 function failing(
   ledger: Ledger,
   way: "ack" | "nak" | "term",

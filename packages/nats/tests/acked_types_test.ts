@@ -1,4 +1,4 @@
-/** What the types of `acked` say. */
+/** Tests the types of `acked`. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { Aggregator, backoff, BatchStream, Fanout } from "../../../mod.ts";

@@ -1,4 +1,4 @@
-/** What `commitOrder` promises. */
+/** Tests `commitOrder`. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { commitOrder, type Delivery, delivery } from "../delivery.ts";
@@ -240,7 +240,7 @@ test("commitOrder() keeps nothing of keys that are committed or dropped", async 
   live();
   await order.idle();
   await collectGarbage();
-  // A conservative collector may take something for a pointer.
+  // A conservative collector may mistake a value for a pointer.
   assert(traces.filter((trace) => trace.deref()).length <= 16);
 });
 

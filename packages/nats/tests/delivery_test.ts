@@ -1,4 +1,4 @@
-/** What `delivery`, `ackAll` and `nakAll` promise. */
+/** Tests `delivery`, `ackAll` and `nakAll`. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ackAll, type Delivery, delivery, nakAll } from "../delivery.ts";
@@ -48,7 +48,7 @@ test("delivery() calls the functions as methods of the given object", () => {
     },
     nak(): void {},
   };
-  // The adapter's own fields are no ways, but those that it inherits are its own affair.
+  // The adapter's own fields must be known, but inherited ones don't matter.
   const given = delivery(1, Object.create(ways));
   assertThrows(() => delivery(1, ways as never), TypeError, '"told"');
   assertEquals(given.settled, false);

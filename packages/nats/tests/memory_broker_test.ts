@@ -1,4 +1,4 @@
-/** `MemoryBroker`: who has which message, and for how long. */
+/** Tests `MemoryBroker`: which consumer has which message, and for how long. */
 
 import { assert, assertEquals } from "@std/assert";
 import { withClock } from "../../../tests/support/clock.ts";
@@ -11,14 +11,14 @@ const WAIT = 1000;
 
 type Reader<T> = ReadableStreamDefaultReader<MemoryDelivery<T>>;
 
-/** Reads one that must be there. */
+/** Reads one message, which must be there. */
 async function take<T>(reader: Reader<T>): Promise<MemoryDelivery<T>> {
   const { done, value } = await reader.read();
   assert(!done);
   return value;
 }
 
-/** What a message is, and how often it was delivered. */
+/** The value of a message, and its number of deliveries. */
 async function next<T>(reader: Reader<T>): Promise<[T, number]> {
   const { value, deliveries } = await take(reader);
   return [value, deliveries];
@@ -82,7 +82,7 @@ test("A source asks for nothing before it is read, and then for `maxMessages` at
   assertEquals((await take(readerOf(rest!))).value, 3);
   assertEquals(rest!.held, 7);
   for (const n of [1, 2]) assertEquals((await take(reader)).value, n);
-  // What is handed out does not count.
+  // Messages that were read don't count.
   assertEquals([some!.held, await settled(reader.read())], [3, "pending"]);
   const counted = broker.history.filter(({ kind }) => kind === "delivered").length;
   assertEquals(counted, 10);
@@ -99,12 +99,12 @@ timed("MemoryBroker redelivers what a crashed consumer had after `ackWait`", asy
   const read = next(reader);
   await clock.tick(WAIT - 1);
   assertEquals(await settled(read), "pending");
-  // The dead say nothing.
+  // A crashed consumer settles nothing.
   first.ack();
   first.nak();
   await clock.tick(1);
   assertEquals(await read, ["a", 2]);
-  // What was only in its buffer too.
+  // Also messages that were only in its buffer.
   const second = await take(reader);
   assertEquals([second.value, second.deliveries, second.id], ["b", 2, "2"]);
   assertEquals(broker.pending, 2);
@@ -219,7 +219,7 @@ test("The first settlement of a delivery counts", async () => {
   broker[Symbol.dispose]();
 });
 
-/** A message that one consumer had, and has lost to another. */
+/** A message that another consumer has by now. */
 async function stale(
   clock: { tick(ms: number): Promise<void> },
 ): Promise<[MemoryBroker<string>, old: MemoryDelivery<string>, MemoryDelivery<string>]> {
@@ -358,7 +358,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   assertEquals([one.state, broker.pending, await settled(read)], ["paused", 3, "pending"]);
   one.resume();
   one.resume();
-  // In time: it was extended again.
+  // In time, because it was extended again.
   assertEquals([one.state, broker.pending, await read], ["open", 2, ["b", 1]]);
   await clock.tick(5 * WAIT);
   assertEquals(broker.history.some(({ kind }) => kind === "expired"), false);
@@ -367,7 +367,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   const other = broker.source().getReader();
   assertEquals([await next(other), await next(other)], [["b", 2], ["c", 2]]);
   one.resume();
-  // What was in its buffer is stale, and it does not know.
+  // The messages in its buffer are stale, but it does not know that.
   const stale = await take(reader);
   assertEquals([stale.value, stale.deliveries], ["c", 1]);
   stale.ack();
@@ -454,7 +454,7 @@ test("close() of the broker ends its sources when all messages are settled, and 
   await closed;
   assertEquals((await reader.read()).done, true);
   assertEquals(await collect(idle), []);
-  // One that comes later is at its end too.
+  // A later source also ends.
   assertEquals(await collect(broker.source()), []);
   assertEquals([broker.consumers, broker.consumer().state], [[], "closed"]);
   await broker.close();
@@ -539,7 +539,7 @@ timed("MemoryBroker has one timer at most", async (clock) => {
     }
   })();
   await clock.tick(1000);
-  // By their delays, and those of a delay by the order of their naks.
+  // By their delays, and for equal delays by the order of their naks.
   const order = (n: number) => 10 * (9 - Math.floor(n / 10)) + n % 10;
   assertEquals(again, [...Array(100).keys()].map(order));
   await microtasks();

@@ -1,4 +1,4 @@
-/** `check` of `@weir/nats/memory`, with histories that are made by hand. */
+/** Tests `check` of `@weir/nats/memory` with handmade histories. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { test } from "../../../tests/support/test.ts";
@@ -10,7 +10,7 @@ import {
   type RepeatReason,
 } from "../memory.ts";
 
-/** An event of the message "m", or of a consumer or the broker if it says so. */
+/** An event of the message "m", or of a consumer or the broker if it names one. */
 type Line = readonly [at: number, kind: BrokerEventKind, consumer?: string, deliveries?: number];
 
 const OF_CONSUMER = ["crashed", "paused", "resumed", "left"];
@@ -30,7 +30,7 @@ function reasons(lines: readonly Line[], options?: CheckOptions): (RepeatReason 
   return check(history([0, "published"], ...lines), options).repeats.map(({ reason }) => reason);
 }
 
-/** What comes after a first delivery at 10, and before a second one at 50, and must explain it. */
+/** Events between a first delivery at 10 and a second one at 50 that must explain the repeat. */
 const EXPLAINED: readonly (readonly [what: string, RepeatReason, ...Line[]])[] = [
   ["a nak", "nak", [20, "nacked", "one", 1]],
   ["an ack that is lost", "lost ack", [20, "lost", "one", 1], [40, "expired", "one", 1]],
@@ -60,15 +60,15 @@ for (const [what, reason, ...lines] of EXPLAINED) {
     const first: Line = [10, "taken", "one", 1];
     const second: Line = [50, "taken", "two", 2];
     assertEquals(reasons([first, ...lines, second, [70, "acked", "two", 2]]), [reason]);
-    // As with a buffer between the broker and who reads.
+    // As with a buffer between the broker and the reader.
     const buffered: Line[] = [[9, "delivered", "one", 1], [50, "delivered", "two", 2]];
     assertEquals(reasons([...buffered, [55, "taken", "two", 2], first, ...lines]), [reason]);
-    // By itself the second delivery explains nothing.
+    // The second delivery alone explains nothing.
     assertEquals(reasons([first, second]), [undefined]);
   });
 }
 
-/** The same, and it must not explain it. */
+/** Events that must not explain the repeat. */
 const UNEXPLAINED: readonly (readonly [what: string, ...Line[]])[] = [
   ["nothing"],
   ["an ack", [20, "acked", "one", 1]],
@@ -114,16 +114,16 @@ test("check() does not explain a delivery of a message that the broker knows to 
       [55, "taken", "two", 2],
     ];
     assertEquals(reasons(lines), [undefined]);
-    // Handed out before, and in a buffer since: that is another thing.
+    // It was delivered before, and has been in a buffer since, which is different.
     assertEquals(
       reasons(lines.map((line) => line[0] === 50 ? [25, ...line.slice(1)] as never : line)),
       [
         "crash",
       ],
     );
-    // And so it is where it has forgotten.
+    // The same if the broker has forgotten it.
     assertEquals(reasons([...lines, [40, "forgotten"]]), ["restart"]);
-    // Nor does the broker know what a consumer says.
+    // The broker doesn't know the consumer's own report either.
     assertEquals(reasons(lines.map((line) => line[1] === kind ? [30, "done", "one", 1] : line)), [
       "crash",
     ]);
@@ -152,7 +152,7 @@ test("check() gives each repeat the event that explains it", () => {
 });
 
 test("check() follows the deliveries, not the clock, when a stale one is taken late", () => {
-  // The second was taken and done before the first one's consumer woke up.
+  // The second delivery was taken and done before the first one's consumer woke up.
   const lines: Line[] = [
     [1, "paused", "one"],
     [20, "taken", "two", 2],
@@ -316,7 +316,7 @@ test("check() explains a repeat that counts as a first delivery, from a broker t
     [41, "done", "one", 1],
   ];
   assertEquals(reasons(lines), ["nak", "restart"]);
-  // Where it had no reason to lose its count, nothing explains the last.
+  // If the broker had no reason to lose its count, nothing explains the last one.
   const calm = lines.filter(([, kind]) => kind !== "stopped" && kind !== "restarted");
   assertEquals(reasons(calm).includes(undefined), true);
 });

@@ -1,4 +1,4 @@
-/** `MemoryBroker`: its faults, the seed that they come by, and the programs that live through them. */
+/** Tests the faults of `MemoryBroker`, their seed, and `run`. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { collect, gate, settled, turn } from "../../../tests/support/gate.ts";
@@ -17,19 +17,19 @@ import {
 const WAIT = 1000;
 const ALL = { lostAck: 0, duplicate: 0, crash: 0, pause: 0, restart: 0 };
 
-/** A broker with so many messages, and faults. */
+/** A broker with messages and faults. */
 function brokerOf(count: number, options: MemoryBrokerOptions = {}): MemoryBroker<number> {
   const broker = new MemoryBroker<number>({ ackWait: WAIT, ...options });
   for (let n = 0; n < count; n++) broker.publish(n);
   return broker;
 }
 
-/** How many events of a kind there are. */
+/** The number of events of a kind. */
 function count(broker: MemoryBroker<unknown>, kind: BrokerEventKind): number {
   return broker.history.filter((event) => event.kind === kind).length;
 }
 
-/** A program that acks what it is given. */
+/** A program that acks its messages. */
 async function ackAll(source: ReadableStream<MemoryDelivery<unknown>>): Promise<void> {
   for await (const delivery of source) delivery.ack();
 }
@@ -136,7 +136,7 @@ timed("No consumer pauses where the ack wait has no end", async (clock) => {
   const reader = consumer.deliveries.getReader();
   const { value } = await reader.read();
   assertEquals([consumer.state, clock.pending], ["open", 0]);
-  // And what a crashed one had is gone for good, but for a restart.
+  // The messages of a crashed consumer are gone for good, except for a restart.
   consumer.crash();
   await clock.tick(2 ** 31);
   assertEquals([broker.pending, check(broker.history).lost], [1, ["1"]]);
@@ -199,7 +199,7 @@ test("The broker restarts when a consumer takes a message", async () => {
   broker[Symbol.dispose]();
 });
 
-/** What happens with all faults and a fake clock. */
+/** The history with all faults and a fake clock. */
 function play(seed: number, clock: { tick(ms: number): Promise<void> }): Promise<string> {
   return drive(new MemoryBroker<number>({ seed, ackWait: WAIT, faults: SOME }), clock);
 }
@@ -277,7 +277,7 @@ test("run() starts a program again when its consumer crashes, even one that hang
     names.push(id);
     if (names.length === 1) await never.promise;
     else if (names.length === 2) await source.getReader().closed;
-    // This one says nothing, though its source has failed.
+    // This program reports nothing, though its source has failed.
     else if (names.length === 3) await source.getReader().closed.catch(() => {});
     else await ackAll(source);
   });
@@ -308,7 +308,7 @@ test("run() fails with the error of a program, and ends the others", async () =>
     assertEquals(await ran.catch((error) => error), "broken");
     for (const consumer of consumers) consumer.crash();
     await turn();
-    // None is started again.
+    // No program starts again.
     assertEquals([consumers.length, broker.consumers, states.length], [3, [], 2]);
     broker[Symbol.dispose]();
   }

@@ -1,4 +1,4 @@
-/** What `observe` counts where objects come, go, come again and fail, as tests of an SDK. */
+/** Tests, for an SDK, how `observe` counts objects that come, go, come again and fail. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../../../mod.ts";
@@ -147,7 +147,7 @@ export function counting(sdk: Sdk): void {
     }));
 }
 
-/** How many weak references are looked at while it runs. */
+/** The number of weak references that are read while `run` runs. */
 async function derefs(run: () => unknown): Promise<number> {
   const { deref } = WeakRef.prototype;
   let looks = 0;

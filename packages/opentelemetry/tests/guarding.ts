@@ -1,4 +1,4 @@
-/** Telemetry that fails changes nothing of what a handler does, as tests of an SDK. */
+/** Tests, for an SDK, that failing telemetry does not change a handler. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { context, diag, ROOT_CONTEXT, SpanStatusCode } from "@opentelemetry/api";
@@ -9,7 +9,7 @@ import { test } from "../../../tests/support/test.ts";
 import { carry, instrument, instrumentBatch, snapshot } from "../mod.ts";
 import { type Sdk, type Telemetry, withDiag, withSdk } from "./sdk.ts";
 
-/** What of the API an instrumented handler calls. */
+/** The methods of the API that an instrumented handler calls. */
 const CALLED = [
   ...["startSpan", "setAttribute", "setStatus", "recordException", "end"],
   ...["createHistogram", "createCounter", "record", "add"],
@@ -206,7 +206,7 @@ export function guarding(sdk: Sdk): void {
   });
 }
 
-/** It, and all that it makes, where one method throws. */
+/** An object, and all objects that it makes, with one method that throws. */
 function broken<T extends object>(target: T, method: string): T {
   return new Proxy(target, {
     get(target, key) {

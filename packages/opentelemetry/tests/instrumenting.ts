@@ -1,4 +1,4 @@
-/** `instrument`, `instrumentBatch`, `snapshot` and `carry`, as tests of an SDK. */
+/** Tests, for an SDK, of `instrument`, `instrumentBatch`, `snapshot` and `carry`. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { context, type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
@@ -355,7 +355,7 @@ export function instrumenting(sdk: Sdk): void {
   });
 }
 
-/** Calls `push` for each item in a span of its own; returns the spans. */
+/** Calls `push` for each item in a separate span. Returns the spans. */
 function within(
   tracer: Telemetry["tracer"],
   items: readonly string[],

@@ -1,4 +1,4 @@
-/** `observe`, as tests of an SDK. */
+/** Tests, for an SDK, of `observe`. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
@@ -165,7 +165,7 @@ export function observing(sdk: Sdk): void {
           const value = Number(all["weir.queue.done weir.name=job"]);
           const total = delta ? before + value : value;
           assert(total >= before, `${total} after ${before}`);
-          // A level of an instrument that is read is exported as it is.
+          // The level of an observable instrument is exported unchanged.
           if (!delta) assertEquals(all["weir.queue.waiting weir.name=job"], 0);
           return before = total;
         };

@@ -1,4 +1,4 @@
-/** What the README and the dashboard say of the metrics is what the code has. */
+/** Checks that the README and the dashboard match the metrics of the code. */
 
 import { assert, assertEquals } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { SCOPE, VERSION } from "../src/version.ts";
 
 const HOME = "packages/opentelemetry";
 const HEAD = ["metric", "instrument", "unit", "attributes", "from"];
-/** In one word in the table, which the text above it explains. */
+/** One word in the table stands for these; the text above it explains that. */
 const OPERATION = ["messaging.system", "messaging.destination.name", "messaging.operation.name"];
 const KINDS = {
   total: "counter",
@@ -16,7 +16,7 @@ const KINDS = {
   histogram: "histogram",
 };
 
-/** What a collector appends to a name. An annotation in braces, such as `{item}`, it drops. */
+/** The suffixes that a collector appends to a name. It drops annotations such as `{item}`. */
 const UNITS: Record<string, string> = { s: "_seconds", By: "_bytes" };
 
 /** Metrics of the table that the dashboard leaves out, and why. */
@@ -50,13 +50,13 @@ test("the dashboard uses metrics of the table, and shows all except the listed e
   for (const { title, targets } of panels) {
     assert(targets.length > 0, title);
     for (const { expr } of targets) {
-      // Labels stand in braces, or behind `by`.
+      // Labels are in braces, or after `by`.
       const bare = expr.replace(/\{[^}]*\}|by \([^)]*\)/g, "");
       const names = bare.match(/\b(weir|messaging)_\w+/g) ?? [];
       const [name, ...others] = new Set(names.map((name) => known.get(name)));
       assert(name !== undefined, `${title}: there is none of ${names}`);
       assertEquals(others, [], expr);
-      // Whoever has the one of the exporters has no series by the names of the other.
+      // Each exporter has series only under its own names.
       const asked = METRICS.find((metric) => metric.name === name)!;
       assertEquals(names.length, asked.unit in UNITS ? 2 : 1, `${title}: with units and without`);
       assertEquals(new Set(names).size, names.length, expr);
@@ -112,8 +112,8 @@ function rowOf({ name, kind, unit, attributes, source }: Metric): string[] {
 }
 
 /**
- * Its series in Prometheus. A collector, and the receiver of Prometheus itself, name the unit; the
- * exporter of the JavaScript SDK does not.
+ * Returns its series in Prometheus. A collector and Prometheus' own receiver add the unit to the
+ * name; the exporter of the JavaScript SDK does not.
  */
 function prometheusNames({ name, kind, unit }: Metric): string[] {
   const base = name.replaceAll(".", "_");

@@ -1,4 +1,4 @@
-/** The benchmark runs, and loses nothing: it looks itself. */
+/** Runs the benchmark, which checks itself that it loses nothing. */
 
 import { assert, assertEquals } from "@std/assert";
 import { deno } from "../../../../tools/run.ts";

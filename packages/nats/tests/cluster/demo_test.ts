@@ -1,4 +1,4 @@
-/** `deno task demo:cluster`, as a stranger runs it. */
+/** Tests `deno task demo:cluster`, as a new user runs it. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { deno } from "../../../../tools/run.ts";

@@ -1,4 +1,4 @@
-/** `JetStreamSink` against a real server. */
+/** Tests `JetStreamSink` with a real server. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
@@ -245,7 +245,7 @@ for (const how of ["stop", "kill"] as const) {
 test("messages wait for a server that is away from the start, and are sent when it is back", async () => {
   await using setup = await Setup.start();
   await setup.server.stop();
-  // An answer that does not come would be missed after the test.
+  // A missing answer would time out only after the test.
   const sink = new JetStreamSink(setup.js, { timeout: 100_000 });
   const waiting = [...messages(10)].map((one) => sink.submit(one));
   await setup.server.start();

@@ -1,4 +1,4 @@
-/** How `jetStreamSource` ends: by its reader, a signal, or an error. */
+/** Tests the ends of `jetStreamSource`: by its reader, a signal, or an error. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
@@ -42,12 +42,12 @@ test("cancel() gives back messages that arrive while it ends", async () => {
     const first = reader.read();
     for (let id = 0; id < 200; id++) publisher.publish("s.a", `${id}`);
     await first;
-    // Some have come, some are on their way, and some come later.
+    // Some messages have arrived, some are on their way, and some come later.
     const canceled = reader.cancel();
     await publisher.flush();
     await canceled;
   }
-  // Those that were handed out come again after the ack wait of 30 seconds; all others are there at once.
+  // Messages that were read come again after the ack wait of 30 seconds. All others come at once.
   const reader = jetStreamSource(consumer, { connection }).getReader();
   const rest = new Set<string>();
   const start = performance.now();
@@ -242,7 +242,10 @@ test("an error of onLate surfaces, and the other messages are kept", async () =>
   await reader.cancel();
 });
 
-/** A connection whose user must not publish to some subjects, and consumers `c` and `other` of a stream. */
+/**
+ * A connection without the permission to publish to some subjects, and consumers `c` and `other` of
+ * a stream.
+ */
 async function forbidden(server: NatsServer): Promise<NatsConnection> {
   const jsm = await jetstreamManager(await server.connect({ user: "all", pass: "all" }));
   await jsm.streams.add({ name: "S", subjects: ["s.>"] });

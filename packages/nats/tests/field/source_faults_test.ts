@@ -1,4 +1,4 @@
-/** `jetStreamSource` where servers go away, and come back. */
+/** Tests `jetStreamSource` with servers that go away and come back. */
 
 import { assert, assertEquals } from "@std/assert";
 import { type JetStreamDelivery, jetStreamSource } from "@weir/nats";
@@ -8,7 +8,7 @@ import { collectGarbage } from "../../../../tests/support/garbage.ts";
 import { test } from "../../../../tests/support/test.ts";
 import { eventually, Setup, take } from "./setup.ts";
 
-/** Resolves when the connection is lost, or found again. */
+/** Resolves when the connection is lost, or is back. */
 async function hears({ connection }: Setup, type: "disconnect" | "reconnect"): Promise<void> {
   for await (const status of connection.status()) if (status.type === type) return;
 }
@@ -24,7 +24,7 @@ test("acknowledgements while the server is away reach it when it is back", async
   one!.ack();
   five!.value.ack();
   five!.nak(); // too late
-  // What the message says is not sent again, should it be lost.
+  // An acknowledgement by the message itself is not sent again if it is lost.
   await eventually("the server has heard of two", async () => await setup.outstanding() === 3);
   const lost = hears(setup, "disconnect");
   await server.stop();
@@ -35,7 +35,7 @@ test("acknowledgements while the server is away reach it when it is back", async
   const found = hears(setup, "reconnect");
   await server.start();
   await found;
-  // The fourth comes at once, and not after its ack wait of 30 seconds.
+  // The fourth message comes at once, and not after its ack wait of 30 seconds.
   const [again] = await take(reader, 1);
   assertEquals([again!.id, again!.deliveries], ["S:4", 2]);
   again!.ack();
@@ -47,7 +47,7 @@ test("acknowledgements while the server is away reach it when it is back", async
 test("a source extends all its messages as soon as the server is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(4);
-  // By the clock alone it would hear of them after minutes.
+  // By its timer alone, the source would extend them only after minutes.
   const consumer = await setup.consumer("c", { ackWait: 600_000 });
   const { connection, server } = setup;
   const told = await setup.told();
@@ -156,7 +156,7 @@ for (const how of ["stop", "kill"] as const) {
     await eventually("the server goes away", () => away !== undefined);
     await away;
     await eventually("all is handled", () => counts.size === 20_000);
-    // A server that was killed hands out again what it has forgotten the acks of.
+    // A killed server delivers messages again whose acks it has lost.
     await setup.done();
     stop.abort();
     await ended;

@@ -1,4 +1,4 @@
-/** What `jetStreamSource` holds, for how long, and how it settles. */
+/** Tests which messages `jetStreamSource` keeps, for how long, and how they settle. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { jetStreamSource } from "@weir/nats";
@@ -12,7 +12,7 @@ test("jetStreamSource() extends all its messages for longer than the ack wait", 
   const told = await setup.told();
   const { connection } = setup;
   const reader = jetStreamSource(consumer, { connection, maxMessages: 20 }).getReader();
-  // Ten are handed out, ten wait.
+  // Ten are read, ten wait.
   const first = await take(reader, 10);
   await eventually("three ack waits have passed", () => told.count(20, "+WPI") >= 6);
   for (const delivery of first) delivery.ack();

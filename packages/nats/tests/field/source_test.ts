@@ -1,4 +1,4 @@
-/** `jetStreamSource` against a real server. */
+/** Tests `jetStreamSource` with a real server. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { jetstream } from "@nats-io/jetstream";
@@ -90,7 +90,7 @@ test("two sources share one connection, and the end of one leaves the other alon
   await one.cancel();
   for (const delivery of await take(two, 50)) delivery.ack();
   await setup.done("two");
-  // What was handed out may still be acked.
+  // Messages that were read may still be acked.
   first!.ack();
   await connection.flush();
   assertEquals(told.count(1, "+ACK"), 1);

@@ -1,4 +1,4 @@
-/** The OpenTelemetry that Deno has built in: no SDK, no set-up in code. */
+/** Tests Deno's built-in OpenTelemetry: no SDK, and no set-up in code. */
 
 import { assert, assertEquals } from "@std/assert";
 
