@@ -70,7 +70,7 @@ test("channelx Aggregator: an error handler that re-enqueues its batch [5.3] [5.
     concurrency: 2,
     capacity: 4,
     linger: 0,
-    // Not awaited: its slot is what they may be waiting for.
+    // Not awaited, because the pushed items may need its slot.
     onError: (_error, items) => void retries.push(...items.map((n) => sink.push(n))),
   });
   await sink.consume(ids(1, 40));
@@ -185,7 +185,7 @@ timed(
     assertEquals(seen, [[90, 1, 2, 3], [190, 4]]);
     await clock.tick(98);
     sink.tryPush(5);
-    // No ticker that runs beside it: not at 290.
+    // There is no independent ticker, so nothing goes out at 290.
     await clock.tick(99);
     assertEquals(seen.length, 2);
     await clock.tick(1);

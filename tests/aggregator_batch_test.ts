@@ -1,4 +1,4 @@
-/** `Aggregator`: when a batch goes, and what is in it. */
+/** `Aggregator`: when a batch goes out, and its items. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
@@ -50,7 +50,7 @@ test("Aggregator never exceeds maxWeight: an item that would exceed it starts th
     weigh: (n: number) => (weighed.push(n), n),
     linger: Infinity,
   });
-  // Five is left over at 4 + 5 until 2 does not fit; 0 and 8 fill the next exactly.
+  // After 4 + 5 the 2 does not fit; 0 and 8 fill the next batch exactly.
   for (const n of [4, 5, 2, 0, 8, 1, 9, 10]) sink.tryPush(n);
   assertEquals(seen, [[4, 5], [2, 0, 8], [1, 9], [10]]);
   assertEquals(weighed, [4, 5, 2, 0, 8, 1, 9, 10]);
@@ -85,7 +85,7 @@ timed(
     assertEquals(seen, []);
     await clock.tick(1);
     assertEquals(seen, [[100, 1, 2, 3]]);
-    // Nothing is held: no timer.
+    // There are no items, so there is no timer.
     assertEquals(clock.pending, 0);
     await clock.tick(70);
     sink.tryPush(4);
@@ -123,7 +123,7 @@ timed(
     assertEquals(seen, [[90, 1, 2]]);
     await clock.tick(1);
     assertEquals(seen, [[90, 1, 2], [190, 3]]);
-    // Also where the next opens in the very turn in which the one before was flushed.
+    // Even if the next batch opens in the same turn in which the one before was flushed.
     sink.tryPush(4);
     await clock.tick(50);
     void sink.flush();
@@ -221,7 +221,7 @@ timed(
     hand.calls[0]!.resolve(0);
     await turn();
     assertEquals(hand.started[1], [5, 6, 7]);
-    // And one that is full while due is queued: the next has a linger of its own.
+    // A due batch that fills up is queued, and the next has its own linger.
     sink.tryPush(8);
     await clock.tick(10);
     for (const n of ids(9, 12)) sink.tryPush(n);

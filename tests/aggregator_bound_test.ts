@@ -1,4 +1,4 @@
-/** `Aggregator`: the bound is exact, over open and queued batches. */
+/** `Aggregator`: the bound over open and queued batches is exact. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator, type AggregatorOptions } from "../mod.ts";
@@ -10,7 +10,7 @@ import { timed } from "./support/timed.ts";
 
 const stuck = () => new Promise<never>(() => {});
 
-/** How many items a sink takes that never finishes one. */
+/** The number of items that a sink takes when no handler ends. */
 function room(options: AggregatorOptions<number>): number {
   const sink = new Aggregator<number>(stuck, { linger: Infinity, ...options });
   let accepted = 0;
@@ -21,12 +21,12 @@ function room(options: AggregatorOptions<number>): number {
 }
 
 test("Aggregator has room for maxItems * (concurrency + 1) waiting items by default [5.1]", () => {
-  // In addition to those that run.
+  // Besides the running items.
   assertEquals(room({ maxItems: 1 }), 1 + 2);
   assertEquals(room({ maxItems: 3 }), 3 + 6);
   assertEquals(room({ maxItems: 3, concurrency: 4 }), 12 + 15);
   assertEquals(room({}), 1000 + 2000);
-  // Weight only: a batch is at most what the capacity holds, of 1000 for each.
+  // By weight only: a batch has at most as many items as the capacity, which is 1000 for each.
   const weigh = () => 0;
   assertEquals(room({ maxWeight: 5, weigh }), 2000 + 2000);
   assertEquals(room({ maxWeight: 5, weigh, maxItems: 2 }), 2 + 4);
@@ -103,12 +103,12 @@ test("Aggregator gives its oldest batch to a free worker at capacity, and no oth
   for (const item of ["a1", "b1", "a2", "c1"]) sink.tryPush(item);
   assertEquals(hand.started, []);
   sink.tryPush("d1");
-  // The room is enough for now: the others go on gathering.
+  // There is enough room now, so the others go on gathering.
   assertEquals(hand.started, [["a1", "a2"]]);
   assertEquals(sink.stats, tally({ accepted: 5, waiting: 3, running: 2, batches: 1 }));
   for (const item of ["e1", "f1"]) sink.tryPush(item);
   assertEquals(hand.started, [["a1", "a2"], ["b1"]]);
-  // No worker is free: full is full.
+  // No worker is free, so the sink stays full.
   assertEquals([sink.tryPush("g1"), sink.tryPush("g2")], [true, false]);
   const pushed = sink.push("g2");
   hand.calls[1]!.resolve(0);
@@ -130,7 +130,7 @@ test("Aggregator at capacity skips the oldest batch if its key is being handled 
   assertEquals(hand.started, [["a1", "a2"]]);
   sink.tryPush("c1");
   assertEquals(hand.started, [["a1", "a2"], ["b1"]]);
-  // Now "c" is open, and may not start before a worker is free.
+  // Now "c" is open, and can't start before a worker is free.
   hand.calls[0]!.resolve(0);
   await turn();
   assertEquals(hand.calls.length, 2);
@@ -245,7 +245,7 @@ for (const options of [undefined, new AbortController()]) {
       },
     });
     for (const n of [1, 2]) sink.tryPush(n);
-    // Asked when it comes in, and not before.
+    // `weigh` is called when the item comes in, and not before.
     const pushed = sink.push(3, options);
     assertEquals(sink.stats.blocked, 1);
     for (let n = 0; n < 4; n++) {

@@ -10,7 +10,7 @@ import { timed } from "./support/timed.ts";
 
 type Act = (sink: Aggregator<number, unknown, Sum>) => unknown;
 
-/** A sink that does `act` at the `nth` call of one method of its collector. */
+/** A sink whose collector runs `act` at the `nth` call of one method. */
 function acting(method: string, nth: number, keyed: boolean, act: Act) {
   let calls = 0;
   const sums: number[] = [];
@@ -165,7 +165,7 @@ timed(
   },
 );
 
-/** Batches of two numbers, of which those that cancel out are swallowed; `on` sees each call. */
+/** Batches of two numbers. Numbers that cancel out are swallowed. `on` gets each call. */
 function pairs(on: (call: string, items: number[]) => void) {
   return (): Collector<number, number[]> => {
     let items: number[] = [];

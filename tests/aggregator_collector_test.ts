@@ -1,4 +1,4 @@
-/** `Aggregator`: collectors of one's own, and throws in them. */
+/** `Aggregator`: custom collectors, and throws in them. */
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, type Collector } from "../mod.ts";
@@ -77,7 +77,7 @@ test("Aggregator calls no handler for a collector that has swallowed everything 
   await sink.push(2);
   await sink.push(3);
   assertEquals(await submitted, undefined);
-  // At capacity, too: what is swallowed makes room.
+  // Also at capacity: swallowed items make room.
   for (const n of ids(4, 20)) assertEquals(sink.tryPush(n), true);
   await sink.flush();
   assertEquals(sink.stats, tally({ accepted: 20, done: 20 }));
@@ -111,7 +111,10 @@ test("Aggregator without onDiscard counts discarded items, and calls nothing of 
   assertEquals(sink.stats, tally({ accepted: 5, running: 2, discarded: 3, batches: 1 }));
 });
 
-/** What is accepted when the third call of each throws: the item on hand is not, but for `take` and the look after it. */
+/**
+ * The accepted items when the third call of each method throws. The current item is not accepted,
+ * except at `take` and the call after it.
+ */
 for (const call of ["size", "full", "add", "take"] as const) {
   for (const keyed of [false, true]) {
     for (const nth of [1, 2, 3]) {

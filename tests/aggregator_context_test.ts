@@ -1,4 +1,4 @@
-/** `Aggregator`: a batch runs in the context of the item that opened it. */
+/** `Aggregator`: a batch runs in the context of its first item. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, type Runner } from "../mod.ts";
@@ -7,7 +7,7 @@ import { turn } from "./support/gate.ts";
 import { Hand } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-/** A context by hand: `current` while its runner runs. */
+/** A handmade context: it is `current` while its runner runs. */
 function contexts() {
   const state = { current: "none", captured: 0 };
   const context = (): Runner => {
@@ -95,7 +95,7 @@ test("Aggregator keeps a context for each key's batch, and for items that waited
     await turn();
   }
   await closed;
-  // "a1" goes at capacity.
+  // "a1" goes out at capacity.
   assertEquals(hand.started.map((call) => (call as string[])[0]), [
     "request a1",
     "request b1",

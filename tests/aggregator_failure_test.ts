@@ -1,4 +1,4 @@
-/** `Aggregator`: which items of a batch have failed, and who is told of them. */
+/** `Aggregator`: which items of a batch have failed, and which callers and hooks get the errors. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
@@ -54,7 +54,7 @@ test("Aggregator passes the items to onDiscard as they came even if a handler ha
   assertEquals(discarded, [[3, 4]]);
 });
 
-/** What stands for a failed item. */
+/** The entries of a failed item. */
 const entries: Record<string, (error: Error) => unknown> = {
   "an Error": (error) => error,
   "a promise that rejects": (error) => Promise.reject(error),
@@ -103,7 +103,7 @@ test("Aggregator.submit() rejects with the error with which the promise of its e
 });
 
 test("Aggregator treats an error of another realm in an entry as a failure, and nothing else [5.18]", async () => {
-  // What an object of another realm shows of itself: it is no instance of anything here.
+  // An object like one of another realm, which is no instance of a class here.
   const [foreign, exception] = ["Error", "DOMException"].map((tag) =>
     Object.assign(Object.create(null), { message: "", [Symbol.toStringTag]: tag })
   );
@@ -140,7 +140,7 @@ test("Aggregator calls onError once for an error that items share, and once for 
   });
   for (const n of [1, 2, 3, 4]) sink.tryPush(n);
   assertEquals(told, [[shared, [1, 3]], [own, [2]]]);
-  // The slot is kept until each has been taken care of.
+  // The slot is kept until `onError` has settled for each.
   assertEquals(sink.stats.running, 4);
   handling.resolve();
   await sink.close();

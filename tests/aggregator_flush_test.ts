@@ -75,7 +75,7 @@ test("Aggregator.flush() waits for callers that wait for room at the time, and c
   const pushes = [5, 6, 7].map((n) => sink.push(n));
   const flushed = sink.flush();
   pushes.push(sink.push(8));
-  // Their batches go out as one would expect, and the last of them as soon as it has come in.
+  // Their batches go out as usual, and the last one as soon as its item has come in.
   for (const [n, batch] of [[1, 2], [3, 4], [5, 6], [7]].entries()) {
     assertEquals(hand.started[n], batch);
     assertEquals(await settled(flushed), "pending");
@@ -134,7 +134,8 @@ for (const waiting of [[9], [9, 10]]) {
     const sink: Aggregator<number> = new Aggregator<number>(hand.handler, {
       ...{ maxItems: 4, capacity: 4, maxWeight: 9, linger: Infinity },
       weigh(n) {
-        // Nobody waits outside while this is asked of the last, so it comes in before that.
+        // No caller waits for room while `weigh` runs for the last one, so this item comes in
+        // before it.
         if (n === last) assertEquals(sink.tryPush(11), true);
         return 1;
       },
@@ -146,7 +147,7 @@ for (const waiting of [[9], [9, 10]]) {
     await Promise.all(pushed);
     hand.calls[1]!.resolve([]);
     assertEquals(await settled(flushed), "pending");
-    // Their batch was closed when the last of them had come in.
+    // Their batch was closed after the last of them had come in.
     const batch = [...waiting.slice(0, -1), 11, last];
     assertEquals(hand.started, [ids(1, 4), ids(5, 8), batch]);
     const second = sink.flush();

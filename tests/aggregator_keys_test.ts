@@ -75,7 +75,7 @@ timed(
     }
     await clock.tick(20);
     assertEquals(hand.started, [["a1"]]);
-    // Due, and not started yet: they go on collecting.
+    // They are due but have not started, so they go on collecting.
     for (const item of ["c2", "b2"]) sink.tryPush(item);
     for (const batch of [["b1", "b2"], ["c1", "c2"]]) {
       hand.calls.at(-1)!.resolve(0);
@@ -200,7 +200,7 @@ timed(
     });
     for (const item of ["x1", "x2", "a1", "b1", "c1", "d1", "d2", "b2"]) sink.tryPush(item);
     await clock.tick(10);
-    // One that is due fills up, and keeps its place.
+    // A due batch fills up, and keeps its place.
     sink.tryPush("a2");
     sink.tryPush("a3");
     for (const batch of [["a1", "a2"], ["b1", "b2"], ["c1"], ["d1", "d2"]]) {
@@ -212,7 +212,7 @@ timed(
   },
 );
 
-/** How many steps on a `Map` or a `Set` are made by `body`. */
+/** Counts the operations of `body` on a `Map` or a `Set`. */
 async function steps(body: () => Promise<void>): Promise<number> {
   let count = 0;
   const undo: Array<() => void> = [];
@@ -239,7 +239,7 @@ async function steps(body: () => Promise<void>): Promise<number> {
 for (const linger of [0, Infinity]) {
   test(`Aggregator takes as many steps for an item of 10,000 keys as for one of a hundred: linger ${linger} [5.28]`, async () => {
     const COUNT = 30_000;
-    /** With every key's batch open, and due or at capacity. */
+    /** Every key has an open batch, which is due or at capacity. */
     const measure = async (keys: number) => {
       const sink = new Aggregator<number>(() => undefined as never, {
         concurrency: 1,

@@ -1,4 +1,4 @@
-/** `Aggregator`: what its options mean to each other. Their values are in `options_test.ts`. */
+/** `Aggregator`: how its options depend on each other. `options_test.ts` tests their values. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, type AggregatorOptions, type Collector } from "../mod.ts";
@@ -15,7 +15,7 @@ test("Aggregator refuses a capacity smaller than a full batch [5.1] [7] [F-01]",
   assertThrows(make({ maxItems: 5, capacity: 4 }), RangeError, complaint(5, 4));
   assertThrows(make({ capacity: 999 }), RangeError, complaint(1000, 999));
   make({ maxItems: 5, capacity: 5 })();
-  // No count, no least.
+  // Without a count there is no minimum.
   make({ maxWeight: 5, weigh: () => 1, capacity: 1 })();
   new Aggregator(() => {}, { collector: summing(5), capacity: 1 });
 });
@@ -102,7 +102,7 @@ test("Aggregator needs no fits of a collector, which may hold fewer items than w
   assertEquals(seen, [["a", "b"]]);
   const { batches, ...six } = sink.stats;
   assertEquals([six, batches], [counts({ accepted: 5, waiting: 1, done: 4 }), 1]);
-  // One result for each item, not for each that the collector holds.
+  // One result for each added item, not for each item in the collector.
   const submitted = rejection(sink.submit("d"));
   assertStrictEquals(
     ((await submitted) as Error).message,

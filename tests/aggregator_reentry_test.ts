@@ -21,7 +21,7 @@ const places = [
 const hooks = ["key", "snapshot", "weigh"] as const;
 type Place = typeof places[number];
 
-/** A sink that does `act` at one place, at the first call only. */
+/** A sink that runs `act` at one place, only at the first call. */
 function acting(place: Place, act: Act, more?: AggregatorOptions<number>): Aggregator<number> {
   let acted = false;
   const at = (here: Place) => {
@@ -71,7 +71,7 @@ for (const place of places) {
   test(`Aggregator ends normally when its ${place} closes it [5.8] [F-18]`, async () => {
     let closed: Promise<void> | undefined;
     const sink = acting(place, (sink) => closed = sink.close());
-    // Before that, a stream closes only later, and what is weighed comes in time.
+    // Before that, a stream closes only later, and the weighed item comes in time.
     await turn();
     const pushed = sink.push(1);
     const early = hooks.includes(place as never);
@@ -80,7 +80,7 @@ for (const place of places) {
     await turn();
     await closed;
     assertThrows(() => sink.tryPush(2), TypeError);
-    // It is closed and not errored.
+    // It is closed, and not errored.
     await sink.flush();
     assertConserved(sink);
     assertEquals(sink.stats.accepted, early ? 0 : 1);
@@ -99,7 +99,7 @@ for (const place of places) {
   });
 }
 
-/** Options that do `act` in one hook. */
+/** Options that run `act` in one hook. */
 function hooked(hook: typeof hooks[number], act: () => void): AggregatorOptions<number> {
   if (hook === "key") return { key: () => act() };
   if (hook === "weigh") return { maxWeight: 99, weigh: () => (act(), 1) };
@@ -197,7 +197,7 @@ test("Aggregator whose weigh fills the sink for a waiting item still flushes its
     },
   });
   for (const item of ["a1", "a2", "a3", "a4"]) sink.tryPush(item);
-  // Room for it comes when "a" has settled once.
+  // It gets room when "a" has settled once.
   const pushed = sink.push("b1");
   assertEquals(hand.started, [["a1", "a2"]]);
   hand.calls[0]!.resolve(0);

@@ -99,7 +99,7 @@ test("Aggregator with a failed batch of submitted and pushed items rejects the f
   sink.tryPush(1);
   assertStrictEquals(await rejection(sink.submit(2)), error);
   assertEquals(told, [[error, [1], [1, 2]]]);
-  // All submitted: nobody else is told.
+  // All are submitted, so `onError` is not called.
   const both = await Promise.all([rejection(sink.submit(3)), rejection(sink.submit(4))]);
   assertEquals([both, told.length], [[error, error], 1]);
   assertEquals(sink.stats, tally({ accepted: 4, failed: 4, batches: 2 }));

@@ -190,7 +190,7 @@ timed(
       concurrency: 9,
       key: (item) => item[0],
     });
-    // One turn: the first batch of `a` is full, and another is opened after that of `b`.
+    // In one turn, the first batch of `a` fills up, and another opens after the batch of `b`.
     for (const item of ["a1", "a2", "b1", "a3"]) {
       aggregator.tryPush(item);
       clock.block(2);

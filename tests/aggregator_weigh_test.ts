@@ -1,4 +1,4 @@
-/** `Aggregator`: what `weigh` may return, and throws in it: the caller's, and nobody else's. */
+/** `Aggregator`: the results of `weigh`, and its errors, which only the caller gets. */
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, byteLength } from "../mod.ts";
@@ -54,7 +54,7 @@ test("Aggregator refuses an item that byteLength does not know, and goes on [5.2
   assertEquals(seen, [["a", "b"]]);
 });
 
-/** A sink that has room for three, and weighs no 9. */
+/** A sink with room for three, whose `weigh` throws for 9. */
 function refusing(error: Error) {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, {

@@ -1,4 +1,6 @@
-/** `BatchStream` with a collector: what it is asked, and what happens when it fails or meddles. */
+/**
+ * `BatchStream` with a collector: the calls of the collector, and its failures and side effects.
+ */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Collector } from "../mod.ts";
@@ -9,7 +11,7 @@ import { test } from "./support/test.ts";
 
 type Step = "size" | "full" | "fits" | "add" | "take";
 
-/** A collector of two that runs `hook` before it does anything. */
+/** A collector of two items that runs `hook` before each step. */
 class Hooked extends ArrayCollector {
   readonly #hook: (step: Step, held: number) => unknown;
 
@@ -190,7 +192,7 @@ for (const step of steps) {
       const reader = BatchStream.from(source, { collector, linger: 10 }).getReader();
       await reader.read();
       armed = true;
-      // The second one may be held already.
+      // The stream may already hold the second item.
       const reason = await reasonOf(reader.read().then(() => reader.read()));
       assertStrictEquals(reason, thrown);
       assertEquals([returned, clock.pending], [1, 0]);
@@ -204,7 +206,7 @@ for (const step of steps) {
     }
   });
 
-  /** Cancel the stream when `step` is taken for the nth time. */
+  /** Cancels the stream when `step` runs for the nth time. */
   const play = async (clock: Clock, asks: boolean, fits: boolean, nth: number) => {
     let cancelling: Promise<void> | undefined;
     let given: unknown;
@@ -233,7 +235,7 @@ for (const step of steps) {
     assertEquals([done, batches], given);
     assertEquals(await reasonOf(writer.write("d")), "in the middle");
     if (states.includes("pending")) throw new Error(`${states} after ${nth} of ${step}`);
-    // What was added counts, also where its own write rejects because its batch was lost.
+    // Added items count, even if a write rejects because its batch was lost.
     const fulfilled = states.filter((state) => state === "fulfilled").length;
     const last = step === "fits" || step === "add" ? 0 : 1;
     assert(accepted >= fulfilled && accepted <= fulfilled + last, `${accepted} ${states}`);

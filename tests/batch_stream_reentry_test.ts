@@ -11,7 +11,7 @@ import { timed } from "./support/timed.ts";
 const acts = ["flush", "read"] as const;
 const moments = ["before", "after"] as const;
 
-/** Does `act` in the first `take`, before or after the items have been given up. */
+/** Runs `act` in the first `take`, before or after the items leave the collector. */
 class Acting extends ArrayCollector {
   #act: (() => void) | undefined;
   readonly #moment: typeof moments[number];
@@ -64,7 +64,7 @@ for (const act of acts) {
   }
 }
 
-/** Aborts its stream when it is asked for the first time whether an item fits, which does not. */
+/** Aborts its stream at the first call of `fits`, which returns false. */
 class Aborting extends ArrayCollector {
   readonly #abort: () => void;
 

@@ -1,4 +1,4 @@
-/** `BatchStream` by weight, and as what it replaces: `BatchStream` of std, go-zero's `BulkExecutor`. */
+/** `BatchStream` by weight, and in the role of go-zero's `BulkExecutor`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream } from "../mod.ts";

@@ -1,4 +1,4 @@
-/** `onDiscard` of the batching streams: every item that is given up is told, once, and no other. */
+/** `onDiscard` of the batching streams: it gets every discarded item once, and no other. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Collector } from "../mod.ts";
@@ -7,7 +7,7 @@ import { collect, gate, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** Keeps what it is told. */
+/** An `onDiscard` that records its calls. */
 function teller() {
   const told: [items: unknown[], reason: unknown][] = [];
   return {
@@ -24,7 +24,7 @@ const ends: Record<string, (opened: Opened, own: AbortController) => unknown> = 
 
 for (const { name, open } of ways) {
   for (const [event, end] of Object.entries(ends)) {
-    // A source that fails discards nothing.
+    // A failing source discards nothing.
     if (name.endsWith(".from()") && event === "the producer aborts") continue;
 
     test(`${name} calls onDiscard with the items that it holds when ${event} [4.11] [4.7]`, async () => {
@@ -153,7 +153,7 @@ test("BatchStream never calls onDiscard with an item whose write rejects [4.11] 
   assertEquals(told, [[[1], "from weigh"]]);
 });
 
-/** A collector that acts when it is at work. */
+/** A collector that runs an action at one step. */
 class Acting extends ArrayCollector {
   readonly #act: (at: "add" | "take") => void;
 

@@ -1,4 +1,4 @@
-/** How batching streams end, on time and before it: each of them, and `from`. */
+/** The normal and early ends of each batching stream, and of `from`. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream } from "../mod.ts";
@@ -11,7 +11,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 const reasons = [new Error("the reason"), "a word", undefined, null, 0, Object.freeze({})];
 
-/** Ways to end a stream early, and who is told of it. */
+/** Ways to end a stream early, and the sides that get the reason. */
 const ends = [
   {
     name: "the consumer cancels",
@@ -38,7 +38,7 @@ const ends = [
 
 for (const { name, open } of ways) {
   for (const { name: event, id, end, consumer, producer } of ends) {
-    // What was read before a source fails is handed over first: `batching_from_test.ts`.
+    // Items read before a failure of the source are handed over first: `batching_from_test.ts`.
     const rest = id === "[F-31]" && name.endsWith(".from()");
     if (!rest) {
       test(`${name} discards its items, stops its timer and gives both sides the same reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
@@ -53,7 +53,7 @@ for (const { name, open } of ways) {
             const lost = await unhandled(() => end(opened, controller, reason));
             assertEquals(lost, []);
             assertEquals([clock.pending, listeners.live], [0, 0]);
-            // A signal that is aborted without a reason makes one.
+            // A signal that aborts without a reason makes one.
             const expected = id === "[F-33]" ? controller.signal.reason : reason;
             if (consumer === "told") {
               assertStrictEquals(await reasonOf(opened.reader.read()), expected);

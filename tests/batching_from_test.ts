@@ -1,4 +1,4 @@
-/** `from`: how it reads its source, and how it lets go of it. */
+/** `from`: how it reads its source, and how it leaves it. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Source } from "../mod.ts";
@@ -9,7 +9,7 @@ import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** An endless source that counts what is taken from it, and what it hears when it is let go. */
+/** An endless source that counts the taken items, and records how it is left. */
 function endless(kind: "Iterable" | "AsyncIterable" | "ReadableStream") {
   const seen: { taken: number; ends: unknown[] } = { taken: 0, ends: [] };
   const next = () => ({ done: false, value: counted(seen.taken++) } as const);
@@ -318,7 +318,7 @@ test("BatchStream.from() pulls no more when the waiting item fills the next batc
   await turn();
   assertEquals(await reader.read(), { done: false, value: [5] });
   await turn();
-  // The one that is held and full.
+  // The held batch, which is full.
   assertEquals(pulled, 3);
   await reader.cancel();
 });

@@ -1,4 +1,4 @@
-/** Options of the batching streams: read once, checked at the door. */
+/** Options of the batching streams: they are read once, and checked at the entry. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
@@ -16,7 +16,7 @@ type Options = Record<PropertyKey, unknown>;
 const collector = () => new ArrayCollector(2);
 const weigh = () => 1;
 
-/** Each stream, with the least that it must be given, by both ways. */
+/** Each stream with its required options, in both ways. */
 const streams = [
   {
     name: "BatchStream",
@@ -147,7 +147,7 @@ for (const { name, owner, least, make, from } of streams) {
 
   test(`${name} reads no option from a prototype [7.1] [F-06]`, async () => {
     const prototype = Object.prototype as Options;
-    // Not `signal`: the platforms read that one themselves.
+    // Not `signal`, because the platforms read that themselves.
     const planted = { maxItems: 1, maxBytes: 1, linger: -1, oversize: "none", highWaterMark: 0 };
     for (const [key, value] of Object.entries(planted)) {
       Object.defineProperty(prototype, key, { value, configurable: true, enumerable: true });

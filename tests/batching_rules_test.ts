@@ -1,4 +1,4 @@
-/** The rules of DESIGN 4 that all batching streams share, on each of them and on `from`. */
+/** The common rules of all batching streams, on each of them and on `from`. */
 
 import { assertEquals } from "@std/assert";
 import { begin, ways } from "./support/batching.ts";
@@ -138,7 +138,7 @@ for (const { name, open } of ways) {
 
   test(`${name} waits for the longest possible linger, at any moment [4.4] [F-02] [F-03]`, () =>
     withClock(async (clock) => {
-      // Such that adding the linger to it and taking it off again is not exact.
+      // A time to which adding the linger and subtracting it again is not exact.
       performance.now = () => 5.3 + clock.now;
       const { reader, add } = open(9, { linger: 2147483647 });
       const read = reader.read();
@@ -157,7 +157,7 @@ for (const { name, open } of ways) {
       await clock.tick(50);
       await opened.add("b");
       const read = opened.reader.read();
-      // At once, and the next one starts anew.
+      // At once, and the next batch starts from zero.
       await microtasks();
       assertEquals((await read).value, ["a", "b"]);
       const next = opened.reader.read();

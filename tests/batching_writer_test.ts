@@ -106,7 +106,7 @@ for (const { name, make } of kinds) {
     const waits = reasonOf(writer.write("b"));
     await turn();
     const aborting = writer.abort("the end");
-    // Whichever comes first, it is the last that is read.
+    // In either order, it is the last chunk.
     await reader.read().catch(() => {});
     await aborting;
     assertEquals(await waits, "the end");
@@ -132,14 +132,14 @@ for (const { name, make } of kinds) {
       const stream = make(2, { linger: 10 });
       const { writer, reader } = ends(stream);
       await writer.write("a");
-      // The close has begun, and cannot fail any more.
+      // The close has begun, and can't fail any more.
       const closing = writer.close();
       await writer.abort("too late");
       await closing;
       assertEquals((await reader.read()).value, ["a"]);
 
       const early = ends(make(2));
-      // Nothing has begun: the stream has not started yet.
+      // The stream has not started yet.
       const reason = reasonOf(early.writer.close());
       await early.writer.abort("in time");
       assertEquals(await reason, "in time");

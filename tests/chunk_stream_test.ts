@@ -8,7 +8,7 @@ import { withClock } from "./support/clock.ts";
 import { collect, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
-/** What is found to be the length of `item`: it fits where there is as much room, and not with less. */
+/** Finds the length of `item`: it fits with that much room, and not with less. */
 async function measured(item: unknown): Promise<number> {
   const oversize = "error";
   let length = 0;
@@ -30,13 +30,13 @@ test("ChunkStream counts the bytes of strings, buffers, views and blobs [4.8]", 
 });
 
 test("ChunkStream counts the UTF-8 bytes of a string [4.8]", async () => {
-  // Each before another, which must not be passed over.
+  // Each is followed by another item, which must not be skipped.
   const bounds = ["\x7f", "\x80", "\u07ff", "\u0800", "\uffff", "\u{10000}"];
   const lengths = await Promise.all(bounds.map((char) => measured(`${char}ü`)));
   assertEquals(lengths.map((length) => length - 2), [1, 2, 2, 3, 3, 4]);
   const encoder = new TextEncoder();
   const unit = fc.string({ unit: "binary", minLength: 1, maxLength: 20 });
-  // Halves of surrogate pairs as well, alone and together.
+  // Also halves of surrogate pairs, alone and together.
   const halves = fc.array(fc.constantFrom("\ud83d", "\ude00", "\ud800", "\udfff", "a", "ü", "€"), {
     minLength: 1,
     maxLength: 12,
@@ -55,7 +55,7 @@ test("ChunkStream counts the UTF-8 bytes of a string [4.8]", async () => {
 });
 
 test("ChunkStream refuses an item without a byte length, and asks for byteLength [4.8]", async () => {
-  // As a response is: it can be read, but its size is not known.
+  // Like a response: it can be read, but has no known size.
   const blank = { arrayBuffer() {} };
   for (
     const item of [undefined, null, 5, 5n, true, Symbol("s"), {}, [], { size: 5 }, () => 5, blank]

@@ -1,4 +1,4 @@
-/** `Fanout`: abort is prompt, and nobody waits for a handler. */
+/** `Fanout`: abort is prompt, and waits for no handler. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout, type FanoutOptions } from "../mod.ts";
@@ -7,7 +7,7 @@ import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** Every way to abort a sink: it is told how, and gives the promise, if there is one. */
+/** Every way to abort a sink. Returns the promise, if there is one. */
 const ways: Record<
   string,
   (options: FanoutOptions<number>, hand: Hand<number>) => {
@@ -73,7 +73,7 @@ for (const [way, make] of Object.entries(ways)) {
     const idle = fanout.idle();
     const aborted = abort(reason);
 
-    // At once, before any promise has had its turn.
+    // At once, before any promise reaction.
     assertStrictEquals(hand.call(0).signal.reason, reason);
     assertStrictEquals(hand.call(1).signal.reason, reason);
     assertEquals(discarded, [[[2, 3], reason]]);
@@ -91,7 +91,7 @@ for (const [way, make] of Object.entries(ways)) {
     hand.call(1).reject("late");
     await idle;
     assertEquals(hand.started, [0, 1]);
-    // With what the second `consume()` had read, and could not bring in.
+    // With the item that the second `consume()` had read and the sink had not accepted.
     assertEquals(discarded.slice(1), [[[6], reason]]);
     assertEquals(fanout.stats, counts({ accepted: 5, done: 1, failed: 1, discarded: 3 }));
   });
@@ -114,7 +114,7 @@ for (const [way, make] of Object.entries(ways)) {
     fanout.tryPush(1);
     await abort(undefined);
     await rejection((writer ?? fanout.getWriter()).closed);
-    // A signal makes an AbortError of it, on every platform; so the callers are told that.
+    // A signal makes an AbortError of it on every platform, so the callers get that.
     assertEquals((hand.call(1).signal.reason as Error).name, "AbortError");
     assertEquals(((await rejection(fanout.push(2))) as Error).name, "AbortError");
     assertEquals(fanout.stats, counts({ accepted: 1, running: 1 }));
@@ -134,7 +134,7 @@ for (const [way, make] of Object.entries(ways)) {
   });
 }
 
-/** What the platform does with a close that an abort makes reject. */
+/** The platform's behaviour for a close that rejects because of an abort. */
 async function outcomes(stream: WritableStream): Promise<unknown[]> {
   await turn();
   const writer = stream.getWriter();

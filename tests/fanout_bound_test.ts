@@ -1,4 +1,4 @@
-/** `Fanout`: the bound is exact, by whichever way items come. */
+/** `Fanout`: the bound is exact for every way to add items. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -104,7 +104,7 @@ test("Fanout slows a pipe down, which reads no more than fits [5.1]", async () =
   const piped = source.pipeTo(fanout);
   for (let i = 0; i < 30; i++) await turn();
   assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2, blocked: 1 }));
-  // One write waits for room, and a pipe may hold what it has read ahead.
+  // One write waits for room, and a pipe may hold an item that it has read ahead.
   assert(pulled >= 5 && pulled <= 7, String(pulled));
   const before = pulled;
   for (let i = 0; i < 10; i++) await turn();

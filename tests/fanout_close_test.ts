@@ -1,4 +1,4 @@
-/** `Fanout`: close drains, whatever is going on. */
+/** `Fanout`: close drains in every state. */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -155,7 +155,7 @@ test("Fanout.close() rejects as any stream does when it is already closed or loc
   const locked = new Fanout(hand.handler);
   const writer = locked.getWriter();
   await assertRejects(() => locked.close(), TypeError);
-  // Nothing has happened to it.
+  // The sink is unchanged.
   assertEquals(locked.tryPush(2), true);
   hand.call(2).resolve(0);
   await writer.close();

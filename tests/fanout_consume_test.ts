@@ -1,4 +1,4 @@
-/** `Fanout.consume()`: all items of a source, as fast as there is room. */
+/** `Fanout.consume()`: it takes all items of a source, as fast as there is room. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Fanout, type Source } from "../mod.ts";
@@ -7,7 +7,7 @@ import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** A source of some kind that notes what becomes of it. */
+/** A source of some kind that records how it ends. */
 class Probe {
   taken = 0;
   ended: unknown = "no";
@@ -74,7 +74,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     await consumed;
     assertEquals(hand.started, [1, 2, 3, 4]);
     assertEquals(fanout.stats, counts({ accepted: 4, done: 4 }));
-    // It is left open.
+    // The sink stays open.
     assertEquals(fanout.tryPush(5), true);
     hand.call(5).resolve(0);
     await fanout.close();
@@ -98,7 +98,7 @@ test("Fanout.consume() takes no more than there is room for [5.1]", async () => 
     const consumed = rejection(fanout.consume(probe[kind]()));
     for (let i = 0; i < 20; i++) await turn();
     assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2, blocked: 1 }), kind);
-    // One waits for room.
+    // One item waits for room.
     assertEquals(probe.taken, 6, kind);
     await fanout.abort("over");
     assertEquals(await consumed, "over");

@@ -38,7 +38,7 @@ test("Fanout without snapshot runs a handler in the context that frees its slot 
   assertEquals(seen, ["a"]);
 });
 
-/** What a hand-made context is set to now. */
+/** The current handmade context. */
 let current = "none";
 const within = <R>(store: string, body: () => R): R => {
   const before = current;

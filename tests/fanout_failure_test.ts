@@ -1,4 +1,4 @@
-/** `Fanout`: who is told of a failure, and what becomes of the sink. */
+/** `Fanout`: which callers and hooks get a failure, and when the sink fails. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -117,7 +117,7 @@ test("Fanout aborts the other handlers, discards waiting items and rejects every
   const calls = [submitted, waiting, written, second, pushed, offered, consumed, flushed, closed];
   for (const call of calls) assertStrictEquals(await rejection(call), error);
   assertStrictEquals(await rejection(writer.closed), error);
-  // With what `consume()` had read, and could not bring in.
+  // With the item that `consume()` had read and the sink had not accepted.
   assertEquals(discarded, [[2, 3], error, [8], error]);
   assertEquals(hand.call(1).signal.reason, error);
   assertEquals(hand.started, [0, 1]);

@@ -1,4 +1,4 @@
-/** `Fanout`: a throw, a rejection and a thenable that misbehaves are the same thing. */
+/** `Fanout`: a throw, a rejection and a broken thenable have the same effect. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";

@@ -1,4 +1,4 @@
-/** `Fanout`: `flush()` waits for what was accepted before it, `idle()` for everything. */
+/** `Fanout`: `flush()` waits for the items accepted before it, and `idle()` for all. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -19,7 +19,7 @@ test("Fanout.flush() resolves when all items accepted before it have settled, an
   hand.call(2).resolve(0);
   assertEquals(await states(first, second, same), ["pending", "pending", "pending"]);
   hand.call(1).resolve(0);
-  // With the first, the second is over too: its own settled before.
+  // When the first resolves, the second does too, because its items settled before.
   assertEquals(await states(first, second, same), ["fulfilled", "fulfilled", "fulfilled"]);
   const last = fanout.flush();
   assertEquals(await settled(last), "pending");

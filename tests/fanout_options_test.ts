@@ -1,4 +1,4 @@
-/** `Fanout`: its options are checked at the door. */
+/** `Fanout`: its options are checked at the entry. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout, type FanoutOptions } from "../mod.ts";

@@ -1,4 +1,6 @@
-/** `Fanout`: handlers start in the order of acceptance; with `key`, one at a time for each key. */
+/**
+ * `Fanout`: handlers start in the order of acceptance, and with `key` one at a time for each key.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -98,7 +100,8 @@ test("Fanout starts the oldest of many items whose keys become free in any order
     const hand = new Hand<string>();
     const fanout = new Fanout(hand.handler, { concurrency: 9, key: first });
     for (const key of keys) fanout.tryPush(`${key}1`);
-    // These are older than every second item, and take the slots while the second ones are freed.
+    // These are older than every second item, and take the slots while the keys of those become
+    // free.
     const others = keys.map((key) => key.toUpperCase());
     for (const other of others) fanout.tryPush(other);
     const seconds = freeing.toReversed().map((key) => `${key}2`);
@@ -128,7 +131,7 @@ test("Fanout starts the oldest startable item in random rounds over eight keys [
     const key = keys.get(n)!;
     assert(!running.has(key));
     running.add(key);
-    // The oldest item whose key is not running.
+    // The oldest item whose key is free.
     const startable = accepted.find((m) =>
       !started.includes(m) && (m === n || !running.has(keys.get(m)!))
     );

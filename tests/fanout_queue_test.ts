@@ -1,4 +1,4 @@
-/** `Fanout`: what waits stands in blocks of 256, where nothing is known of it; nobody can tell. */
+/** `Fanout`: the queue uses blocks of 256 items, and behaves as if it didn't. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -10,10 +10,10 @@ import { test } from "./support/test.ts";
 const MANY = 1000;
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-// As in `garbage_test.ts`.
+// See `garbage_test.ts`.
 const STRAY = "Bun" in globalThis ? 16 : 0;
 
-/** Settles one call after another, and those that start then. */
+/** Settles one call after the other, and those that start then. */
 async function settleAll(hand: Hand<number>, from = 0, to = Infinity): Promise<void> {
   for (let n = from; n < Math.min(to, hand.calls.length); n++) {
     hand.calls[n]!.resolve(0);

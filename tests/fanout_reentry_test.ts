@@ -11,7 +11,7 @@ type Act = (fanout: Fanout<number>) => void;
 type Place = "handler" | "async handler" | "key" | "snapshot" | "runner" | "onError";
 const places: Place[] = ["handler", "async handler", "key", "snapshot", "runner", "onError"];
 
-/** A sink that does `act` at one place, at the first item only. */
+/** A sink that runs `act` at one place, only at the first item. */
 function acting(place: Place, act: Act, more?: FanoutOptions<number>): Fanout<number> {
   let acted = false;
   const at = (here: Place) => {
@@ -130,7 +130,7 @@ for (const hook of ["key", "snapshot"] as const) {
           how === "abort" ? "own" : "TypeError",
         );
         assertEquals(hand.started, []);
-        // Nobody else would hear of what a source has given.
+        // Only `onDiscard` gets an item that a source has given.
         const lost = front === "consume" ? { accepted: 1, discarded: 1 } : {};
         assertEquals(fanout.stats, counts(lost));
       }
@@ -158,7 +158,7 @@ test("Fanout whose submitted handler aborts the sink rejects the submit with the
   assertEquals(fanout.stats, counts({ accepted: 1, done: 1 }));
 });
 
-/** Where an abort calls the user's code back. */
+/** The places where an abort calls user code. */
 const callbacks = {
   onDiscard: (again: () => void) => ({ options: { onDiscard: again } }),
   "a listener of context.signal": (again: () => void) => ({ listener: again }),

@@ -1,4 +1,4 @@
-/** `Fanout`: the signal that it is given, which many share. */
+/** `Fanout`: its signal option, which many sinks may share. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -110,7 +110,7 @@ for (
     }
     await turn();
     assertEquals(listeners.live, 0);
-    // It is not heard any more.
+    // The signal has no effect any more.
     controller.abort("later");
     assert(how === "signal" || (await rejection(fanout.push(2))) !== "later");
   });
@@ -181,7 +181,7 @@ test("Fanout gives each call its own signal, made at the first read [5.31] [5.6]
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 20 });
   for (let n = 0; n < 20; n++) fanout.tryPush(n);
   for (let n = 0; n < 18; n++) {
-    // As `fetch` does, which never removes it: Node warns of the eleventh on one signal.
+    // Like `fetch`, which never removes its listener: Node warns of the eleventh on one signal.
     hand.call(n).signal.addEventListener("abort", () => {});
     hand.call(n).resolve(0);
     await turn();
@@ -189,7 +189,7 @@ test("Fanout gives each call its own signal, made at the first read [5.31] [5.6]
   const signals = hand.calls.map(({ signal }) => signal);
   assertEquals([signals.length, new Set(signals).size], [20, 20]);
   await fanout.abort("over");
-  // A call that has settled is not told.
+  // The signal of a settled call does not abort.
   assertEquals(signals.map(({ aborted }) => aborted), [...Array(18).fill(false), true, true]);
   assertEquals([signals[18]!.reason, signals[19]!.reason], ["over", "over"]);
 

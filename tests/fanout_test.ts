@@ -1,4 +1,4 @@
-/** `Fanout`: the ways in, and the accounts. */
+/** `Fanout`: the ways to add items, and the counts. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { retry } from "@std/async/retry";

@@ -1,4 +1,4 @@
-/** `Fanout`: a handler that has not settled in time has failed. */
+/** `Fanout`: a handler that does not settle in time fails. */
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { Fanout, type HandlerContext } from "../mod.ts";
@@ -87,7 +87,7 @@ timed("Fanout ignores a handler after its timeout [5.7] [F-17]", async (clock) =
     hand.call(1).resolve(0);
     hand.call(2).reject("late");
     await turn();
-    // The third is running, and what the others do is not taken for its outcome.
+    // The third is running, and the others' outcomes don't count as its outcome.
     assertEquals(fanout.stats, counts({ accepted: 3, running: 1, failed: 2 }));
     hand.call(3).resolve(0);
     await fanout.idle();

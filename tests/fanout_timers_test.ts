@@ -1,4 +1,4 @@
-/** `Fanout`: one timer over all the handlers, and it never outlives them. */
+/** `Fanout`: one timer for all handlers, which never outlives them. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -42,7 +42,7 @@ timed("Fanout times handlers out in order, no matter which settle between [5.7]"
     fanout.tryPush(n);
     await clock.tick(5);
   }
-  // The first, two beside each other, and the last.
+  // The first, two neighbours, and the last.
   for (const n of [0, 4, 5, 9]) hand.call(n).resolve(0);
   await clock.tick(1000);
   assertEquals(failed, [1, 2, 3, 6, 7, 8]);
@@ -152,7 +152,7 @@ timed(
     await microtasks();
     clock.jumpWall(-86_400_000);
     clock.block(5000);
-    // Settled by the time that the timer is heard.
+    // Settled before the timer fires.
     hand.call(2).resolve(0);
     await microtasks();
     await clock.tick(0);
@@ -174,7 +174,7 @@ timed(
   async (clock) => {
     const failed: number[] = [];
     const fanout: Fanout<number> = new Fanout((n: number) => {
-      // Takes its time before it starts the next: all count from the end of that turn.
+      // The turn takes time before the next starts: all count from the end of that turn.
       clock.block(10);
       if (n < 4) fanout.tryPush(n + 1);
       return new Promise(() => {});
@@ -195,7 +195,7 @@ timed(
     const fanout: Fanout<number> = new Fanout((n: number) => {
       started.set(n, clock.now);
       clock.block(n % 3);
-      // Where another starts inside it, the clock may be read again before its own time has begun.
+      // If another one starts inside it, the clock may be read again before its own time has begun.
       if (n < 100 && n % 2 === 1) fanout.tryPush(n + 100);
       return new Promise(() => {});
     }, {

@@ -1,4 +1,7 @@
-/** `FixedChunkStream`: what it takes for bytes. The ids are in `fixed_chunk_stream_test.ts`. */
+/**
+ * `FixedChunkStream`: the kinds of bytes that it takes. The ids are in
+ * `fixed_chunk_stream_test.ts`.
+ */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { FixedChunkStream } from "../mod.ts";

@@ -1,11 +1,12 @@
 /**
- * `FixedChunkStream`. What it promises:
+ * `FixedChunkStream`. Its promises:
  *
- * - [4.X1] Every piece has exactly `size` bytes but the last, and together they are what came in.
- * - [4.X2] At most `size` bytes are held; a write waits until all of its bytes are copied.
- * - [4.X3] Every piece has a fresh buffer of its own.
- * - [4.X4] Buffers and views are taken, empty ones give nothing; anything else is a `TypeError`.
- * - [4.X5] Close hands over the rest; cancel, abort, signal and failure end both sides with the very reason.
+ * - [4.X1] Every piece except the last has exactly `size` bytes, and together they are the input.
+ * - [4.X2] It holds at most `size` bytes. A write waits until all its bytes are copied.
+ * - [4.X3] Every piece has its own fresh buffer.
+ * - [4.X4] It takes buffers and views, and ignores empty ones. Anything else is a `TypeError`.
+ * - [4.X5] Close hands over the rest. Cancel, abort, signal and failure end both sides with the
+ *   reason.
  */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
@@ -92,7 +93,7 @@ test("FixedChunkStream copies each of 16 MiB of small chunks into big pieces onc
     const pieces = await cut(Array(16 * 1024).fill(chunk), 4 * 1024 * 1024);
     assertEquals(pieces.map(({ length }) => length), Array(4).fill(4 * 1024 * 1024));
   } finally {
-    // It is inherited.
+    // The method is inherited.
     Reflect.deleteProperty(Uint8Array.prototype, "set");
   }
   assertEquals(copied, 16 * 1024 * 1024);
@@ -106,7 +107,7 @@ test("FixedChunkStream holds at most size bytes, and makes the write wait [4.X2]
   assertEquals([...(await reader.read()).value!], [1, 2, 3]);
   assertEquals(await settled(write), "pending");
   assertEquals([...(await reader.read()).value!], [4, 5, 6]);
-  // The last three are held, and no byte waits outside.
+  // It holds the last three, and no byte waits outside.
   assertEquals(await settled(write), "fulfilled");
   const next = writer.write(bytes(10));
   assertEquals(await settled(next), "pending");

@@ -1,4 +1,4 @@
-/** `flatten: true`: sources of arrays, whose elements are the items. And arrays that are sources. */
+/** `flatten: true`: sources of arrays, whose elements are the items. Also arrays as sources. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source } from "../mod.ts";
@@ -7,7 +7,7 @@ import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { from, text, transforms, variants } from "./support/transforms.ts";
 
-/** A source of these, which is told why it is left. */
+/** A source of these items, which records the reason for which it is left. */
 function told<T>(pages: readonly T[]): { source: ReadableStream<T>; left: unknown[] } {
   const left: unknown[] = [];
   const rest = [...pages];
@@ -153,7 +153,7 @@ test("BatchStream.from() asks for no page while the last item of one fills the b
   const reader = BatchStream.from(source, { ...limits, flatten: true }).getReader();
   assertEquals((await reader.read()).value, [8]);
   await microtasks();
-  // The 9 does not fit, and comes in when the 1 has gone out.
+  // The 9 does not fit, and comes in after the 1 has gone out.
   assertEquals((await reader.read()).value, [1]);
   await microtasks();
   assertEquals(asked, 1);

@@ -1,4 +1,4 @@
-/** What has ended keeps nothing, and nothing keeps what has ended. */
+/** An ended object keeps nothing, and nothing keeps an ended object. */
 
 import { assert, assertEquals } from "@std/assert";
 import * as library from "../mod.ts";
@@ -9,11 +9,11 @@ import { keepable, type Kind, lives, type Watch } from "./support/lives.ts";
 import { test } from "./support/test.ts";
 
 const ROUNDS = 32;
-// A conservative collector takes what looks like a pointer on the stack for one: five at once have been
-// seen. What is really kept is kept in every round.
+// A conservative collector treats any value on the stack that looks like a pointer as one: it has
+// kept up to five objects at once. A real leak shows in every round.
 const STRAY = "Bun" in globalThis ? ROUNDS / 4 : 0;
 
-/** One life of a kind of object, many times. */
+/** Runs one life many times. */
 class Lived {
   readonly #traces: Array<[kind: Kind | "itself", trace: WeakRef<object>]> = [];
   readonly #watch: Watch = (kind, value) => {
@@ -28,7 +28,7 @@ class Lived {
     }
   }
 
-  /** What is not collected, but for some kinds, and how many of it. */
+  /** Returns the kinds of objects that were not collected, and their number, except some kinds. */
   left(except: ReadonlySet<string>): string[] {
     const counts = new Map<string, number>();
     for (const [kind, trace] of this.#traces) {
@@ -39,7 +39,7 @@ class Lived {
 }
 
 test("Every primitive that holds items is in the table of lives [7.5]", () => {
-  // What is no class ends with nothing, and `Sink` is what two of the others extend.
+  // Exports that aren't classes have no end, and `Sink` is a base class.
   const { Sink: _, backoff: __, byteLength: ___, throttle: ____, ...primitives } = library;
   const alive = Object.keys(primitives).filter((name) =>
     lives.some((life) => life.name.startsWith(name))

@@ -1,4 +1,4 @@
-/** `for await` over what a transform hands out. */
+/** `for await` over the readable of a transform. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { BatchStream, ChunkStream, MapStream } from "../mod.ts";
@@ -17,7 +17,7 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
-/** A source that tells what it is asked, and why it is left. */
+/** A source that records its pulls, and the reason for which it is left. */
 function asked(count: number) {
   const seen: unknown[] = [];
   let n = 0;
@@ -50,7 +50,7 @@ for (const [name, open] of Object.entries(streams)) {
   test(`${name} gives an iterator the chunk that a released reader had asked for [4.18]`, async () => {
     const stream = iterated(open([1, 2, 3]));
     const reader = stream.getReader();
-    // In Workers it has been answered by then.
+    // In Workers the answer has come by then.
     const read = reader.read().then(({ value }) => [value], () => []);
     reader.releaseLock();
     await turn();
@@ -172,7 +172,7 @@ test("An iteration ends when Node's addAbortSignal errors its stream from outsid
   try {
     node!.addAbortSignal(own.signal, stream);
   } catch {
-    // Then nobody can: there is no such module, or it takes no web streams.
+    // Not testable: the module is missing, or takes no web streams.
     return;
   }
   const iterator = stream.values();

@@ -1,4 +1,4 @@
-/** `MapStream`: timeouts, and ends before the time. The ids are in `map_stream_test.ts`. */
+/** `MapStream`: timeouts, and early ends. The ids are in `map_stream_test.ts`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type MapFunction, MapStream, type MapStreamOptions } from "../mod.ts";
@@ -177,7 +177,7 @@ test("MapStream gives the waiting results after close, and a later signal has no
   assertEquals(await reasonOf(reader.read()), "ends what waits");
 });
 
-/** Places where the user's code runs, and what it may do there. */
+/** Places where user code runs, and its actions there. */
 for (const place of ["fn", "fn, later", "key"] as const) {
   for (const how of ["cancel", "abort", "signal", "throw"] as const) {
     test(`MapStream ends when its ${place} ends it by ${how} [4.M10] [F-18]`, async () => {

@@ -1,4 +1,6 @@
-/** `MapStream.from`: how it reads its source, and lets go of it. The ids are in `map_stream_test.ts`. */
+/**
+ * `MapStream.from`: how it reads its source, and leaves it. The ids are in `map_stream_test.ts`.
+ */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { MapStream, type Source } from "../mod.ts";
@@ -10,7 +12,7 @@ import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** Endless sources that count what is taken, and keep what they hear when they are let go. */
+/** Endless sources that count the taken items, and record how they are left. */
 function endless(): { name: string; source: Source<number>; seen: number[]; heard: unknown[] }[] {
   return ["Iterable", "AsyncIterable", "ReadableStream"].map((name) => {
     const [seen, heard]: [number[], unknown[]] = [[], []];
@@ -54,7 +56,7 @@ test("MapStream.from() takes as many items as calls may run, and not one more [4
       const read = reader.read();
       for (let i = 0; i < 5; i++) await turn();
       assertEquals([seen.length, hand.calls.length], [concurrency, concurrency], name);
-      // Results that wait take the places of their calls; the one that is read makes room.
+      // Waiting results keep the places of their calls. A read makes room.
       for (const call of hand.calls.slice()) call.resolve(call.item);
       assertEquals((await read).value, 0);
       for (let i = 0; i < 5; i++) await turn();

@@ -1,4 +1,4 @@
-/** `MapStream`: what becomes of the place and the key of a call that runs on after its timeout. */
+/** `MapStream`: the place and the key of a call that runs on after its timeout. */
 
 import { assertEquals } from "@std/assert";
 import { MapStream, type MapStreamOptions } from "../mod.ts";

@@ -1,4 +1,6 @@
-/** `MapStream`: a capacity beyond its calls, failures that are skipped, and what becomes of items. */
+/**
+ * `MapStream`: a capacity larger than its concurrency, skipped failures, and the outcome of items.
+ */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { MapStream, type MapStreamOptions } from "../mod.ts";
@@ -30,7 +32,7 @@ test("MapStream starts later calls during a slow one when its capacity allows it
     hand.call(n).resolve(n);
     await turn();
   }
-  // Two run, three results wait, and nothing more is taken.
+  // Two calls run, three results wait, and no more items are taken.
   assertEquals(hand.started, [1, 2, 3, 4, 5]);
   assertEquals(stream.stats, mapped({ accepted: 5, running: 2, done: 3 }));
   assertEquals(await settled(writes[5]!), "pending");
@@ -237,7 +239,7 @@ for (const [event, end] of Object.entries(ends)) {
     await turn();
     const lost = await unhandled(() => end(both, own));
     assertEquals(lost, []);
-    // The one outside was not accepted: its write has told.
+    // The item outside was not accepted, and its write rejects.
     assertEquals(told, [[[11, 21, 3], "the end"]]);
     assertEquals(await waits, "the end");
     const failed = event === "a call fails" ? 1 : 0;

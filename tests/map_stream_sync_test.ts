@@ -1,4 +1,4 @@
-/** A function of a `MapStream` whose results are no promises, or not all. */
+/** A function of a `MapStream` that returns values, or values and promises. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type HandlerContext, MapStream } from "../mod.ts";

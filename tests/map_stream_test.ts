@@ -1,15 +1,18 @@
 /**
- * `MapStream`: how many calls, and in what order. What it promises:
+ * `MapStream`: the number and the order of calls. Its promises:
  *
- * - [4.M1] Calls that run and results that wait are at most `concurrency`, together too; nothing more is pulled.
- * - [4.M2] Results come in the order of their items, however the calls settle.
+ * - [4.M1] Running calls and waiting results together are at most `concurrency`, and it pulls no
+ *   more.
+ * - [4.M2] Results come in the order of their items, in any order of settlement.
  * - [4.M3] `ordered: false`: results come as the calls settle.
- * - [4.M4] `key`: one call at a time for each key, in order; keys run beside each other.
- * - [4.M5] The first failure errors both sides with the very error, and aborts the other calls.
- * - [4.M6] `timeout`: a call that has not settled by then has failed with a `TimeoutError`.
- * - [4.M7] `signal`, cancel and abort end it at once, without waiting for calls, and abort theirs.
- * - [4.M8] The writable closes when the calls have settled, the readable when the results are read.
- * - [4.M9] `from`: the same for a source; begins with the first demand, cancels the source.
+ * - [4.M4] `key`: one call at a time for each key, in order. Different keys run concurrently.
+ * - [4.M5] The first failure errors both sides with the same error, and aborts the other calls.
+ * - [4.M6] `timeout`: a call that has not settled by then fails with a `TimeoutError`.
+ * - [4.M7] `signal`, cancel and abort end it at once. They abort the calls' signals, and wait for
+ *   no call.
+ * - [4.M8] The writable closes when the calls have settled, and the readable when the results are
+ *   read.
+ * - [4.M9] `from`: the same for a source. It starts at the first demand, and cancels the source.
  * - [4.M10] `fn` and `key` may end their own stream.
  */
 
@@ -65,7 +68,7 @@ for (const concurrency of [1, 2, 5]) {
     assertEquals(await states(writes), [...taken, "pending", "pending"]);
     assertEquals(hand.calls.length, concurrency);
     assertEquals(await settled(writer.ready), "pending");
-    // A result that waits takes the place of its call.
+    // A waiting result keeps the place of its call.
     for (const call of hand.calls.slice()) call.resolve(call.item);
     assertEquals(await states(writes), [...taken, "pending", "pending"]);
     assertEquals(hand.calls.length, concurrency);
@@ -124,7 +127,7 @@ test("MapStream without order gives results as calls settle [4.M3]", async () =>
   await turn();
   hand.call(1).resolve("a");
   assertEquals((await Promise.all(reads)).map(({ value }) => value), ["c", "a"]);
-  // There is room for two, though the first to come still runs.
+  // There is room for two, although the first item still runs.
   const writes = [writer.write(4), writer.write(5), writer.write(6)];
   assertEquals(await states(writes), ["fulfilled", "fulfilled", "pending"]);
   await reader.cancel().catch(() => {});

@@ -1,4 +1,4 @@
-/** What each primitive is called in messages, and what is shown of it. */
+/** The name of each primitive in messages, and its output in inspectors. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
@@ -18,7 +18,7 @@ interface Options {
   readonly name?: string | undefined;
 }
 
-/** One of each, and how it comes to a message of its own. */
+/** One of each, and a way to get an error message of it. */
 const all: Record<string, {
   readonly make: (options: Options) => object;
   readonly fails?: (made: never) => unknown;
@@ -62,7 +62,7 @@ const all: Record<string, {
   },
 };
 
-/** Its producer hears of what it makes of 5. */
+/** Its producer gets the error for 5. */
 function write({ writable, readable }: TransformStream<unknown>): Promise<unknown> {
   const writer = writable.getWriter();
   const read = readable.getReader().read();
@@ -124,7 +124,7 @@ for (const [owner, { make, fails, says }] of Object.entries(all)) {
   });
 }
 
-/** What the platform makes of the same kind: some keep their state in symbols. */
+/** The same kind of object of the platform: some keep their state in symbols. */
 function native(made: object): object {
   if (made instanceof WritableStream) return new WritableStream();
   return made instanceof TransformStream ? new TransformStream() : {};

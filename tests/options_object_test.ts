@@ -1,4 +1,4 @@
-/** The object that options come in: what is read of it, and how often. */
+/** The object of the options: which properties are read, and how often. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { BatchStream, ChunkStream, Fanout } from "../mod.ts";
@@ -18,7 +18,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
       for (const [key, value] of Object.entries(values)) {
         const get = () => {
           reads.push(key);
-          // Another value the second time.
+          // Another value at the second read.
           return reads.indexOf(key) === reads.length - 1 ? value : Symbol("changed");
         };
         Object.defineProperty(getters, key, { get, enumerable: true });
@@ -62,7 +62,8 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     await end(make(Object.assign(Object.create(null), least)));
     const before = names.filter((option) => option in Object.prototype);
     assertEquals(before, []);
-    // The platform reads some of these names of its own dictionaries, so only bad ones would show.
+    // The platform reads some of these names from its own dictionaries, so only bad values would
+    // show.
     const polluted = names.filter((option) => option !== "signal" && option !== "size");
     for (const option of polluted) {
       Object.defineProperty(Object.prototype, option, { value: bad, configurable: true });
@@ -140,7 +141,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
       [Object.values({ ...least }), "Array"],
       [new Settings(), "Settings"],
       [new Map(), "Map"],
-      // Of what is inherited nothing would be read.
+      // Inherited properties would not be read.
       [Object.create({ ...least }), "Object"],
     ];
     for (const [options, shown] of wrong) {

@@ -1,4 +1,4 @@
-/** The values of options: one table, for every class and every way in. */
+/** The values of options: one table for every class and every entry. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as library from "../mod.ts";
@@ -20,7 +20,7 @@ const hostile = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower });
 const hostileFunction = new Proxy(() => {}, { get: thrower });
 const hostiles: unknown[] = [hostile, hostileFunction, revoked.proxy];
 
-/** Values that are of the wrong kind for a number, and how a message shows them. */
+/** Values that aren't numbers, and their form in a message. */
 const notNumbers: [unknown, string][] = [
   [null, "null"],
   ["5", '"5"'],
@@ -47,7 +47,7 @@ const notStrings = [...notNumbers.filter(([value]) => typeof value !== "string")
   unknown,
   string,
 ][];
-// These two are looked into, so a hostile object throws its own error.
+// Reading these two looks into the object, so a hostile object throws its own error.
 const tame = ([value]: [unknown, string]) => !hostiles.includes(value);
 
 const LIMIT = "an integer of at least 1";
@@ -55,7 +55,7 @@ const TIME = "and at most 2147483647 milliseconds, or Infinity";
 const never = [-1, -Infinity, 0, NaN, 1.5, 2 ** 53];
 const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
 
-/** What each kind of option must be, and the values that are wrong. */
+/** The rule of each kind of option, and wrong values. */
 const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
   "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
   "limit or 0": {

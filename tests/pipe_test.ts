@@ -1,4 +1,4 @@
-/** Pipes between two of ours: what the platform's pipe does, and where the platform's is taken. */
+/** Pipes between two of ours: they behave like the platform's pipe, and sometimes use it. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -9,7 +9,7 @@ import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 const ROUNDS = 32;
-// As in `garbage_test.ts`.
+// See `garbage_test.ts`.
 const STRAY = "Bun" in globalThis ? ROUNDS / 4 : 0;
 
 test("A pipe between two of ours hands over every item, and closes [7.19]", async () => {
@@ -43,7 +43,7 @@ test("A pipe between two of ours uses the platform's pipe when something is queu
   const seen: unknown[] = [];
   const sink = () => new WritableStream({ write: (item) => void seen.push(item) });
   const fanout = () => new Fanout((item) => void seen.push(item));
-  // A reader has asked, and is gone: the chunk is in the queue of the stream.
+  // A reader has read, and was released: the chunk is in the queue of the stream.
   const queued = new BatchStream<number>(1);
   const reader = queued.readable.getReader();
   reader.read().catch(() => {});
@@ -74,8 +74,8 @@ test("A pipe between two of ours first passes the items that a writer of the sin
   const seen: unknown[] = [];
   const fanout = new Fanout((item) => void seen.push(item), { concurrency: 0, capacity: 0 });
   const writer = fanout.getWriter();
-  // The first is the sink's already.
-  // Workers reject what is pending when the writer lets go.
+  // The sink already has the first. Workers reject pending writes when the writer releases its
+  // lock.
   for (const n of [1, 2]) writer.write(n).catch(() => {});
   await turn();
   writer.releaseLock();
@@ -159,7 +159,7 @@ test("A pipe between two of ours whose signal aborts when one side has failed re
     const fanout = new Fanout(() => {}, given("sink"));
     const piped = readable.pipeTo(fanout, { signal: own.signal });
     await turn();
-    // Nobody has heard of the first one when the second comes.
+    // The first failure has not been reported when the second comes.
     first.abort("first");
     own.abort("own");
     assertEquals(await rejection(piped), "own");
@@ -306,7 +306,7 @@ test("A pipe between two of ours rejects when a close of its sink is queued, and
   assert(await rejection(readable.pipeTo(batches.writable)) instanceof TypeError);
   await closed;
   assertEquals([readable.locked, batches.writable.locked], [false, false]);
-  // It was not begun.
+  // The write was not started.
   assertEquals([left, (await batches.readable.getReader().read()).done], [[], true]);
 });
 
@@ -318,7 +318,7 @@ test("A pipe between two of ours writes nothing to a sink that has ended since t
   const readable = MapStream.from([1], () => result.promise);
   const piped = readable.pipeTo(fanout);
   await turn();
-  // Heard after the stream, whose chunk is on its way by then.
+  // Called after the stream's own listener, whose chunk is on its way by then.
   result.promise.then(() => own.abort("enough"));
   result.resolve(1);
   assertEquals(await rejection(piped), "enough");

@@ -1,4 +1,6 @@
-/** The recipe `examples/recipes/cloudflare_queues.ts`, with a platform that is played by a broker in memory. */
+/**
+ * Tests the recipe `examples/recipes/cloudflare_queues.ts`. A broker in memory plays the platform.
+ */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 // @ts-types="../../node_modules/@cloudflare/workers-types/index.ts"
@@ -13,7 +15,7 @@ import { test as register } from "../support/test.ts";
 const test = (name: string, body: () => Promise<void>) =>
   register(`recipe Cloudflare Queues: ${name}`, body);
 
-/** A message of a batch, and what the Worker has said of it first. */
+/** A message of a batch, with its first settlement by the Worker. */
 class Told implements Message<string> {
   readonly id: string;
   readonly body: string;
@@ -110,7 +112,7 @@ test("acked counts attempts as deliveries", async () => {
   assertEquals(poison, [["4", 4]]);
 });
 
-/** Has a Worker handle what a consumer is given, in batches, as the platform does. */
+/** Makes a Worker handle the deliveries of a consumer in batches, as the platform does. */
 async function serve(
   source: ReadableStream<Delivery<string>>,
   queue: (batch: MessageBatch<string>) => Promise<void>,
@@ -118,7 +120,7 @@ async function serve(
   const reader = source.getReader();
   const read = () => {
     const reading = reader.read();
-    reading.catch(() => {}); // at a crash it is told by the next one
+    reading.catch(() => {}); // after a crash, the next one reports it
     return reading;
   };
   for (let reading = read();;) {

@@ -1,4 +1,6 @@
-/** The recipe `examples/recipes/kafka.ts`: the consumer of kafkajs, in front of a Kafka in memory. */
+/**
+ * Tests the recipe `examples/recipes/kafka.ts` with the consumer of kafkajs and a Kafka in memory.
+ */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { kafkaSource } from "../../examples/recipes/kafka.ts";
@@ -73,7 +75,7 @@ test("the bound limits read and uncommitted records, and the member stays in its
   await using program = await Program.start(cluster, { maxPending: 7 });
   const [first, ...taken] = await program.take(7);
   const next = program.take(1);
-  // All but the first are done, and none can be committed.
+  // All except the first are done, and none can be committed.
   for (const record of taken) record.ack();
   assertEquals(await settled(next), "pending");
   const { heartbeats } = cluster;
@@ -129,7 +131,7 @@ test("at the end the stream closes, and only records that were read are committe
   const [first, second, third, fourth] = await program.take(4);
   first!.ack();
   third!.ack();
-  fourth!.nak(60_000); // it is not waited for
+  fourth!.nak(60_000); // not awaited
   await until(() => cluster.committed[0] === 1);
   stop.abort();
   assertEquals((await program.source.readable.getReader().read()).done, true);
@@ -144,7 +146,7 @@ test("at the end the stream closes, and only records that were read are committe
 test("a revoked partition is no longer delivered, acked or committed here", async () => {
   const cluster = clusterOf(6, 6);
   await using one = await Program.start(cluster);
-  const before = await one.take(8); // with records of both in its hands
+  const before = await one.take(8); // with open records of both
   const generation = gate<number>();
   cluster.onGeneration = generation.resolve;
   await using two = await Program.start(cluster);
@@ -157,7 +159,8 @@ test("a revoked partition is no longer delivered, acked or committed here", asyn
   for (const record of before.filter(mine)) record.ack();
   await turns(20);
   assertEquals(cluster.commits.length, commits);
-  // And what stays goes on where it was: none of it is handed out again, and nothing of the other.
+  // The partition that stays goes on where it was: none of its records comes again, and none of the
+  // other's.
   const kept = 1 - partition;
   for (let n = 6; n < 12; n++) cluster.append(kept, { key: "", value: `${kept}:${n}` });
   const all = [...before, ...await one.take(12 - before.filter((record) => !mine(record)).length)];
@@ -188,7 +191,7 @@ test("a batch that was fetched before a rebalance is dropped", async () => {
   const read = reader.read();
   await turn();
   const waiting = surface.batch([0, 1, 2]);
-  await surface.batch([7], true); // kafkajs says so while it has not sought
+  await surface.batch([7], true); // kafkajs reports this before its seek
   (await read).value!.ack();
   await waiting;
   assertEquals(surface.resolved, ["0", "1", "2"]);

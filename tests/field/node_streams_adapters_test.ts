@@ -1,4 +1,7 @@
-/** Our streams in the shape of Node's, and the other way round: what docs/node-streams.md says works. */
+/**
+ * Our streams as Node streams, and the reverse: everything that works according to
+ * docs/node-streams.md.
+ */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { addAbortSignal, PassThrough, Readable, type Writable } from "node:stream";

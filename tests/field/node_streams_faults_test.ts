@@ -1,4 +1,7 @@
-/** What docs/node-streams.md says does not work in an adapter: each has to be true, or it leaves the page. */
+/**
+ * Everything that does not work in an adapter according to docs/node-streams.md. Each claim must be
+ * true, or leave the page.
+ */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { PassThrough, Readable, Writable } from "node:stream";

@@ -1,4 +1,7 @@
-/** Real files and gzip between Node's streams and ours: all is there, and every file is closed at every end. */
+/**
+ * Real files and gzip between Node's streams and ours: no data is lost, and every file is closed at
+ * every end.
+ */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -23,19 +26,19 @@ import { heard, rejection } from "../support/hand.ts";
 import { test } from "../support/test.ts";
 import { errors, web } from "./node_streams.ts";
 
-/** Enough for many chunks of a file, in lines of different lengths that chunks cut anywhere. */
+/** Enough for many chunks of a file, with lines of different lengths that chunks cut anywhere. */
 const LINES: readonly string[] = Array.from(
   { length: 20_000 },
   (_, i) => `zeile ${i} ${"ü".repeat(i % 30)}`,
 );
 const TEXT = Buffer.from(`${LINES.join("\n")}\n`);
 
-/** Wait until a stream has let go of its file: a test whose file stays open never ends. */
+/** Waits until a stream has closed its file. A test whose file stays open never ends. */
 async function closed(stream: Readable | Writable): Promise<void> {
   if (!stream.closed) await new Promise((resolve) => stream.once("close", resolve));
 }
 
-/** Run a test with a directory of its own, in which is a text, and the same as gzip. */
+/** Runs a test in a separate directory with a text file, and the same as gzip. */
 function withFiles(body: (path: (name: string) => string) => Promise<void>): () => Promise<void> {
   return async () => {
     const directory = mkdtempSync(join(tmpdir(), "weir-node-streams-"));
@@ -91,12 +94,12 @@ test("recipe node pipeline: a long line costs work in proportion to its length",
   const chunk = Buffer.from("x".repeat(100));
   async function* chunks() {
     for (let count = 0; count < 100_000; count++) {
-      if (count % 1000 === 0) await turn(); // so that the limit of a test can end it
+      if (count % 1000 === 0) await turn(); // so that the limit of the test can end it
       yield chunk;
     }
   }
   const lengths: number[] = [];
-  // In proportion to the square it would take minutes, and the test would be ended.
+  // With quadratic cost it would take minutes, and reach the limit of the test.
   for await (const line of linesOf(chunks())) lengths.push(line.length);
   assertEquals(lengths, [10_000_000]);
 });

@@ -1,4 +1,7 @@
-/** What docs/node-streams.md says does not work: each has to be true, or it leaves the page. */
+/**
+ * Everything that does not work according to docs/node-streams.md. Each claim must be true, or
+ * leave the page.
+ */
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { addAbortSignal, Duplex, PassThrough, Readable, type Writable } from "node:stream";

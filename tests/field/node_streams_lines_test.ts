@@ -1,4 +1,4 @@
-/** Why docs/node-streams.md has no `node:readline`: what it does with its input, and ours with it. */
+/** The reasons why docs/node-streams.md does not use `node:readline`. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { createInterface } from "node:readline";

@@ -1,4 +1,4 @@
-/** The recipe `redis_cache.ts` with both clients, and a real server that dies in the middle. */
+/** Tests the recipe `redis_cache.ts` with both clients, and a real server that dies meanwhile. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Redis } from "ioredis";
@@ -15,7 +15,7 @@ import { gate, settled, turn } from "../support/gate.ts";
 import { test } from "../support/test.ts";
 import { RedisServer } from "./redis_server.ts";
 
-/** Longer than a test may take: where this is the timeout, it is the client that ends a wait. */
+/** Longer than a test may take: with this timeout, the client ends a wait. */
 const LONG = 10 * 60_000;
 
 type Connect = typeof nodeRedis;
@@ -29,7 +29,7 @@ class Setup implements AsyncDisposable {
   readonly loads: string[] = [];
   readonly told: Array<RedisCacheStep & { readonly error: Error }> = [];
   readonly cache: RedisCache<string>;
-  /** What a load waits for. */
+  /** A load waits for this. */
   open: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -86,7 +86,7 @@ class Setup implements AsyncDisposable {
   }
 }
 
-/** Asks until it is so; a test has a limit of its own. */
+/** Asks until a condition holds. The test's own limit ends it. */
 async function until(so: () => boolean | PromiseLike<boolean>): Promise<void> {
   while (!await so()) await turn();
 }
@@ -128,7 +128,7 @@ for (const [name, connect] of Object.entries(clients)) {
     const { server, cache, loads } = setup;
     await cache.get("7");
     const left = Number(await server.ask("PTTL", "users:7"));
-    // It may be gone by now, and then that is -2.
+    // The key may have expired by now, which gives -2.
     assert(left <= 60 && left !== -1, `${left} ms are left`);
     await until(async () => await server.ask("PTTL", "users:7") === -2);
     assertEquals(await cache.get("7"), "user 7, load 2");
@@ -139,7 +139,7 @@ for (const [name, connect] of Object.entries(clients)) {
     await using setup = await Setup.start(connect);
     const { server, cache, loads, told } = setup;
     await Promise.all(keys(10).map((key) => cache.get(key)));
-    // They are sent, and there is no reply.
+    // The commands are sent, but there is no reply.
     server.stall();
     const calls = keys(200).flatMap((key) => [cache.get(key), cache.get(key)]);
     await turn();
@@ -159,7 +159,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(told.length, 201);
     await assertRejects(() => cache.invalidate("7"));
 
-    // It is back, and holds nothing.
+    // It is back, without data.
     await server.start();
     await setup.connected();
     assertEquals(await cache.get("7"), "user 7, load 212");
@@ -193,7 +193,7 @@ for (const [name, connect] of Object.entries(clients)) {
     await assertRejects(() => cache.invalidate("0"), DOMException, "no reply to DEL users:0");
     server.resume();
     await setup.connected();
-    // Nothing was written, and the value that was there is given again.
+    // Nothing was written, and the old value is read again.
     assertEquals((await server.counts()).set, before.set);
     assertEquals(await setup.over(setup.redis).get("7"), "old");
   });
@@ -306,7 +306,7 @@ test("recipe redis cache with ioredis by default: its queue holds up no call lon
   }
 });
 
-/** A call while the server is away ends, although the client queues. */
+/** A call ends while the server is away, although the client queues commands. */
 async function assertBounded(server: RedisServer, redis: RedisCommands): Promise<void> {
   await redis.get("connected");
   await server.kill();
@@ -323,7 +323,7 @@ async function assertBounded(server: RedisServer, redis: RedisCommands): Promise
   await redis.get("connected");
 }
 
-/** A client cannot be the `cache` of a `Singleflight`. */
+/** A client can't be the `cache` of a `Singleflight`. */
 function assertNoCache(client: unknown): void {
   const error = assertThrows(() => new Singleflight({ cache: client as never }), TypeError);
   assertEquals(

@@ -1,4 +1,4 @@
-/** The recipe `examples/recipes/sqs.ts`: the client of SQS, in front of a broker in memory. */
+/** Tests the recipe `examples/recipes/sqs.ts` with the client of SQS and a broker in memory. */
 
 import type { Message } from "@aws-sdk/client-sqs";
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -34,7 +34,7 @@ class Setup implements AsyncDisposable {
     return this.queue.calls.filter((call) => call.name === name);
   }
 
-  /** Reads so many. */
+  /** Reads a number of messages. */
   async take(count: number): Promise<Delivery<Message>[]> {
     const reader = this.source.readable.getReader();
     const taken: Delivery<Message>[] = [];
@@ -51,7 +51,7 @@ class Setup implements AsyncDisposable {
   }
 }
 
-/** Waits until it is so; a test has a limit of its own. */
+/** Waits until a condition holds. The test's own limit ends it. */
 async function until(so: () => boolean): Promise<void> {
   while (!so()) await turn();
 }
@@ -214,7 +214,7 @@ test("at the end the stream closes, a waiting poll is not interrupted, and acks 
   assertEquals(await settled(closed), "pending");
   polling.resolve();
   await closed;
-  // What came with the last poll is given back, and the acks have arrived.
+  // Messages of the last poll are given back, and the acks have arrived.
   assertEquals([queue.handles, broker.pending], [[], 1]);
 });
 
@@ -297,7 +297,7 @@ for (let seed = 1; seed <= 10; seed++) {
     ) => {
       const queue = new SqsQueue(deliveries);
       queue.onCall = ({ name }) => {
-        // A process that has crashed says nothing more, and nothing of it stays behind in the test.
+        // A crashed process sends nothing more, and leaves nothing behind in the test.
         const died = consumer.state === "crashed";
         if (died) throw Object.assign(new Error("crashed"), { SenderFault: true });
         if (++calls % 11 === 0 && name !== "ReceiveMessage") throw new Error("no network");
@@ -306,7 +306,7 @@ for (let seed = 1; seed <= 10; seed++) {
         (Number(value) + calls) % 13 === 0 ? { Code: "InternalError", Message: "busy" } : undefined;
       const source = sqsSource(queue.client, URL, {
         maxHeld: 40,
-        visibility: 1, // what cannot be acked, or given back, comes again after that
+        visibility: 1, // messages that can't be acked or given back come again after that
         onError: () => {},
       });
       const work = acked((batch: Delivery<Message>[]) =>
