@@ -1,4 +1,4 @@
-/** `RateLimit`: strict in every window, shared in turns, and of no cost to anybody who waits for nothing. */
+/** `RateLimit`: strict in every window, shared in turns, and free for items that don't wait. */
 
 import fc from "fast-check";
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -9,7 +9,7 @@ import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
-/** The places of those that start too soon after the one that is `limit` before them. */
+/** The places of starts that come too soon after the start `limit` places before. */
 function tooSoon(starts: readonly number[], limit: number, interval: number): number[] {
   return [...starts.keys()].filter((n) => n >= limit && starts[n]! - starts[n - limit]! < interval);
 }
@@ -135,7 +135,7 @@ timed(
     });
     for (const n of [1, 2, 3, 4, 5]) sink.tryPush(n);
     await clock.tick(50);
-    // It is due, and goes on growing; what fills it takes its place.
+    // It is due, and goes on growing. The full batch takes its place.
     for (const n of [6, 7]) sink.tryPush(n);
     await clock.tick(300);
     assertEquals(seen, [[1, 2, 3], [4, 5, 6], [7]]);

@@ -31,7 +31,7 @@ test("records: an array gives its values, however it is cut", async () => {
     space,
     fc.array(fc.nat()),
     async (values, indent, cuts) => {
-      // As JSON has it: without -0 and lone surrogates.
+      // Values of JSON, without -0 and lone surrogates.
       const bytes = encoder.encode(JSON.stringify(values, undefined, indent));
       const expected = JSON.parse(new TextDecoder().decode(bytes));
       const texts = await split(...cut(bytes, cuts));

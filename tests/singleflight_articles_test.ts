@@ -7,7 +7,7 @@ import { gate } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 
-/** A function that takes a while, by the fake clock, and heeds its signal. */
+/** A function that takes a while, by the fake clock, and respects its signal. */
 function slow<V>(ms: number, value: V): (context: { readonly signal: AbortSignal }) => Promise<V> {
   return ({ signal }) =>
     new Promise((resolve, reject) => {

@@ -129,7 +129,7 @@ test("Singleflight.do() keeps the new value when a forgotten flight ends later [
 test("Singleflight.do() starts a call when the value expires between has and get [6.2]", async () => {
   const kept = new Map([["k", "stale"]]);
   const cache: FlightCache<string, string> = {
-    // A cache with times to live: gone by the second look.
+    // A cache with times to live: the value is gone at the second look.
     get: (key) => (expire(), kept.get(key)),
     has: (key) => {
       const has = kept.has(key);
@@ -276,7 +276,7 @@ test("Singleflight.do() ignores an abort of a caller's signal by the cache's set
 const RULE = 'Singleflight: option "cache" must answer at once, not with a promise: ' +
   "look it up inside the function; got an object";
 
-/** A cache of which one method answers with a promise, as a client of a server does. */
+/** A cache with one method that returns a promise, like the client of a server. */
 function remote(method: "get" | "has" | "set", answer: PromiseLike<unknown>): Map<string, number> {
   const cache = new Map<string, number>();
   cache[method] = () => answer as never;

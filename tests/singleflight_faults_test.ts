@@ -8,7 +8,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 type Then = PromiseLike<number>["then"];
 
-/** Not a promise, and its `then` does as it likes. */
+/** Not a promise, with a `then` that may do anything. */
 function thenable(
   then: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void,
 ): PromiseLike<number> {
@@ -128,7 +128,7 @@ test("golang/go#31420: the end of a forgotten call does not forget the call afte
 test("tailscale#18919: a newcomer never joins a call that is being cancelled [6.3] [F-39]", async () => {
   const flights = new Singleflight<string, string>();
   const leaver = new AbortController();
-  // As fetch does: it rejects only some time after the abort.
+  // Like fetch: it rejects only some time after the abort.
   const fetching = ({ signal }: { signal: AbortSignal }) =>
     new Promise<string>((_, reject) => {
       signal.onabort = () => void turn().then(() => reject(signal.reason));
@@ -196,7 +196,7 @@ test("Singleflight.do() retains nothing of 1e6 callers that join and leave one l
   assertEquals([left, listening, flights.size], [1e6, 0, 1]);
   await collectGarbage();
   const retained = traces.filter((trace) => trace.deref() !== undefined).length;
-  // Where the collector is a conservative one, the last few may still be on the stack.
+  // With a conservative collector, the last few may still be on the stack.
   assert(retained < traces.length / 100, `${retained} of ${traces.length} are retained`);
   const value = {};
   resolve(value);
@@ -247,7 +247,7 @@ test("Singleflight.do() makes a separate reaction for each caller that does not 
 const VALUE = { id: 1 };
 const ERROR = new Error("down");
 
-/** What the reactions to `promise` that `make` brings about do, when they are let go. */
+/** Holds back the reactions to `promise` that `make` adds, and returns functions that run them. */
 function held(promise: unknown, make: () => void): ((end: "resolve" | "reject") => void)[] {
   const reactions: ((end: "resolve" | "reject") => void)[] = [];
   const { then } = Promise.prototype;
@@ -299,7 +299,7 @@ test("Singleflight.do() settles each caller in its own reaction, in any order, a
           reactions[place]!(end);
           await turn();
           assertEquals(heard, all.slice(0, count + 1));
-          // The first has landed it, for all of them.
+          // The first one has settled it for all of them.
           const made = copying && end === "resolve" ? 2 : 0;
           assertEquals([copies, flights.size, flights.stats.running], [made, 0, 0]);
         }
@@ -312,31 +312,31 @@ test("Singleflight leaves no key behind when the stack overflows in it [6.13] [3
   const options = [undefined, { cache: new Map() }, { forgetAfter: 1e9 }, { clone: Number }];
   const groups = options.map((each) => new Singleflight<number, number>(each));
   const calls: Promise<unknown>[] = [];
-  // A rejection for which there was no stack left is in nobody's hands.
+  // No caller has a promise for which there was no stack left.
   await unhandled(async () => {
     for (const flights of groups) {
       const nest = (key: number): Promise<number> => flights.do(key, () => nest(key - 1));
       let key = 0;
-      // Comes by at each level of the way back from an overflow.
+      // Runs at each level of the way back from an overflow.
       const recurse = (): void => {
         try {
           recurse();
         } catch {
-          // That is what it is for.
+          // The overflow is expected.
         }
         if (++key > 300) return;
         try {
           calls.push(flights.do(key, () => Promise.resolve(1)));
           calls.push(flights.doShared(-key, () => 1));
         } catch {
-          // It ends here, too.
+          // The overflow may also end here.
         }
       };
       recurse();
       try {
         calls.push(nest(-1e6));
       } catch {
-        // And here.
+        // Or here.
       }
     }
     await Promise.allSettled(calls);

@@ -223,7 +223,7 @@ test("Singleflight.do() forgets by time without a timer [6.4] [F-36]", () =>
     const calls = gates.map(({ promise }, key) => flights.do(key, () => promise));
     await flights.do(99, () => 1);
     assertEquals(clock.pending, 0);
-    // The middle, the first, the last, and what is left.
+    // The middle, the first, the last, and the rest.
     for (const index of [2, 0, 4, 1]) {
       gates[index]!.resolve(1);
       await calls[index];
@@ -276,7 +276,7 @@ test("Singleflight.do() joins no flight whose time is over, even if no timer can
     calls.push(join());
     clock.block(1);
     calls.push(join());
-    // The time of the old one does not end the new one.
+    // The time of the old flight does not end the new one.
     await clock.tick(99);
     assert(flights.has("k"));
     clock.block(1);

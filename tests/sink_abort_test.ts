@@ -1,4 +1,4 @@
-/** Sinks: what becomes of the items whose handlers run as the sink ends. */
+/** Sinks: the outcome of items whose handlers run when the sink ends. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
@@ -10,7 +10,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 const reason = new Error("shutdown");
 
-/** Errors of handlers that have only done as they were told. */
+/** Errors of handlers that only answer the abort. */
 const echoes: Record<string, (signal: AbortSignal) => unknown> = {
   "the reason": (signal) => signal.reason,
   "an AbortError": () => new DOMException("aborted", "AbortError"),
@@ -33,7 +33,7 @@ const failures: Record<string, () => unknown> = {
 };
 
 for (const [name, open] of Object.entries(sinks)) {
-  /** Three run: one was submitted, one does not settle; one waits. */
+  /** Three run: one of them was submitted, and one does not settle. One waits. */
   const busy = (fail: (signal: AbortSignal) => unknown, more: Options) => {
     const own = new AbortController();
     const seen: unknown[][] = [];

@@ -1,4 +1,4 @@
-/** `{ signal }` of one call: who waits may leave, and leaves nothing behind. */
+/** `{ signal }` of one call: a waiting caller may leave, and leaves nothing behind. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -12,7 +12,7 @@ import { timed } from "./support/timed.ts";
 
 const REASON = { left: true };
 
-/** A signal, its abort, and how many listen to it. */
+/** A signal, its abort, and the number of its listeners. */
 function leaver(): { signal: AbortSignal; leave: () => void; listeners: () => number } {
   const controller = new AbortController();
   const listeners = countListeners(controller.signal);
@@ -149,7 +149,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([hand.started, sink.stats.waiting, sink.stats.blocked], [[1], 1, 1]);
     leave();
     await turn();
-    // The third was read, and could not be brought in.
+    // The third item was read, and not accepted.
     assertEquals([cancelled, source.locked, discarded], [REASON, false, [[[3], REASON]]]);
     assertEquals([await settled(consumed), sink.stats.blocked, listeners()], ["pending", 0, 0]);
     hand.calls[0]!.resolve(0);

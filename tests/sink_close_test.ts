@@ -1,4 +1,4 @@
-/** Sinks: an abort without a reason, and one while they close; how long a close may take. */
+/** Sinks: an abort without a reason, an abort during a close, and the time limit of a close. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";

@@ -1,4 +1,4 @@
-/** Sinks: `closed`, and failures that nobody hears, which surface. */
+/** Sinks: `closed`, and unhandled failures, which surface. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { settled, turn } from "./support/gate.ts";
@@ -7,7 +7,7 @@ import { hang, type Options, reasons, type Sink, sinks, thrower } from "./suppor
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** A sink of which one item runs, and what makes that fail. */
+/** A sink with one running item, and a function that makes it fail. */
 interface Failing {
   readonly sink: Sink;
   readonly fail: (error: unknown) => void;
@@ -55,7 +55,7 @@ for (const [name, open] of Object.entries(sinks)) {
     for (const reason of reasons) {
       const lost = await unhandled(async () => {
         const { sink, fail } = failing({ concurrency: 2 });
-        // They have been told of what they asked for.
+        // These calls have got their results before.
         await sink.push(2);
         await sink.submit(3);
         sink.idle();
@@ -99,7 +99,7 @@ for (const [name, open] of Object.entries(sinks)) {
   const hearers: Record<string, (sink: Sink) => unknown> = {
     "a read of closed": (sink) => sink.closed.catch(() => {}),
     "push()": (sink) => {
-      // The first may have room.
+      // There may be room for the first.
       for (const n of [2, 3]) sink.push(n).catch(() => {});
     },
     "submit()": (sink) => sink.submit(2).catch(() => {}),

@@ -1,4 +1,4 @@
-/** Sinks: how many handlers run at once may change while they run, and 0 pauses. */
+/** Sinks: you can change the concurrency while handlers run, and 0 pauses. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -94,7 +94,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(hand.started, [1, 2, 11]);
   });
 
-  /** Where user code may set it, while the first of four items is handled. */
+  /** Places where user code may set it, while the first of four items is handled. */
   const places: Record<string, (set: () => void) => [Options, (n: number) => unknown]> = {
     "a handler": (set) => [{}, (n) => void (n === 1 && set())],
     "a handler that is asynchronous": (set) => [{}, async (n) => {
@@ -286,7 +286,7 @@ timed(
     sink.tryPush(2);
     assertEquals([hand.started, clock.pending], [[], 0]);
     sink.concurrency = 1;
-    // It was due 10 ms ago, and nothing lingers anew.
+    // It was due 10 ms ago, and does not linger again.
     assertEquals([hand.started, clock.pending], [[[1, 2]], 0]);
     hand.calls[0]!.resolve(0);
     await turn();
@@ -313,7 +313,7 @@ timed(
     await clock.tick(10);
     assertEquals([2, 3, 4, 5, 6].map((n) => sink.tryPush(n)), [true, true, true, true, false]);
     sink.concurrency = 1;
-    // At capacity the last one was due as well, but now there is room.
+    // At capacity the last one was also due, but now there is room.
     assertEquals(seen, [[1, 2], [3, 4]]);
     assertEquals(sink.stats, tally({ accepted: 5, waiting: 1, done: 4, batches: 2, refused: 1 }));
     await sink.close();

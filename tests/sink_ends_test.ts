@@ -1,4 +1,4 @@
-/** Faults at the end of a sink, on both alike. */
+/** Faults at the end of a sink, for both sinks. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { settled, turn } from "./support/gate.ts";
@@ -57,7 +57,7 @@ for (const [name, open] of Object.entries(sinks)) {
         assertStrictEquals(await rejection(sink.push(8)), reason);
       });
       assertEquals([lost, started], [[], [1]]);
-      // One had room, and one was read by `consume()`.
+      // One item had room, and `consume()` has read one.
       assertEquals([sink.stats.failed, sink.stats.discarded], [1, 2]);
     }
   });
@@ -69,10 +69,10 @@ for (const [name, open] of Object.entries(sinks)) {
       const lost = await unhandled(async () => {
         const calls = [sink.flush(), sink.close(), sink.flush()].map(rejection);
         assert(await rejection(sink.close()) instanceof TypeError);
-        // They reject where the sink was closing, as the platform's own do.
+        // They reject if the sink was closing, as platform streams do.
         await Promise.allSettled([sink.abort(reason), sink.abort("second")]);
         const [told, ...others] = await Promise.all(calls);
-        // A signal makes an `AbortError` of it; the stream itself keeps it.
+        // A signal makes an `AbortError` of it. The stream itself keeps the reason.
         if (reason === undefined) assertEquals((told as Error).name, "AbortError");
         else assertStrictEquals(told, reason);
         const later = [sink.flush(), sink.push(3)].map(rejection);

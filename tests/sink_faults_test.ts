@@ -1,4 +1,4 @@
-/** Faults of handlers, on both sinks alike. */
+/** Faults of handlers, for both sinks. */
 
 import { assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { microtasks, settled, turn } from "./support/gate.ts";
@@ -74,7 +74,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals(sink.tryPush(1), true);
     await sink.idle().catch(() => {});
     assertEquals([told.length, told[0] instanceof TypeError], [1, true]);
-    // What onError has given is no better.
+    // The result of onError behaves the same.
     assertEquals((await rejection(sink.push(2))) instanceof TypeError, true);
   });
 
@@ -172,12 +172,12 @@ for (const [name, make] of Object.entries(sinks)) {
     const sink = make(() => {}, { concurrency: 4 });
     let told = 0;
     let budget = 300;
-    // Comes by at each level of the way back from an overflow.
+    // Runs at each level of the way back from an overflow.
     const recurse = (): void => {
       try {
         recurse();
       } catch {
-        // That is what it is for.
+        // The overflow is expected.
       }
       if (budget === 0) return;
       try {

@@ -1,4 +1,4 @@
-/** `maxWait`: overload sheds the oldest, and no timer does it. */
+/** `maxWait`: overload sheds the oldest items, without a timer. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator, Fanout, RateLimit, type SinkContext } from "../mod.ts";
@@ -246,7 +246,7 @@ timed(
     for (const n of [1, 2, 3]) sink.tryPush(n);
     for (const n of [4, 5]) sink.tryPush(n);
     await clock.tick(110);
-    // It is due since ten milliseconds; it is still open, and gathers.
+    // It has been due for ten milliseconds, and is still open.
     const result = rejection(sink.submit(6));
     assertEquals(discarded, []);
     await clock.tick(1);
@@ -316,7 +316,7 @@ timed(
     const sink = new Aggregator(hand.handler, { collector, linger: 5, maxWait: 10, capacity: 9 });
     for (const n of [1, -1]) assert(sink.tryPush(n));
     await clock.tick(5);
-    // It is due, and is flushed before its turn: there is nothing to hand over.
+    // It is due, and flushed before its turn, so there is nothing to hand over.
     const flushed = sink.flush();
     await clock.tick(20);
     assert(sink.tryPush(2));

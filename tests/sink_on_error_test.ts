@@ -1,4 +1,4 @@
-/** Sinks: how long `onError` may take. */
+/** Sinks: the time limit of `onError`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { gate, microtasks, turn } from "./support/gate.ts";
@@ -32,7 +32,7 @@ for (const [name, open] of Object.entries(sinks)) {
         assertStrictEquals(error.cause, failure);
         assertStrictEquals(await rejection(sink.closed), error);
       });
-      // The item has failed, and keeps no slot.
+      // The item has failed, and holds no slot.
       await sink.idle();
       const { running, failed, discarded } = sink.stats;
       assertEquals([running, failed, discarded], [0, 1, 1]);
@@ -92,7 +92,7 @@ for (const [name, open] of Object.entries(sinks)) {
       await microtasks();
       await clock.tick(50);
       assertEquals(((await rejection(sink.closed)) as Error).cause, 1);
-      // The other is told of no end, and keeps its slot: nobody is waited for at an end.
+      // The other one holds its slot: the sink waits for no `onError` after an end.
       assertEquals([sink.stats.running, sink.stats.failed], [1, 1]);
     },
   );

@@ -1,4 +1,4 @@
-/** Sinks: what becomes of a slot and a key whose handler runs on after its timeout. */
+/** Sinks: the slot and the key of a handler that runs on after its timeout. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, type AggregatorOptions } from "../mod.ts";
@@ -81,7 +81,7 @@ for (const [name, make] of Object.entries(sinks)) {
       hand.call(1).reject("late");
       await turn();
       assertEquals(hand.started, [1, 2, 11]);
-      // The slot of one that ended in time is free again beside that.
+      // The slot of a handler that ended in time is free again meanwhile.
       for (const n of [11, 2]) hand.call(n).resolve(0);
       await turn();
       hand.call(21).resolve(0);
@@ -186,7 +186,7 @@ for (const [name, make] of Object.entries(sinks)) {
         assertEquals(discarded, [2]);
         const idle = sink.idle();
         assertEquals(await settled(idle), "pending");
-        // What was told at the timeout is told to nobody again.
+        // An error that was reported at the timeout is not reported again.
         hand.call(1).reject("over");
         await idle;
       });
@@ -205,7 +205,7 @@ for (const [name, make] of Object.entries(sinks)) {
       await clock.tick(TIMEOUT);
       assertEquals(((await rejection(sink.closed)) as Error).name, "TimeoutError");
       const { running, failed, discarded, overrunning } = sink.stats;
-      // The end of the sink ends the timeouts, too.
+      // The end of the sink also ends the timeouts.
       assertEquals([running, failed, discarded, overrunning], [1, 1, 1, 1]);
       const idle = sink.idle();
       hand.call(2).resolve(0);
@@ -322,7 +322,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 }
 
-/** An Aggregator whose batches of two are settled by hand. */
+/** An Aggregator with batches of two, which the test settles. */
 function batches(options: AggregatorOptions<number> = {}) {
   const hand = new Hand<number[]>();
   const failed: unknown[] = [];
@@ -351,7 +351,7 @@ for (const when of ["in time", "after its time"] as const) {
         entries[0]!.resolve(1);
         await turn();
         assertEquals([hand.calls.length, sink.stats.overrunning], [1, 1]);
-        // Nobody is told of what comes too late, and it is handled.
+        // A late outcome is not reported, and is handled.
         entries[1]!.reject(new Error("late"));
         await turn();
         assertEquals([hand.started, sink.stats.overrunning], [[[1, 2], [3, 4]], 0]);

@@ -1,4 +1,4 @@
-/** `retry`: what has failed goes again, its slot is free meanwhile, and its key is not. */
+/** `retry`: a failed item runs again. Meanwhile its slot is free, and its key is not. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, backoff, Fanout, RateLimit, type Runner } from "../mod.ts";
@@ -9,7 +9,7 @@ import { type Sink, sinks } from "./support/sinks.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
-/** Fails so often, and then gives the item. */
+/** Fails a number of times, and then returns the item. */
 function failing(times: number, error: unknown = new Error("busy")): (item: number) => number {
   const calls = new Map<number, number>();
   return (item) => {
@@ -360,7 +360,7 @@ timed(
     const sink = new Aggregator((batch: number[], { attempt }) => {
       seen.push([...batch]);
       attempts.push(attempt);
-      // A handler may do as it likes with its batch.
+      // A handler may change its batch.
       const entries = batch.map((n) => attempt === 1 && n % 2 ? busy : n * 10);
       batch.length = 0;
       return entries;
@@ -402,7 +402,7 @@ timed(
     await clock.tick(29);
     assertEquals(seen.length, 1);
     await clock.tick(1);
-    // One batch, when the last of them may.
+    // One batch, at the time of the last of them.
     assertEquals(seen[1], [0, 3, 1, 4]);
     assertEquals(sink.stats, tally({ accepted: 6, done: 4, failed: 2, retried: 4, batches: 2 }));
     await sink.close();

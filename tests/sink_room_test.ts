@@ -1,4 +1,4 @@
-/** `keyCapacity` and `capacityWeight`: one key does not fill the queue, and neither do heavy items. */
+/** `keyCapacity` and `capacityWeight`: neither one key nor heavy items fill the queue. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -62,7 +62,7 @@ for (const [name, make] of Object.entries(sinks)) {
     const hand = new Hand<number>();
     const sink = open(hand, { concurrency: 9, key: tens, keyCapacity: 1, capacity: 2 });
     for (const n of [10, 11, 20, 21]) assert(sink.tryPush(n));
-    // Of both keys, the first are full themselves; the third is held up by all.
+    // The first items of both keys wait for their key, and the third waits for the whole sink.
     const waits = [12, 22, 30, 31].map((n) => sink.push(n));
     assertEquals([hand.started, sink.stats.blocked], [
       [10, 20, ...(name === "Fanout" ? [30] : [])],
@@ -123,7 +123,7 @@ for (const [name, make] of Object.entries(sinks)) {
     const waits = [8, 0].map((n) => sink.push(n));
     hand.calls[0]!.resolve(0);
     await microtasks();
-    // 4 has started, and 6 are left: the 8 waits, and nobody overtakes it.
+    // 4 has started, and a weight of 6 is left: the 8 waits, and no other item overtakes it.
     assertEquals([hand.started, sink.stats.blocked], [[9, 4], 2]);
     for (let n = 1; n < 7; n++) {
       hand.calls[n]!.resolve(0);
@@ -179,7 +179,7 @@ for (const [name, make] of Object.entries(sinks)) {
     const sink = make(() => {}, {
       ...{ concurrency: 0, capacity: 9, weigh: (n: number) => n, capacityWeight: 0.9 },
     } as never);
-    // Four of these taken from four of them is a little more than nothing.
+    // Four of these minus four of them is a little more than nothing.
     for (let n = 0; n < 4; n++) assert(sink.tryPush(0.225));
     sink.concurrency = 1;
     sink.concurrency = 0;
@@ -255,7 +255,7 @@ test("Aggregator.flush() closes no batch of a later caller that comes in before 
   });
   for (const item of ["a1", "a2", "c1", "a3"]) void sink.push(item);
   const flushed = sink.flush();
-  // All is full; when the first batch starts, the third of its key gets in line behind it.
+  // The sink is full. When the first batch starts, the third item of its key gets in line.
   void sink.push("b1");
   sink.concurrency = 3;
   assertEquals([hand.started, sink.stats.waiting], [[["a1", "a2"], ["c1"]], 2]);
@@ -279,7 +279,7 @@ test("Fanout accepts no item for a slot that another item is about to take [5.46
     return hand.handler(n, context);
   }, { concurrency: 0, capacity: 9, weigh: (n) => n, capacityWeight: 5 });
   for (const n of [0, 1, 3]) assert(fanout.tryPush(n));
-  // The first of them starts, and the second slot is for the 1.
+  // The first item starts, and the second slot is for the 1.
   fanout.concurrency = 2;
   assertEquals([given, hand.started, fanout.stats.waiting], [[false], [0, 1], 1]);
   for (const n of [0, 1]) hand.call(n).resolve(0);
@@ -309,7 +309,7 @@ test("Aggregator hands over the oldest batch when the weight is full, and calls 
   });
   for (const n of [3, 4, 1]) assert(sink.tryPush(n));
   assertEquals(hand.started, []);
-  // Heavier than the batch of its key takes, and than what is left.
+  // Heavier than the batch of its key takes, and than the room that is left.
   const result = sink.submit(5);
   assertEquals(hand.started, [[3, 1]]);
   hand.calls[0]!.resolve([0, 0]);
@@ -397,7 +397,7 @@ test("Aggregator gives back the room of items that its collector has swallowed [
 test("Fanout lets a caller that waits for room of its key leave, even after others came and went [5.45] [5.42]", async () => {
   const hand = new Hand<number>();
   const sink = new Fanout(hand.handler, { capacity: 1, key: (n) => n % 10, keyCapacity: 1 });
-  // All these have waited for room, and are over.
+  // All these items have waited for room, and have ended.
   for (let n = 0; n < 100; n++) void sink.push(n);
   for (let n = 0; n < 100; n++) {
     hand.calls[n]!.resolve(0);
@@ -433,7 +433,8 @@ timed(
     for (const item of ["b1", "a1", "b2"]) void aggregator.push(item);
     void aggregator.flush();
     await clock.tick(6);
-    // What waits is given up, all three come in, and the last of them fills a batch, which starts at once.
+    // The waiting items are discarded, all three come in, and the last of them fills a batch, which
+    // starts at once.
     gates.shift()!();
     await microtasks();
     assertEquals([batches.at(-1), aggregator.stats.waiting], [["b1", "b2"], 2]);

@@ -1,4 +1,6 @@
-/** Sinks: a result, or a no at once; and how many were told no, or wait. */
+/**
+ * Sinks: `trySubmit` gives a result or refuses at once. The counts of refused and blocked items.
+ */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -8,7 +10,7 @@ import { hang, type Options, type Sink, sinks, thrower } from "./support/sinks.t
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** What a sink has turned away, and what waits outside. */
+/** The refused items of a sink, and the blocked ones. */
 const outside = ({ stats }: Sink) => [stats.refused, stats.blocked];
 
 for (const [name, make] of Object.entries(sinks)) {
@@ -70,7 +72,7 @@ for (const [name, make] of Object.entries(sinks)) {
       else assert(error instanceof TypeError);
       const thrown = assertThrowsAny(() => sink.tryPush(1));
       assertEquals(String(thrown), String(error));
-      // Neither was told that there is no room.
+      // Neither was refused.
       assertEquals([sink.stats.accepted, ...outside(sink)], [0, 0, 0]);
     });
   }
@@ -150,7 +152,7 @@ for (const [name, make] of Object.entries(sinks)) {
     const writer = sink.getWriter();
     calls.push(writer.write(7));
     await turn();
-    // Of the source one item waits, and of the stream one write.
+    // One item of the source waits, and one write of the stream.
     assertEquals([sink.tryPush(8), sink.trySubmit(9), ...outside(sink)], [false, undefined, 2, 4]);
     for (const [item, left] of [[1, 3], [2, 2], [3, 2], [4, 1], [5, 0]] as const) {
       hand.call(item).resolve(0);
@@ -257,7 +259,7 @@ test("Aggregator.stats counts a caller that waits for room again when weigh has 
   const blocked: number[] = [];
   act = () => {
     act = undefined;
-    // It is on its way in, and nobody waits outside: this one takes its room.
+    // It is coming in, and no caller waits for room: this one takes its room.
     blocked.push(sink.stats.blocked);
     assertEquals(sink.tryPush(4), true);
   };

@@ -1,4 +1,4 @@
-/** Sources of every shape, and what `from` and `consume` make of them. */
+/** Sources of every kind, in `from` and `consume`. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source, ThrottleStream } from "../mod.ts";
@@ -56,7 +56,7 @@ for (const transform of [...transforms, ...variants]) {
           error.message,
           `${owner}.from: next() must give an object; got ${shown}`,
         );
-        // As for `for`: who breaks the protocol is not spoken to any more.
+        // As in a `for` loop: a source that breaks the protocol gets no more calls.
         assertEquals(left, 0);
       }
     }

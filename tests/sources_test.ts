@@ -1,4 +1,4 @@
-/** Sources whose own code ends what reads them: they are left as soon as they come back. */
+/** Sources whose own code ends their reader: it leaves them as soon as they return. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source } from "../mod.ts";
@@ -6,7 +6,7 @@ import { collect, streamOf, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-/** A generator that ends its reader before its second item, and how often it was left. */
+/** A generator that ends its reader before its second item, and counts how often it was left. */
 function ending(
   end: () => void,
 ): { readonly source: Iterable<number>; readonly left: () => number } {

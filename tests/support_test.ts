@@ -17,7 +17,7 @@ async function outcomes(tests: NonNullable<RunAllOptions["tests"]>): Promise<unk
 }
 
 test("runAll() reports passes, throws and tests that never settle", async () => {
-  // In Deno the limit alone keeps nothing alive.
+  // In Deno the time limit alone keeps nothing alive.
   const alive = setTimeout(() => {}, 60_000);
   const [passes, throws, hangs] = await outcomes([
     { name: "passes", body: () => {} },

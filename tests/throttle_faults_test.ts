@@ -1,4 +1,4 @@
-/** `throttle`, where time or the function goes astray. The ids are in `throttle_test.ts`. */
+/** `throttle` with problems of time or of its function. The ids are in `throttle_test.ts`. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { throttle, type ThrottleEdge } from "../mod.ts";
@@ -71,7 +71,7 @@ timed(
       run(1);
       run(2);
       clock.block(60_000);
-      // The timer is due and has not fired: the call makes the one that waits, and waits itself.
+      // The timer is due but has not fired: the call runs the waiting one, and waits itself.
       assertEquals(run(3), false);
       assertEquals([seen, clock.pending], [edge === "both" ? [1, 2] : [2], 1]);
       await clock.tick(99);
@@ -96,7 +96,7 @@ timed(
         assertEquals(run(n), edge === "both" && n === 0);
         clock.block(30);
       }
-      // The latest of each interval, and never two in one.
+      // The latest call of each interval, and never two in one interval.
       const expected = { trailing: [[3, 120], [7, 240]], both: [[0, 0], [3, 120], [7, 240]] };
       assertEquals(runs as unknown[], expected[edge]);
       const { accepted, waiting, done, dropped, discarded } = run.stats;
@@ -165,7 +165,7 @@ timed(
     run();
     assertThrows(() => run[Symbol.dispose](), Error, "own");
     run();
-    // The fake clock rejects with what a timer throws.
+    // The fake clock rejects with the error of a timer.
     let caught: unknown;
     await clock.tick(10).catch((error) => caught = error);
     assertEquals([(caught as Error).message, ran], ["own", 3]);
@@ -211,7 +211,7 @@ timed(
   "throttle() never runs twice within a fractional interval, or with early timers [4.T2] [4.T3] [4.T21]",
   async (clock) => {
     const { setTimeout } = globalThis;
-    // As platforms do: the fraction goes, and one comes up to a millisecond early.
+    // Like platforms: the delay is rounded down, so a timer comes up to a millisecond early.
     Object.assign(globalThis, {
       setTimeout: (callback: () => void, delay: number) =>
         setTimeout(callback, delay > 1 ? delay - 1 : delay),

@@ -1,4 +1,4 @@
-/** `ThrottleStream`: how it ends, and where time goes astray. The ids are in `throttle_test.ts`. */
+/** `ThrottleStream`: its ends, and problems of time. The ids are in `throttle_test.ts`. */
 
 import { assertEquals } from "@std/assert";
 import { reasonOf } from "./support/batching.ts";
@@ -46,7 +46,7 @@ for (const [event, end] of ends) {
         const both = open(edge, 100, own.signal);
         await both.write(1, 2);
         await clock.tick(100);
-        // At the leading edge this one would pass, so it waits outside and is never accepted.
+        // At the leading edge this item would pass, so it waits outside and is never accepted.
         const write = both.writer.write(3);
         write.catch(() => {});
         await turn();

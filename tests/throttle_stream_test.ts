@@ -124,7 +124,7 @@ timed(
     assertEquals(stream.stats.accepted, 2);
     assertEquals((await reader.read()).value, 1);
     await Promise.all([waits, behind]);
-    // It has passed now, and opens its interval now.
+    // It passes now, and opens its interval now.
     assertEquals(stream.stats, counts({ accepted: 4, waiting: 1, done: 1, dropped: 2 }));
     assertEquals((await reader.read()).value, 3);
     await clock.tick(99);
@@ -221,7 +221,7 @@ timed(
     const { stream, write, reader } = open("leading");
     await write(1);
     clock.block(99);
-    // Each look takes five milliseconds, as a pause of the collector may.
+    // Each read of the clock takes five milliseconds, like a pause of the collector.
     performance.now = () => {
       const time = now.call(performance);
       clock.block(5);

@@ -1,4 +1,7 @@
-/** What is written and aborted in one turn: it goes out only where a `TransformStream` hands it out. */
+/**
+ * An item that is written and aborted in one turn goes out only if a `TransformStream` hands it
+ * out.
+ */
 
 import { assertEquals } from "@std/assert";
 import { BatchStream, ChunkStream, FixedChunkStream, MapStream, ThrottleStream } from "../mod.ts";
@@ -11,7 +14,7 @@ interface Pair {
   readonly writable: WritableStream;
 }
 
-/** Streams that hand over each item by itself. */
+/** Streams that hand over each item separately. */
 const makes: Record<string, () => Pair> = {
   BatchStream: () => new BatchStream(1),
   ChunkStream: () => new ChunkStream({ maxBytes: 1 }),
@@ -21,10 +24,10 @@ const makes: Record<string, () => Pair> = {
   "ThrottleStream at both edges": () => new ThrottleStream({ interval: 1, edge: "both" }),
 };
 
-/** Writes, reads, aborts; and lets a microtask pass, or a turn. */
+/** Writes, reads and aborts, with a microtask or a turn in between. */
 const orders = [
   ..."war wra rwa wmar wmra wamr twar twra trwa twmar twmra twrma twamr".split(" "),
-  // The second write waits, and the first item is held.
+  // The second write waits, and the stream holds the first item.
   ..."twwar twwra twtwar twtwra twmwamr".split(" "),
 ];
 
@@ -75,7 +78,7 @@ test("BatchStream and MapStream call onDiscard with an item that is written and 
   assertEquals(told, [["held", "aborted"], ["held", "aborted"]]);
 });
 
-/** Streams whose second write, or whose close, waits until something is asked for. */
+/** Streams whose second write, or whose close, waits for demand. */
 const waiting: Record<string, (signal: AbortSignal) => Pair> = {
   BatchStream: (signal) => new BatchStream({ maxItems: 1, signal }),
   ChunkStream: (signal) => new ChunkStream({ maxBytes: 1, signal }),
@@ -84,7 +87,7 @@ const waiting: Record<string, (signal: AbortSignal) => Pair> = {
   ThrottleStream: (signal) => new ThrottleStream({ interval: Number.MIN_VALUE, signal }),
 };
 
-/** The reasons that both sides, and the write or close that waits, are told. */
+/** The reasons that both sides get, and the waiting write or close. */
 async function reasons(
   make: (signal: AbortSignal) => Pair,
   last: "write" | "close",

@@ -1,4 +1,4 @@
-/** `from` of the transforms that do not batch, numbers as options, and `stats` of bytes. */
+/** `from` of the transforms that don't batch, numbers as options, and `stats` of bytes. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { BatchStream, ChunkStream, FixedChunkStream, ThrottleStream } from "../mod.ts";
@@ -10,7 +10,7 @@ import { timed } from "./support/timed.ts";
 const bytes = (...values: number[]) => new Uint8Array(values);
 const values = (pieces: Uint8Array[]) => pieces.map((piece) => [...piece]);
 
-/** A source that counts what is taken, and keeps what it hears at its end. */
+/** A source that counts the taken items, and records its end. */
 function probe<T>(item: (n: number) => T) {
   const seen: { taken: number; ended: unknown } = { taken: 0, ended: "no" };
   const source = new ReadableStream<T>({
@@ -142,7 +142,7 @@ timed(
     for (const n of [1, 2]) controller.enqueue(n);
     await clock.tick(10);
     assertEquals((await read).value, 2);
-    // Nobody asks, and the latest replaces what has passed.
+    // There is no demand, so the latest item replaces the passed one.
     for (const n of [3, 4]) {
       controller.enqueue(n);
       await clock.tick(10);

@@ -1,11 +1,11 @@
-/** What becomes of a transform that is transferred: its own two sides go along, or nothing does. */
+/** The transfer of a transform: its own two sides are transferred, or nothing is. */
 
 import { assert, assertEquals } from "@std/assert";
 import { collect } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { make, text, transforms } from "./support/transforms.ts";
 
-/** What a stream hands over that is given the items, and closed. */
+/** Writes the items, closes the stream, and returns its output. */
 async function passed(
   { readable, writable }: ReadableWritablePair<unknown, unknown>,
   items: readonly unknown[],
@@ -17,7 +17,7 @@ async function passed(
   return await results;
 }
 
-/** Ways to send something elsewhere. */
+/** Ways to transfer a value. */
 const transfers: Record<string, <T>(value: T, transfer: Transferable[]) => Promise<T>> = {
   "structuredClone()": (value, transfer) =>
     new Promise((resolve) => resolve(structuredClone(value, { transfer }))),

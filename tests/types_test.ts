@@ -1,4 +1,7 @@
-/** What compilers infer of results, held by running it. `tests/consumer/types.mts` has the rest. */
+/**
+ * The types that compilers infer for results, checked with values. `tests/consumer/types.mts` has
+ * the rest.
+ */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, Singleflight } from "../mod.ts";
