@@ -41,20 +41,20 @@ const PARTS = [...GROUPS, ...studies, "size", "go"];
 
 const HELP = `deno task bench [options]
 
-Measures every case beside its floor, the same job by hand, and its peers. A run of everything
-writes bench/summary.json, and what is made from it; a part of it only prints.
+Measures every case against its floor, the same job by hand, and other libraries. A run of everything
+writes bench/summary.json and the files made from it; a run of a part only prints.
 
   --runtimes A,B  of: ${RUNTIMES.join(", ")}
   --groups A,B    of: ${PARTS.join(", ")};
-                  "growth" by name takes every case of ours, a run of everything those with a target
-  --targets       the cases that have a target, and those that they are held against: prints what is
-                  kept and what is missed
+                  "growth" by name takes all our cases, a run of everything those with a target
+  --targets       the cases with a target, and those that they are compared with: prints which
+                  targets are kept and missed
   --rounds N      samples of each case
   --n N           items in a run
-  --against REV   ours beside ours at a git revision, in turns
-  --smoke         every case once, with few items: whether it runs, and loses none
-  --keep          of --groups overload: writes it into bench/summary.json, and what is made from it
-  --draw          measures nothing: prints bench/summary.json, and writes what is made from it`;
+  --against REV   compares our cases with those at a git revision, in turns
+  --smoke         runs every case once, with few items, and checks that none is lost
+  --keep          with --groups overload: writes it into bench/summary.json and the files made from it
+  --draw          measures nothing: prints bench/summary.json, and writes the files made from it`;
 
 const given = options();
 const effort = given.smoke ? SMOKE : { ...FULL, ...given.against !== undefined && SPREAD };

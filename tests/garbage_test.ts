@@ -62,10 +62,10 @@ test("Each primitive keeps none of its items after any end, and can be collected
     });
 
   await collectGarbage();
-  assertEquals(left(["itself", ...keepable]), [], "while somebody has it");
+  assertEquals(left(["itself", ...keepable]), [], "while it is referenced");
   had.length = 0;
   await collectGarbage();
-  assertEquals(left([]), [], "when nobody has it");
+  assertEquals(left([]), [], "when it is not referenced");
 });
 
 test("Fanout keeps none of the sources that it has consumed [7.5] [F-36]", async () => {

@@ -52,7 +52,10 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     const { signal } = this;
     const weigh = (item: Item) => item.weight;
     const onDiscard = (items: Item[], reason: unknown) => {
-      this.must(items.length > 0 && this.isReason(reason), "told of nothing, or why");
+      this.must(
+        items.length > 0 && this.isReason(reason),
+        "onDiscard got no items, or a wrong reason",
+      );
       this.#told.push(...items);
     };
     const ends = { linger, signal, ...(tells && { onDiscard }) };
@@ -133,7 +136,7 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
       const given = this.source ? this.written.length : this.accepted;
       const lost = this.over ? this.written.slice(this.#done, given) : [];
       const same = lost.length === this.#told.length && lost.every((it, n) => it === this.#told[n]);
-      this.must(same, "told of other items");
+      this.must(same, "onDiscard got other items");
     }
     if (!this.#stream) return;
     const { accepted, waiting, done, discarded, batches } = this.#stream.stats;

@@ -79,7 +79,10 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
       ...(keyed && { key: (item: Item) => item.key }),
       ...(skips && { onError: (error: unknown, item: Item) => this.#tell(error, item) }),
       onDiscard: (items: Item[], reason: unknown) => {
-        this.must(items.length > 0 && this.isReason(reason), "told of nothing, or why");
+        this.must(
+          items.length > 0 && this.isReason(reason),
+          "onDiscard got no items, or a wrong reason",
+        );
         this.#discarded.push(...items);
       },
     };
@@ -145,7 +148,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
 
   #tell(error: unknown, item: Item): void {
     const { name = error } = Object(error);
-    this.must(item.failed && !item.told, "told of no failure, or twice");
+    this.must(item.failed && !item.told, "onError got no failure, or got one twice");
     this.must(["thrown", "failed", "TimeoutError"].includes(name), "another error");
     item.told = true;
   }
@@ -216,13 +219,13 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
 
   protected override checkAlways(): void {
     const failed = this.written.filter((item) => item.failed);
-    if (this.#setup.skips) this.must(failed.every(({ told }) => told), "a failure is not told");
+    if (this.#setup.skips) this.must(failed.every(({ told }) => told), "onError did not get a failure");
     const { discarded } = this.#checkStats(failed.length);
     if (!this.over) return;
     const lost = this.#waiting;
     this.must(discarded === undefined || discarded === lost.length, "discarded");
-    this.must(this.#discarded.length === lost.length, "told of more, or less");
-    this.must(lost.every((item, n) => item === this.#discarded[n]), "told of others");
+    this.must(this.#discarded.length === lost.length, "onDiscard got more items, or fewer");
+    this.must(lost.every((item, n) => item === this.#discarded[n]), "onDiscard got other items");
     for (const { signal } of this.#running) {
       if (signal) this.must(this.isReason(signal.reason), "a call is not aborted");
     }

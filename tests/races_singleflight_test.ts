@@ -176,7 +176,7 @@ class FlightRun extends Run<Step> {
 
   #compare(expected: Outcome, given: Outcome | undefined): void {
     const state = given?.state ?? "pending";
-    this.must(state === expected.state, "a caller was told too early, too late, or otherwise");
+    this.must(state === expected.state, "a caller settled too early, too late, or differently");
     if (expected.state === "error" && given?.state === "error") {
       const { error } = given;
       const right = expected.error === "re-entry" ? error instanceof Error : false;

@@ -103,7 +103,7 @@ Deno.test("the library uses only the globals of the list, and writes to none", (
     return value;
   });
   assert(kinds.has("CallExpression"));
-  assert(!kinds.has("ImportExpression"), "import() would load what no list has");
+  assert(!kinds.has("ImportExpression"), "import() would load modules that the list doesn't have");
 });
 
 Deno.test("the library does not change the platform: it works when all globals that it uses are frozen", async () => {

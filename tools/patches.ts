@@ -165,7 +165,7 @@ export async function refit(words: readonly string[]): Promise<boolean> {
     if (words.length !== 1) throw new Error("src/ is changed: for which bug? name one");
     await write(await read(name!), change);
     await git(["checkout", "--quiet", "--", "src"]);
-    console.log(`${patchOf(name!)} is what was changed in src/, which is as it was before`);
+    console.log(`${patchOf(name!)} now has the change of src/, and src/ is reverted`);
     return true;
   }
   const copy = await Copy.make("refit");

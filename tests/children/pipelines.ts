@@ -61,7 +61,7 @@ function ofTransform(transform: Transform): Case[] {
     const inside = `${name} in a pipeline() of node:stream into ${last}`;
     return [
       {
-        name: `${inside} hands over all, and lets the process exit [4.7] [F-36]`,
+        name: `${inside} hands over all items, and lets the process exit [4.7] [F-36]`,
         async run() {
           const got: unknown[] = [];
           await tell(pipe(streamOf(items), make(transform), open((chunk) => got.push(chunk))));
@@ -70,14 +70,15 @@ function ofTransform(transform: Transform): Case[] {
         prints: ["fulfilled", text(results)],
       },
       {
-        name: `${inside} passes on that the source fails, and lets the process exit [7.3] [F-36]`,
+        name: `${inside} passes on a failure of the source, and lets the process exit [7.3] [F-36]`,
         async run() {
           await tell(pipe(streamOf(failing(items)), make(transform), open(() => {})));
         },
         prints: ["rejected: broken"],
       },
       {
-        name: `${inside} passes on that the end fails, and lets the process exit [7.3] [F-36]`,
+        name:
+          `${inside} passes on a failure of the last stage, and lets the process exit [7.3] [F-36]`,
         async run() {
           await tell(pipe(
             streamOf(items),

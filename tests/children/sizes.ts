@@ -47,7 +47,7 @@ export const sizes: readonly Case[] = [
     heap: 1024,
   },
   {
-    name: "Fanout.push() lets 1e6 calls wait their turn, unawaited [F-37]",
+    name: "Fanout.push() lets 1e6 calls wait for room without an await [F-37]",
     async run() {
       let sum = 0;
       const fanout = new Fanout((n: number) => void (sum += n), { capacity: 16 });
@@ -65,7 +65,7 @@ export const sizes: readonly Case[] = [
     heap: 1024,
   },
   {
-    name: "Aggregator.push() lets 1e6 calls wait their turn, unawaited [F-37]",
+    name: "Aggregator.push() lets 1e6 calls wait for room without an await [F-37]",
     async run() {
       let sum = 0;
       const held = new Promise<void>((resolve) => setTimeout(resolve, 1));

@@ -76,7 +76,7 @@ export const surroundings: readonly Case[] = [
     ],
   },
   {
-    name: "Every primitive works where what is built in is frozen [7.11]",
+    name: "Every primitive works with frozen built-ins [7.11]",
     async run() {
       for (const built of FROZEN) {
         for (const it of [built, built.prototype]) Object.freeze(it);

@@ -62,7 +62,7 @@ function ofTransform(transform: Transform): Case[] {
     prints: ["ended"],
   }));
   const idle: Case = {
-    name: `${name} lets the process exit when nothing is pending and nobody ends it [F-36]`,
+    name: `${name} lets the process exit when nothing is pending and it is not ended [F-36]`,
     async run() {
       const { readable, writable } = make(transform, {
         signal: new AbortController().signal,
@@ -76,7 +76,7 @@ function ofTransform(transform: Transform): Case[] {
     prints: ["idle"],
   };
   const through: Case = {
-    name: `${name} lets the process exit when it has handed over all, and nobody ends it ` +
+    name: `${name} lets the process exit when it has handed over all items and is not ended ` +
       "[7.17] [F-36]",
     async run() {
       const stream = make(transform);
@@ -94,7 +94,8 @@ function ofTransform(transform: Transform): Case[] {
     prints: ["handed over"],
   };
   const thrown: Case[] = !calls ? [] : [{
-    name: `${name} lets the process live, and exit, when user code throws with an item pending ` +
+    name:
+      `${name} keeps the process alive, and lets it exit, when user code throws with an item pending ` +
       "[F-29] [F-36]",
     async run() {
       const { write, pump } = await opened(transform);
@@ -141,7 +142,8 @@ function ofFrom(transform: Transform): Case[] {
     prints: ["ended"],
   }));
   const thrown: Case[] = !calls ? [] : [{
-    name: `${name}.from() lets the process live, and exit, when user code throws [F-29] [F-36]`,
+    name:
+      `${name}.from() keeps the process alive, and lets it exit, when user code throws [F-29] [F-36]`,
     async run() {
       const reader = from(transform, [item, bad], { call }).getReader();
       await reader.read().catch((error) => console.log(error.message));
@@ -149,7 +151,7 @@ function ofFrom(transform: Transform): Case[] {
     prints: ["bad"],
   }];
   return [...made, ...thrown, {
-    name: `${name}.from() lets the process exit when nobody asks it for anything [F-36]`,
+    name: `${name}.from() lets the process exit when it is never read [F-36]`,
     run() {
       from(transform, [item], { call });
       console.log("made");

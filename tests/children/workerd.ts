@@ -15,7 +15,7 @@ export const EXTRA_HANDLERS = "service_binding_extra_handlers";
 
 /** The two ways in which workerd treats a promise that another request settles. */
 export const SETTINGS: Record<string, readonly string[]> = {
-  "as it comes": [],
+  "default flags": [],
   "no handling of promises": [NO_HANDLING],
 };
 

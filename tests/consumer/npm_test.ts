@@ -217,7 +217,7 @@ async function compileAll(): Promise<Map<string, Finished>> {
           files: [...names.filter((file) => !LOOSE.includes(file)), "types.mts"],
         },
         {
-          name: `the declarations beside broken ones hold ${name}`,
+          name: `the declarations of ${name} compile with broken ones of others`,
           folder,
           types,
           files: LOOSE,

@@ -119,7 +119,7 @@ export abstract class Run<P extends Step> {
     await macrotask();
     this.check();
     for (const error of lost.splice(0)) {
-      this.must(this.forgives(error), `nobody handles ${String(error)}`);
+      this.must(this.forgives(error), `unhandled: ${String(error)}`);
     }
     if (this.#wrong !== undefined) throw new Error(this.#wrong);
   }

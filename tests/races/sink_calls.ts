@@ -125,7 +125,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
     const [{ again }] = items as [Item];
     if (again) this.#goAgain(again, items);
-    else this.must(!this.#goesFirst, "before what goes again");
+    else this.must(!this.#goesFirst, "before a retry");
     this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
     this.must(!items.some((item) => this.isLate(item)), "starts too late");
     // A batch that was not due before is due now.
@@ -247,7 +247,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(same && items.every((item, n) => item === again.items[n]), "others go again");
     this.must(this.clock.now >= again.due, "again too early");
     for (const each of this.#inTime) {
-      this.must(!this.isReady(each) || each.due >= again.due, "what goes again was passed over");
+      this.must(!this.isReady(each) || each.due >= again.due, "a retry was skipped");
     }
     this.agains.delete(again);
   }
@@ -260,7 +260,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const asked = job?.asked?.get(known);
     const same = asked?.length === items.length && items.every((item, n) => item === asked[n]);
     this.must(same, "a wrong retry");
-    this.must(job?.attempt === attempt, "retry is told a wrong attempt");
+    this.must(job?.attempt === attempt, "retry got a wrong attempt");
     job?.asked?.delete(known);
     return attempt < ATTEMPTS ? this.setup.retry : undefined;
   }
@@ -586,8 +586,8 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     // A timer that was set since then may not have fired yet.
     this.#quietAt = this.clock.now;
     this.must(this.stats.retried === this.#retried, "retried");
-    this.must(this.#untold.size === 0, "nobody is told of what has waited too long");
-    this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
+    this.must(this.#untold.size === 0, "onDiscard got no late items");
+    this.must(this.jobs.every(({ asked }) => !asked?.size), "retry was not called");
     if (this.first) this.must(this.agains.size === 0, "something still goes again");
     else if (this.#slots < this.concurrency && this.mayStart) {
       this.must(![...this.agains].some((each) => this.isReady(each)), "a worker is idle again");

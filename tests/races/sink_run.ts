@@ -176,7 +176,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       const told = given instanceof Promise && (!open || item.refused);
       // Callers that wait for room come in before it, in the place of late items.
       const may = perhaps || (late && (outside || this.#acts > acts));
-      if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before what is late");
+      if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before late items");
       if (accepted !== room && !told && !may) {
         this.must(false, `${way} gave ${given}, room was ${room}`);
       }
@@ -242,7 +242,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.look();
     const item = this.#front.enter();
     if (item) this.bring(item);
-    this.must(item !== undefined, "an item that nobody gave");
+    this.must(item !== undefined, "an unknown item");
     return (run) => run();
   }
 
@@ -271,7 +271,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     }
     item.caller!.abort(reason);
     if (job && this.alone && job.signal?.reason !== reason) {
-      this.must(false, "the handler is not told");
+      this.must(false, "the signal of the handler is not aborted");
     }
   }
 
@@ -333,12 +333,12 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { items, over, signal } of this.jobs) {
         if (over || !signal) continue;
         const left = items.some(({ left }) => left?.reason === signal.reason);
-        this.must(left || signal.reason === this.first.error, "a handler is not told");
+        this.must(left || signal.reason === this.first.error, "the signal of a handler is not aborted");
       }
     } else this.checkProgress();
-    this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
+    this.must(this.jobs.every(({ given }) => !given), "onDiscard was not called");
     const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
-    this.must(told, "onError is not told");
+    this.must(told, "onError was not called");
     if (
       this.clock.pending >
         this.timers() + this.agains.size + (this.setup.rate && !this.first ? 1 : 0)

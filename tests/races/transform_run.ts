@@ -70,7 +70,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     this.#writer = pair.writable.getWriter();
     this.#read(pair.readable);
     this.#writer.closed.catch((error) => {
-      this.must(this.#stray || this.isReason(error), "the writer is told another reason");
+      this.must(this.#stray || this.isReason(error), "the writer got another reason");
     });
     this.#writer.ready.catch(() => {});
   }

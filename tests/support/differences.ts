@@ -52,7 +52,7 @@ export const differences: readonly Difference[] = [
     tests: /^(BatchStream.from\(\) pulls no more when the|MapStream closes after its last result)/,
     hosts: ["edge"],
     effect: "fails",
-    reason: "what `read()` gives is an object of another realm, and so not equal to one of its own",
+    reason: "`read()` gives an object of another realm, which is not equal to a local one",
   },
   {
     tests: /^MapStream (in order|without order|by key) .*keeps its promises in every schedule/,
@@ -64,7 +64,7 @@ export const differences: readonly Difference[] = [
     tests: /^A pipe between two of ours first passes the items that a writer of the sink has left/,
     hosts: ["workerd"],
     effect: "fails",
-    reason: "a writer that lets go takes along what waits in its queue",
+    reason: "`releaseLock()` of a writer drops the items in its queue",
   },
   {
     tests: /Stream is transferred .* by postMessage/,
@@ -140,13 +140,13 @@ export const differences: readonly Difference[] = [
     hosts: INNER,
     effect: "fails",
     reason:
-      "it transfers what is inside a `TransformStream`, which is locked, and not its two sides",
+      "it transfers the inner sides of a `TransformStream`, which are locked, and not its two sides",
   },
   {
     tests: /^throttle\(\) surfaces an uncaught error when a timer/,
     hosts: ["workerd"],
     effect: "left out",
-    reason: "what a timer throws raises no event, and fails the worker",
+    reason: "an error of a timer raises no event, and fails the worker",
   },
 ];
 

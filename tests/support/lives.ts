@@ -61,7 +61,7 @@ type Open = (handler: Handler, options: SinkOptions) => Sink<object>;
 
 const sinks: Record<string, Open> = {
   ...basic as unknown as Record<string, Open>,
-  "Fanout, with what may hold an item": (handler, options) =>
+  "Fanout, with all options that may hold an item": (handler, options) =>
     new Fanout(handler, { ...options, maxWait: LONG, overrun: "hold", retry: () => undefined }),
   "Aggregator, gathering": (handler, { key: _, ...options }) =>
     new Aggregator<object>(all(handler), { ...options, linger: LONG }),

@@ -74,7 +74,7 @@ async function report(host: HostName, path: string, finished: Finished): Promise
     ? ["no test has run to its end"]
     : finished.success || failed
     ? []
-    : ["the runner failed, though no test did"];
+    : ["the runner failed, but no test did"];
   return { results, complaints, output: finished.output };
 }
 

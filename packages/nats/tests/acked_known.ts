@@ -77,8 +77,8 @@ export function complaintAtEnd(
   // A delivery that a pipe has lost was never accepted.
   if (how === undefined) return accepted && !left ? `${id} is not settled` : undefined;
   if (!managed || own || unsure) return;
-  if (done) return errors + discards > 0 ? `${id} is done, and told as failed` : undefined;
+  if (done) return errors + discards > 0 ? `${id} is done, but was reported as failed` : undefined;
   if (how === "nak now") return discards === 1 ? undefined : `${id} is discarded ${discards} times`;
   const told = errors >= 1 || discards === 1 || !onError || count > maxDeliveries;
-  return told ? undefined : `${id} has failed, and is not told`;
+  return told ? undefined : `${id} has failed, but was not reported`;
 }

@@ -108,7 +108,7 @@ class Run {
       ...(setup.onError && {
         onError: (error: unknown, told: Delivery<Known> | Delivery<Known>[]) => {
           for (const { value } of [told].flat()) value.errors++;
-          this.#must(error instanceof Error, `told of ${error}`);
+          this.#must(error instanceof Error, `onError got ${error}`);
         },
       }),
     };

@@ -88,29 +88,32 @@ test("A source asks for nothing before it is read, and then for `maxMessages` at
   assertEquals(counted, 10);
 });
 
-timed("MemoryBroker redelivers what a crashed consumer had after `ackWait`", async (clock) => {
-  const broker = brokerOf("a", "b");
-  const [one, two] = [broker.consumer(), broker.consumer()];
-  const first = await take(readerOf(one));
-  assertEquals([one.id, two.id, one.held], ["consumer-1", "consumer-2", 2]);
-  one.crash();
-  assertEquals([one.state, one.held], ["crashed", 0]);
-  const reader = readerOf(two);
-  const read = next(reader);
-  await clock.tick(WAIT - 1);
-  assertEquals(await settled(read), "pending");
-  // A crashed consumer settles nothing.
-  first.ack();
-  first.nak();
-  await clock.tick(1);
-  assertEquals(await read, ["a", 2]);
-  // Also messages that were only in its buffer.
-  const second = await take(reader);
-  assertEquals([second.value, second.deliveries, second.id], ["b", 2, "2"]);
-  assertEquals(broker.pending, 2);
-  assertEquals(kindsOf(broker, "2"), ["published", "delivered", "expired", "delivered", "taken"]);
-  broker[Symbol.dispose]();
-});
+timed(
+  "MemoryBroker redelivers the messages of a crashed consumer after `ackWait`",
+  async (clock) => {
+    const broker = brokerOf("a", "b");
+    const [one, two] = [broker.consumer(), broker.consumer()];
+    const first = await take(readerOf(one));
+    assertEquals([one.id, two.id, one.held], ["consumer-1", "consumer-2", 2]);
+    one.crash();
+    assertEquals([one.state, one.held], ["crashed", 0]);
+    const reader = readerOf(two);
+    const read = next(reader);
+    await clock.tick(WAIT - 1);
+    assertEquals(await settled(read), "pending");
+    // A crashed consumer settles nothing.
+    first.ack();
+    first.nak();
+    await clock.tick(1);
+    assertEquals(await read, ["a", 2]);
+    // Also messages that were only in its buffer.
+    const second = await take(reader);
+    assertEquals([second.value, second.deliveries, second.id], ["b", 2, "2"]);
+    assertEquals(broker.pending, 2);
+    assertEquals(kindsOf(broker, "2"), ["published", "delivered", "expired", "delivered", "taken"]);
+    broker[Symbol.dispose]();
+  },
+);
 
 test("A source errors when its consumer crashes, once", async () => {
   const broker = brokerOf("a");
@@ -132,7 +135,7 @@ test("A source errors when its consumer crashes, once", async () => {
   broker[Symbol.dispose]();
 });
 
-timed("A consumer extends what it has for as long as it lives", async (clock) => {
+timed("A consumer extends its messages while it lives", async (clock) => {
   const broker = brokerOf("a", "b");
   const reader = broker.source().getReader();
   const slow = await take(reader);
@@ -237,15 +240,18 @@ timed("An ack of an old delivery counts, and then nothing of the new one does", 
   assertEquals(await settled(broker.source().getReader().read()), "pending");
 });
 
-timed("A nak of an old delivery hands the message out again beside the new one", async (clock) => {
-  const [broker, old, young] = await stale(clock);
-  old.nak();
-  const third = await take(broker.source().getReader());
-  assertEquals([young.deliveries, third.deliveries], [2, 3]);
-  third.ack();
-  young.ack();
-  assertEquals(check(broker.history).reasons, { nak: 1, "ack wait over": 1 });
-});
+timed(
+  "A nak of an old delivery delivers the message again besides the new delivery",
+  async (clock) => {
+    const [broker, old, young] = await stale(clock);
+    old.nak();
+    const third = await take(broker.source().getReader());
+    assertEquals([young.deliveries, third.deliveries], [2, 3]);
+    third.ack();
+    young.ack();
+    assertEquals(check(broker.history).reasons, { nak: 1, "ack wait over": 1 });
+  },
+);
 
 timed("A late ack, or a late nak with a delay, takes a message out of the line", async (clock) => {
   for (const late of ["ack", "nak"] as const) {
@@ -279,7 +285,7 @@ timed("A message in line keeps its place when it is given back once more", async
 });
 
 timed(
-  "cancel() gives back what is in the buffer at once, and the rest after `ackWait`",
+  "cancel() gives back the buffer at once, and the rest after `ackWait`",
   async (clock) => {
     const broker = brokerOf("a", "b", "c", "d");
     const one = broker.consumer();
@@ -389,7 +395,7 @@ test("A consumer that resumes gives its reader nothing without demand", async ()
   broker[Symbol.dispose]();
 });
 
-timed("What a paused consumer has said is lost if it crashes", async (clock) => {
+timed("The acks of a paused consumer are lost if it crashes", async (clock) => {
   const broker = brokerOf("a");
   const one = broker.consumer();
   const a = await take(readerOf(one));

@@ -41,7 +41,7 @@ const EXPLAINED: readonly (readonly [what: string, RepeatReason, ...Line[]])[] =
     "restarted",
   ]],
   ["a stop without an end", "restart", [20, "stopped"]],
-  ["a crash, though the broker restarts meanwhile", "crash", [20, "crashed", "one"], [
+  ["a crash, even if the broker restarts meanwhile", "crash", [20, "crashed", "one"], [
     30,
     "restarted",
   ]],

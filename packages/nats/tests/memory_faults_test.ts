@@ -52,7 +52,7 @@ timed("An ack that is lost has its message handed out again after `ackWait`", as
   assertEquals([reasons, unexplained], [{ "lost ack": 1 }, []]);
 });
 
-timed("A nak or a term that is lost is not heard either", async (clock) => {
+timed("A lost nak or term does not reach the broker", async (clock) => {
   const broker = brokerOf(2, { faults: { lostAck: 1 } });
   const reader = broker.source().getReader();
   (await reader.read()).value!.nak();
@@ -130,7 +130,7 @@ timed("A consumer that has paused wakes up when all is settled", async (clock) =
   assertEquals([consumer.state, broker.pending, clock.pending], ["open", 0, 0]);
 });
 
-timed("No consumer pauses where the ack wait has no end", async (clock) => {
+timed("No consumer pauses with an ack wait of Infinity", async (clock) => {
   const broker = brokerOf(1, { ackWait: Infinity, faults: { pause: 1 } });
   const consumer = broker.consumer();
   const reader = consumer.deliveries.getReader();
@@ -314,7 +314,7 @@ test("run() fails with the error of a program, and ends the others", async () =>
   }
 });
 
-timed("A program that comes back early leaves what it has to others", async (clock) => {
+timed("A program that ends early leaves its messages to others", async (clock) => {
   const broker = brokerOf(2);
   await broker.run(async (source) => void await source.getReader().read());
   const reader = broker.source().getReader();

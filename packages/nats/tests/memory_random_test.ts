@@ -228,9 +228,9 @@ async function play(seed: number, clock: Clock): Promise<Played> {
     if (id === undefined) continue;
     // Done messages were handled, and given-up messages went to `onPoison`.
     const known = orders.handled.has(id) && !orders.isPoison(id) || orders.told.has(id);
-    assert(known, `${id} was neither handled nor told of`);
+    assert(known, `${id} was neither handled nor given up`);
   }
-  for (const id of termed) assert(orders.told.has(id), `nobody was told that ${id} was given up`);
+  for (const id of termed) assert(orders.told.has(id), `${id} was given up without onPoison`);
   return { reasons, poison: orders.told.size };
 }
 

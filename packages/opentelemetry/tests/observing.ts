@@ -234,7 +234,7 @@ export function observing(sdk: Sdk): void {
       const target = {
         stats: new Fanout(() => {}).stats,
         get closed(): never {
-          throw new Error("closed is heard once it is taken");
+          throw new Error("closed rejects after it is taken");
         },
       };
       const observation = observe(target, { name: "stub", meter });

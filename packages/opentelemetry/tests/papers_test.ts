@@ -29,7 +29,10 @@ test("the README of the package has the table of the metrics", async () => {
   const [, block = ""] = readme.split(/<!-- \/?metrics -->/);
   const lines = block.trim().split("\n");
   const cells = lines.map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
-  assert(readme.includes(OPERATION.map((key) => `\`${key}\``).join(", ")), "what operation is");
+  assert(
+    readme.includes(OPERATION.map((key) => `\`${key}\``).join(", ")),
+    "the meaning of operation",
+  );
   const rule = HEAD.map(() => "-");
   const actual = cells.map((row) => row.map((cell) => cell.replace(/^-+$/, "-")));
   const rows = METRICS.map(rowOf);

@@ -142,7 +142,7 @@ function judge(
   const complaints: string[] = [];
   if (published !== tasks.length) complaints.push(`${published} of ${tasks.length} were published`);
   if (lost.length > 0) complaints.push(`lost: ${lost}`);
-  if (unpublished.length > 0) complaints.push(`published by nobody: ${unpublished}`);
+  if (unpublished.length > 0) complaints.push(`never published: ${unpublished}`);
   if (unexplained.length > 0) {
     const first = JSON.stringify(unexplained[0]);
     complaints.push(`${unexplained.length} came again for no reason, the first: ${first}`);

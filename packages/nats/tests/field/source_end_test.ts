@@ -137,7 +137,7 @@ test("a signal ends a pending read, and a source without a read", async () => {
   assertEquals((await unread.getReader().read()).done, true);
   const late = jetStreamSource(consumer, { connection, signal });
   assertEquals((await late.getReader().read()).done, true);
-  await eventually("nobody asks", async () => (await consumer.info()).num_waiting === 0);
+  await eventually("no request waits", async () => (await consumer.info()).num_waiting === 0);
 });
 
 test("a closed connection errors the stream", async () => {

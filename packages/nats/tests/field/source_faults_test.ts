@@ -25,7 +25,7 @@ test("acknowledgements while the server is away reach it when it is back", async
   five!.value.ack();
   five!.nak(); // too late
   // An acknowledgement by the message itself is not sent again if it is lost.
-  await eventually("the server has heard of two", async () => await setup.outstanding() === 3);
+  await eventually("the server has two extensions", async () => await setup.outstanding() === 3);
   const lost = hears(setup, "disconnect");
   await server.stop();
   await lost;
@@ -56,7 +56,7 @@ test("a source extends all its messages as soon as the server is back", async ()
   await eventually("all four are held", async () => await setup.outstanding() === 4);
   await server.stop();
   await server.start();
-  await eventually("it hears of all", () => {
+  await eventually("it gets all extensions", () => {
     return [1, 2, 3, 4].every((sequence) => told.count(sequence, "+WPI") > 0);
   });
   await reader.cancel();
@@ -76,7 +76,7 @@ test("a source asks for no more than it has room for over its next connection, t
   await eventually("it asks again", async () => (await consumer.info()).num_waiting === 1);
   for (let id = 0; id < 20; id++) connection.publish("s.a", `${id}`);
   await eventually("it holds as many as it may", async () => await setup.outstanding() >= 11);
-  await eventually("nobody asks", async () => (await consumer.info()).num_waiting === 0);
+  await eventually("no request waits", async () => (await consumer.info()).num_waiting === 0);
   assertEquals(await setup.outstanding(), 11);
   await reader.cancel();
 });

@@ -109,7 +109,7 @@ test("jetStreamSource() calls onLate for messages beyond maxHold, and the server
   const [first] = await take(reader, 1);
   const [again] = await take(reader, 1);
   assertEquals(again!.id, "S:1");
-  await eventually("it is told", () => late[0] === "S:1");
+  await eventually("onLate is called", () => late[0] === "S:1");
   first!.ack();
   again!.ack();
   await setup.done();

@@ -47,7 +47,7 @@ test("jetStreamSource() holds at most maxMessages besides the read ones", async 
     assert(ahead <= 10, `${ahead} are held after ${read}`);
     most = Math.max(most, ahead);
   }
-  assert(most > 5, `at most ${most} were asked for ahead`);
+  assert(most > 5, `at most ${most} were requested ahead`);
   await reader.cancel();
 });
 
