@@ -120,7 +120,7 @@ for (const [way, make] of Object.entries(ways)) {
     assertEquals(fanout.stats, counts({ accepted: 1, running: 1 }));
   });
 
-  test(`Fanout leaves none of its own rejections unhandled at ${way} [5.6] [F-17]`, async () => {
+  test(`Fanout leaves no internal rejection unhandled at ${way} [5.6] [F-17]`, async () => {
     const lost = await unhandled(async () => {
       const hand = new Hand<number>();
       const { fanout, abort } = make({ concurrency: 2, timeout: 1000 }, hand);

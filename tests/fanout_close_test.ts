@@ -219,7 +219,7 @@ test("Fanout with await using passes on the error of its block [5.12]", async ()
   assertEquals(seen, [1]);
 });
 
-test("Fanout leaves none of its own rejections unhandled at a close that fails [5.5]", async () => {
+test("Fanout leaves no internal rejection unhandled at a close that fails [5.5]", async () => {
   const lost = await unhandled(async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler);

@@ -55,7 +55,7 @@ test("Fanout.flush() covers the items that waited at the time, of a thousand, an
   assertEquals(fanout.stats.done, 600);
 });
 
-test("Fanout.consume() resolves when the last of its own items, of a thousand, has settled [5.14]", async () => {
+test("Fanout.consume() resolves when its last item has settled, among a thousand items [5.14]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: MANY });
   for (const n of numbers(0, 100)) fanout.tryPush(n);

@@ -103,5 +103,5 @@ export const singleflight: Group = {
 export const keys: Group = {
   name: "keys",
   n: 100_000,
-  cases: cases("each a key of its own", apart),
+  cases: cases("each with its own key", apart),
 };

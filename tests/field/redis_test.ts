@@ -224,7 +224,7 @@ for (const [name, connect] of Object.entries(clients)) {
   test(`${title}: a key of another type is reported, and left alone`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
-    await server.ask("RPUSH", "users:7", "somebody's");
+    await server.ask("RPUSH", "users:7", "other");
     assertEquals(await cache.get("7"), "user 7, load 1");
     assertEquals(told.map(({ step }) => step), ["get"]);
     assert(told[0]!.error.message.startsWith("WRONGTYPE"), told[0]!.error.message);

@@ -28,7 +28,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected readonly setup: S;
   /**
    * All items in the order of acceptance. The last of them may still wait for room: first those in
-   * line, then those that wait for room of their own key and are not in line yet.
+   * line, then those that wait for room for their key and are not in line yet.
    */
   readonly offers: Item[] = [];
   protected readonly jobs: Job[] = [];

@@ -82,7 +82,7 @@ export interface Item {
   arriving?: boolean;
   /** There was no room when it came, and late items went before it. */
   crowded?: boolean;
-  /** It waits for room of its own key. */
+  /** It waits for room for its key. */
   kept?: boolean;
   /** Its batch, of an `Aggregator` with a `maxWait`. */
   batch?: Batch;

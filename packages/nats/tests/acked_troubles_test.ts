@@ -233,7 +233,7 @@ test("acked() errors the sink when retry throws, and gives the delivery back", a
   assertEquals(ledger.take(), ["nak 1 1000"]);
 });
 
-test("acked() leaves none of its own rejections unhandled", async () => {
+test("acked() leaves no internal rejection unhandled", async () => {
   const lost = await unhandled(async () => {
     const ledger = new Ledger();
     const work = acked((batch: Delivery<number>[]) =>
