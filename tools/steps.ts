@@ -66,6 +66,7 @@ export const quick: readonly Step[] = [
         "tools/contract_test.ts",
         "tools/bench_test.ts",
         "tools/prose_test.ts",
+        "tools/readme_test.ts",
       ),
   },
   { name: "races", run: () => playRaces(5000) },
