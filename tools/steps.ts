@@ -65,6 +65,7 @@ export const quick: readonly Step[] = [
         "tools/architecture_test.ts",
         "tools/contract_test.ts",
         "tools/bench_test.ts",
+        "tools/errors_test.ts",
         "tools/prose_test.ts",
         "tools/readme_test.ts",
       ),
