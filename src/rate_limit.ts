@@ -146,7 +146,7 @@ export class RateLimit {
     if (ready) {
       this.#starts[this.#started++ % this.#limit] = now;
       // It has had its turn: for another start it goes to the end of the line.
-      if (this.#waiting.size > 0) this.#turn = this.#turn && NOBODY;
+      if (this.#waiting.size > 0) this.#turn = this.#turn && NO_STARTER;
     } else this.wait(starter);
     return ready;
   }
@@ -213,7 +213,7 @@ export class RateLimit {
 }
 
 /** The turn after a start was taken: no starter has it. */
-const NOBODY = {} as Starter;
+const NO_STARTER = {} as Starter;
 
 /** The longest delay that platforms support. */
 const MAX_DELAY = 2147483647;

@@ -80,7 +80,7 @@ export interface SinkOptions<T> {
    * let most = 0;
    * const queries = new Fanout(async () => {
    *   most = Math.max(most, ++open);
-   *   await new Promise((resolve) => setTimeout(resolve, 30)); // does not follow its signal
+   *   await new Promise((resolve) => setTimeout(resolve, 30)); // ignores its signal
    *   open--;
    * }, { concurrency: 2, timeout: 10, overrun: "hold", onError: () => {} });
    * for (let n = 0; n < 4; n++) queries.tryPush(n);
@@ -314,9 +314,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * **A failure that no caller hears of is an unhandled rejection** of this promise, with that same
    * error: no sink fails silently. A caller hears of it if another promise of the sink rejects with
    * it: a `push`, `submit`, `consume`, `flush` or `close`, or a write, that is pending or is called
-   * in the same turn. The owner of the lock hears of it, also with an idle writer. So does code
-   * that has read `closed`. With `onError`, a handler's failure goes there instead; and an abort is
-   * not a failure.
+   * in the same turn. The owner of the lock hears of it, also with an idle writer. Code that has
+   * read `closed` hears of it too. With `onError`, a handler's failure goes there instead; and an
+   * abort is not a failure.
    *
    * @example
    * ```ts
@@ -419,8 +419,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * @param item The item.
    * @param options A `signal` by which the caller leaves, as in {@linkcode Sink.submit}.
    * @returns `undefined` when the sink is full: it keeps nothing of the item, and `stats.refused`
-   * counts the call. Otherwise a promise that resolves and rejects as that of `submit` does; after
-   * `close()` it rejects with a `TypeError`. The promise is yours: if you don't handle its
+   * counts the call. Otherwise a promise that resolves and rejects as the promise of `submit` does;
+   * after `close()` it rejects with a `TypeError`. The promise is yours: if you don't handle its
    * rejection, that is unhandled.
    *
    * @example A server that says no at once when it has too much to do
@@ -585,7 +585,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * room at that time. An `Aggregator` hands over its open batches at once. It hands over the
    * batches of those calls when the last of their items has come in.
    *
-   * A handler that awaits `flush` of its own sink waits for itself; `timeout` ends that.
+   * If a handler awaits `flush` on the sink that runs it, it waits for itself; `timeout` ends that.
    *
    * @returns Resolves when all of these items have settled; it does not wait for later ones.
    * Rejects with the sink's error, once it has one.
@@ -631,7 +631,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * Drains the sink: it accepts nothing more, and waits for the accepted items and for the `push`
    * calls that were waiting for room before it. It stops `consume` calls.
    *
-   * A handler that awaits `close` of its own sink waits for itself; a `timeout` ends that.
+   * If a handler awaits `close` on the sink that runs it, it waits for itself; a `timeout` ends
+   * that.
    *
    * @param options How long the close may take. At the `timeout`, more than 0 and at most
    * 2147483647 milliseconds, or `Infinity`, the sink is aborted with a `TimeoutError`. When the
