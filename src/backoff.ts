@@ -82,7 +82,8 @@ export interface BackoffOptions {
  *   calls++;
  *   throw new Error(to.includes("@") ? "busy" : "no address");
  * }, {
- *   retry: (error, attempt) => (error as Error).message === "busy" ? again(error, attempt) : undefined,
+ *   retry: (error, attempt) =>
+ *     (error as Error).message === "busy" ? again(error, attempt) : undefined,
  *   onError: (error) => failed.push((error as Error).message),
  * });
  * await mails.consume(["ada@example.org", "no address"]);

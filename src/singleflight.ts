@@ -243,7 +243,8 @@ export class Singleflight<K = string, V = unknown> {
    * import { assertEquals } from "@std/assert";
    *
    * const flight = new Singleflight<string, number>();
-   * const calls = [flight.do("a", () => Promise.resolve(1)), flight.do("b", () => Promise.resolve(2))];
+   * const work = () => Promise.resolve(1);
+   * const calls = [flight.do("a", work), flight.do("b", work)];
    * assertEquals(flight.size, 2);
    * await Promise.all(calls);
    * assertEquals(flight.size, 0);
@@ -293,7 +294,8 @@ export class Singleflight<K = string, V = unknown> {
    *   return { id, asked: ++asked };
    * }, { key: (id) => id });
    *
-   * assertEquals(await Promise.all([user(7), user(7)]), [{ id: 7, asked: 1 }, { id: 7, asked: 1 }]);
+   * const users = await Promise.all([user(7), user(7)]);
+   * assertEquals(users, [{ id: 7, asked: 1 }, { id: 7, asked: 1 }]);
    * assertEquals(user.flight.stats.shared, 1);
    * ```
    */
