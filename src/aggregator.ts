@@ -71,7 +71,7 @@ export type AggregatorResult<H, A = Awaited<H>> = unknown extends A ? A
 
 /** What `stats` of an {@linkcode Aggregator} shows. */
 export interface AggregatorStats extends SinkStats {
-  /** Batches that the handler has got. */
+  /** Batches that went to the handler. */
   readonly batches: number;
 }
 

@@ -186,8 +186,8 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * Makes a stream.
    *
    * @param options The limits of a batch; a number is `maxItems`.
-   * @throws {TypeError} If an option is of the wrong kind or unknown, the collector lacks a method,
-   * or it is given together with the limits that it replaces.
+   * @throws {TypeError} If an option is of the wrong kind or unknown, `collector` does not return a
+   * collector, or it is given together with the limits that it replaces.
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
   constructor(options?: number | BatchStreamOptions<T, B>) {
@@ -249,7 +249,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
 
   /**
    * Makes batches from a source of arrays, such as pages of rows, whose elements are the items. If
-   * the source gives something else than an array, the stream stops reading it and errors with a
+   * the source gives anything other than an array, the stream stops reading it and errors with a
    * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
    * could not be used, and goes to `onDiscard` like them.
    *
@@ -257,7 +257,8 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
    * @param options The options of the constructor, and `flatten`.
    * @returns The batches.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example Pages of an API, as batches for a bulk insert
@@ -292,7 +293,8 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * Promises in an `Iterable` are awaited.
    * @param options The options of the constructor.
    * @returns The batches. `for await` is the fastest way to read them.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

@@ -183,7 +183,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
 
   /**
    * Makes batches from a source of arrays, such as pages of rows, whose elements are the items. If
-   * the source gives something else than an array, the stream stops reading it and errors with a
+   * the source gives anything other than an array, the stream stops reading it and errors with a
    * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
    * could not be used, and goes to `onDiscard` like them.
    *
@@ -191,7 +191,8 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
    * @param options The options of the constructor, and `flatten`.
    * @returns The batches.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -224,7 +225,8 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
    * Promises in an `Iterable` are awaited.
    * @param options The options of the constructor.
    * @returns The batches. `for await` is the fastest way to read them.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

@@ -108,7 +108,7 @@ export class FixedChunkStream
 
   /**
    * Cuts a source of arrays, such as lists of packets, whose elements are the buffers or views. If
-   * the source gives something else than an array, the stream stops reading it and errors with a
+   * the source gives anything other than an array, the stream stops reading it and errors with a
    * `TypeError`. At an early end, the unused rest of an array counts as items that were read and
    * could not be used.
    *
@@ -116,7 +116,8 @@ export class FixedChunkStream
    * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
    * @param options The options of the constructor, and `flatten`.
    * @returns The pieces.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -148,7 +149,8 @@ export class FixedChunkStream
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of buffers or views.
    * @param options The options of the constructor.
    * @returns The pieces.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

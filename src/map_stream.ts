@@ -218,7 +218,7 @@ export const MapStream: {
   ): MapStream<T, Awaited<H>>;
   /**
    * Gives the results for a source of arrays, such as pages of rows, whose elements are the items.
-   * If the source gives something else than an array, the stream stops reading it and errors with a
+   * If the source gives anything other than an array, the stream stops reading it and errors with a
    * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
    * could not be used, and goes to `onDiscard` like them.
    *
@@ -227,7 +227,8 @@ export const MapStream: {
    * @param fn The function to call for each item.
    * @param options The options of the constructor, and `flatten`.
    * @returns The results.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example The rows of some pages
@@ -274,7 +275,8 @@ export const MapStream: {
    * @param fn The function to call for each item.
    * @param options The options of the constructor.
    * @returns The results. `for await` is the fastest way to read them.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

@@ -97,8 +97,8 @@ export interface SinkOptions<T> {
    * whose callers have given up, and not the newest. In an `Aggregator` this applies to batches,
    * from the moment when a batch is due. With `retry`, each attempt starts the time anew.
    *
-   * With a `maxWait`, `context.waited` says how long the item has waited. `Infinity` only measures.
-   * `maxWait` uses no timer.
+   * With a `maxWait`, `context.waited` says how long the item has waited. With `Infinity`, it
+   * measures and never discards. `maxWait` uses no timer.
    *
    * The `timeout` of a handler gives a `TimeoutError` as well, but that is a failure: it counts in
    * `failed` and goes to `onError`. This one counts in `discarded` and goes to `onDiscard`. If a
@@ -276,7 +276,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * **0 pauses** the sink: no handler starts, and the sink accepts items while there is room.
    * `linger` keeps its clock, and a batch that is due grows until it is full. `flush`, `idle`,
-   * `consume` and `close` wait until you raise the value: limit a close by its `timeout`. After the
+   * `consume` and `close` wait until you raise the value: pass a `timeout` to `close`. After the
    * end of the sink, setting it has no effect.
    *
    * The default `capacity` of an `Aggregator` does not change with it.
@@ -314,7 +314,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * **A failure that no caller hears of is an unhandled rejection** of this promise, with that same
    * error: no sink fails silently. A caller hears of it if another promise of the sink rejects with
    * it: a `push`, `submit`, `consume`, `flush` or `close`, or a write, that is pending or is called
-   * in the same turn. The owner of the lock hears of it, also with an idle writer. Code that has
+   * in the same turn. The owner of the lock hears of it, even if its writer is idle. Code that has
    * read `closed` hears of it too. With `onError`, a handler's failure goes there instead; and an
    * abort is not a failure.
    *
@@ -412,8 +412,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Gives the sink an item, now or never, and waits for the handler's result: it refuses load in
-   * one line. To wait for room, use {@linkcode Sink.submit}. To skip the result, use
+   * Gives the sink an item, now or never, and waits for the handler's result. This is load shedding
+   * in one line. To wait for room, use {@linkcode Sink.submit}. To skip the result, use
    * {@linkcode Sink.tryPush}.
    *
    * @param item The item.
@@ -504,12 +504,12 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
    * @param options A `signal` that ends the reading. Accepted items stay accepted.
-   * @returns Resolves when all of the items have settled. If the sink fails, it rejects with the
-   * sink's error at once. Otherwise it rejects when its items have settled: with the reason of the
-   * `signal`, with the error of the source, with the errors that `key`, `snapshot`, `weigh` or
-   * `fits` throw, or with a `TypeError` at `close()`. All of these except an error of the source
-   * cancel the source. If the sink ends, an item that was read and could not be brought in goes to
-   * `onDiscard`.
+   * @returns Resolves when all of the items have settled. If the sink fails, `consume` rejects with
+   * the sink's error at once. Otherwise it rejects when its items have settled: with the reason of
+   * the `signal`, with the error of the source, with the errors that `key`, `snapshot`, `weigh` or
+   * `fits` throw, or with a `TypeError` at `close()`. Every rejection except with the error of the
+   * source cancels the source. If the sink ends, an item that was read and could not be brought in
+   * goes to `onDiscard`.
    *
    * @example
    * ```ts
@@ -546,7 +546,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   ): Promise<void>;
   /**
    * Consumes a source of arrays, such as pages of rows, whose elements are the items. If the source
-   * gives something else than an array, `consume` stops reading it and rejects with a `TypeError`.
+   * gives anything other than an array, `consume` stops reading it and rejects with a `TypeError`.
    * When the reading ends, the unused rest of a page goes to `onDiscard`.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of

@@ -257,7 +257,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
 
   /**
    * Throttles a source of arrays, such as pages of rows, whose elements are the items. If the
-   * source gives something else than an array, the stream stops reading it and errors with a
+   * source gives anything other than an array, the stream stops reading it and errors with a
    * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
    * could not be used.
    *
@@ -265,7 +265,8 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
    * @param options The options of the constructor, and `flatten`.
    * @returns The items that pass.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -296,7 +297,8 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
    * @param options The options of the constructor.
    * @returns The items that pass.
-   * @throws {TypeError} If the source is of no such kind or is locked, and as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

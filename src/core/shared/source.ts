@@ -68,7 +68,7 @@ export class Pump<T> {
   /** Whether the source was asked for an item and has not answered yet. */
   #reading = false;
 
-  /** Throws a `TypeError` if the source is of no such kind, or is locked. */
+  /** Throws a `TypeError` if the source is not a `Source`, or is locked. */
   constructor(
     owner: string,
     source: Source<T> | Source<readonly T[]>,

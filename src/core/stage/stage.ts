@@ -93,8 +93,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   closed = false;
   /**
    * Whether the stage has ended early, or is about to. After an abort of the producer, the stream
-   * calls `abort` only when the write in flight is over. From here on, the stage takes, starts and
-   * hands over nothing.
+   * calls `abort` only when the write in flight is over. Once this is true, the stage takes, starts
+   * and hands over nothing.
    */
   errored = false;
   #storedError: unknown;
@@ -237,8 +237,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 
   /**
-   * The producer aborts. The stream calls `abort` only after a pending write or close, so this ends
-   * that now.
+   * The producer aborts. The stream calls `abort` only after a pending write or close, so this
+   * rejects that now.
    */
   #onAbort(reason: unknown): void {
     const { closeRequested } = this;

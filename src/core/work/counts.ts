@@ -15,8 +15,8 @@ export interface SinkStats {
   /** Items whose handler has thrown, rejected or timed out. */
   readonly failed: number;
   /**
-   * Items that were discarded before their handler started, or whose handler ended with an echo of
-   * an abort.
+   * Items that were discarded before their handler started, or whose handler failed with an echo of
+   * an abort, as `onDiscard` says.
    */
   readonly discarded: number;
   /** Calls of `tryPush` and `trySubmit` that found no room, so far. */
@@ -46,7 +46,7 @@ export class Counts {
   blocked = 0;
   retried = 0;
   overrunning = 0;
-  /** Batches that the handler has got. `undefined` in a sink without batches. */
+  /** Batches that went to the handler. `undefined` in a sink without batches. */
   batches: number | undefined = undefined;
 
   // No private names in what every item passes: some engines are slow with them.

@@ -16,8 +16,8 @@ export interface FailureHost {
 }
 
 /**
- * Deals with failed items: they go again, go to `onError`, or error the sink, or the end of the
- * sink has caused the failure.
+ * Decides what happens to failed items: they go again, go to `onError`, error the sink, or count as
+ * discarded after the end of the sink.
  */
 export class Failures<T, P> {
   readonly #host: FailureHost;
@@ -141,7 +141,7 @@ export class Failures<T, P> {
   }
 }
 
-/** Whether a handler that fails with this error only follows an end with this reason. */
+/** Whether an error is only an echo of an end with this reason. */
 function isEcho(error: unknown, reason: unknown): boolean {
   try {
     const { name, cause } = Object(error ?? {});

@@ -41,7 +41,7 @@ export interface Batch {
 /** What has happened to the items of a job that are not simply done. */
 export interface Outcome {
   failed: number;
-  /** How many items have failed with an echo of the leaving of their caller. */
+  /** How many items have failed with an echo of the reason for which their caller left. */
   abandoned: number;
   /** Items whose handler ended with an echo of the end of the sink. */
   returned: unknown[];
@@ -58,7 +58,7 @@ export interface Wait extends Linked {
 /** The most items in one block. */
 export const BLOCK = 256;
 
-/** Items without anything else, in order. They need no jobs before their turn. */
+/** Items that carry nothing else, in order. They need no jobs before their turn. */
 export interface Block {
   readonly items: unknown[];
   /** The place of the first item, and the place for the next one. */

@@ -102,8 +102,8 @@ export class Pool<P, W> {
   }
 
   /**
-   * Whether a worker is free. User code never runs while a worker is free and a job waits that it
-   * could start.
+   * Whether a worker is free. User code never runs while a worker is free and a job that could
+   * start waits.
    */
   get idle(): boolean {
     return this.busy < this.concurrency;
