@@ -53,7 +53,7 @@ export type {
 export type AggregatorHandler<B, H = unknown> = (batch: B, context: SinkContext) => H;
 
 /**
- * An `Error` is a failure, not a result.
+ * Leaves errors out of a type, because an `Error` is a failure and not a result.
  *
  * @internal
  */

@@ -776,7 +776,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   [Symbol.asyncDispose](): Promise<void> {
-    // A close also rejects if a writer has closed the sink.
+    // This `close` also rejects if a writer has closed the sink. `whenClosed` gives the result.
     if (!this.locked) markHandled(this.close());
     return this.#queue.whenClosed();
   }

@@ -26,7 +26,7 @@ export function byteLength(item: unknown): number {
   return measure("byteLength", item);
 }
 
-/** Does the same, and names `owner` in the error. */
+/** Measures an item as `byteLength` does, and names `owner` in the error. */
 export function measure(owner: string, item: unknown): number {
   if (typeof item === "string") return utf8Length(item);
   if (typeof item === "object" && item !== null) {

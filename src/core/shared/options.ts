@@ -25,21 +25,21 @@ const isDelay = (value: number): boolean => value >= 0 && value <= MAX_DELAY;
 /** A number of items or handlers. */
 export const LIMIT: Rule = ["number", "be an integer of at least 1", isLimit];
 
-/** The same, or no limit, where another limit may hold. */
+/** A number of items; `Infinity` for no limit, where another limit may hold. */
 export const LIMIT_OR_NONE: Rule = [
   "number",
   "be an integer of at least 1, or Infinity",
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
-/** A number of items or handlers, also none. */
+/** A number of items or handlers, 0 included. */
 export const COUNT: Rule = [
   "number",
   "be an integer of at least 0",
   (value: number) => value === 0 || isLimit(value),
 ];
 
-/** The same, or no limit, where another limit may hold. */
+/** A number of items, 0 included; `Infinity` for no limit, where another limit may hold. */
 export const LIMIT_OR_ZERO: Rule = [
   "number",
   "be an integer of at least 0, or Infinity",
@@ -53,7 +53,7 @@ export const DURATION: Rule = [
   isDuration,
 ];
 
-/** The same, also 0. */
+/** A time in milliseconds, 0 included; `Infinity` for never. */
 export const LINGER: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds, or Infinity`,
@@ -74,14 +74,14 @@ export const OVERRUN: Rule = [
   (value: string) => value === "release" || value === "hold",
 ];
 
-/** A time in milliseconds that ends. */
+/** A time in milliseconds, 0 included, but not `Infinity`. */
 export const PAUSE: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds`,
   isDelay,
 ];
 
-/** The same, as the result of a function that may give up. */
+/** A delay that a function returns, or `undefined` to give up. */
 export const DELAY: Rule = [
   "number",
   `return at least 0 and at most ${MAX_DELAY} milliseconds, or undefined`,
