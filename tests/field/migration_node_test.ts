@@ -237,3 +237,51 @@ test("migration Node streams: writable.writableLength -> stats", () =>
       return waiting + running;
     },
   ));
+
+test("migration Node streams: readable.pipe(writable) -> consume", () =>
+  same(
+    ids(10),
+    async () => {
+      const job = new Job();
+      await finished(Readable.from(ids(10)).pipe(writable(job.run)));
+      return job.started;
+    },
+    async () => {
+      const job = new Job();
+      await using sink = new Fanout(job.run);
+      await sink.consume(Readable.from(ids(10)));
+      return job.started;
+    },
+  ));
+
+test("migration Node streams: Readable.toWeb(readable).pipeTo(w) -> pipeTo(sink)", () => {
+  const items = () => Readable.toWeb(Readable.from(ids(10))) as unknown as ReadableStream<number>;
+  return same(
+    ids(10),
+    async () => {
+      const started: number[] = [];
+      await items().pipeTo(new WritableStream({ write: (n) => void started.push(n) }));
+      return started;
+    },
+    async () => {
+      const job = new Job();
+      await items().pipeTo(new Fanout(job.run));
+      return job.started;
+    },
+  );
+});
+
+test("migration Node streams, differs: a source that fails destroys a Writable, and leaves a sink open", async () => {
+  const failing = async function* () {
+    yield 1;
+    await turns();
+    throw new Error("the file is gone");
+  };
+  const [theirs, ours] = [new Job(), new Job()];
+  const stream = writable(theirs.run);
+  const piped = await messageOf(() => pipeline(Readable.from(failing()), stream));
+  await using sink = new Fanout(ours.run);
+  const consumed = await messageOf(() => sink.consume(Readable.from(failing())));
+  assertEquals([piped, consumed], ["the file is gone", "the file is gone"]);
+  assertEquals([stream.destroyed, sink.tryPush(2)], [true, true]);
+});

@@ -1,7 +1,9 @@
 /** The rows of docs/migration.md, "p-limit": p-limit and `Fanout` do the same job. */
 
+import { assertEquals } from "@std/assert";
 import pLimit, { limitFunction } from "p-limit";
 import { Fanout, MapStream } from "../../mod.ts";
+import { settled } from "../support/gate.ts";
 import { test } from "../support/test.ts";
 import { Gated, ids, Job, messageOf, nameOf, same, turns } from "./migration.ts";
 
@@ -136,3 +138,18 @@ test("migration p-limit: limit.clearQueue() -> abort", () =>
       return { names: await names, started: gated.started };
     },
   ));
+
+test("migration p-limit, differs: it starts later, and what clearQueue gives up never settles", async () => {
+  const [theirs, ours] = [new Gated(), new Gated()];
+  const limit = pLimit(1);
+  limit(theirs.run, 1);
+  const sink = new Fanout(ours.run);
+  sink.tryPush(1);
+  assertEquals([theirs.started, ours.started], [[], [1]]);
+  const [cleared, aborted] = [limit(theirs.run, 2), sink.submit(2)];
+  await turns();
+  limit.clearQueue();
+  const states = Promise.all([settled(cleared), settled(aborted)]);
+  await sink.abort();
+  assertEquals(await states, ["pending", "rejected"]);
+});

@@ -196,3 +196,15 @@ test("migration p-map: (url, index) => … -> entries()", () =>
         }),
       ),
   ));
+
+test("migration p-map, differs: after a failure its calls go on, and ours are told to stop", async () => {
+  let told = 0;
+  const get = (n: number, { signal }: { signal: AbortSignal }) => {
+    if (n === 1) return Promise.reject(new Error("failed: 1"));
+    signal.addEventListener("abort", () => told++);
+    return new Promise<string>(() => {});
+  };
+  const map = MapStream.from(ids(5), get, { concurrency: 3 });
+  assertEquals(await messageOf(() => Array.fromAsync(map)), "failed: 1");
+  assertEquals(told, 2);
+});

@@ -274,3 +274,17 @@ test("migration RxJS, differs: mergeMap keeps all that comes, and a sink refuses
   assertEquals([sink.stats.waiting, sink.stats.refused], [10, 4989]);
   await sink.abort();
 });
+
+timed(
+  "migration RxJS, differs: at the end throttleTime waits for its timer, and ours does not",
+  async (clock) => {
+    const items: Times<number> = [[0, 1], [50, 2]];
+    const both = { leading: true, trailing: true };
+    const theirs = await observed(clock, items, 60, rx.throttleTime(100, rx.asyncScheduler, both));
+    assertEquals(theirs, [[0, 1]]);
+    await clock.tick(40);
+    assertEquals(theirs, [[0, 1], [100, 2]]);
+    const stream = new ThrottleStream<number>({ interval: 100, edge: "both" });
+    assertEquals(await streamed(clock, items, 60, stream), [[0, 1], [60, 2]]);
+  },
+);
