@@ -60,14 +60,14 @@ export function feed<T>(
   const offer = () => void (changed.size > 0 && page.desiredSize! > 0 && send());
 
   async function read(name: string, source: ReadableStream<T>): Promise<void> {
-    const values = new WritableStream<T>({
-      write(value) {
-        changed.set(name, value);
-        offer();
-      },
-    });
     try {
-      await source.pipeTo(values, { signal: end.signal });
+      const reader = source.getReader();
+      const leave = () => void reader.cancel(end.signal.reason).catch(() => {});
+      end.signal.addEventListener("abort", leave);
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        changed.set(name, next.value);
+        offer();
+      }
     } catch (error) {
       if (!end.signal.aborted) onError(error, name);
     }
