@@ -116,7 +116,7 @@ test("recipe beacon: a page that is left sends by beacons what runs and what wai
   const { page, log, lost } = shipping();
   log(1, 2, 3, 4, 5);
   page.dispatch("pagehide");
-  // What waits goes before the listener returns, what runs by the end of its turn, whatever fetch does.
+  // What waits goes before the listener returns, what runs by the end of its turn, even if `fetch` never settles.
   assertEquals(page.sent, [[4, 5]]);
   assert(page.posts[0]!.init.signal!.aborted);
   await microtasks();

@@ -48,7 +48,7 @@ test("recipe load shedding: what has waited too long is answered with 503, and n
     const first = handle(request("/1"));
     const old = [handle(request("/2")), handle(request("/3"))];
     await clock.tick(101);
-    // There was no room, but for those that nobody waits for any more.
+    // The only room is the place of requests whose clients have given up.
     const late = handle(request("/4"));
     assertEquals((await Promise.all(old)).map(({ status }) => status), [503, 503]);
     hand.calls[0]!.resolve(new Response("1"));
@@ -250,7 +250,7 @@ async function busyTenants(waiting: number) {
   return { refused, idle, stats: jobs.stats };
 }
 
-test("recipe bulkhead: without a bound of its own a stuck tenant has the others refused, though workers are idle", async () => {
+test("recipe bulkhead: without its own bound a stuck tenant has the others refused, though workers are idle", async () => {
   const { refused, idle, stats } = await busyTenants(Infinity);
   // Of the 49 others 15 find a worker; 34 need the queue, of which the first has more in each round.
   const others = 33 * 34 / 2 + 36 * 34;
@@ -281,7 +281,7 @@ test("recipe bulkhead: a tenant has so many at once as it has lanes, and each of
   hand.calls[1]!.resolve(0);
   await microtasks();
   assertEquals(ids(), [1, 2, 4]);
-  // A push waits for room of its lane, and holds up nobody.
+  // A push waits for room of its lane, and holds up no other tenant.
   const pushed = jobs.push({ tenant: "ada", id: 5 });
   await jobs.push({ tenant: "joe", id: 1 });
   assertEquals(await settled(pushed), "pending");
@@ -316,7 +316,7 @@ const fail = (error: unknown) => {
   throw error;
 };
 
-test("recipe crawler: each page once, whatever links to it, and it ends", async () => {
+test("recipe crawler: each page is visited once, and the crawl ends", async () => {
   const site = new Site(
     () => ["/", "/a", "a", "/b#top", "/b", "mailto:ada@example.org", "http://["],
   );

@@ -64,7 +64,7 @@ test("recipe redis cache: those who ask at once share one look-up, one load, and
   assertEquals([hand.started, told], [["k"], []]);
 });
 
-test("recipe redis cache: caches whose names hold no colon share no key, whatever the keys", async () => {
+test("recipe redis cache: caches whose names hold no colon share no key", async () => {
   const { redis } = cached();
   const names = ["users", "users-v2", "u"];
   const caches = names.map((name) =>

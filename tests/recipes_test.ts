@@ -280,7 +280,7 @@ test("recipe response coalescing: a response without a body has none for each ca
   assertEquals(responses.map(({ status, body }) => [status, body]), [[204, null], [204, null]]);
 });
 
-test("recipe response coalescing: a body that nobody has decoded keeps its content-encoding", async () => {
+test("recipe response coalescing: a body that was not decoded keeps its content-encoding", async () => {
   const get = coalesced(async (url) => {
     await turn();
     return new Response("body", { headers: { "content-encoding": url } });

@@ -2,7 +2,7 @@
  * The need: many requests write at the same time. One transaction for all of them is cheaper than one for each.
  *
  * The idea: a Durable Object gathers the writes in an `Aggregator`, and stores a batch in one transaction. Each
- * caller gets the result of its own write. A Durable Object has all its requests in one context, so they may
+ * caller gets the result for its change. A Durable Object has all its requests in one context, so they may
  * share a sink.
  *
  * The limits: an answer means that the change is stored. If the object ends before that, the caller gets an

@@ -1,4 +1,4 @@
-/** Where the places go: a table in a SQLite file, with SQLite's own settings. */
+/** The database: a table in a SQLite file, with the default settings of SQLite. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Place } from "./place.ts";
@@ -24,7 +24,7 @@ export class PlaceTable {
     }
   }
 
-  /** Adds all of the places in one transaction, or throws and adds none. */
+  /** Adds all places in one transaction, or throws and adds none. */
   insert(places: readonly Place[], countries: readonly string[]): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
@@ -38,7 +38,7 @@ export class PlaceTable {
     }
   }
 
-  /** How many rows there are, as SQL counts. */
+  /** The number of rows in the table, by SQL. */
   count(): number {
     const row = this.#database.prepare("SELECT count(*) AS rows FROM places").get();
     return Number(row?.["rows"]);

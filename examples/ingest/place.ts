@@ -1,6 +1,6 @@
-/** What a place is. */
+/** Reads a place from its text. */
 
-/** A place as the database has it. */
+/** A row of the database. */
 export interface Place {
   readonly name: string;
   readonly lat: number;
@@ -9,12 +9,12 @@ export interface Place {
   readonly country: string;
 }
 
-/** The record is no place. */
+/** The record isn't a place. */
 export class PlaceError extends Error {
   override readonly name = "PlaceError";
 }
 
-/** Throws a `PlaceError` if the text is no place. */
+/** Returns the place. Throws a `PlaceError` if the text isn't one. */
 export function parsePlace(text: string): Place {
   let value: unknown;
   try {
@@ -38,7 +38,7 @@ function bad(text: string, problem: string): PlaceError {
   return new PlaceError(`${problem}: ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`);
 }
 
-/** They are strings in the file. */
+/** Reads a coordinate, which is a string in the file. */
 function coordinate(value: unknown, most: number): number | undefined {
   const degrees = typeof value === "string" && value !== "" ? Number(value) : value;
   return typeof degrees === "number" && Math.abs(degrees) <= most ? degrees : undefined;

@@ -1,15 +1,15 @@
-/** What came of a run. */
+/** Reports a run. */
 
 import { count } from "./progress.ts";
 
 /** The numbers of a run. */
 export interface Report {
-  /** Records, good and bad. */
+  /** Records that were read, good and bad. */
   readonly read: number;
   readonly bad: number;
-  /** In transactions that were committed. */
+  /** Rows in committed transactions. */
   readonly written: number;
-  /** What SQL counts; `undefined` if the run failed. */
+  /** The rows that SQL counts. `undefined` if the run failed. */
   readonly counted: number | undefined;
   readonly batches: number;
   readonly asked: number;
@@ -17,7 +17,7 @@ export interface Report {
   readonly seconds: number;
   /** How much of the input was read: 0 to 1. */
   readonly fraction: number;
-  /** Why it ended before its time: a box, for the error may be any value. */
+  /** The error that ended the run. It is in an object, because it may be any value. */
   readonly failure: { readonly error: unknown } | undefined;
 }
 
@@ -32,7 +32,7 @@ const LINES: Array<[string, (report: Report) => string]> = [
   ["rows/s", (report) => count(speed(report))],
 ];
 
-/** A column for each run. */
+/** Returns a table with a column for each run. */
 export function table(reports: Record<string, Report>): string {
   const row = (name: string, cells: string[]) =>
     name.padEnd(22) + cells.map((cell) => cell.padStart(13)).join("");
@@ -43,7 +43,7 @@ export function table(reports: Record<string, Report>): string {
   ].join("\n");
 }
 
-/** What became of the rows of a run that did not finish. */
+/** Returns what happened to the rows of a run that did not finish. */
 export function remains({ read, bad, written, fraction }: Report, database?: string): string {
   return [
     `written    ${count(written)} rows, in whole batches`,
@@ -51,12 +51,12 @@ export function remains({ read, bad, written, fraction }: Report, database?: str
     `bad        ${count(bad)} records`,
     `not read   ${((1 - fraction) * 100).toFixed(0)} % of the input`,
     database === undefined
-      ? "The temporary database is removed; --database keeps one."
-      : `What was written is in ${database}.`,
+      ? "The temporary database is removed. Use --database to keep it."
+      : `The written rows are in ${database}.`,
   ].join("\n");
 }
 
-/** Rows a second. */
+/** Returns the rows per second. */
 export function speed({ written, seconds }: Report): number {
   return written / seconds;
 }

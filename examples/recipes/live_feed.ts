@@ -103,7 +103,7 @@ export interface Connection {
   readonly readyState: number;
   addEventListener(
     type: string,
-    listener: (event: Event) => void,
+    listener: (event: { readonly type: string }) => void,
     options?: { readonly signal?: AbortSignal },
   ): void;
   close(): void;
@@ -120,7 +120,7 @@ export function received(connection: Connection): ReadableStream<string> {
         close();
       };
       connection.addEventListener("message", (event) => {
-        controller.enqueue((event as MessageEvent<string>).data);
+        controller.enqueue((event as unknown as { readonly data: string }).data);
       }, { signal });
       connection.addEventListener("close", () => end(() => controller.close()), { signal });
       connection.addEventListener("error", () => {
