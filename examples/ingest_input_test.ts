@@ -153,6 +153,7 @@ Deno.test("each option has a rule", () => {
     [["--dead-letters", `${here}/none/x`], "--dead-letters must be in a directory that exists"],
     [["--dead-letters", file], "--dead-letters must be a new file"],
     [["--input", `${here}/none`], `--input must be a file; ${here}/none does not exist`],
+    [["--resume"], "--resume needs --database"],
     [["--input", here], `--input must be a file; ${here} is not a file`],
   ];
   for (const [args, rule] of wrong) {

@@ -22,6 +22,7 @@ demo("the rows that it read are in the database", async (host, bench) => {
   const row = database.prepare("SELECT * FROM places WHERE name = ?").get('Place 40 {"é"}');
   database.close();
   assertEquals({ ...row }, {
+    record: 41,
     name: 'Place 40 {"é"}',
     lat: 40.5,
     lng: -1.25,
@@ -105,7 +106,10 @@ demo("a database from an earlier run stays as it is", async (host, bench) => {
   assertEquals(await first.end(), 0);
   await using second = await bench.run(host, input);
   assertEquals(await second.end(), 1);
-  assertMatch(second.stderr, /already exists\.\nAn earlier run filled it/);
+  assertMatch(
+    second.stderr,
+    /already exists\.\nIt is from an earlier run: continue that with --resume/,
+  );
   assertEquals(bench.rows(), 20);
 });
 
@@ -137,6 +141,36 @@ demo("Ctrl-C twice discards at once the rows that are not written", async (host,
   bench.assertAccounts(run);
   assert(number(run, "discarded") > 0);
 });
+
+demo(
+  "--resume writes the rows that an interrupted run did not write, once",
+  async (host, bench) => {
+    const input = await bench.input([...places(2000), 1]);
+    await using first = await bench.run(host, input, "--latency", "300", "--workers", "2");
+    await first.says(/ [1-9]\d* rows/);
+    first.signal("SIGINT");
+    await first.says(/Stopping/);
+    await sleep(300);
+    first.signal("SIGINT"); // leaves gaps
+    assertEquals(await first.end(), 130);
+    assertStringIncludes(first.stdout, "run it again with --resume");
+    const before = bench.rows();
+    assert(before > 0 && before < 2000);
+
+    await using second = await bench.run(host, input, "--resume", "--latency", "0");
+    assertEquals(await second.end(), 3, second.output);
+    assertEquals(number(second, "written before"), before);
+    assertEquals([number(second, "rows in the database"), bench.rows()], [2000, 2000]);
+    assertEquals(number(second, "batches"), Math.ceil((2000 - before) / 10));
+
+    // Again: there is nothing to write, and the bad record is kept once.
+    await using third = await bench.run(host, input, "--resume");
+    assertEquals(await third.end(), 3, third.output);
+    assertEquals([number(third, "written before"), number(third, "batches")], [2000, 0]);
+    const letters = await Deno.readTextFile(`${bench.database}.bad.jsonl`);
+    assertEquals(JSON.parse(letters).record, 2001);
+  },
+);
 
 demo("Ctrl-C during the run row by row keeps the first result", async (host) => {
   await using run = await Program.start(host, INGEST, ["--limit", "20000"]);

@@ -37,7 +37,7 @@ function remedy(message: string): string {
     return "Make room on its disk, or raise --max-pages if you gave it, and use a new file.";
   }
   if (message.includes("already exists")) {
-    return "An earlier run filled it: delete it, or give another file with --database.";
+    return "It is from an earlier run: continue that with --resume, or give another file with --database.";
   }
   return "Give another file with --database, in a directory that exists and is writable.";
 }

@@ -18,12 +18,17 @@ export class DeadLetters {
   count = 0;
   readonly #path: string | undefined;
   readonly #most: number;
+  readonly #flag: "w" | "wx";
   #first: BadRecord | undefined;
 
-  /** Without a path it only counts. With more than `most` bad records it throws. */
-  constructor(path?: string, most: number = Infinity) {
+  /**
+   * Without a path it only counts. With more than `most` bad records it throws. It writes a new file, or
+   * replaces the one of an earlier run with `resume`: all records are read again.
+   */
+  constructor(path?: string, most: number = Infinity, resume: boolean = false) {
     this.#path = path;
     this.#most = most;
+    this.#flag = resume ? "w" : "wx";
   }
 
   /** Adds a bad record. Throws if it can't write it, or if there are too many. */
@@ -36,7 +41,7 @@ export class DeadLetters {
 
   #write(path: string, bad: BadRecord): void {
     try {
-      writeFileSync(path, `${JSON.stringify(bad)}\n`, { flag: this.#first ? "a" : "wx" });
+      writeFileSync(path, `${JSON.stringify(bad)}\n`, { flag: this.#first ? "a" : this.#flag });
     } catch (error) {
       const { code, message } = error as Error & { code?: unknown };
       throw Object.assign(new Error(`${path}: ${message}`, { cause: error }), { code });

@@ -43,10 +43,10 @@ interface Job extends Options {
 async function ingest(job: Job, progress: Progress): Promise<Report> {
   const { countries, letters, workers, time } = job;
   const file = await PlaceFile.open(job.input);
-  const places = new PlaceTable(job.database, job.maxPages);
+  const places = new PlaceTable(job.database, job);
   const before = { asked: countries.asked, made: countries.made };
   const start = performance.now();
-  let written = 0;
+  let [written, skipped] = [0, 0];
 
   // While one worker writes, the others wait for the names that their batches need.
   const writers = new Fanout(async (batch: Place[], { signal }) => {
@@ -58,16 +58,20 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
     await turn();
   }, { concurrency: workers, capacity: workers, signal: job.discard });
 
+  /** The places that no earlier run has written. */
+  async function* missing(): AsyncGenerator<Place, void, undefined> {
+    for await (const place of file.read(job.limit, job.drain, (bad) => letters.add(bad))) {
+      if (job.resume && places.has(place.record)) skipped++;
+      else yield place;
+    }
+  }
   const fraction = () =>
     Math.max(file.fraction, file.records / job.limit, (performance.now() - start) / time);
   progress.start(() => ({ ...writers.stats, rows: written, fraction: fraction() }));
   let failure: Report["failure"];
   try {
     await BatchStream
-      .from(file.read(job.limit, job.drain, (bad) => letters.add(bad)), {
-        maxItems: job.batch,
-        linger: 200,
-      })
+      .from(missing(), { maxItems: job.batch, linger: 200 })
       .pipeTo(writers);
   } catch (error) {
     failure = { error };
@@ -77,7 +81,7 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
     progress.stop();
   }
   const seconds = (performance.now() - start) / 1000;
-  const counted = failure ? undefined : places.count();
+  const counted = failure ? undefined : places.count(file.records);
   places.close();
   const good = file.records - letters.count;
   if (!failure && counted !== good) {
@@ -86,6 +90,7 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
   return {
     read: file.records,
     bad: letters.count,
+    skipped,
     written,
     counted,
     batches: writers.stats.done,
@@ -128,6 +133,7 @@ async function compare(
     database: join(scratch, "rows.sqlite"),
     letters: new DeadLetters(), // the first run has kept them
     batch: 1,
+    resume: false,
     time: SAMPLE,
     drain: AbortSignal.any([drain, AbortSignal.timeout(SAMPLE)]),
   }, progress);
@@ -137,7 +143,7 @@ async function compare(
   }
 
   progress.print(`\n${table({ batched, ...(!single.failure && { "row by row": single }) })}\n`);
-  if (single.written > 0) {
+  if (single.written > 0 && batched.written > 0) {
     const share = (single.written / batched.written * 100).toFixed(1);
     progress.print(
       `Batched is ${(speed(batched) / speed(single)).toFixed(1)} times as fast. Row by row wrote ` +
@@ -163,7 +169,7 @@ async function main(args: string[]): Promise<number> {
 
   const interrupted = interrupts();
   const progress = new Progress(interrupted.stop);
-  const letters = new DeadLetters(options.deadLetters, options.maxBad);
+  const letters = new DeadLetters(options.deadLetters, options.maxBad, options.resume);
   interrupted.drain.addEventListener("abort", () => {
     progress.print(
       "Stopping: writing the rows that were read. Press Ctrl-C again to discard them.",

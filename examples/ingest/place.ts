@@ -2,6 +2,8 @@
 
 /** A row of the database. */
 export interface Place {
+  /** The number of its record in the input. The first one is 1. */
+  readonly record: number;
   readonly name: string;
   readonly lat: number;
   readonly lng: number;
@@ -15,7 +17,7 @@ export class PlaceError extends Error {
 }
 
 /** Returns the place. Throws a `PlaceError` if the text isn't one. */
-export function parsePlace(text: string): Place {
+export function parsePlace(text: string, record: number): Place {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -31,7 +33,7 @@ export function parsePlace(text: string): Place {
     throw bad(text, '"country" is not a code of two letters');
   }
   if (lat === undefined || lng === undefined) throw bad(text, '"lat" or "lng" is not a coordinate');
-  return { name, lat, lng, country };
+  return { record, name, lat, lng, country };
 }
 
 function bad(text: string, problem: string): PlaceError {

@@ -53,8 +53,8 @@ export class PlaceFile {
     for await (const bytes of records(this.#pieces())) {
       if (stop.aborted) return;
       this.records++;
-      const place = parse(bytes);
-      if ("reason" in place) onBad({ record: this.records, ...place });
+      const place = parse(bytes, this.records);
+      if ("reason" in place) onBad(place);
       else yield place;
       if (this.records >= limit) return;
     }
@@ -77,20 +77,18 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 const latin = new TextDecoder("windows-1252");
 
 /** Returns the place, or the reason why the record isn't one. */
-function parse(bytes: Uint8Array): Place | Omit<BadRecord, "record"> {
+function parse(bytes: Uint8Array, record: number): Place | BadRecord {
   let raw: string;
   try {
     raw = utf8.decode(bytes).trim();
   } catch {
-    return {
-      reason: "not UTF-8; the text is read as Windows-1252",
-      raw: latin.decode(bytes).trim(),
-    };
+    const reason = "not UTF-8; the text is read as Windows-1252";
+    return { record, reason, raw: latin.decode(bytes).trim() };
   }
   try {
-    return parsePlace(raw);
+    return parsePlace(raw, record);
   } catch (error) {
-    if (error instanceof PlaceError) return { reason: error.message, raw };
+    if (error instanceof PlaceError) return { record, reason: error.message, raw };
     throw error;
   }
 }

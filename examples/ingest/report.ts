@@ -7,6 +7,8 @@ export interface Report {
   /** Records that were read, good and bad. */
   readonly read: number;
   readonly bad: number;
+  /** Records that an earlier run has written. */
+  readonly skipped: number;
   /** Rows in committed transactions. */
   readonly written: number;
   /** The rows that SQL counts. `undefined` if the run failed. */
@@ -24,6 +26,7 @@ export interface Report {
 const LINES: Array<[string, (report: Report) => string]> = [
   ["rows in", ({ read }) => count(read)],
   ["bad records", ({ bad }) => count(bad)],
+  ["written before", ({ skipped }) => count(skipped)],
   ["rows in the database", ({ counted }) => count(counted!)],
   ["batches", ({ batches }) => count(batches)],
   ["look-ups asked", ({ asked }) => count(asked)],
@@ -39,20 +42,27 @@ export function table(reports: Record<string, Report>): string {
   const runs = Object.values(reports);
   return [
     row("", Object.keys(reports)),
-    ...LINES.map(([name, cell]) => row(name, runs.map(cell))),
+    ...LINES.filter(([name]) =>
+      name !== "written before" || runs.some(({ skipped }) => skipped > 0)
+    )
+      .map(([name, cell]) => row(name, runs.map(cell))),
   ].join("\n");
 }
 
 /** Returns what happened to the rows of a run that did not finish. */
-export function remains({ read, bad, written, fraction }: Report, database?: string): string {
+export function remains(
+  { read, bad, skipped, written, fraction }: Report,
+  database?: string,
+): string {
   return [
     `written    ${count(written)} rows, in whole batches`,
-    `discarded  ${count(read - bad - written)} rows that were read`,
+    ...skipped > 0 ? [`before     ${count(skipped)} rows, by an earlier run`] : [],
+    `discarded  ${count(read - bad - skipped - written)} rows that were read`,
     `bad        ${count(bad)} records`,
     `not read   ${((1 - fraction) * 100).toFixed(0)} % of the input`,
     database === undefined
       ? "The temporary database is removed. Use --database to keep it."
-      : `The written rows are in ${database}.`,
+      : `The written rows are in ${database}. To write the others, run it again with --resume.`,
   ].join("\n");
 }
 
