@@ -68,7 +68,7 @@ export class PlaceTable {
     try {
       this.#database.exec("ROLLBACK");
     } catch {
-      // A full database has rolled back by itself.
+      // SQLite has already rolled back if the database is full.
     }
   }
 }

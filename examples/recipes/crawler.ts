@@ -13,7 +13,7 @@
  * - A visit that never ends keeps the crawl from its end. Give it a `timeout`.
  * - The queue is in memory. A crash loses it.
  *
- * Next: [api_client.ts](api_client.ts) if a host allows only so many calls a second.
+ * Next: [api_client.ts](api_client.ts) if a host limits the calls per second.
  */
 
 // In your project: from "@weir/streams".

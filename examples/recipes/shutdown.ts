@@ -32,8 +32,8 @@ export interface Parts {
   /** The pipes into the sinks. They need `preventClose` and `preventAbort`. */
   readonly pipes: Iterable<Promise<unknown>>;
   /**
-   * The sinks. A sink comes before those that its handler gives items to. `drain` closes each one when the
-   * one before it is closed.
+   * The sinks. If the handler of a sink gives items to another sink, the first one comes before the other.
+   * `drain` closes each one when the one before it is closed.
    */
   readonly sinks: Iterable<Pick<Sink<unknown>, "stats" | "close" | "closed" | "idle">>;
   /** `drain` aborts this when the time is over. Give its signal to each sink. */
