@@ -1,21 +1,24 @@
 /**
- * Batching, bounded concurrent fan-out, chunking by size and single-flight, as web streams.
+ * Web streams for batching, bounded concurrent work, chunking by size and single-flight.
  *
- * - {@linkcode BatchStream}: batches of items, by count, weight and time, or made by a collector of
- *   your own.
- * - {@linkcode ChunkStream}: arrays of items, by bytes and time.
- * - {@linkcode FixedChunkStream}: bytes in pieces of an exact size.
- * - {@linkcode MapStream}: a function over a stream, several calls at once.
- * - {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
- * - {@linkcode Fanout}: N workers on a bounded queue.
- * - {@linkcode Aggregator}: batches and N workers in one.
- * - {@linkcode backoff}: when a sink tries again what has failed.
- * - {@linkcode RateLimit}: so many starts in an interval, for several of them together.
- * - {@linkcode Singleflight}: concurrent calls with one key share one execution.
+ * - {@linkcode BatchStream}: gathers items into batches, by count, weight and time, or by your own
+ *   collector.
+ * - {@linkcode ChunkStream}: gathers items into arrays, by bytes and time.
+ * - {@linkcode FixedChunkStream}: cuts bytes into pieces of an exact size.
+ * - {@linkcode MapStream}: calls a function for each item of a stream, several calls at once.
+ * - {@linkcode ThrottleStream} and {@linkcode throttle}: pass at most one item or call in an
+ *   interval.
+ * - {@linkcode Fanout}: a bounded worker queue. It runs N handlers at once, and each item goes to
+ *   one handler; it does not broadcast.
+ * - {@linkcode Aggregator}: gathers items into batches and runs N handlers on them.
+ * - {@linkcode backoff}: says when a sink tries a failed item again.
+ * - {@linkcode RateLimit}: allows a number of starts in an interval, for one sink or several
+ *   together.
+ * - {@linkcode Singleflight}: lets concurrent calls with one key share one execution.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers, and depends on nothing.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers, and has no dependencies.
  *
- * @example Rows in batches of a hundred, or after a second, to four writers
+ * @example Batches of a hundred rows go to four writers
  * ```ts
  * import { BatchStream, Fanout } from "@weir/streams";
  * import { assertEquals } from "@std/assert";

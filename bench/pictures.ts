@@ -4,7 +4,6 @@
  */
 
 import type { Kind, Summary } from "./summary.ts";
-import { promised } from "./targets.ts";
 
 interface Line {
   /** The group of the row. Rows of a group are drawn together. */
@@ -58,17 +57,50 @@ export const STYLE = `
   }
 `;
 
-const GROUPS = ["batching", "aggregator", "fanout", "map"];
+/** What the picture of speed shows, of each group: ours, and what a reader may know. */
+const SPEED: Readonly<Record<string, readonly string[]>> = {
+  batching: [
+    "BatchStream.from",
+    "streaming-iterables batchWithTimeout",
+    "rxjs from, bufferTime",
+    "effect groupedWithin",
+  ],
+  aggregator: [
+    "Aggregator.tryPush",
+    "async cargoQueue",
+    "rxjs Subject, bufferTime",
+    "Aggregator.submit",
+    "dataloader",
+  ],
+  fanout: ["Fanout.tryPush", "fastq.promise", "p-map", "p-limit", "p-queue"],
+  map: ["MapStream.from", "p-map pMapIterable", "@std/async pooledMap"],
+};
+
+/** What the picture of memory shows. */
+const HELD: readonly string[] = [
+  "BatchStream.from",
+  "streaming-iterables batchWithTimeout",
+  "rxjs from, bufferTime",
+  "Aggregator.push, each awaited",
+  "async cargoQueue",
+  "Fanout.consume",
+  "p-map",
+  "p-limit",
+  "p-queue",
+  "MapStream.from",
+  "p-map pMapIterable",
+  "@std/async pooledMap",
+];
 
 const THROUGHPUT: Axis = {
-  title: "Throughput, as multiples of piping to a no-op sink",
+  title: "Throughput: items per second, as a multiple of piping to a sink that does nothing",
   ticks: [1 / 64, 1 / 16, 0.25, 1, 4, 16, 64],
   line: 1,
   label: (times) => times < 0.5 ? `1/${Math.round(1 / times)}` : `${Number(times.toPrecision(2))}×`,
 };
 
 const MEMORY: Axis = {
-  title: "Memory held of a million items, in front of a sink that stands still",
+  title: "Memory: what a million items take while the sink takes none",
   ticks: [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10],
   label: (bytes) =>
     bytes < 1e6
@@ -78,27 +110,26 @@ const MEMORY: Axis = {
       : `${bytes / 1e9} GB`,
 };
 
-/** Throughput as multiples of the floor: cases with a target, and other libraries. */
+/** Throughput as multiples of the floor. */
 export function speed({ runtimes, speed }: Summary): string {
-  const rows = GROUPS.flatMap((group) => {
-    const [, , ...floor] = speed[group]![0]!;
-    return speed[group]!
-      .filter(([kind, name]) =>
-        kind === "peer" || kind === "unbounded" || kind === "weir" && promised(group, name)
-      )
-      .map(([kind, name, ...least]) =>
-        line(kind, name, least.map((each, index) => [1, floor[index]! / each]), group)
-      );
+  const rows = Object.entries(SPEED).flatMap(([group, names]) => {
+    const cases = speed[group]!;
+    const [, , ...floor] = cases[0]!;
+    return names.map((each) => {
+      const [kind, name, ...least] = cases.find(([, name]) => name === each)!;
+      return line(kind, name, least.map((each, index) => [1, floor[index]! / each]), group);
+    });
   });
   return bars(THROUGHPUT, runtimes, rows);
 }
 
-/** The memory that each way held. */
+/** How much memory each way took. */
 export function memory({ runtimes, memory }: Summary): string {
   const least = MEMORY.ticks[0]!;
-  const rows = memory.map(([kind, name, ...held]) =>
-    line(kind, name, held.map((bytes) => [least, Math.max(bytes, least)]))
-  );
+  const rows = HELD.map((each) => {
+    const [kind, name, ...held] = memory.find(([, name]) => name === each)!;
+    return line(kind, name, held.map((bytes) => [least, Math.max(bytes, least)]));
+  });
   return bars(MEMORY, runtimes, rows);
 }
 
@@ -143,7 +174,7 @@ function bars(axis: Axis, legend: readonly string[], rows: readonly Line[]): str
       return `<rect x="${at}" y="33" width="10" height="10" class="bar${index}"/>` +
         text(at + 16, 42, name, "");
     }),
-    text(16, 42, "Strong: this library. ∞: unbounded.", "quiet"),
+    text(16, 42, "Full color: weir. ∞: no bound.", "quiet"),
     ...ticks.flatMap((tick) => [
       text(x(tick), TOP - 4, axis.label(tick), "quiet", "middle"),
       `<line x1="${fixed(x(tick))}" x2="${fixed(x(tick))}" y1="${TOP}" y2="${height - 10}" ` +

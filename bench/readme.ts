@@ -89,9 +89,8 @@ async function formatted(path: string, content: string): Promise<string> {
 function blocks(summary: Summary): Readonly<Record<string, string>> {
   return {
     "measured": measuredOn(summary),
-    "speed": piped([["case", "weir", "beside it"], ...SHOWN.map(shown(summary))]),
+    "peers": peers(summary),
     "memory": memoryHeld(summary),
-    "latency": waited(summary),
     "overload": overloadIn(summary),
     "overload-table": overloadTable(summary),
     "size": sizes(summary),
@@ -140,71 +139,72 @@ function latencies({ runtimes, latency }: Summary): string {
   return piped([["", ...runtimes], ...body]);
 }
 
-/** The rows of the README: a case of ours, and the case to compare with. */
-const SHOWN: readonly [title: string, group: string, name: string, ...beside: Beside[]][] = [
-  ["pipe through `BatchStream`", "batching", "pipe, BatchStream", {
-    "an identity `TransformStream`": "pipe through an identity TransformStream",
-  }],
-  ["`BatchStream.from`", "batching", "BatchStream.from", {
-    "`batchWithTimeout`": "streaming-iterables batchWithTimeout",
-  }],
-  ["`Aggregator.tryPush`", "aggregator", "Aggregator.tryPush", {
-    "RxJS `bufferTime`, unbounded,": "rxjs Subject, bufferTime",
-    "`cargoQueue`, unbounded,": "async cargoQueue",
-  }],
-  ["`Fanout.tryPush`, 16 asynchronous", "fanout", "Fanout.tryPush", {
-    "p-map": "p-map",
-    "fastq, unbounded,": "fastq.promise",
-    "p-queue, unbounded,": "p-queue",
-  }],
-  ["`Fanout.consume`", "fanout", "Fanout.consume", { "by hand": "ring of items, reader loop" }],
-  ["pipe to `Fanout`", "fanout", "pipe to Fanout"],
-  ["`MapStream.from`", "map", "MapStream.from", { "`pMapIterable`": "p-map pMapIterable" }],
-  [
-    "`Singleflight.do`, against a `Map`",
-    "singleflight",
-    "Singleflight.do, one after another",
-    { "p-memoize": "p-memoize, no cache, one after another" },
-  ],
+/** The README's rows about libraries that a reader may know, each with two cases to compare. */
+const PEERS: readonly Peer[] = [
+  {
+    name: "p-queue",
+    better: "you need priorities, or a queue of functions",
+    adds: "a hard bound on what waits, backpressure, batches, keys, retries",
+    cases: ["fanout", "Fanout.tryPush", "p-queue"],
+  },
+  {
+    name: "p-map",
+    better: "you have all items in an array",
+    adds: "pipes, order by key, a rate, skipping what fails, `stats`",
+    cases: ["map", "MapStream.from", "p-map pMapIterable"],
+  },
+  {
+    name: "dataloader",
+    better: "you want its cache for each request",
+    adds: "a bound on batches at once and on what waits, cancelling, retries",
+    cases: ["aggregator", "Aggregator.submit", "dataloader"],
+  },
+  {
+    name: "RxJS",
+    better: "you combine events with its many operators",
+    adds: "backpressure: `bufferTime` and `mergeMap` queue without a bound",
+    cases: ["aggregator", "Aggregator.tryPush", "rxjs Subject, bufferTime"],
+  },
+  {
+    name: "`@std`",
+    better: "you need one small helper in Deno",
+    adds: "`linger`, weights, unordered results, sinks; npm",
+    cases: ["map", "MapStream.from", "@std/async pooledMap"],
+  },
 ];
 
-type Beside = Readonly<Record<string, string>>;
+interface Peer {
+  readonly name: string;
+  /** When to use it instead. */
+  readonly better: string;
+  /** What weir adds. */
+  readonly adds: string;
+  readonly cases: readonly [group: string, ours: string, theirs: string];
+}
 
-function shown(summary: Summary): (row: typeof SHOWN[number]) => string[] {
-  return ([title, group, name, beside = {}]) => {
-    const floor = summary.speed[group]![0]![1];
-    const of = (name: string) =>
-      ratios(summary, { group, name, against: floor })!.map((each) => each.toFixed(2)).join(" / ");
-    const others = Object.entries(beside).map(([title, name]) => `${title} ${of(name)}`);
-    return [title, of(name), others.join("; ")];
-  };
+function peers(summary: Summary): string {
+  const rows = PEERS.map(({ name, better, adds, cases: [group, ours, theirs] }) => {
+    const times = ratios(summary, { group, name: ours, against: theirs })!;
+    const shown = times.map((each) => each.toFixed(2)).join(" / ");
+    return [name, better, adds, `\`${ours}\` / \`${theirs.split(" ").at(-1)}\`: ${shown}`];
+  });
+  return piped([["instead of", "it is better when", "weir adds", "time"], ...rows]);
 }
 
 function measuredOn({ date, revision, machine, rounds, runtimes }: Summary): string {
-  return `Least samples of ${rounds} rounds on ${date}, at revision ${revision}, on ${machine}: ` +
-    `${runtimes.join(" / ")}.`;
+  return `One run on ${date}, at revision ${revision}, the fastest of ${rounds} rounds each, on ` +
+    `${machine}: ${runtimes.join(" / ")}.`;
 }
 
 function memoryHeld({ memory }: Summary): string {
   const most = (rows: Summary["memory"]) =>
     megabytes(Math.max(...rows.flatMap(([, , ...bytes]) => bytes)));
   const of = (name: string) => most(memory.filter((row) => row[1] === name));
-  return `Of a million items before a sink that stands still, weir holds at most ` +
-    `${most(memory.filter(([kind]) => kind === "weir"))} MB, fastq up to ${of("fastq.promise")}, ` +
-    `and p-queue up to ${of("p-queue")}.`;
-}
-
-function waited({ latency }: Summary): string {
-  const of = (name: string) => {
-    const [, , ...each] = latency.find((row) => row[1] === name)!;
-    const at = (index: 0 | 1) => each.map((both) => both[index].toFixed(1)).join(" / ");
-    return `${at(0)} ms at the median and ${at(1)} ms at the 99th percentile`;
-  };
-  return `With a \`linger\` of 10 ms at 1000 items a second, an item waits ` +
-    `${
-      of("BatchStream.from")
-    } for its batch from \`BatchStream.from\`; with an array and a timer ` +
-    `${of("an array and a timer")}.`;
+  return `A million items are sent to a sink that does not take any. weir then holds at most ` +
+    `${most(memory.filter(([kind]) => kind === "weir"))} MB, fastq up to ${
+      of("fastq.promise")
+    } MB, ` +
+    `and p-queue up to ${of("p-queue")} MB.`;
 }
 
 function overloadIn({ overload: { rows } }: Summary): string {
@@ -214,10 +214,13 @@ function overloadIn({ overload: { rows } }: Summary): string {
     const shares = each.map((account, index) => percent(shareOf(rows, account, index)));
     return `${shares.join(" / ")} %`;
   };
-  return `Offered ${times} times what its handlers can do, a \`Fanout\` serves ` +
-    `${served("Fanout.tryPush")} of what they can do within ${deadline} ms by \`tryPush\`, and ` +
-    `${served("Fanout.tryPush, with maxWait")} with \`maxWait\`. Where every caller waits, by ` +
-    `\`push\`, it is ${served("Fanout.push")}, and with p-queue ${served("p-queue")}.`;
+  return `A \`Fanout\` gets ${times} times the items that its handlers can handle. Of the items that ` +
+    `they could handle, this share is done within ${deadline} ms: ${
+      served("Fanout.tryPush")
+    } with ` +
+    `\`tryPush\`, ${served("Fanout.tryPush, with maxWait")} with \`maxWait\`, ` +
+    `${served("Fanout.push")} with \`push\`, where every caller waits, and ` +
+    `${served("p-queue")} with p-queue.`;
 }
 
 function overloadTable(summary: Summary): string {
@@ -229,6 +232,8 @@ function overloadTable(summary: Summary): string {
 function sizes({ size }: Summary): string {
   const [root, ...entries] = size.map(([, , gzipped]) => gzipped / 1000);
   return `An entry point adds ${Math.min(...entries).toFixed(1)} to ` +
-    `${Math.max(...entries).toFixed(1)} kB to a bundle, minified and gzipped; all of it ` +
-    `${root!.toFixed(1)} kB.`;
+    `${
+      Math.max(...entries).toFixed(1)
+    } kB to a bundle (minified, gzipped), and everything together ` +
+    `${root!.toFixed(1)} kB. Bundlers drop what you don't use.`;
 }

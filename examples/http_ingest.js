@@ -1,4 +1,4 @@
-/** Starts the program in `http_ingest/`, or says which runtime it needs. */
+/** Starts the program in `http_ingest/`. On a runtime that is too old, it says which one you need. */
 
 import { supported } from "./runtime.js";
 

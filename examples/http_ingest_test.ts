@@ -8,12 +8,12 @@ import { type Host, inEach, Program } from "./support/program.ts";
 
 const SERVER = "examples/http_ingest.js";
 const CONNECTIONS = 64;
-/** Before memory is read first, before SIGTERM, and in all. */
+/** How many requests come before the test first reads the memory, before SIGTERM, and in all. */
 const [WARM, CALM, ALL] = [2000, 11_000, 13_000];
-/** The most that memory may grow by after the warm-up, in bytes. */
+/** How much the memory may grow after the warm-up, in bytes. */
 const GROWTH = 48 * 1024 * 1024;
 
-/** A server that listens, with a database in the directory. */
+/** A running server, with a database in the directory. */
 class Server implements AsyncDisposable {
   readonly program: Program;
   readonly port: number;
@@ -66,11 +66,11 @@ class Server implements AsyncDisposable {
   }
 }
 
-/** What became of the events that were sent. */
+/** Sends events, and notes the answers. */
 class Load {
   readonly accepted: string[] = [];
   readonly refused: string[] = [];
-  /** There was no answer. */
+  /** Events that got no answer. */
   readonly failed: string[] = [];
   #sent = 0;
   readonly #server: Server;
@@ -83,7 +83,7 @@ class Load {
     return [this.accepted.length, this.refused.length, this.failed.length];
   }
 
-  /** Sends events until there were so many, over all connections. */
+  /** Sends events over all connections, until there were `count`. */
   async until(count: number): Promise<void> {
     await Promise.all(Array.from({ length: CONNECTIONS }, async () => {
       while (this.#sent < count) await this.#send(String(++this.#sent));
@@ -107,7 +107,7 @@ class Load {
 inEach(
   "HTTP ingest: under overload and SIGTERM every 202 is in the database",
   async (host, directory) => {
-    // 500 events a second, and 200 wait.
+    // It takes 500 events a second, and 200 may wait.
     const limits = ["--batch", "50", "--capacity", "200", "--latency", "100", "--linger", "20"];
     await using server = await Server.start(host, directory, ...limits);
     const { program } = server;
@@ -141,32 +141,35 @@ inEach(
   },
 );
 
-inEach("HTTP ingest: what is no event is refused with a reason", async (host, directory) => {
-  await using server = await Server.start(host, directory, "--latency", "200");
-  const { program } = server;
-  const bodies = ["", "{", "null", "3", '"id"', "[]", "{}", '{"id":1}', "x".repeat(65 * 1024)];
-  const statuses: number[] = [];
-  for (const body of bodies) statuses.push((await server.post(body)).status);
-  assertEquals(statuses, [...Array(8).fill(400), 413]);
-  // Twice, as a client does that had no answer.
-  for (const id of ["a", "b", "a"]) {
-    assertEquals((await server.post(`{"id":"${id}"}`)).status, 202);
-  }
-  program.signal("SIGTERM");
-  await program.says(/draining/);
-  program.signal("SIGTERM"); // changes nothing
-  assertEquals([await program.end(), server.rows().sort()], [0, ["a", "b"]], program.output);
-});
+inEach(
+  "HTTP ingest: a body that isn't an event is refused with a reason",
+  async (host, directory) => {
+    await using server = await Server.start(host, directory, "--latency", "200");
+    const { program } = server;
+    const bodies = ["", "{", "null", "3", '"id"', "[]", "{}", '{"id":1}', "x".repeat(65 * 1024)];
+    const statuses: number[] = [];
+    for (const body of bodies) statuses.push((await server.post(body)).status);
+    assertEquals(statuses, [...Array(8).fill(400), 413]);
+    // "a" comes twice, as from a client that got no answer.
+    for (const id of ["a", "b", "a"]) {
+      assertEquals((await server.post(`{"id":"${id}"}`)).status, 202);
+    }
+    program.signal("SIGTERM");
+    await program.says(/draining/);
+    program.signal("SIGTERM"); // changes nothing
+    assertEquals([await program.end(), server.rows().sort()], [0, ["a", "b"]], program.output);
+  },
+);
 
-inEach("HTTP ingest: a file that is no database is named", async (host, directory) => {
+inEach("HTTP ingest: the error names a file that isn't a database", async (host, directory) => {
   const database = `${directory}/no.sqlite`;
-  await Deno.writeTextFile(database, "no database, however long one reads in it");
+  await Deno.writeTextFile(database, "this is some text, and not a database");
   await using program = await Program.start(host, SERVER, ["--port", "0", "--database", database]);
   assertEquals([await program.end(), program.stdout], [1, ""]);
   assertEquals(program.stderr, `${database}: file is not a database\n`);
 });
 
-inEach("HTTP ingest: what cannot be written is no success", async (host, directory) => {
+inEach("HTTP ingest: events that can't be written make it fail", async (host, directory) => {
   await using server = await Server.start(host, directory);
   const { program } = server;
   const other = server.open();
@@ -179,29 +182,32 @@ inEach("HTTP ingest: what cannot be written is no success", async (host, directo
 });
 
 inEach(
-  "HTTP ingest: a connection without a request does not hold up the end",
+  "HTTP ingest: a connection without a request doesn't delay the end",
   async (host, directory) => {
     await using server = await Server.start(host, directory);
     using _silent = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    // One that came after it has an answer, so that the silent one has been noticed.
+    // A later request has its answer, so the server knows the silent connection.
     assertEquals((await server.post('{"id":"a"}')).status, 202);
     server.program.signal("SIGTERM");
     assertEquals(await server.program.end(), 0);
   },
 );
 
-inEach("HTTP ingest: a port that is in use is named, and what to do", async (host, directory) => {
-  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = other.addr as Deno.NetAddr;
-  await using program = await Program.start(host, SERVER, [
-    ...["--port", `${port}`, "--database", `${directory}/events.sqlite`],
-  ]);
-  assertEquals([await program.end(), program.stdout], [1, ""]);
-  assertEquals(
-    program.stderr,
-    `Port ${port} is in use; give another with --port, or 0 for a free one.\n`,
-  );
-});
+inEach(
+  "HTTP ingest: the error names a port that is in use, and says what to do",
+  async (host, directory) => {
+    using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = other.addr as Deno.NetAddr;
+    await using program = await Program.start(host, SERVER, [
+      ...["--port", `${port}`, "--database", `${directory}/events.sqlite`],
+    ]);
+    assertEquals([await program.end(), program.stdout], [1, ""]);
+    assertEquals(
+      program.stderr,
+      `Port ${port} is in use. Give another one with --port, or 0 for a free one.\n`,
+    );
+  },
+);
 
 inEach(
   "HTTP ingest: wrong options are explained before anything is done",
@@ -231,7 +237,7 @@ Deno.test("HTTP ingest: each option has a rule", () => {
   const denied = Object.assign(new Error("listen EACCES"), { code: "EACCES" });
   assertEquals(
     String(explain(denied, 80)),
-    "Error: Port 80 is not permitted; give one from 1024 with --port.",
+    "Error: Port 80 is not permitted. Give one of 1024 or higher with --port.",
   );
 });
 

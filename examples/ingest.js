@@ -1,4 +1,4 @@
-/** Starts the program in `ingest/`, or says which runtime it needs. */
+/** Starts the program in `ingest/`. On a runtime that is too old, it says which one you need. */
 
 import { supported } from "./runtime.js";
 

@@ -1,4 +1,4 @@
-/** What the main job does with bad records, bad input, wrong options and a runtime that is too old. */
+/** The main job, with bad records, bad input, wrong options, and a runtime that is too old. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { binary } from "../tools/runtimes.ts";
@@ -8,7 +8,7 @@ import { Program } from "./support/program.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** Records that are no places, and the reason. */
+/** Records that aren't places, and the reasons. */
 const BAD = [
   ['{"name": "Nowhere", "lat": "here", "lng": 1, "country": "AD"}', '"lat" or "lng" is not a'],
   ['{"name": x}', "not JSON: "],
@@ -26,7 +26,7 @@ demo("bad records go to dead letters, and the rest into the database", async (ho
   const rows = places(25).map((place) => JSON.stringify(place));
   rows.splice(12, 0, ...BAD.map(([raw]) => raw));
   rows.splice(3, 0, '{"name": "\0"}');
-  // As Windows-1252 has it, an é is one byte, and no UTF-8.
+  // In Windows-1252 an é is one byte, which isn't UTF-8.
   const bytes = encode(`[${rows.join(",\n")}]`).map((byte) => byte || 0xe9);
   const input = await bench.input(bytes);
   await using run = await bench.run(host, input);
@@ -53,7 +53,7 @@ demo("bad records go to dead letters, and the rest into the database", async (ho
   assertEquals(bench.files(), ["places.sqlite.bad.jsonl"]);
 });
 
-demo("bad records have the file that was asked for, or none", async (host, bench) => {
+demo("bad records go to the file that you name, or to none", async (host, bench) => {
   const input = await bench.input([...places(3), 1, 2]);
   const letters = `${bench.directory}/letters`;
   await using run = await Program.start(host, INGEST, [
@@ -63,7 +63,7 @@ demo("bad records have the file that was asked for, or none", async (host, bench
   assertEquals((await Deno.readTextFile(letters)).split("\n").length, 3);
   await using none = await Program.start(host, INGEST, ["--input", input]);
   assertEquals(await none.end(), 3);
-  assertMatch(none.stderr, /^Bad records: 2 \(kept nowhere; --database or --dead-letters/);
+  assertMatch(none.stderr, /^Bad records: 2 \(not kept; --database or --dead-letters/);
   assertEquals(bench.files(), ["letters"]);
 });
 
@@ -73,11 +73,11 @@ demo("dead letters that can't be written stop the job", async (host, bench) => {
   await Deno.symlink(`${bench.directory}/none/letters`, letters);
   await using run = await bench.run(host, input, "--dead-letters", letters);
   assertEquals(await run.end(), 1);
-  assertMatch(run.stderr, /^\S+input-letters: .*\n.*open to writing/);
+  assertMatch(run.stderr, /^\S+input-letters: .*\n.*be writable/);
   bench.assertAccounts(run);
 });
 
-demo("--max-bad says how many bad records are too many", async (host, bench) => {
+demo("the job stops at more bad records than --max-bad", async (host, bench) => {
   const input = await bench.input([...places(20), 1, 2]);
   await using run = await bench.run(host, input, "--max-bad", "1");
   assertEquals(await run.end(), 1);
@@ -92,19 +92,22 @@ for (
     ["lacks a record", ",]", '"]" where a record should be'],
   ] as const
 ) {
-  demo(`an input that ${what} is named, and all before can be read`, async (host, bench) => {
-    const input = await bench.input(JSON.stringify(places(55)).replace(/\]$/, tail));
-    await using run = await bench.run(host, input);
-    assertEquals(await run.end(), 1);
-    assertMatch(run.stderr, /^Record 56 of /);
-    assertStringIncludes(run.stderr, message);
-    assertStringIncludes(run.stderr, "--limit 55");
-    bench.assertAccounts(run);
+  demo(
+    `an input that ${what}: the error names the record, and the ones before can be read`,
+    async (host, bench) => {
+      const input = await bench.input(JSON.stringify(places(55)).replace(/\]$/, tail));
+      await using run = await bench.run(host, input);
+      assertEquals(await run.end(), 1);
+      assertMatch(run.stderr, /^Record 56 of /);
+      assertStringIncludes(run.stderr, message);
+      assertStringIncludes(run.stderr, "--limit 55");
+      bench.assertAccounts(run);
 
-    await Deno.remove(bench.database);
-    await using again = await bench.run(host, input, "--limit", "55");
-    assertEquals([await again.end(), bench.rows()], [0, 55]);
-  });
+      await Deno.remove(bench.database);
+      await using again = await bench.run(host, input, "--limit", "55");
+      assertEquals([await again.end(), bench.rows()], [0, 55]);
+    },
+  );
 }
 
 demo("wrong options are explained before anything is done", async (host, bench) => {
@@ -149,8 +152,9 @@ Deno.test("each option has a rule", () => {
     ],
     [["--dead-letters", `${here}/none/x`], "--dead-letters must be in a directory that exists"],
     [["--dead-letters", file], "--dead-letters must be a new file"],
-    [["--input", `${here}/none`], `--input must be a file; ${here}/none is not there`],
-    [["--input", here], `--input must be a file; ${here} is none`],
+    [["--input", `${here}/none`], `--input must be a file; ${here}/none does not exist`],
+    [["--resume"], "--resume needs --database"],
+    [["--input", here], `--input must be a file; ${here} is not a file`],
   ];
   for (const [args, rule] of wrong) {
     assertStringIncludes(assertThrows(() => readOptions(args), Error).message, rule);
@@ -159,7 +163,7 @@ Deno.test("each option has a rule", () => {
   assertEquals([batch, latency, maxBad], [1, 0, 0]);
 });
 
-demo("a file that is no database is named", async (host, bench) => {
+demo("the error names a file that isn't a database", async (host, bench) => {
   const input = await bench.input(places(1));
   await using run = await Program.start(host, INGEST, ["--input", input, "--database", input]);
   assertEquals(await run.end(), 1);
@@ -167,7 +171,7 @@ demo("a file that is no database is named", async (host, bench) => {
 });
 
 for (const flag of ["--no-strip-types", "--no-experimental-sqlite"]) {
-  Deno.test(`a runtime that is too old says which is needed: node ${flag}`, async () => {
+  Deno.test(`a runtime that is too old: the program says which one you need: node ${flag}`, async () => {
     for (const program of [INGEST, "examples/http_ingest.js"]) {
       await using run = new Program([await binary("node24"), flag, program]);
       assertEquals([await run.end(), run.stdout], [1, ""]);

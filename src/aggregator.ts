@@ -1,7 +1,7 @@
 /**
- * {@linkcode Aggregator}: batches and N workers in one.
+ * {@linkcode Aggregator}: gathers items into batches and runs at most N handlers on them at once.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -37,29 +37,31 @@ export type {
 };
 
 /**
- * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. To throw or reject fails
- * all items of the batch.
+ * What an {@linkcode Aggregator} does with a batch. It may be asynchronous. If it throws or
+ * rejects, all items of the batch fail.
  *
- * It may return an array with one entry for each item, in order: the results of those that were
- * submitted. An entry may be a promise. An `Error`, of any realm, or a promise that rejects or resolves
- * to one is the failure of that item alone, pushed or submitted.
+ * It may return an array with one entry for each item, in order. The entries are the results of the
+ * items that were submitted. An entry may be a promise. If an entry is an `Error`, of any realm, or
+ * a promise that rejects or that resolves to an `Error`, that item alone fails, whether it was
+ * pushed or submitted.
  *
- * An array of a wrong count fails the batch with a `TypeError`, if an item was submitted or an entry is
- * an `Error`; else it is not looked at, nor are the promises in it. What is no array gives no results: a
- * `submit` rejects with a `TypeError`, and pushed items are done.
+ * If the array has the wrong length, the batch fails with a `TypeError` if an item was submitted or
+ * an entry is an `Error`. Otherwise the sink doesn't look at the array, nor at the promises in it.
+ * If the handler returns anything but an array, there are no results: a `submit` rejects with a
+ * `TypeError`, and pushed items are done.
  */
 export type AggregatorHandler<B, H = unknown> = (batch: B, context: SinkContext) => H;
 
 /**
- * An `Error` is a failure, and no result.
+ * Leaves errors out of a type, because an `Error` is a failure and not a result.
  *
  * @internal
  */
 type Value<E> = E extends Error ? "stack" extends keyof E ? never : E : E;
 
 /**
- * What `submit` gives, of what the handler returns: the type of an element, without errors. There is
- * none where the handler returns no array.
+ * The type of the result of `submit`, derived from what the handler returns: the type of an array
+ * element, without errors. It is `never` if the handler returns no array.
  *
  * @typeParam H What the handler returns.
  */
@@ -67,39 +69,42 @@ export type AggregatorResult<H, A = Awaited<H>> = unknown extends A ? A
   : A extends readonly (infer E)[] ? Value<Awaited<E>>
   : never;
 
-/** What `stats` shows of an {@linkcode Aggregator}. */
+/** What `stats` of an {@linkcode Aggregator} shows. */
 export interface AggregatorStats extends SinkStats {
-  /** Batches that were handed to the handler. */
+  /** Batches that went to the handler. */
   readonly batches: number;
 }
 
 /** Options of {@linkcode Aggregator}. */
 export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
   /**
-   * Is told of each failure, once for each distinct error of a batch, with the items that no `submit`
-   * waits for, in order and as they came, and with the batch that the handler was given, as it has
-   * left it; the sink goes on. It may be asynchronous: the slot is kept until it has settled. A throw
-   * in it errors the sink; so does a push in it that is refused, as every push is after `close()`: to
-   * try again use `retry`. Without it, the first such failure errors the sink.
+   * Called with each failure, once for each distinct error of a batch. It gets the items that no
+   * `submit` waits for, in order and as they came, and the batch as the handler has left it. The
+   * sink goes on. It may be asynchronous: the slot stays taken until it has settled. If it throws,
+   * the sink errors. The sink also errors if `onError` makes a push that is refused, and after
+   * `close()` every push is refused: to try again, use `retry`. Without `onError`, the first such
+   * failure errors the sink.
    */
   onError?: ((error: unknown, items: T[], batch: B) => unknown) | undefined;
   /**
-   * Asked when items of a batch have failed, once for each distinct error: in how many milliseconds what has failed goes to the handler again, 0 to
-   * 2147483647, or `undefined` to give up, which is told as it is without a `retry`. {@linkcode backoff}
-   * makes one. `attempt` is how often the handler was called, from 1.
+   * Called when items of a batch have failed, once for each distinct error. It returns in how many
+   * milliseconds the failed items go to the handler again, 0 to 2147483647. It returns `undefined`
+   * to give up; then the failure is reported as it is without a `retry`. {@linkcode backoff} makes
+   * such a function. `attempt` is how often the handler was called, from 1.
    *
-   * They are still accepted meanwhile, and count as waiting: **the slot is free**, the key stays taken, so
-   * that order holds, and a `submit` goes on waiting. They go before what comes later, and are never refused,
-   * so that `waiting` may be over `capacity`, and nothing new enters then. `close` and `flush` wait for
-   * them; an end of the sink discards them. `timeout` is for each attempt.
+   * Meanwhile the items stay accepted and count as waiting. **Their slot is free**, so other
+   * batches run. Their key stays taken, so the order within the key holds. A `submit` keeps
+   * waiting. The items go before items that came later, and are never refused, so `waiting` may
+   * exceed `capacity`; no new item enters then. `close` and `flush` wait for the items. If the sink
+   * ends, the items are discarded. `timeout` applies to each attempt.
    *
-   * Only the items that have failed go again, as a batch of their own. What a collector has made goes
-   * as it was, and only where all of it has failed.
+   * Only the failed items go again, together in one new batch. A batch that a collector has made
+   * goes again unchanged, and only if all of its items have failed.
    *
-   * It is not asked after an end of the sink. A throw in it errors the sink, and so does a result that
-   * is no such time.
+   * It is not called after the sink has ended. If it throws, or returns anything else, the sink
+   * errors.
    *
-   * @example Only what has failed goes again
+   * @example Only the failed items go again
    * ```ts
    * import { Aggregator } from "@weir/streams/aggregator";
    * import { assertEquals } from "@std/assert";
@@ -115,89 +120,95 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    */
   retry?: ((error: unknown, attempt: number, items: T[]) => number | undefined) | undefined;
   /**
-   * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
+   * The most items in a batch: an integer of at least 1, or `Infinity` if `maxWeight` is finite.
    *
-   * @default {1000}, or `Infinity` where `maxWeight` is finite
+   * @default {1000}, or `Infinity` if `maxWeight` is finite
    */
   maxItems?: number | undefined;
   /**
-   * The most that a batch may weigh: a number of more than 0. Needs `weigh`.
+   * The most that a batch may weigh: a number of more than 0. It needs `weigh`.
    *
    * @default {Infinity}
    */
   maxWeight?: number | undefined;
   /**
-   * What an item weighs: a finite number of at least 0. Needs `maxWeight` or `capacityWeight`. A throw goes
-   * to the caller, and nothing is accepted.
+   * What an item weighs: a finite number of at least 0. It needs `maxWeight` or `capacityWeight`.
+   * If it throws, the caller gets the error and the item is not accepted.
    */
   weigh?: ((item: T) => number) | undefined;
   /**
-   * What happens to an item that alone is heavier than `maxWeight`: it goes `"alone"`, or the caller
-   * is told a `RangeError`, and nothing is accepted.
+   * What happens to an item that alone is heavier than `maxWeight`. With `"alone"`, it goes alone.
+   * With `"error"`, the caller gets a `RangeError` and the item is not accepted.
    *
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
   /**
-   * Makes a collector of your own, instead of the four options above: one at a time, or one for each
-   * open batch where there is a `key`. A throw in it, or in `fits` of the collector, goes to the caller,
-   * and nothing is accepted; a throw in the other methods errors the sink.
+   * Makes your own collector, instead of the four options above. There is one collector at a time,
+   * or one for each open batch if there is a `key`. If this function or `fits` of the collector
+   * throws, the caller gets the error and the item is not accepted. If another method of the
+   * collector throws, the sink errors.
    */
   collector?: (() => Collector<T, B>) | undefined;
   /**
    * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
-   * 2147483647, or `Infinity` for never. A batch that is due goes to a free worker; where there is
-   * none it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items yields,
-   * in a microtask. Where callers `await` something of their own before they submit, as those of a
-   * data loader do, take 1: it gathers them all the same.
+   * 2147483647, or `Infinity` for never. A due batch goes to a free worker; while all workers are
+   * busy, it goes on growing. 0 is adaptive: a batch is due as soon as the code that adds items
+   * yields, in a microtask. If callers `await` something else before they submit, as the callers of
+   * a data loader do, take 1: it still gathers their items into one batch.
    *
    * @default {1000}
    */
   linger?: number | undefined;
   /**
-   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`, or
-   * `Infinity`, where the producer is the only bound. A key whose items come faster than they are handled
-   * may fill it.
+   * The most items in batches that gather or wait for a worker: an integer of at least `maxItems`,
+   * or `Infinity`, with which only the producer sets a bound. If the items of one key come faster
+   * than they are handled, that key may fill the capacity.
    *
-   * @default `maxItems * (concurrency + 1)`, with 1000 for a `maxItems` that is infinite, and the
-   * `concurrency` of the construction
+   * @default `maxItems * (concurrency + 1)`, with 1000 for an infinite `maxItems`, and with the
+   * `concurrency` that the constructor got
    */
   capacity?: number | undefined;
 }
 
 /**
- * Gathers items into batches and has N workers handle them, as a `WritableStream`.
+ * Gathers items into batches and runs a handler on each batch, at most `concurrency` at once. It is
+ * a `WritableStream`.
  *
- * It is a {@linkcode BatchStream} and a {@linkcode Fanout} fused: an item is accounted for from the
- * push until its batch has settled, and a batch grows while all workers are busy. Where batches are
- * wanted as a stream, use the first; where items are handled one by one, the second.
+ * It combines a {@linkcode BatchStream} and a {@linkcode Fanout}: the sink counts an item from the
+ * push until its batch has settled, and a batch grows while all workers are busy. To get batches as
+ * a stream, use a `BatchStream`. To handle items one by one, use a `Fanout`.
  *
- * - **Bound**: at most `concurrency` handlers run, and at most `capacity` items are in batches that
- *   gather or wait, at every moment and by whichever way they came.
- * - **When**: a batch goes to a worker when it is full, or due and a worker is free, or at `flush`
- *   and `close`. Never earlier. At capacity the oldest batch is due, so that none waits for another.
+ * - **Bound**: at every moment at most `concurrency` handlers run, and at most `capacity` items are
+ *   in batches that gather or wait, whichever way the items came in.
+ * - **When**: a batch goes to a worker when it is full, when it is due and a worker is free, or at
+ *   `flush` and `close`. It never goes earlier. At capacity the oldest batch is due, so no batch
+ *   waits for another.
  * - **Conservation**: every accepted item ends as done, failed or discarded, and `stats` counts it:
  *   `accepted = waiting + running + done + failed + discarded`.
- * - **Order**: items are in a batch, and batches start, in the order of acceptance. With `key` there
- *   is a batch for each key, with a linger of its own, and those of one key are handled one at a time.
- *   The batch whose first item is older starts first, so no key starves another.
- * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for them; of
- *   the others to `onError(error, items, batch)`, else it errors the sink, and is an unhandled rejection
- *   of `closed` if nobody hears of it. No worker stops.
+ * - **Order**: items stand in their batch in the order of acceptance, and batches start in that
+ *   order. With `key`, each key has its own batch with its own linger, and the batches of one key
+ *   are handled one at a time. The batch whose first item is older starts first, so no key starves
+ *   another.
+ * - **Failure** of a batch, or of single items in it, goes to the `submit` calls that wait for
+ *   them. For the other items it goes to `onError(error, items, batch)`. Without `onError` it
+ *   errors the sink, and if no caller hears of it, it is an unhandled rejection of `closed`. No
+ *   worker stops.
  * - **Close** drains: partial batches go out, and it resolves when everything accepted has settled.
- * - **Abort** is prompt: handlers are told by `context.signal`, the items that wait go to
- *   `onDiscard`, and nobody waits for a handler.
- * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
+ * - **Abort** is prompt: it aborts `context.signal` of the running handlers, gives the waiting
+ *   items to `onDiscard`, and does not wait for handlers.
+ * - **Asynchronous context**: the sink promises none, unless you give
+ *   `snapshot: () => AsyncLocalStorage.snapshot()`.
  * - **Cloudflare Workers**: make one in each request, or in a Durable Object. Requests cannot share
- *   it: one of them fails once an item has to wait.
+ *   one: as soon as an item has to wait, one of the requests fails.
  *
- * Choosing the numbers: `maxItems` is what the other side takes best at once, `concurrency` how many
- * such calls it bears, `linger` the delay that the first item of a quiet minute can bear. `capacity`
- * is how much of a burst is kept.
+ * How to choose the numbers: `maxItems` is the size of batch that the other side handles best.
+ * `concurrency` is how many such calls it can take at once. `linger` is the longest time an item
+ * may wait when traffic is low. `capacity` is how much of a burst the sink keeps.
  *
- * It is channelx's `Aggregator`, and go-zero's executors with workers.
+ * It does what `Aggregator` of channelx does, and what the executors of go-zero with workers do.
  *
- * @example Log lines in batches of a hundred, or after half a second, to two writers
+ * @example Log lines go to two writers, in batches of a hundred or after half a second
  * ```ts
  * import { Aggregator } from "@weir/streams/aggregator";
  * import { assertEquals } from "@std/assert";
@@ -215,7 +226,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * assertEquals(log.stats.batches, 3);
  * ```
  *
- * @example A data loader: callers ask for one, the store is asked for many
+ * @example A data loader: each caller asks for one user, the database gets one query
  * ```ts
  * import { Aggregator } from "@weir/streams/aggregator";
  * import { assertEquals } from "@std/assert";
@@ -237,7 +248,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  */
 export interface Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
   /**
-   * What has become of the items, at this moment, and how many batches there were.
+   * What has happened to the items so far, and how many batches there were.
    *
    * **Conservation**: `accepted = waiting + running + done + failed + discarded`, always.
    *
@@ -256,20 +267,23 @@ export interface Aggregator<T, R = unknown, B = T[]> extends Sink<T, R> {
 }
 
 /**
- * Makes an {@linkcode Aggregator}: `new Aggregator(handler, options)`. What `submit` gives is inferred
- * from the handler. Where types are given, the second is that of what the handler returns.
+ * Makes an {@linkcode Aggregator}: `new Aggregator(handler, options)`. TypeScript infers the result
+ * of `submit` from the handler. If you give types explicitly, the second is the type that the
+ * handler returns.
  *
- * @throws {TypeError} If the handler is no function, an option is of the wrong kind or unknown, or a
- * `collector` is given beside the limits that it replaces.
+ * @throws {TypeError} If the handler is not a function, an option is of the wrong kind or unknown,
+ * or a `collector` is given together with the limits that it replaces.
  * @throws {RangeError} If an option is out of range, or no limit is finite.
  */
-// A class cannot have its constructor infer what it is a class of. The last one is told in messages.
+// A class cannot infer its type parameters from its constructor. Messages of TypeScript show the
+// last signature.
 export const Aggregator: {
   /**
-   * Makes a sink whose batches are made by a collector of your own.
+   * Makes a sink with your own collector for the batches.
    *
-   * @param handler What is done with each batch.
-   * @param options The collector, the bounds, and who is told what.
+   * @param handler What to do with each batch.
+   * @param options The collector, the bounds, and the functions that hear of failures and discarded
+   * items.
    */
   new <T, H, B>(
     handler: AggregatorHandler<B, H>,
@@ -278,8 +292,9 @@ export const Aggregator: {
   /**
    * Makes a sink.
    *
-   * @param handler What is done with each batch.
-   * @param options The limits of a batch, the bounds, and who is told what.
+   * @param handler What to do with each batch.
+   * @param options The limits of a batch, the bounds, and the functions that hear of failures and
+   * discarded items.
    */
   new <T, H = unknown>(
     handler: AggregatorHandler<T[], H>,
@@ -300,7 +315,7 @@ function open<T, B>(
   const owner = titleOf("Aggregator", values.name);
   const complete = completeOptions(owner, handler, values);
   const { linger = 1000, collector, weigh, key, onError, onDiscard, retry } = values;
-  // Where its queue asks what an item weighs, it tells the batch.
+  // The queue weighs each item already; then it passes the weight on to the batch.
   const weighed = complete.weigh && { weight: 0 };
   const told = weighed ? () => weighed.weight : weigh;
   const own = values.maxWeight === undefined && values.capacityWeight !== undefined
@@ -310,7 +325,7 @@ function open<T, B>(
     owner,
     own === weigh ? values : { ...values, weigh: own },
   );
-  // A batch that knows no count is full some time all the same: when it has filled the capacity.
+  // A batch without a limit on its count still gets full: when it has filled the capacity.
   const counted = maxItems < Infinity;
   const batch = counted ? maxItems : 1000;
   const usual = Math.min(batch * (complete.concurrency + 1), Number.MAX_SAFE_INTEGER);

@@ -1,7 +1,7 @@
 /**
- * {@linkcode backoff}: when to try again, later and later.
+ * {@linkcode backoff}: says when to try again, with longer and longer delays.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const FACTOR: Rule = ["number", "be at least 1", (value: number) => value >= 1];
 /** Options of {@linkcode backoff}. */
 export interface BackoffOptions {
   /**
-   * How often the handler is called for an item in all, the first time included: an integer of at
+   * How often the handler is called for an item in all, including the first time: an integer of at
    * least 1.
    *
    * @default {5}
@@ -28,18 +28,18 @@ export interface BackoffOptions {
   /**
    * The longest delay, in milliseconds: `min` to 2147483647.
    *
-   * @default {10_000}, or `min` where that is more
+   * @default {10_000}, or `min` if that is more
    */
   max?: number | undefined;
   /**
-   * How many times as long as the last one each delay is: a number of at least 1.
+   * Each delay is this many times as long as the one before: a number of at least 1.
    *
    * @default {2}
    */
   factor?: number | undefined;
   /**
-   * Whether each delay is drawn from its upper half, so that those that have failed together do not
-   * come again together.
+   * Whether each delay is drawn at random from its upper half, so that items that failed together
+   * don't all come again together.
    *
    * @default {true}
    */
@@ -47,14 +47,16 @@ export interface BackoffOptions {
 }
 
 /**
- * Makes a `retry` of a `Fanout` or an `Aggregator` that waits longer each time: `min`, then `factor`
- * times as long, and so on up to `max`, for `attempts` calls in all. By default it gives up after 0.75 to
- * 1.5 seconds; with `attempts: 20`, where the other side may be down for a minute, after one to two minutes.
+ * Makes a `retry` for a `Fanout` or an `Aggregator` that waits longer each time: `min`, then
+ * `factor` times as long, and so on up to `max`, for `attempts` calls in all. By default it gives
+ * up after 0.75 to 1.5 seconds. If the other side may be down for a minute, take `attempts: 20`,
+ * which gives up after one to two minutes.
  *
- * It retries whatever the error is. To retry some errors only, ask first.
+ * It retries after any error. To retry only after some errors, check the error first.
  *
- * @param options How often, and how long.
- * @returns What gives the milliseconds until the next attempt, or `undefined` after the last.
+ * @param options How often to try, and how long to wait.
+ * @returns A function that gives the milliseconds until the next attempt, or `undefined` after the
+ * last.
  * @throws {TypeError} If an option is of the wrong kind or unknown.
  * @throws {RangeError} If an option is out of range.
  *
@@ -67,7 +69,7 @@ export interface BackoffOptions {
  * assertEquals([1, 2, 3, 4].map((n) => delays(new Error(), n)), [100, 200, 300, undefined]);
  * ```
  *
- * @example Only what may get better
+ * @example Retry only errors that may go away
  * ```ts
  * import { Fanout } from "@weir/streams/fanout";
  * import { backoff } from "@weir/streams/backoff";
@@ -80,10 +82,11 @@ export interface BackoffOptions {
  *   calls++;
  *   throw new Error(to.includes("@") ? "busy" : "no address");
  * }, {
- *   retry: (error, attempt) => (error as Error).message === "busy" ? again(error, attempt) : undefined,
+ *   retry: (error, attempt) =>
+ *     (error as Error).message === "busy" ? again(error, attempt) : undefined,
  *   onError: (error) => failed.push((error as Error).message),
  * });
- * await mails.consume(["ada@example.org", "nobody"]);
+ * await mails.consume(["ada@example.org", "no address"]);
  * assertEquals([calls, failed], [6, ["no address", "busy"]]);
  * ```
  */

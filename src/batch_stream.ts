@@ -1,7 +1,7 @@
 /**
- * {@linkcode BatchStream}: arrays of items, by count, weight and time.
+ * {@linkcode BatchStream}: gathers items into arrays, by count, weight and time.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -25,76 +25,81 @@ export type { BatchStats, Collector, Source };
  */
 export interface BatchStreamOptions<T, B = T[]> {
   /**
-   * The most items in a batch: an integer of at least 1, or `Infinity` where `maxWeight` is finite.
+   * The most items in a batch: an integer of at least 1, or `Infinity` if `maxWeight` is finite.
    *
-   * @default {1000}, or `Infinity` where `maxWeight` is finite
+   * @default {1000}, or `Infinity` if `maxWeight` is finite
    */
   maxItems?: number | undefined;
   /**
-   * The most that a batch may weigh: a number of more than 0. Needs `weigh`.
+   * The most that a batch may weigh: a number of more than 0. It needs `weigh`.
    *
    * @default {Infinity}
    */
   maxWeight?: number | undefined;
-  /** What an item weighs: a finite number of at least 0. Asked once for each item. */
+  /** What an item weighs: a finite number of at least 0. Called once for each item. */
   weigh?: ((item: T) => number) | undefined;
   /**
-   * What happens to an item that alone is heavier than `maxWeight`: it goes out `"alone"`, or it is
-   * an `"error"`.
+   * What happens to an item that alone is heavier than `maxWeight`. With `"alone"`, it goes out
+   * alone. With `"error"`, it errors the stream.
    *
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
   /**
-   * Makes a collector of your own, instead of the four options above: called once, by the
-   * constructor, which throws what it throws. What the collector throws errors the stream.
+   * Makes your own collector, instead of the four options above. The constructor calls it once, and
+   * throws the error that it throws. If the collector throws later, the stream errors.
    */
   collector?: (() => Collector<T, B>) | undefined;
   /**
    * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
-   * 2147483647, or `Infinity` for never. 0 is adaptive: single items while the consumer keeps up,
-   * larger batches while it is busy.
+   * 2147483647, or `Infinity` for never. 0 is adaptive: single items go out while the consumer
+   * keeps up, and larger batches while it is busy.
    *
    * @default {Infinity}
    */
   linger?: number | undefined;
   /**
-   * Called when the stream ends early: with the items that it gives up, and the reason. `from` also
-   * calls it with an item that it has read and can no longer use. A throw in it is an uncaught error.
+   * Called when the stream ends early, with the discarded items and the reason. `from` also calls
+   * it with an item that it has read and can no longer use. If it throws, the error is uncaught.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
-  /** Errors both sides with its reason when it aborts. */
+  /** Errors both sides with the signal's reason when the signal aborts. */
   signal?: AbortSignal | undefined;
-  /** What it is called in messages and by `console.log`, such as `BatchStream "mails"`. */
+  /** The name that messages and `console.log` show, such as `BatchStream "mails"`. */
   name?: string | undefined;
 }
 
 /**
- * A transform stream that gathers items into batches: arrays, or what a collector of yours makes.
+ * A transform stream that gathers items into batches: arrays, or batches that your own collector
+ * makes.
  *
- * `new BatchStream(100)` does what `BatchStream` of `@std/streams` does; a weight and a linger are
- * what it adds. To process batches concurrently, pipe it to a {@linkcode Fanout}. To cut by bytes
- * use {@linkcode ChunkStream}; for batches that are no arrays, give a `collector`.
+ * `new BatchStream(100)` does what `BatchStream` of `@std/streams` does. This one also knows
+ * weights and a linger. To process batches concurrently, pipe it to a {@linkcode Fanout}. To limit
+ * batches by bytes, use {@linkcode ChunkStream}. To make batches that are not arrays, give a
+ * `collector`.
  *
- * - **Order** is kept. No batch is empty, and none is touched again once it is handed over.
- * - **When**: a batch goes out when it is full, or when it is due and the consumer asks for one, or
- *   at close. Never earlier: what was armed for one batch never flushes the next.
- * - **Weight**: `maxWeight` is never exceeded. The item that would exceed it starts the next batch;
- *   one that is heavier by itself goes out alone, or errors the stream.
- * - **Bound**: one batch is held at the most. While it is full and nobody asks for it, writes wait.
- * - **Linger** runs from the first item of a batch and is never extended. A batch that is due while
- *   the consumer is busy keeps growing until it is full.
+ * - **Order** is kept. No batch is empty, and the stream never touches a batch again after handing
+ *   it over.
+ * - **When**: a batch goes out when it is full, when it is due and the consumer asks for one, or at
+ *   close. It never goes out earlier: a timer that was set for one batch never flushes the next.
+ * - **Weight**: a batch never exceeds `maxWeight`. The item that would exceed it starts the next
+ *   batch. An item that alone is heavier goes out alone, or errors the stream.
+ * - **Bound**: the stream holds at most one batch. While that batch is full and the consumer
+ *   doesn't ask for it, writes wait.
+ * - **Linger** runs from the first item of a batch and is never extended. If a batch is due while
+ *   the consumer is busy, it keeps growing until it is full.
  * - **Close** hands over the rest, and then closes.
  * - **Failure**: a cancel, an abort, the signal, or a throw in `weigh` or the collector errors both
- *   sides with the very reason. What was held is counted as discarded, and `onDiscard` is told of it.
- *   No timer is left.
+ *   sides with that same reason. The waiting items count as discarded and go to `onDiscard`. No
+ *   timer is left.
  *
- * Choosing the numbers: `maxItems` (or `maxWeight`) is what the consumer takes best at once, such as
- * the rows of one insert; `linger` is the delay that the first item of a quiet minute can bear. 0
- * adds none, and batches only while the consumer is busy.
+ * How to choose the numbers: `maxItems` (or `maxWeight`) is the size of batch that the consumer
+ * handles best, such as the rows of one insert. `linger` is the longest time an item may wait when
+ * traffic is low. With 0 no item waits for others, and batches form only while the consumer is
+ * busy.
  *
- * It is go-zero's `BulkExecutor` as a stream; with a collector of your own, its `PeriodicalExecutor`
- * over a `TaskContainer`.
+ * It does what `BulkExecutor` of go-zero does, as a stream; with your own collector, what its
+ * `PeriodicalExecutor` over a `TaskContainer` does.
  *
  * @example Records for a bulk insert
  * ```ts
@@ -134,7 +139,7 @@ export interface BatchStreamOptions<T, B = T[]> {
  * assertEquals(sizes, [[4, 4], [100], [1]]);
  * ```
  *
- * @example A collector of your own: the latest reading of each sensor
+ * @example Your own collector: the latest reading of each sensor
  * ```ts
  * import { BatchStream } from "@weir/streams/batch-stream";
  * import { assertEquals } from "@std/assert";
@@ -181,14 +186,14 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
    * Makes a stream.
    *
    * @param options The limits of a batch; a number is `maxItems`.
-   * @throws {TypeError} If an option is of the wrong kind or unknown, the collector is none, or it is
-   * given beside the limits that it replaces.
+   * @throws {TypeError} If an option is of the wrong kind or unknown, `collector` does not return a
+   * collector, or it is given together with the limits that it replaces.
    * @throws {RangeError} If an option is out of range, or no limit is finite.
    */
   constructor(options?: number | BatchStreamOptions<T, B>) {
     const controller = open(options);
     super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    super.readable.getReader(); // A transfer would move this side. The lock refuses that.
     this.#controller = controller.open(this);
   }
 
@@ -203,7 +208,7 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
   }
 
   /**
-   * What has become of the items, at this moment: `accepted = waiting + done + discarded`.
+   * What has happened to the items so far: `accepted = waiting + done + discarded`.
    *
    * @example
    * ```ts
@@ -223,8 +228,8 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
   }
 
   /**
-   * Makes what is held due now: it goes out as soon as the consumer asks. Does nothing where
-   * nothing is held.
+   * Makes the waiting items due now: they go out as soon as the consumer asks. If no item waits, it
+   * does nothing.
    *
    * @example
    * ```ts
@@ -243,15 +248,17 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
   }
 
   /**
-   * Batches of a source of arrays, such as pages of rows, whose elements are the items. What else the source
-   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
-   * is told, as an item that was read and could not be used.
+   * Makes batches from a source of arrays, such as pages of rows, whose elements are the items. If
+   * the source gives anything other than an array, the stream stops reading it and errors with a
+   * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
+   * could not be used, and goes to `onDiscard` like them.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
-   * an `Iterable` are awaited; what is in an array is taken as it is.
-   * @param options Those of the constructor, and `flatten`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of
+   * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
+   * @param options The options of the constructor, and `flatten`.
    * @returns The batches.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example Pages of an API, as batches for a bulk insert
@@ -274,18 +281,20 @@ export class BatchStream<T, B = T[]> extends TransformBase<T, B> {
     options: BatchStreamOptions<T, B> & { flatten: true },
   ): ReadableStream<B>;
   /**
-   * Batches of a source that is at hand, read by a plain loop: about half the cost of a pipe,
-   * with the same rules.
+   * Makes batches from a source that you already have. It reads the source in a plain loop, which
+   * costs about half as much as a pipe and follows the same rules.
    *
-   * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
-   * cancels the source, and waits for it unless a read is pending: a generator may hang. A failure of
-   * the source errors the stream with the very error, after the batch of what came before it.
+   * **Reading** begins with the first demand, and goes on until the stream holds one full batch.
+   * **Cancelling** cancels the source, and waits for that unless a read is pending, because a
+   * generator may hang. If the source fails, the stream hands over the batch of the items that came
+   * before, and then errors with that same error.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
-   * an `Iterable` are awaited.
-   * @param options Those of the constructor.
-   * @returns The batches. `for await` is the quickest way to read them.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but not a string.
+   * Promises in an `Iterable` are awaited.
+   * @param options The options of the constructor.
+   * @returns The batches. `for await` is the fastest way to read them.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

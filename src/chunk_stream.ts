@@ -1,7 +1,7 @@
 /**
- * {@linkcode ChunkStream}: arrays of items, by bytes and time.
+ * {@linkcode ChunkStream}: gathers items into arrays, by bytes and time.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -43,65 +43,64 @@ const OPTIONS = {
  * @typeParam T The type of the items.
  */
 export interface ChunkStreamOptions<T> {
-  /**
-   * The most bytes in a batch: an integer of at least 1, or `Infinity` where `maxItems` is finite.
-   */
+  /** The most bytes in a batch: an integer of at least 1, or `Infinity` if `maxItems` is finite. */
   maxBytes: number;
   /**
-   * The most items in a batch: an integer of at least 1, or `Infinity`. Give it where items may be
-   * empty: they fill no bytes.
+   * The most items in a batch: an integer of at least 1, or `Infinity`. Set it if items may be
+   * empty, because empty items add no bytes.
    *
    * @default {Infinity}
    */
   maxItems?: number | undefined;
   /**
-   * How many bytes an item has: a finite number of at least 0. Asked once for each item.
+   * How many bytes an item has: a finite number of at least 0. Called once for each item.
    *
    * @default {byteLength}
    */
   byteLength?: ((item: T) => number) | undefined;
   /**
    * How long the first item of a batch may wait before the batch is due, in milliseconds: 0 to
-   * 2147483647, or `Infinity` for never. 0 is adaptive: single items while the consumer keeps up,
-   * larger batches while it is busy.
+   * 2147483647, or `Infinity` for never. 0 is adaptive: single items go out while the consumer
+   * keeps up, and larger batches while it is busy.
    *
    * @default {Infinity}
    */
   linger?: number | undefined;
   /**
-   * What happens to an item that alone has more than `maxBytes`: it goes out `"alone"`, or it is an
-   * `"error"`.
+   * What happens to an item that alone has more than `maxBytes`. With `"alone"`, it goes out alone.
+   * With `"error"`, it errors the stream.
    *
    * @default {"alone"}
    */
   oversize?: "alone" | "error" | undefined;
   /**
-   * Called when the stream ends early: with the items that it gives up, and the reason. `from` also
-   * calls it with an item that it has read and can no longer use. A throw in it is an uncaught error.
+   * Called when the stream ends early, with the discarded items and the reason. `from` also calls
+   * it with an item that it has read and can no longer use. If it throws, the error is uncaught.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
-  /** Errors both sides with its reason when it aborts. */
+  /** Errors both sides with the signal's reason when the signal aborts. */
   signal?: AbortSignal | undefined;
-  /** What it is called in messages and by `console.log`, such as `ChunkStream "mails"`. */
+  /** The name that messages and `console.log` show, such as `ChunkStream "mails"`. */
   name?: string | undefined;
 }
 
 /**
- * A transform stream that gathers items into arrays of limited size in bytes.
+ * A transform stream that gathers items into arrays of a limited size in bytes.
  *
- * It is a {@linkcode BatchStream} whose weight is the length in bytes, and promises the same. Items
- * stay whole: to cut a byte stream into pieces of an exact size, use `FixedChunkStream`.
+ * It is a {@linkcode BatchStream} whose weight is the length in bytes, and makes the same promises.
+ * Items stay whole: to cut a byte stream into pieces of an exact size, use `FixedChunkStream`.
  *
- * - **Bytes**: `maxBytes` is never exceeded. The item that would exceed it starts the next batch; one
- *   that is larger by itself goes out alone, or errors the stream.
- * - **Items** are handed over as they are. A producer that reuses a buffer must write a copy of it.
+ * - **Bytes**: a batch never exceeds `maxBytes`. The item that would exceed it starts the next
+ *   batch. An item that alone is larger goes out alone, or errors the stream.
+ * - **Items** are handed over as they are. If a producer reuses a buffer, it must write a copy of
+ *   it.
  *
- * Choosing the number: what the receiver takes in one request, such as 1 MiB for many message
- * brokers, less what its envelope needs.
+ * How to choose the number: `maxBytes` is what the receiver takes in one request, such as 1 MiB for
+ * many message brokers, minus the size of its envelope.
  *
- * It is go-zero's `ChunkExecutor` as a stream.
+ * It does what `ChunkExecutor` of go-zero does, as a stream.
  *
- * @example Messages for a broker that takes a mebibyte at once
+ * @example Messages for a broker that takes 8 bytes in one request
  * ```ts
  * import { ChunkStream } from "@weir/streams/chunk-stream";
  * import { assertEquals } from "@std/assert";
@@ -128,7 +127,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   constructor(options: number | ChunkStreamOptions<T>) {
     const controller = open(options);
     super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    super.readable.getReader(); // A transfer would move this side. The lock refuses that.
     this.#controller = controller.open(this);
   }
 
@@ -143,7 +142,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   }
 
   /**
-   * What has become of the items, at this moment: `accepted = waiting + done + discarded`.
+   * What has happened to the items so far: `accepted = waiting + done + discarded`.
    *
    * @example
    * ```ts
@@ -163,8 +162,8 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   }
 
   /**
-   * Makes what is held due now: it goes out as soon as the consumer asks. Does nothing where
-   * nothing is held.
+   * Makes the waiting items due now: they go out as soon as the consumer asks. If no item waits, it
+   * does nothing.
    *
    * @example
    * ```ts
@@ -183,15 +182,17 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
   }
 
   /**
-   * Batches of a source of arrays, such as pages of rows, whose elements are the items. What else the source
-   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
-   * is told, as an item that was read and could not be used.
+   * Makes batches from a source of arrays, such as pages of rows, whose elements are the items. If
+   * the source gives anything other than an array, the stream stops reading it and errors with a
+   * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
+   * could not be used, and goes to `onDiscard` like them.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
-   * an `Iterable` are awaited; what is in an array is taken as it is.
-   * @param options Those of the constructor, and `flatten`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of
+   * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
+   * @param options The options of the constructor, and `flatten`.
    * @returns The batches.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -212,18 +213,20 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
     options: ChunkStreamOptions<T> & { flatten: true },
   ): ReadableStream<T[]>;
   /**
-   * Batches of a source that is at hand, read by a plain loop: about half the cost of a pipe,
-   * with the same rules.
+   * Makes batches from a source that you already have. It reads the source in a plain loop, which
+   * costs about half as much as a pipe and follows the same rules.
    *
-   * **Reading** begins with the first demand, and goes on until one batch is held. **Cancelling**
-   * cancels the source, and waits for it unless a read is pending: a generator may hang. A failure of
-   * the source errors the stream with the very error, after the batch of what came before it.
+   * **Reading** begins with the first demand, and goes on until the stream holds one full batch.
+   * **Cancelling** cancels the source, and waits for that unless a read is pending, because a
+   * generator may hang. If the source fails, the stream hands over the batch of the items that came
+   * before, and then errors with that same error.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
-   * an `Iterable` are awaited.
-   * @param options Those of the constructor.
-   * @returns The batches. `for await` is the quickest way to read them.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but not a string.
+   * Promises in an `Iterable` are awaited.
+   * @param options The options of the constructor.
+   * @returns The batches. `for await` is the fastest way to read them.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -252,7 +255,7 @@ export class ChunkStream<T> extends TransformBase<T, T[]> {
 
 const NAMES = { maxWeight: "maxBytes", weigh: "byteLength" };
 
-/** To the rest of the house, bytes are the weight. */
+/** The core knows bytes as weight. */
 function open<T>(
   options: number | ChunkStreamOptions<T>,
   more?: typeof FLATTEN,

@@ -1,7 +1,8 @@
 /**
- * {@linkcode Fanout}: N workers on a bounded queue.
+ * {@linkcode Fanout}: a bounded worker queue. It runs at most N handlers at once, and each item
+ * goes to one handler; it does not broadcast.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -32,32 +33,37 @@ export type {
   Source,
 };
 
-/** What a {@linkcode Fanout} does with an item. It may be asynchronous; what it returns goes to `submit`. */
+/**
+ * What a {@linkcode Fanout} does with an item. It may be asynchronous. `submit` gets its result.
+ */
 export type FanoutHandler<T, R> = (item: T, context: SinkContext) => R | PromiseLike<R>;
 
 /** Options of {@linkcode Fanout}. */
 export interface FanoutOptions<T> extends SinkOptions<T> {
   /**
-   * Is told of each failure that no `submit` waits for, and of its item; the sink goes on. It may be
-   * asynchronous: the slot is kept until it has settled. A throw in it errors the sink; so does a push
-   * in it that is refused, as every push is after `close()`: to try again use `retry`. Without it, the
-   * first such failure errors the sink.
+   * Called with each failure that no `submit` waits for, and with the failed item. The sink goes
+   * on. It may be asynchronous: the slot stays taken until it has settled. If it throws, the sink
+   * errors. The sink also errors if `onError` makes a push that is refused, and after `close()`
+   * every push is refused: to try again, use `retry`. Without `onError`, the first such failure
+   * errors the sink.
    */
   onError?: ((error: unknown, item: T) => unknown) | undefined;
   /**
-   * Asked when a handler has failed: in how many milliseconds its item goes to the handler again, 0 to
-   * 2147483647, or `undefined` to give up, which is told as it is without a `retry`. {@linkcode backoff}
-   * makes one. `attempt` is how often the handler was called, from 1.
+   * Called when a handler has failed. It returns in how many milliseconds the item goes to the
+   * handler again, 0 to 2147483647. It returns `undefined` to give up; then the failure is reported
+   * as it is without a `retry`. {@linkcode backoff} makes such a function. `attempt` is how often
+   * the handler was called, from 1.
    *
-   * The item is still accepted meanwhile, and counts as waiting: **the slot is free**, the key stays taken, so
-   * that order holds, and a `submit` goes on waiting. It goes before what comes later, and is never refused,
-   * so that `waiting` may be over `capacity`, and nothing new enters then. `close` and `flush` wait for
-   * it; an end of the sink discards it. `timeout` is for each attempt.
+   * Meanwhile the item stays accepted and counts as waiting. **Its slot is free**, so other items
+   * run. Its key stays taken, so the order within the key holds. A `submit` keeps waiting. The item
+   * goes before items that came later, and is never refused, so `waiting` may exceed `capacity`; no
+   * new item enters then. `close` and `flush` wait for the item. If the sink ends, the item is
+   * discarded. `timeout` applies to each attempt.
    *
-   * It is not asked after an end of the sink. A throw in it errors the sink, and so does a result that
-   * is no such time.
+   * It is not called after the sink has ended. If it throws, or returns anything else, the sink
+   * errors.
    *
-   * @example The other side is busy for a moment
+   * @example The server is busy for a moment
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals } from "@std/assert";
@@ -75,15 +81,15 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
    */
   retry?: ((error: unknown, attempt: number, item: T) => number | undefined) | undefined;
   /**
-   * What an item weighs: a finite number of at least 0. Needs `capacityWeight`. A throw goes to the caller,
-   * and nothing is accepted.
+   * What an item weighs: a finite number of at least 0. It needs `capacityWeight`. If it throws,
+   * the caller gets the error and the item is not accepted.
    */
   weigh?: ((item: T) => number) | undefined;
   /**
-   * The most items that wait for a worker: an integer of at least 0, or `Infinity`. With 0 an item is
-   * accepted only if its handler starts at once. With `Infinity` the producer is the only bound: for a
-   * handler that pushes to its own sink, as that of a crawler does. A key whose items come faster than
-   * they are handled may fill it.
+   * The most items that may wait for a worker: an integer of at least 0, or `Infinity`. With 0, an
+   * item is accepted only if its handler starts at once. With `Infinity`, only the producer sets a
+   * bound: use it for a handler that pushes to its own sink, as a crawler's does. If the items of
+   * one key come faster than they are handled, that key may fill the queue.
    *
    * @default {1024}
    */
@@ -91,37 +97,43 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
 }
 
 /**
- * N workers on a bounded queue, as a `WritableStream`: pipe to it, push to it, or have it consume a
- * source.
+ * A bounded worker queue: it runs a handler on each item, at most `concurrency` at once. Each item
+ * goes to one handler; it does not broadcast. It is a `WritableStream`: pipe to it, push to it, or
+ * let it consume a source.
  *
- * To handle items in batches use an `Aggregator`. To have results as a stream, in order, use a
+ * To handle items in batches, use an `Aggregator`. To get results as a stream, in order, use a
  * `MapStream`.
  *
- * - **Bound**: at most `concurrency` handlers run and at most `capacity` items wait, at every moment
- *   and by whichever way they came. A write resolves when its item is accepted, so a pipe slows down.
+ * - **Bound**: at every moment at most `concurrency` handlers run and at most `capacity` items
+ *   wait, whichever way the items came in. A write resolves when its item is accepted, so a pipe
+ *   slows down.
  * - **Conservation**: every accepted item ends as done, failed or discarded, and `stats` counts it:
  *   `accepted = waiting + running + done + failed + discarded`.
- * - **Order**: handlers start in the order of acceptance; with `key`, items of one key are handled
- *   one at a time, and keys run beside each other.
- * - **Failure**: a throw, a rejection and a timeout are the same. It goes to the `submit` that waits
- *   for it, else to `onError`, else it errors the sink, and is an unhandled rejection of `closed` if
- *   nobody hears of it. No worker stops.
+ * - **Order**: handlers start in the order of acceptance. With `key`, the sink handles the items of
+ *   one key one at a time, and different keys at the same time.
+ * - **Failure**: a throw, a rejection and a timeout count the same. The failure goes to the
+ *   `submit` that waits for the item. If there is none, it goes to `onError`. Without `onError` it
+ *   errors the sink, and if no caller hears of it, it is an unhandled rejection of `closed`. No
+ *   worker stops.
  * - **Close** drains: it resolves when everything accepted has settled, and rejects if the sink has
  *   errored.
- * - **Abort** is prompt: handlers are told by `context.signal`, what waits goes to `onDiscard`, and
- *   nobody waits for a handler. Where a pipe holds the lock, abort by `signal`.
- * - **Asynchronous context**: none is promised without `snapshot: () => AsyncLocalStorage.snapshot()`.
+ * - **Abort** is prompt: it aborts `context.signal` of the running handlers, gives the waiting
+ *   items to `onDiscard`, and does not wait for handlers. Where a pipe holds the lock, abort by
+ *   `signal`.
+ * - **Asynchronous context**: the sink promises none, unless you give
+ *   `snapshot: () => AsyncLocalStorage.snapshot()`.
  * - **Cloudflare Workers**: make one in each request, or in a Durable Object. Requests cannot share
- *   it: one of them fails once an item has to wait.
+ *   one: as soon as an item has to wait, one of the requests fails.
  *
- * Choosing the numbers: `concurrency` is what the other side bears, such as the connections of a
- * pool. `capacity` is how much of a burst is kept: at a full queue an item waits about
- * `capacity / concurrency` handler times, so keep it small where a late answer is a wrong one; where
- * there is a `key`, allow for the busiest one.
+ * How to choose the numbers: `concurrency` is how many calls the other side can take at once, such
+ * as the connections of a pool. `capacity` is how much of a burst the sink keeps. When the queue is
+ * full, an item waits for about `capacity / concurrency` handler times, so keep `capacity` small
+ * where a late answer is of no use. With a `key`, leave enough capacity for the busiest key.
  *
- * What fails for a while is tried again by `retry: backoff()`, with its slot free meanwhile.
+ * For failures that pass after a while, use `retry: backoff()`: the slot is free until the next
+ * attempt.
  *
- * It is Kratos' `fanout` as a stream; `tryPush` is its `Do`.
+ * It does what `fanout` of Kratos does, as a stream; `tryPush` is its `Do`.
  *
  * @example
  * ```ts
@@ -142,11 +154,11 @@ export interface FanoutOptions<T> extends SinkOptions<T> {
  *   onError: (_error, to) => failed.push(to),
  * });
  *
- * await mails.consume(["ada@example.org", "nobody", "lin@example.org"]);
+ * await mails.consume(["ada@example.org", "no address", "lin@example.org"]);
  * await mails.close();
  *
  * assertEquals(sent, ["ada@example.org", "lin@example.org"]);
- * assertEquals(failed, ["nobody"]);
+ * assertEquals(failed, ["no address"]);
  * ```
  *
  * @typeParam T The type of the items.
@@ -157,23 +169,25 @@ export interface Fanout<T, R = unknown> extends Sink<T, R> {}
 /**
  * Makes a {@linkcode Fanout}: `new Fanout(handler, options)`.
  *
- * @throws {TypeError} If the handler is no function, or an option of the wrong kind or unknown.
+ * @throws {TypeError} If the handler is not a function, or an option is of the wrong kind or
+ * unknown.
  * @throws {RangeError} If an option is out of range.
  */
-// The types of a class could not infer the result of a handler that is asynchronous for some items.
+// A class can't infer the result of a handler that is asynchronous for some items only; these types
+// can.
 export const Fanout: {
   /**
    * Makes a sink.
    *
-   * @param handler What is done with each item.
-   * @param options The bounds, and who is told what.
+   * @param handler What to do with each item.
+   * @param options The bounds, and the functions that hear of failures and discarded items.
    */
   new <T, R = unknown>(handler: FanoutHandler<T, R>, options?: FanoutOptions<T>): Fanout<T, R>;
   /**
-   * Makes a sink whose handler is asynchronous for some items.
+   * Makes a sink whose handler is asynchronous for some items only.
    *
-   * @param handler What is done with each item.
-   * @param options The bounds, and who is told what.
+   * @param handler What to do with each item.
+   * @param options The bounds, and the functions that hear of failures and discarded items.
    */
   new <T, H>(
     handler: (item: T, context: SinkContext) => H,

@@ -1,7 +1,7 @@
 /**
- * {@linkcode FixedChunkStream}: bytes in pieces of an exact size.
+ * {@linkcode FixedChunkStream}: cuts bytes into pieces of an exact size.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -18,25 +18,27 @@ const OPTIONS = { size: LIMIT, signal: SIGNAL, name: NAME };
 
 /** Options of {@linkcode FixedChunkStream}. */
 export interface FixedChunkStreamOptions {
-  /** The size of each piece but the last, in bytes: an integer of at least 1. */
+  /** The size of each piece except the last, in bytes: an integer of at least 1. */
   size: number;
-  /** Errors both sides with its reason when it aborts. */
+  /** Errors both sides with the signal's reason when the signal aborts. */
   signal?: AbortSignal | undefined;
-  /** What it is called in messages and by `console.log`, such as `FixedChunkStream "mails"`. */
+  /** The name that messages and `console.log` show, such as `FixedChunkStream "mails"`. */
   name?: string | undefined;
 }
 
 /**
- * A transform stream that cuts bytes into pieces of exactly `size` bytes; the last may be shorter.
+ * A transform stream that cuts bytes into pieces of exactly `size` bytes; the last piece may be
+ * shorter.
  *
- * For the parts of a multipart upload, the blocks of a cipher, the frames of a protocol. To gather
- * whole items up to a size use {@linkcode ChunkStream}.
+ * Use it for the parts of a multipart upload, the blocks of a cipher or the frames of a protocol.
+ * To gather whole items up to a size, use {@linkcode ChunkStream}.
  *
- * - **Size**: exact, whatever comes in. Empty chunks give nothing, and there is no empty piece.
- * - **Memory**: at most `size` bytes are held, and each byte is copied once, those of a last short
- *   piece twice: the cost is linear, whatever the ratio of sizes.
- * - **Ownership**: every piece has a fresh buffer of its own; a producer may reuse its buffer as soon
- *   as its write has resolved.
+ * - **Size**: every piece except the last is exact, for input chunks of any size. Empty chunks give
+ *   nothing, and no piece is empty.
+ * - **Memory**: the stream holds at most `size` bytes. It copies each byte once, and the bytes of a
+ *   short last piece twice, so the cost is linear for any ratio of sizes.
+ * - **Ownership**: every piece has its own fresh buffer. A producer may reuse its buffer as soon as
+ *   its write has resolved.
  * - **Close** hands over the rest, and then closes. **Failure** errors both sides.
  *
  * @example The parts of an upload
@@ -70,7 +72,7 @@ export class FixedChunkStream
   constructor(options: number | FixedChunkStreamOptions) {
     const controller = open(options);
     super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    super.readable.getReader(); // A transfer would move this side. The lock refuses that.
     this.#controller = controller.open(this);
   }
 
@@ -79,13 +81,13 @@ export class FixedChunkStream
     return this.#controller.readable;
   }
 
-  /** Takes buffers, and views of them. Anything else, or one that is detached, is a `TypeError`. */
+  /** Takes buffers, and views of them. Anything else, or a detached one, is a `TypeError`. */
   override get writable(): WritableStream<ArrayBuffer | ArrayBufferView> {
     return this.#controller.writable;
   }
 
   /**
-   * What has become of the bytes, at this moment: `accepted = waiting + done + discarded`.
+   * What has happened to the bytes so far: `accepted = waiting + done + discarded`.
    *
    * @example
    * ```ts
@@ -105,15 +107,17 @@ export class FixedChunkStream
   }
 
   /**
-   * Pieces of a source of arrays, such as pages of rows, whose elements are the items. What else the source
-   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
-   * is told, as an item that was read and could not be used.
+   * Cuts a source of arrays, such as lists of packets, whose elements are the buffers or views. If
+   * the source gives anything other than an array, the stream stops reading it and errors with a
+   * `TypeError`. At an early end, the unused rest of an array counts as items that were read and
+   * could not be used.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
-   * an `Iterable` are awaited; what is in an array is taken as it is.
-   * @param options Those of the constructor, and `flatten`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of
+   * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
+   * @param options The options of the constructor, and `flatten`.
    * @returns The pieces.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -134,17 +138,19 @@ export class FixedChunkStream
     options: FixedChunkStreamOptions & { flatten: true },
   ): ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * Pieces of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
-   * rules.
+   * Cuts a source that you already have. It reads the source in a plain loop, which costs less than
+   * a pipe and follows the same rules.
    *
-   * **Reading** begins with the first demand, and goes on until one piece is held. **Cancelling**
-   * cancels the source, and waits for it unless a read is pending. A failure of the source errors the
-   * stream with the very error, after the pieces of what came before it.
+   * **Reading** begins with the first demand, and goes on until the stream holds one full piece.
+   * **Cancelling** cancels the source, and waits for that unless a read is pending. If the source
+   * fails, the stream hands over the pieces of the bytes that came before, and then errors with
+   * that same error.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of buffers or views.
-   * @param options Those of the constructor.
+   * @param options The options of the constructor.
    * @returns The pieces.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

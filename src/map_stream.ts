@@ -1,7 +1,7 @@
 /**
- * {@linkcode MapStream}: a function over a stream, several calls at once.
+ * {@linkcode MapStream}: calls a function for each item of a stream, several calls at once.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -43,99 +43,101 @@ const OPTIONS = {
 };
 
 /**
- * What a {@linkcode MapStream} does with an item. It may return a value for one item and a promise for
- * another: `from` infers the type of both, and `new MapStream<T, R>` is given it.
+ * What a {@linkcode MapStream} does with an item. It may return a value for one item and a promise
+ * for another: `from` infers the type of both. For `new MapStream<T, R>`, give the type `R`
+ * yourself.
  */
 export type MapFunction<T, R> = (item: T, context: HandlerContext) => R | PromiseLike<R>;
 
 /** Options of {@linkcode MapStream}. */
 export interface MapStreamOptions<T> {
   /**
-   * The most calls that run at once: an integer of at least 1. By default only calls that have not timed
-   * out count: one that runs on after its `timeout` counts with `overrun: "hold"` only.
+   * The most calls that run at once: an integer of at least 1. By default a call that has timed out
+   * no longer counts: if it runs on after its `timeout`, it counts only with `overrun: "hold"`.
    *
    * @default {1}
    */
   concurrency?: number | undefined;
   /**
-   * The most items that the stream holds: those that wait for their call, calls that run, and results
-   * that wait to be read. An integer of at least `concurrency`. With more, calls go on behind a slow
-   * one, and behind those that wait for their key.
+   * The most items that the stream holds: items that wait for their call, calls that run, and
+   * results that wait for the consumer. An integer of at least `concurrency`. With a larger
+   * capacity, calls go on behind a slow call, and behind items that wait for their key.
    *
    * @default {concurrency}
    */
   capacity?: number | undefined;
   /**
-   * Whether results come in the order of their items, or as the calls settle.
+   * Whether results come in the order of their items (true), or as the calls settle (false).
    *
-   * @default {true}, or false where `key` is given
+   * @default {true}, or false if `key` is given
    */
   ordered?: boolean | undefined;
   /**
-   * One call at a time for each key; results keep their order within a key. Any value, compared as a
-   * `Map` compares.
+   * Gives the key of an item. The stream makes one call at a time for each key, and results keep
+   * their order within a key. A key is any value, compared as a `Map` compares.
    */
   key?: ((item: T) => unknown) | undefined;
   /**
-   * How long a call may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
-   * One that has not settled by then has failed with a `TimeoutError`.
+   * How long a call may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`. A
+   * call that has not settled by then has failed with a `TimeoutError`.
    *
    * @default {Infinity}
    */
   timeout?: number | undefined;
   /**
-   * When the place, and the key, of a call that runs on after its `timeout` are free: with `"release"` at
-   * the timeout, with `"hold"` when the call has settled. Take `"hold"` where `concurrency`, or the order
-   * of a key, must be true of the other side; a call that never settles keeps its place then. Either way
-   * the call has failed at the timeout, the end of the stream does not wait for it, and
-   * `stats.overrunning` shows how many run on.
+   * When a call that runs on after its `timeout` frees its place and its key. With `"release"`, at
+   * the timeout. With `"hold"`, when the call has settled. Take `"hold"` where `concurrency`, or
+   * the order within a key, must also hold on the other side. With `"hold"`, a call that never
+   * settles keeps its place. In both cases the call fails at the timeout, the end of the stream
+   * does not wait for it, and `stats.overrunning` shows how many calls run on.
    *
    * @default {"release"}
    */
   overrun?: "release" | "hold" | undefined;
   /**
-   * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
-   * several streams and sinks, which take turns. What may not start yet waits.
+   * How many calls may start in an interval, such as "10 calls a second". Several streams and sinks
+   * may share one {@linkcode RateLimit}; they take turns. Items that may not start yet wait.
    */
   rate?: RateLimit | undefined;
   /**
-   * Called with the error and the item of each call that fails: the stream skips the item and goes
-   * on. If it returns a promise, the slot of the call is free when that has settled. What it throws
-   * errors the stream. Without `onError` the first failure errors the stream.
+   * Called with the error and the item of each call that fails. The stream skips the item and goes
+   * on. If `onError` returns a promise, the slot of the call is free when that promise has settled.
+   * If it throws, the stream errors. Without `onError`, the first failure errors the stream.
    */
   onError?: ((error: unknown, item: T) => unknown) | undefined;
   /**
-   * Called when the stream ends early: with the items whose calls have not started, and the reason.
-   * `from` also calls it with an item that it has read and can no longer use. A throw in it is an
-   * uncaught error.
+   * Called when the stream ends early, with the items whose calls have not started and the reason.
+   * `from` also calls it with an item that it has read and can no longer use. If it throws, the
+   * error is uncaught.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
-  /** Errors both sides with its reason when it aborts. */
+  /** Errors both sides with the signal's reason when the signal aborts. */
   signal?: AbortSignal | undefined;
-  /** What it is called in messages and by `console.log`, such as `MapStream "mails"`. */
+  /** The name that messages and `console.log` show, such as `MapStream "mails"`. */
   name?: string | undefined;
 }
 
 /**
- * A transform stream that calls a function for each item, several at once.
+ * A transform stream that calls a function for each item, several calls at once.
  *
  * To handle items without a result, use a `Fanout`.
  *
- * - **Bound**: at most `concurrency` calls run. With the items that wait for theirs and the results
- *   that wait they are at most `capacity`, and nothing more is pulled.
- * - **Order**: of the items; with `ordered: false`, of the settlements; with `key`, of the items of
- *   each key.
- * - **Failure**: the first failure errors both sides with the very error and aborts the signal of
- *   the other calls. What they do later is only counted. With `onError` a failure is told there, its
+ * - **Bound**: at most `concurrency` calls run. The stream holds at most `capacity` items: those
+ *   that wait for their call, those whose calls run, and results that wait for the consumer. At
+ *   that bound it pulls no more items.
+ * - **Order**: results come in the order of the items; with `ordered: false`, as the calls settle;
+ *   with `key`, in the order of the items of each key.
+ * - **Failure**: the first failure errors both sides with that same error and aborts the signal of
+ *   the other calls. What they do later is only counted. With `onError`, a failure goes there, its
  *   item is skipped in its turn, and the stream goes on.
- * - **Close**: the writable closes when all calls have settled, the readable when all results are
- *   read.
+ * - **Close**: the writable side closes when all calls have settled, the readable side when all
+ *   results are read.
  *
- * Choosing `concurrency`: what the other side bears. Where calls differ much in length, one slow
- * call holds up those behind it: a `capacity` of a few times as many lets them go on, and
- * `ordered: false` does not wait for it.
+ * How to choose `concurrency`: take how many calls the other side can take at once. If calls differ
+ * much in length, one slow call delays the calls behind it. A `capacity` of a few times
+ * `concurrency` lets those go on, and `ordered: false` does not wait for the slow one.
  *
- * @example Four requests at once, answers in order
+ * @example Four requests at once, with answers in order
  * ```ts
  * import { MapStream } from "@weir/streams/map-stream";
  * import { assertEquals } from "@std/assert";
@@ -152,7 +154,7 @@ export interface MapStreamOptions<T> {
  * assertEquals(answers, ["answer 1", "answer 2", "answer 3"]);
  * ```
  *
- * @example A page that fails is skipped, and told
+ * @example Skip a text that fails, and report it
  * ```ts
  * import { MapStream } from "@weir/streams/map-stream";
  * import { assertEquals } from "@std/assert";
@@ -171,7 +173,8 @@ export interface MapStreamOptions<T> {
  */
 export interface MapStream<T, R> extends TransformStream<T, R> {
   /**
-   * What has become of the items: `accepted = waiting + running + done + failed + discarded`.
+   * What has happened to the items so far:
+   * `accepted = waiting + running + done + failed + discarded`.
    *
    * @example
    * ```ts
@@ -190,22 +193,23 @@ export interface MapStream<T, R> extends TransformStream<T, R> {
 /**
  * Makes a {@linkcode MapStream}: `new MapStream(fn, options)`.
  *
- * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
- * @throws {RangeError} If an option is out of range, or `capacity` less than `concurrency`.
+ * @throws {TypeError} If `fn` is not a function, or an option is of the wrong kind or unknown.
+ * @throws {RangeError} If an option is out of range, or `capacity` is less than `concurrency`.
  */
-// The types of a class could not infer the results of a function that is asynchronous for some items.
+// A class can't infer the results of a function that is asynchronous for some items only; these
+// types can.
 export const MapStream: {
   /**
    * Makes a stream.
    *
-   * @param fn What is called for each item.
+   * @param fn The function to call for each item.
    * @param options The bounds, and the order.
    */
   new <T, R>(fn: MapFunction<T, R>, options?: MapStreamOptions<T>): MapStream<T, R>;
   /**
-   * Makes a stream whose function is asynchronous for some items.
+   * Makes a stream whose function is asynchronous for some items only.
    *
-   * @param fn What is called for each item.
+   * @param fn The function to call for each item.
    * @param options The bounds, and the order.
    */
   new <T, H>(
@@ -213,16 +217,18 @@ export const MapStream: {
     options?: MapStreamOptions<T>,
   ): MapStream<T, Awaited<H>>;
   /**
-   * Results of a source of arrays, such as pages of rows, whose elements are the items. What else the source
-   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
-   * is told, as an item that was read and could not be used.
+   * Gives the results for a source of arrays, such as pages of rows, whose elements are the items.
+   * If the source gives anything other than an array, the stream stops reading it and errors with a
+   * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
+   * could not be used, and goes to `onDiscard` like them.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
-   * an `Iterable` are awaited; what is in an array is taken as it is.
-   * @param fn What is called for each item.
-   * @param options Those of the constructor, and `flatten`.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of
+   * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
+   * @param fn The function to call for each item.
+   * @param options The options of the constructor, and `flatten`.
    * @returns The results.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example The rows of some pages
@@ -244,11 +250,11 @@ export const MapStream: {
     options: MapStreamOptions<T> & { flatten: true },
   ): ReadableStream<R>;
   /**
-   * The same for a function that is asynchronous for some items.
+   * The same for a function that is asynchronous for some items only.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays.
-   * @param fn What is called for each item.
-   * @param options Those of the constructor, and `flatten`.
+   * @param fn The function to call for each item.
+   * @param options The options of the constructor, and `flatten`.
    * @returns The results.
    */
   from<T, H>(
@@ -257,19 +263,20 @@ export const MapStream: {
     options: MapStreamOptions<T> & { flatten: true },
   ): ReadableStream<Awaited<H>>;
   /**
-   * Results for a source that is at hand, read by a plain loop: cheaper than a pipe, and otherwise
-   * the same.
+   * Gives the results for a source that you already have. It reads the source in a plain loop,
+   * which costs less than a pipe and otherwise does the same.
    *
-   * **Reading** begins with the first demand. **Cancelling** cancels the source, and waits for
-   * it unless a read is pending: a generator may hang. A failure of the source errors the stream with
-   * the very error, after the results for what came before it.
+   * **Reading** begins with the first demand. **Cancelling** cancels the source, and waits for that
+   * unless a read is pending, because a generator may hang. If the source fails, the stream hands
+   * over the results for the items that came before, and then errors with that same error.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string. Promises in
-   * an `Iterable` are awaited.
-   * @param fn What is called for each item.
-   * @param options Those of the constructor.
-   * @returns The results. `for await` is the quickest way to read them.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but not a string.
+   * Promises in an `Iterable` are awaited.
+   * @param fn The function to call for each item.
+   * @param options The options of the constructor.
+   * @returns The results. `for await` is the fastest way to read them.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -288,11 +295,11 @@ export const MapStream: {
     options?: MapStreamOptions<T> & { flatten?: false | undefined },
   ): ReadableStream<R>;
   /**
-   * The same for a function that is asynchronous for some items.
+   * The same for a function that is asynchronous for some items only.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but no string.
-   * @param fn What is called for each item.
-   * @param options Those of the constructor.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`, but not a string.
+   * @param fn The function to call for each item.
+   * @param options The options of the constructor.
    * @returns The results.
    */
   from<T, H>(
@@ -306,7 +313,7 @@ export const MapStream: {
   constructor(fn: MapFunction<T, R>, options?: MapStreamOptions<T>) {
     const controller = open(fn, options);
     super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    super.readable.getReader(); // A transfer would move this side. The lock refuses that.
     this.#controller = controller.open(this);
   }
 
@@ -343,7 +350,7 @@ function open<T, R>(
   const rule = `be at least option "concurrency" of ${concurrency}`;
   check(owner, "capacity", capacity, ["number", rule, () => capacity >= concurrency]);
   const { key, ordered = !key, overrun = "release", rate, onError } = values;
-  // Of one shape, whatever is given: it is read for each item.
+  // The object always has the same shape, because it is read for each item.
   const complete: MapOptions<T> = {
     ...{ owner, concurrency, capacity, timeout, overrun, rate, ordered, key, onError },
   };

@@ -1,7 +1,7 @@
 /**
- * {@linkcode RateLimit}: so many starts in an interval, and no more.
+ * {@linkcode RateLimit}: allows a number of starts in any interval, and no more.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -14,37 +14,41 @@ import type { Starter } from "./core/work/start_limit.ts";
 export interface RateLimitOptions {
   /** The most starts in any `interval`: an integer of at least 1. */
   limit: number;
-  /** In milliseconds: more than 0 and at most 2147483647, or `Infinity`, where `limit` is for all time. */
+  /**
+   * The length in milliseconds: more than 0 and at most 2147483647. With `Infinity`, `limit` holds
+   * for all time.
+   */
   interval: number;
-  /** What it is called in messages and by `console.log`, such as `RateLimit "github"`. */
+  /** The name that messages and `console.log` show, such as `RateLimit "github"`. */
   name?: string | undefined;
 }
 
-/** What `stats` shows of a {@linkcode RateLimit}. */
+/** What `stats` of a {@linkcode RateLimit} shows. */
 export interface RateLimitStats {
-  /** Handlers that have started under it, so far. */
+  /** Handlers and calls that have started under it so far. */
   readonly started: number;
   /** Sinks and streams that wait for a start now. */
   readonly waiting: number;
-  /** For how many milliseconds nothing starts from now on; 0 where something may. */
+  /** The time until something may start, in milliseconds; 0 if something may start now. */
   readonly wait: number;
 }
 
 /**
- * At most `limit` starts in **any** window of `interval` milliseconds, not only in those that a clock
- * cuts: the "10 calls a second" of an API. Give it to a `Fanout`, an `Aggregator` or a `MapStream` as its
- * `rate`, or to several, which share it and **take turns**. What may not start waits in the queue of its
- * sink, in order, within the bounds of that.
+ * Allows at most `limit` starts in **any** window of `interval` milliseconds, not only in fixed
+ * windows of a clock: the "10 calls a second" of an API. Give it to a `Fanout`, an `Aggregator` or
+ * a `MapStream` as its `rate`. You may give it to several; they share it and **take turns**. Items
+ * that may not start yet wait in the queue of their sink, in order and within its bounds.
  *
- * A retry is a start, too. It bounds how many start, not how many run: that is `concurrency`.
+ * A retry is a start, too. It limits how many start, not how many run at once: that is
+ * `concurrency`.
  *
- * Where the other side says how long to wait, as a 429 with `Retry-After` does, use
+ * If the other side says how long to wait, as a 429 with `Retry-After` does, call
  * {@linkcode RateLimit.pause}.
  *
- * It keeps the times of the last `limit` starts, and has a timer only while somebody waits. In
- * Cloudflare Workers, sinks of different requests cannot share one.
+ * It keeps the times of the last `limit` starts, and has a timer only while a sink or stream waits.
+ * In Cloudflare Workers, sinks of different requests cannot share one.
  *
- * @example At most 10 calls of an API in a second, by two sinks together
+ * @example At most 10 calls of an API in a second, from two sinks together
  * ```ts
  * import { Fanout } from "@weir/streams/fanout";
  * import { RateLimit } from "@weir/streams/rate-limit";
@@ -65,23 +69,26 @@ export class RateLimit {
   readonly #owner: string;
   readonly #limit: number;
   readonly #interval: number;
-  /** When the last `limit` have started, in a ring. */
+  /** A ring with the times of the last `limit` starts. */
   readonly #starts: number[] = [];
   #started = 0;
-  /** The end of the pause that ends last. */
+  /** When the pause with the latest end is over. */
   #paused = 0;
-  /** Who waits for a start, in turns, and whose turn it is while it is told. */
+  /**
+   * The sinks and streams that wait for a start, in turns. While one of them is called, `#turn` is
+   * that one.
+   */
   readonly #waiting = new Set<Starter>();
   #turn: Starter | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** What the timer is set for, and the last such time that it has told. */
+  /** The time that the timer is set for, and the last such time at which it fired. */
   #due = 0;
   #told = 0;
 
   /**
    * Makes a limit.
    *
-   * @param options How many, in how long.
+   * @param options How many starts, in how long.
    * @throws {TypeError} If an option is missing, unknown or of the wrong kind.
    * @throws {RangeError} If an option is out of range.
    */
@@ -94,20 +101,21 @@ export class RateLimit {
     describe(this, this.#owner);
   }
 
-  /** What has started, and who waits, at this moment. */
+  /** How many have started and how many wait, at this moment. */
   get stats(): RateLimitStats {
     const wait = Math.max(this.#next() - this.#now(), 0);
     return { started: this.#started, waiting: this.#waiting.size, wait };
   }
 
   /**
-   * Lets nothing start for so long. What runs goes on. Of two pauses **the later end wins**.
+   * Lets nothing start for `ms` milliseconds. Running handlers go on. Of two pauses, **the one that
+   * ends later wins**.
    *
-   * @param ms Milliseconds: 0 to 2147483647.
-   * @throws {TypeError} If that is no number.
-   * @throws {RangeError} If it is out of range.
+   * @param ms The length in milliseconds: 0 to 2147483647.
+   * @throws {TypeError} If `ms` is not a number.
+   * @throws {RangeError} If `ms` is out of range.
    *
-   * @example As long as an answer of 429 says
+   * @example Pause for as long as a 429 response says
    * ```ts
    * import { RateLimit } from "@weir/streams/rate-limit";
    * import { assert } from "@std/assert";
@@ -137,8 +145,8 @@ export class RateLimit {
     const ready = this.ready(starter, now);
     if (ready) {
       this.#starts[this.#started++ % this.#limit] = now;
-      // It had its turn: for more it stands at the end again.
-      if (this.#waiting.size > 0) this.#turn = this.#turn && NOBODY;
+      // It has had its turn: for another start it goes to the end of the line.
+      if (this.#waiting.size > 0) this.#turn = this.#turn && NO_STARTER;
     } else this.wait(starter);
     return ready;
   }
@@ -155,32 +163,35 @@ export class RateLimit {
     this.#update();
   }
 
-  /** The clock, or what a timer has told: a test may have faked the timers and not the clock. */
+  /** The clock, or the time of the last timer: a test may fake the timers and not the clock. */
   #now(): number {
     return Math.max(performance.now(), this.#told);
   }
 
-  /** When the next may start. */
+  /** When the next one may start. */
   #next(): number {
     const first = this.#starts[this.#started % this.#limit];
     return Math.max(this.#paused, first === undefined ? 0 : first + this.#interval);
   }
 
-  /** There is a timer while somebody waits. */
+  /** Sets a timer if a sink or stream waits, and clears it otherwise. */
   #update(): void {
     if (this.#waiting.size === 0) {
-      // No timer does no harm; only the types of Workers refuse it.
+      // `clearTimeout(undefined)` is harmless; only the types of Workers refuse it.
       clearTimeout(this.#timer!);
       this.#timer = undefined;
     } else if (this.#timer === undefined && !this.#turn && this.#next() < Infinity) {
       this.#due = this.#next();
-      // An error of rounding is no millisecond.
+      // A rounding error is not worth a millisecond.
       const delay = Math.ceil(this.#due - this.#now() - 0.001);
       this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), MAX_DELAY));
     }
   }
 
-  /** Platforms fire up to a millisecond early: then for one more. What is earlier is no real timer. */
+  /**
+   * Platforms fire up to a millisecond early: then waits one more. A timer that fires earlier is
+   * fake.
+   */
   #fire(): void {
     const early = this.#due - performance.now();
     if (early > 0 && early <= 1) this.#timer = setTimeout(() => this.#serve(), 1);
@@ -201,8 +212,8 @@ export class RateLimit {
   }
 }
 
-/** Whose turn it is when the one who had it has taken a start. */
-const NOBODY = {} as Starter;
+/** The turn after a start was taken: no starter has it. */
+const NO_STARTER = {} as Starter;
 
-/** The longest delay that platforms keep. */
+/** The longest delay that platforms support. */
 const MAX_DELAY = 2147483647;

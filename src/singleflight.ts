@@ -1,7 +1,7 @@
 /**
  * {@linkcode Singleflight}: concurrent calls with one key share one execution.
  *
- * Runs in Deno, Bun, Node, edge runtimes and browsers.
+ * It runs in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -37,29 +37,32 @@ export interface WrapOptions<A extends unknown[], K, V, This = unknown>
 }
 
 /**
- * Concurrent calls with one key share one execution.
+ * Lets concurrent calls with one key share one execution.
  *
- * For what many ask for at once and one answer serves all: a token, a config, a page of a cold
- * cache. To limit how many *different* calls run, use a `Fanout`.
+ * Use it where many callers ask for the same thing at once and one answer serves them all: a token,
+ * a config, a page of a cold cache. To limit how many *different* calls run, use a `Fanout`.
  *
- * - **Sharing**: while a call for a key is in flight, every `do` of it waits for the same execution,
- *   and has the same value or the very same error. `fn` starts synchronously.
- * - **Nothing stays** after it settles, unless there is a `cache`; errors never do.
- * - **Cancelling** is per caller. One whose signal aborts is rejected at once; the flight goes on for
- *   the others. When the last has left, the function's own signal aborts and the key is free at that
- *   very moment, so that no newcomer joins a call that is being cancelled.
- * - **Forgetting**: those who wait keep the old flight, the next caller starts a new one, and the old
- *   one does not touch it.
- * - **Re-entry**: a function that calls its own key before its first `await` has an `Error` instead
- *   of a deadlock. After that nobody can know who calls: it waits for itself, and a signal ends that.
+ * - **Sharing**: while an execution for a key runs, every `do` of that key waits for it, and gets
+ *   the same value or the same error. `fn` starts synchronously.
+ * - **Nothing stays** after the execution has settled, unless there is a `cache`; errors never
+ *   stay.
+ * - **Cancelling** is per caller. If the signal of a caller aborts, its promise rejects at once,
+ *   and the execution goes on for the others. When the last caller has left, the function's own
+ *   signal aborts. At that moment the key is free, so no new caller joins an execution that is
+ *   being cancelled.
+ * - **Forgetting**: callers that wait keep the old execution, and the next caller starts a new one.
+ *   The old one does not change the new one.
+ * - **Re-entry**: if a function calls its own key before its first `await`, it gets an `Error`
+ *   instead of a deadlock. After its first `await`, it is unknown who calls: the function waits for
+ *   itself, and a signal ends that.
  *
- * - **Cloudflare Workers** may keep one at the top of a module, and share flights across requests:
- *   each caller with a signal, a copy or a `doShared` settles its own promise. The function runs in
- *   the request that started it. If that request ends early, the callers that joined get an error or
- *   wait forever: run the function under `waitUntil`, and give `forgetAfter`. Share bytes, and not a
- *   `Response`.
+ * - **Cloudflare Workers** may keep one at the top of a module and share executions across
+ *   requests: each caller with a signal, a copy or a `doShared` settles its own promise. The
+ *   function runs in the request that started it. If that request ends early, the callers that
+ *   joined get an error or wait forever: run the function under `waitUntil`, and give
+ *   `forgetAfter`. Share bytes, and not a `Response`.
  *
- * It is `singleflight` of golang.org/x/sync; `doShared` returns its `shared` too.
+ * It does what `singleflight` of golang.org/x/sync does; `doShared` also returns its `shared`.
  *
  * @example A thousand requests, one token
  * ```ts
@@ -79,7 +82,7 @@ export interface WrapOptions<A extends unknown[], K, V, This = unknown>
  * assertEquals(tokens.size, 0);
  * ```
  *
- * @example A deadline of one's own
+ * @example Each caller has its own deadline
  * ```ts
  * import { Singleflight } from "@weir/streams/singleflight";
  * import { assertEquals, assertRejects } from "@std/assert";
@@ -106,7 +109,7 @@ export class Singleflight<K = string, V = unknown> {
   readonly #flights: Flights<K, V>;
 
   /**
-   * Makes an empty group.
+   * Makes a `Singleflight` without any executions.
    *
    * @param options How values are copied, kept and forgotten.
    * @throws {TypeError} If an option is of the wrong kind or unknown.
@@ -120,14 +123,15 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * The value of `fn` for this key: of a call in flight, of the cache, or of a call that starts now.
+   * Gives the value of `fn` for this key: from an execution that runs, from the cache, or from an
+   * execution that starts now.
    *
-   * @param key What the call is for.
-   * @param fn What is executed. A throw in it is a rejection.
+   * @param key The key of the value.
+   * @param fn The function to execute. A throw in it counts as a rejection.
    * @param options A signal for this caller alone.
-   * @returns Resolves with the value. Rejects with the very error of `fn`, with the reason of the
-   * signal, with what `clone` or the cache throws, with an `Error` where `fn` calls its own key, or
-   * with a `TypeError` where the cache answers with a promise.
+   * @returns Resolves with the value. Rejects with the error of `fn`, with the reason of the
+   * signal, with the errors that `clone` or the cache throws, with an `Error` if `fn` calls its own
+   * key, or with a `TypeError` if the cache answers with a promise.
    *
    * @example
    * ```ts
@@ -145,13 +149,13 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * As {@linkcode Singleflight.do}, and says whether the value was shared.
+   * Does the same as {@linkcode Singleflight.do}, and says whether the value was shared.
    *
-   * @param key What the call is for.
-   * @param fn What is executed. A throw in it is a rejection.
+   * @param key The key of the value.
+   * @param fn The function to execute. A throw in it counts as a rejection.
    * @param options A signal for this caller alone.
-   * @returns Resolves with the value, and with whether more than one caller asked for it; that is
-   * the same for all of them, and true where the value came from the cache. Rejects as `do` does.
+   * @returns Resolves with the value, and with whether more than one caller asked for it. `shared`
+   * is the same for all of them, and true if the value came from the cache. Rejects as `do` does.
    *
    * @example
    * ```ts
@@ -167,8 +171,8 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * Has the next caller of a key start anew, and drops its value from the cache. Those who wait keep
-   * what they wait for; that is not put into the cache any more.
+   * Makes the next caller of a key start a new execution, and drops the key's value from the cache.
+   * Callers that wait keep the old execution; its value no longer goes into the cache.
    *
    * @param key The key.
    * @returns Whether there was anything to forget.
@@ -191,7 +195,7 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * Forgets every key, and clears the cache if that can be cleared.
+   * Forgets every key, and clears the cache if the cache has a `clear` method.
    *
    * @example
    * ```ts
@@ -209,10 +213,10 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * Whether a call for this key is in flight. The cache does not count.
+   * Whether an execution for this key runs. The cache does not count.
    *
    * @param key The key.
-   * @returns Whether a caller would join.
+   * @returns Whether a caller would join an execution.
    *
    * @example
    * ```ts
@@ -231,7 +235,7 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * How many keys are in flight. The cache does not count.
+   * How many keys have an execution that runs. The cache does not count.
    *
    * @example
    * ```ts
@@ -239,7 +243,8 @@ export class Singleflight<K = string, V = unknown> {
    * import { assertEquals } from "@std/assert";
    *
    * const flight = new Singleflight<string, number>();
-   * const calls = [flight.do("a", () => Promise.resolve(1)), flight.do("b", () => Promise.resolve(2))];
+   * const work = () => Promise.resolve(1);
+   * const calls = [flight.do("a", work), flight.do("b", work)];
    * assertEquals(flight.size, 2);
    * await Promise.all(calls);
    * assertEquals(flight.size, 0);
@@ -250,7 +255,7 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * What has been done so far.
+   * What has happened so far.
    *
    * @example
    * ```ts
@@ -269,13 +274,13 @@ export class Singleflight<K = string, V = unknown> {
   }
 
   /**
-   * A function of which concurrent calls with one key share one execution.
+   * Makes a function whose concurrent calls with one key share one execution.
    *
-   * @param fn The function.
+   * @param fn The function to call.
    * @param options The key of a call, and the options of the constructor.
    * @returns A function with the same `this` and arguments, and the same result in a promise. Its
-   * `flight` is what it shares calls by, to forget a key or to look at its `stats`.
-   * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+   * `flight` is the `Singleflight` behind it: use it to forget a key or to read its `stats`.
+   * @throws {TypeError} If `fn` is not a function, or an option is of the wrong kind or unknown.
    * @throws {RangeError} If `forgetAfter` is out of range.
    *
    * @example
@@ -289,7 +294,8 @@ export class Singleflight<K = string, V = unknown> {
    *   return { id, asked: ++asked };
    * }, { key: (id) => id });
    *
-   * assertEquals(await Promise.all([user(7), user(7)]), [{ id: 7, asked: 1 }, { id: 7, asked: 1 }]);
+   * const users = await Promise.all([user(7), user(7)]);
+   * assertEquals(users, [{ id: 7, asked: 1 }, { id: 7, asked: 1 }]);
    * assertEquals(user.flight.stats.shared, 1);
    * ```
    */
@@ -298,9 +304,9 @@ export class Singleflight<K = string, V = unknown> {
     options: WrapOptions<A, K, V, This>,
   ): ((this: This, ...args: A) => Promise<V>) & { readonly flight: Singleflight<K, V> };
   /**
-   * The same for a function that is asynchronous for some arguments.
+   * The same for a function that is asynchronous for some arguments only.
    *
-   * @param fn The function.
+   * @param fn The function to call.
    * @param options The key of a call, and the options of the constructor.
    * @returns A function with the same arguments, and the same result in a promise.
    */
@@ -310,7 +316,7 @@ export class Singleflight<K = string, V = unknown> {
   ): ((this: This, ...args: A) => Promise<Awaited<H>>) & {
     readonly flight: Singleflight<K, Awaited<H>>;
   };
-  /** @ignore It has the types of the first. */
+  /** @ignore It has the types of the first overload. */
   static wrap<A extends unknown[], K, V, This = unknown>(
     fn: (this: This, ...args: A) => V | PromiseLike<V>,
     options: WrapOptions<A, K, V, This>,

@@ -1,5 +1,6 @@
 /**
- * {@linkcode Sink}: what `Fanout` and `Aggregator` share: the ways in, and the ways to an end.
+ * {@linkcode Sink}: the base of `Fanout` and `Aggregator`. Its methods give the sink items and end
+ * the sink.
  *
  * @module
  */
@@ -20,50 +21,53 @@ import type { RateLimit } from "./rate_limit.ts";
 
 export type { HandlerContext, Runner, SinkContext, SinkStats, Source };
 
-// A constant, since a bundler keeps a class that extends a global.
+// A constant, because a bundler does not drop a class that extends a global.
 const /** @internal */ SinkBase: typeof WritableStream = /* @__PURE__ */ (() => WritableStream)();
 
-/** Options of a call. Any object may be those, such as the context of a handler. */
+/** Options of a call. Any object will do, such as the context of a handler. */
 export interface SinkCallOptions {
-  /** Ends the call with its reason when it aborts. */
+  /** Ends the call with the signal's reason when the signal aborts. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options that every sink has. */
 export interface SinkOptions<T> {
   /**
-   * The most handlers that run at once: an integer of at least 0. With 0 nothing starts until
-   * {@linkcode Sink.concurrency} is raised. By default only handlers that have not timed out count: one
-   * that runs on after its `timeout` counts with `overrun: "hold"` only.
+   * The most handlers that run at once: an integer of at least 0. With 0, no handler starts until
+   * you raise {@linkcode Sink.concurrency}. By default a handler that has timed out no longer
+   * counts: if it runs on after its `timeout`, it counts only with `overrun: "hold"`.
    *
    * @default {1}
    */
   concurrency?: number | undefined;
   /**
-   * Items of one key are handled one at a time and in order; keys run beside each other. Any value,
-   * compared as a `Map` compares. A throw goes to the caller, and nothing is accepted.
+   * Gives the key of an item. The sink handles the items of one key one at a time and in order, and
+   * different keys at the same time. A key is any value, compared as a `Map` compares. If `key`
+   * throws, the caller gets the error and the item is not accepted.
    */
   key?: ((item: T) => unknown) | undefined;
   /**
-   * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or `Infinity`.
-   * One that has not settled by then has failed with a `TimeoutError`, its signal is aborted and its
-   * slot is free, as after any failure; what it does later is ignored. `overrun` may keep the slot.
+   * How long a handler may take, in milliseconds: more than 0 and at most 2147483647, or
+   * `Infinity`. A handler that has not settled by then has failed with a `TimeoutError`. Its signal
+   * aborts and its slot is free, as after any failure, and the sink ignores what the handler does
+   * later. `overrun` can keep the slot taken.
    *
-   * `onError` may take as long again. One that has not settled by then errors the sink with a
-   * `TimeoutError` whose `cause` is the failure that it was told of.
+   * `onError` may take as long again. If it has not settled by then, the sink errors with a
+   * `TimeoutError` whose `cause` is the failure that `onError` got.
    *
    * @default {Infinity}
    */
   timeout?: number | undefined;
   /**
-   * When the slot, and the key, of a handler that runs on after its `timeout` are free: with `"release"`
-   * at the timeout, with `"hold"` when the handler has settled, and with it the promises in what it
-   * returns to an `Aggregator`. Take `"hold"` where `concurrency`, or the order of a key, must be true of
-   * the other side: of the connections that are open. A handler that never settles keeps its slot then:
-   * have it heed `context.signal`.
+   * When a handler that runs on after its `timeout` frees its slot and its key. With `"release"`,
+   * at the timeout. With `"hold"`, when the handler has settled; in an `Aggregator`, the promises
+   * in its result must settle too. Take `"hold"` where `concurrency`, or the order within a key,
+   * must also hold on the other side, such as for open connections. With `"hold"`, a handler that
+   * never settles keeps its slot: let it follow `context.signal`.
    *
-   * Either way the item has failed at the timeout, and is told and counted then, and `stats.overrunning`
-   * shows how many handlers run on. `close` and `flush` don't wait for them; `idle` does with `"hold"`.
+   * In both cases the item fails, is reported and is counted at the timeout, and
+   * `stats.overrunning` shows how many handlers run on. `close` and `flush` don't wait for them;
+   * `idle` does with `"hold"`.
    *
    * @default {"release"}
    *
@@ -76,7 +80,7 @@ export interface SinkOptions<T> {
    * let most = 0;
    * const queries = new Fanout(async () => {
    *   most = Math.max(most, ++open);
-   *   await new Promise((resolve) => setTimeout(resolve, 30)); // heeds no signal
+   *   await new Promise((resolve) => setTimeout(resolve, 30)); // ignores its signal
    *   open--;
    * }, { concurrency: 2, timeout: 10, overrun: "hold", onError: () => {} });
    * for (let n = 0; n < 4; n++) queries.tryPush(n);
@@ -86,18 +90,19 @@ export interface SinkOptions<T> {
    */
   overrun?: "release" | "hold" | undefined;
   /**
-   * How long an item may wait for its handler, in milliseconds: more than 0 and at most 2147483647, or
-   * `Infinity`. One that has waited longer is discarded with a `TimeoutError`, which its `submit` is
-   * told, or else `onDiscard`: when its turn comes, and before anything is refused for want of room. So
-   * **overload sheds the oldest**, whose callers have given up, and not the newest. Of an `Aggregator` it
-   * is the batch, from the moment when it is due. Time starts anew with each attempt of a `retry`.
+   * How long an item may wait for its handler, in milliseconds: more than 0 and at most 2147483647,
+   * or `Infinity`. An item that has waited longer is discarded with a `TimeoutError`, either when
+   * its turn comes or before the sink refuses an item for lack of room. Its `submit` gets that
+   * error; if there is none, `onDiscard` gets the item. So **overload drops the oldest items**,
+   * whose callers have given up, and not the newest. In an `Aggregator` this applies to batches,
+   * from the moment when a batch is due. With `retry`, each attempt starts the time anew.
    *
-   * Where it is given, `context.waited` says how long; `Infinity` measures and sheds nothing. It has no
-   * timer.
+   * With a `maxWait`, `context.waited` says how long the item has waited. With `Infinity`, it
+   * measures and never discards. `maxWait` uses no timer.
    *
-   * A handler's `timeout` is a `TimeoutError` as well, but a failure: counted in `failed`, and told to
-   * `onError` where this one is told to `onDiscard`. A caller of `submit` who must tell them apart may note
-   * in the handler what has started.
+   * The `timeout` of a handler gives a `TimeoutError` as well, but that is a failure: it counts in
+   * `failed` and goes to `onError`. This one counts in `discarded` and goes to `onDiscard`. If a
+   * caller of `submit` must tell the two apart, record in the handler which items have started.
    *
    * @example An answer after 20 ms is of no use
    * ```ts
@@ -118,9 +123,10 @@ export interface SinkOptions<T> {
    */
   maxWait?: number | undefined;
   /**
-   * The most items that wait for one key: an integer of at least 1, or `Infinity`. Needs `key`. `tryPush`
-   * refuses that key only, and a `push` of it waits without holding up the others: **a key that is slow
-   * does not fill the queue for everybody**. At it the open batch of an `Aggregator` is due.
+   * The most items of one key that may wait: an integer of at least 1, or `Infinity`. It needs
+   * `key`. When a key is full, `tryPush` refuses items of that key only, and a `push` of that key
+   * waits without delaying the others: **a slow key does not fill the queue for all**. When the key
+   * of an open batch of an `Aggregator` is full, that batch is due.
    *
    * @default {Infinity}
    *
@@ -142,12 +148,13 @@ export interface SinkOptions<T> {
    */
   keyCapacity?: number | undefined;
   /**
-   * The most that all that waits may weigh, beside their count: a number of more than 0. Needs `weigh`: the
-   * bytes of the items, say. An item that alone is heavier is a `RangeError` of its caller.
+   * The most that all waiting items together may weigh, besides the limit on their number: a number
+   * of more than 0. It needs `weigh`, which may return the bytes of an item, for example. If one
+   * item alone is heavier, its caller gets a `RangeError`.
    *
    * @default {Infinity}
    *
-   * @example Items are of very different sizes, and at most 1 MB of them waits
+   * @example Items differ much in size, and at most 1 MB of them waits
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals, assertThrows } from "@std/assert";
@@ -164,8 +171,9 @@ export interface SinkOptions<T> {
    */
   capacityWeight?: number | undefined;
   /**
-   * How many may start in an interval: "10 calls a second". A {@linkcode RateLimit} may be that of
-   * several sinks and streams, which take turns. What may not start yet waits.
+   * How many handlers may start in an interval, such as "10 calls a second". Several sinks and
+   * streams may share one {@linkcode RateLimit}; they take turns. Items that may not start yet
+   * wait.
    *
    * @example My API allows 10 calls a second
    * ```ts
@@ -184,40 +192,44 @@ export interface SinkOptions<T> {
    */
   rate?: RateLimit | undefined;
   /**
-   * Is given the accepted items that an abort or a failure of the sink found waiting, with its reason:
-   * in order, and in an `Aggregator` with a `key` in the order of each key.
+   * Called when the sink is aborted or fails: with the accepted items that were waiting, and with
+   * the reason. The items are in order; in an `Aggregator` with a `key`, in order within each key.
    *
-   * A handler that was running then knows by `context.signal`. If it ends with the echo of it, its items
-   * are given up as well, and given to `onDiscard` then: an echo is the reason itself, any `AbortError`,
-   * and an error whose `cause` is the reason. Any other failure goes to `onError`, if there is one. So
-   * these two know each item that was not done, submitted ones among them.
+   * Handlers that are running then learn of the end by `context.signal`. If such a handler fails
+   * with an echo of the end, its items are discarded as well, and go to `onDiscard` at that time.
+   * An echo is the reason itself, any `AbortError`, or an error whose `cause` is the reason. Any
+   * other failure goes to `onError`, if there is one. So `onError` and `onDiscard` together get
+   * every item that was not done, submitted items included.
    *
-   * After that, one by one, the items that `consume` had read and could not bring in, also at a `close()`.
+   * After that, `onDiscard` gets one by one the items that `consume` had read and could not bring
+   * in. That also happens at a `close()`.
    *
-   * A throw in it surfaces as an uncaught error.
+   * If it throws, the error is uncaught.
    */
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
   /**
-   * Called for each item when it is pushed, submitted, consumed or written; what it returns runs the handler for that item:
-   * `() => AsyncLocalStorage.snapshot()` carries the caller's asynchronous context, to `onError` as
-   * well. Through `pipeTo`, the context is that of the call where the source is a stream of this library,
-   * and else that of the sink's construction. A throw goes to the caller, and nothing is accepted.
-   * Without it the handler and `onError` run in any context.
+   * Called for each item when it is pushed, submitted, consumed or written. It returns a function
+   * that runs the handler for that item: `() => AsyncLocalStorage.snapshot()` carries the caller's
+   * asynchronous context to the handler, and to `onError`. Through `pipeTo`, it carries the context
+   * of the `pipeTo` call if the source is a stream of this library, and the context in which the
+   * sink was constructed otherwise. If it throws, the caller gets the error and the item is not
+   * accepted. Without `snapshot`, the handler and `onError` may run in any context.
    */
   snapshot?: (() => Runner) | undefined;
   /**
-   * Aborts the sink with its reason, also while the sink is locked. It keeps the sink until that has ended,
-   * about 5 kB, because `onDiscard` is told what an abort finds there: close each sink on a signal that
-   * lives longer, as `await using` does.
+   * Aborts the sink with the signal's reason, even while the sink is locked. The signal keeps the
+   * sink in memory, about 5 kB, until the sink has ended, because an abort must give the waiting
+   * items to `onDiscard`. If the signal lives longer than the sink, close the sink, as
+   * `await using` does.
    */
   signal?: AbortSignal | undefined;
-  /** What it is called in messages and by `console.log`, such as `Fanout "mails"`. */
+  /** The name that messages and `console.log` show, such as `Fanout "mails"`. */
   name?: string | undefined;
 }
 
 /**
- * A `WritableStream` whose handlers run concurrently and within a bound. The base of `Fanout` and
- * `Aggregator`; not to be constructed.
+ * A `WritableStream` that runs at most a given number of handlers at once. It is the base of
+ * `Fanout` and `Aggregator`; don't construct it.
  *
  * @typeParam T The type of the items.
  * @typeParam R The type of a handler's result for an item.
@@ -226,7 +238,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   readonly #queue: WorkQueue<T, unknown>;
   #aborting = false;
 
-  /** @ignore Sinks are made by their subclasses. */
+  /** @ignore The subclasses make sinks. */
   protected constructor(queue: unknown) {
     const work = queue as WorkQueue<T, unknown>;
     super(work, { highWaterMark: 1, size: undefined as never });
@@ -237,7 +249,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * What has become of the items, at this moment.
+   * What has happened to the items so far.
    *
    * **Conservation**: `accepted = waiting + running + done + failed + discarded`, always.
    *
@@ -258,19 +270,21 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * The most handlers that run at once. You may set it at any time, also in a handler: a higher value
-   * starts what waits at once; with a lower one what runs goes on, and nothing starts until fewer run.
+   * The most handlers that run at once. You may set it at any time, also in a handler. With a
+   * higher value, waiting items start at once. With a lower value, running handlers go on, and no
+   * handler starts until fewer run.
    *
-   * **0 pauses** the sink: nothing starts, and items are accepted while there is room. A `linger` keeps
-   * its clock, and a batch that is due grows until it is full. `flush`, `idle`, `consume` and `close` wait
-   * until you raise it: bound a close with its `timeout`. After the end of the sink it has no effect.
+   * **0 pauses** the sink: no handler starts, and the sink accepts items while there is room.
+   * `linger` keeps its clock, and a batch that is due grows until it is full. `flush`, `idle`,
+   * `consume` and `close` wait until you raise the value: pass a `timeout` to `close`. After the
+   * end of the sink, setting it has no effect.
    *
-   * The default `capacity` of an `Aggregator` stays what it was at its construction.
+   * The default `capacity` of an `Aggregator` does not change with it.
    *
-   * @throws {TypeError} If it is set to what is no number.
-   * @throws {RangeError} If it is set to what is no integer of at least 0.
+   * @throws {TypeError} If you set it to a value that is not a number.
+   * @throws {RangeError} If you set it to a number that is not an integer of at least 0.
    *
-   * @example Pause until the other side is there
+   * @example Pause until the server is ready
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals } from "@std/assert";
@@ -294,14 +308,15 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * The end of the sink: always the same promise. Resolves when it has drained after a `close()`, and
-   * rejects with its error.
+   * The end of the sink, always as the same promise. It resolves when the sink has drained after a
+   * `close()`, and rejects with the sink's error.
    *
-   * **A failure that nobody hears is an unhandled rejection** of it, with the very error: no sink
-   * fails in silence. It is heard once another promise of the sink rejects with it, be it pending or
-   * called in the same turn: that of a `push`, `submit`, `consume`, `flush` or `close`, or a write; by
-   * who has the lock, also where a writer is idle; and by who has taken `closed`. With `onError` a
-   * failure of the handler goes there, and an abort is no failure.
+   * **A failure that no caller hears of is an unhandled rejection** of this promise, with that same
+   * error: no sink fails silently. A caller hears of it if another promise of the sink rejects with
+   * it: a `push`, `submit`, `consume`, `flush` or `close`, or a write, that is pending or is called
+   * in the same turn. The owner of the lock hears of it, even if its writer is idle. Code that has
+   * read `closed` hears of it too. With `onError`, a handler's failure goes there instead; and an
+   * abort is not a failure.
    *
    * @example
    * ```ts
@@ -319,17 +334,19 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Gives the sink an item, now or never. It never waits, and never drops silently. A `Fanout` with a
-   * free slot has started the handler when it returns.
+   * Gives the sink an item, now or never. It never waits, and never drops silently. If a `Fanout`
+   * has a free slot, the handler has started when `tryPush` returns.
    *
-   * To wait for room use {@linkcode Sink.push}; for the handler's result, {@linkcode Sink.submit}.
+   * To wait for room, use {@linkcode Sink.push}. To get the handler's result, use
+   * {@linkcode Sink.submit}.
    *
-   * @param item The item. Any value, `undefined` too.
-   * @returns Whether it was accepted: false when the sink is full.
+   * @param item The item. Any value, also `undefined`.
+   * @returns Whether the sink accepted the item: false when it is full.
    * @throws {TypeError} After `close()`.
-   * @throws The sink's error, once it has one; what `key`, `snapshot`, `weigh` or `fits` throws.
+   * @throws The sink's error, once it has one; and the errors that `key`, `snapshot`, `weigh` or
+   * `fits` throw.
    *
-   * @example Shed load when full
+   * @example Refuse items when the sink is full
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals } from "@std/assert";
@@ -344,16 +361,17 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Gives the sink an item, and waits for room. Calls are served in order. Each that waits holds its
-   * item and about 350 bytes, without bound: await them.
+   * Gives the sink an item, and waits for room. Calls are served in order. Each waiting call keeps
+   * its item and about 350 bytes, and their number has no bound: await your calls.
    *
-   * A handler that awaits room in its own full sink may wait for itself; `timeout` ends that.
+   * If a handler awaits room in its own full sink, it may wait for itself; `timeout` ends that.
    *
    * @param item The item.
-   * @param options A `signal` that ends the waiting for room. It has no say afterwards.
-   * @returns Resolves when the item is accepted, not when it is handled. Rejects after `close()`
-   * with a `TypeError`, with the reason of the `signal`, with the sink's error once it has one, and with what `key`, `snapshot`,
-   * `weigh` or `fits` throws; the item was not accepted then.
+   * @param options A `signal` that ends the wait for room. It has no effect after that.
+   * @returns Resolves when the item is accepted, not when it is handled. Rejects, and the item is
+   * not accepted: after `close()`, with a `TypeError`; when the `signal` aborts, with its reason;
+   * once the sink has an error, with that error; and with the errors that `key`, `snapshot`,
+   * `weigh` or `fits` throw.
    *
    * @example
    * ```ts
@@ -367,7 +385,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(seen, [1, 2, 3]);
    * ```
    *
-   * @example Wait for room, but for 10 ms at most
+   * @example Wait for room for at most 10 ms
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals, assertRejects } from "@std/assert";
@@ -394,14 +412,16 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Gives the sink an item, now or never, and waits for the handler's result: load shedding in one line.
-   * {@linkcode Sink.submit} waits for room instead, {@linkcode Sink.tryPush} for no result.
+   * Gives the sink an item, now or never, and waits for the handler's result. This is load shedding
+   * in one line. To wait for room, use {@linkcode Sink.submit}. To skip the result, use
+   * {@linkcode Sink.tryPush}.
    *
    * @param item The item.
-   * @param options A `signal` by which the caller leaves, as of {@linkcode Sink.submit}.
-   * @returns `undefined` when the sink is full: nothing is left behind, and `stats.refused` counts it. Else
-   * a promise that resolves and rejects as that of `submit` does, also after `close()`, when it rejects
-   * with a `TypeError`. It is yours: its rejection is unhandled if you don't take it.
+   * @param options A `signal` by which the caller leaves, as in {@linkcode Sink.submit}.
+   * @returns `undefined` when the sink is full: it keeps nothing of the item, and `stats.refused`
+   * counts the call. Otherwise a promise that resolves and rejects as the promise of `submit` does;
+   * after `close()` it rejects with a `TypeError`. The promise is yours: if you don't handle its
+   * rejection, that is unhandled.
    *
    * @example A server that says no at once when it has too much to do
    * ```ts
@@ -427,16 +447,17 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /**
    * Gives the sink an item, waits for room, and then for the handler's result.
    *
-   * **A caller may leave** by its `signal`, at any time, and is told at once. An item that still waits is
-   * taken out of the queue. Where a `Fanout` runs the handler, its `context.signal` aborts. In the batch
-   * of an `Aggregator` the caller leaves, and his item stays.
+   * **A caller may leave** by its `signal` at any time, and its promise rejects at once. If its
+   * item still waits, the sink takes it out of the queue. If a `Fanout` runs its handler,
+   * `context.signal` of that handler aborts. In the batch of an `Aggregator` the caller leaves, and
+   * its item stays.
    *
    * @param item The item.
    * @param options A `signal` by which the caller leaves.
-   * @returns Resolves with the result for this item. Rejects with the very error of the handler,
-   * which then reaches neither `onError` nor the sink, unless it failed pushed items of the batch, too;
-   * with a `TypeError` where the handler of an `Aggregator` gives no array, or one of a wrong count; and
-   * as {@linkcode Sink.push} does.
+   * @returns Resolves with the result for this item. Rejects with the error that the handler
+   * throws; that error reaches neither `onError` nor the sink, unless pushed items of the same
+   * batch failed with it too. Rejects with a `TypeError` if the handler of an `Aggregator` returns
+   * no array, or an array of the wrong length. Also rejects as {@linkcode Sink.push} does.
    *
    * @example
    * ```ts
@@ -447,7 +468,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(await Promise.all(["a", "bb"].map((word) => lengths.submit(word))), [1, 2]);
    * ```
    *
-   * @example The user has gone away: what runs is told, what waits is taken out
+   * @example The user has gone: the running handler is aborted, and the waiting item is taken out
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals } from "@std/assert";
@@ -471,21 +492,24 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Gives the sink all items of a source, as fast as there is room. Cheaper than `pipeTo`, which
-   * closes the sink at the end: this leaves it open, and several sources may be consumed at once.
+   * Gives the sink all items of a source, as fast as there is room. It costs less than `pipeTo`,
+   * which also closes the sink at the end: `consume` leaves the sink open, and you may consume
+   * several sources at once.
    *
-   * A synchronous source whose handler is synchronous too is consumed in one go, and nothing else runs
-   * meanwhile.
+   * If the source and the handler are both synchronous, `consume` takes all items in one go, and no
+   * other code runs meanwhile.
    *
-   * It waits for its own items, and no others; an `Aggregator` hands over the open batches that hold one
-   * of them when the source is over.
+   * It waits for its own items only. When the source is over, an `Aggregator` hands over the open
+   * batches that hold any of them.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
-   * @param options A `signal` that ends the reading. What was accepted stays.
-   * @returns Resolves when all of it has settled. Rejects with the sink's error, at once; and when its
-   * items have settled, with the reason of the `signal`, with the error of the source, with what `key`, `snapshot`, `weigh` or `fits`
-   * throws, or with a `TypeError` at `close()`. All but the second cancel the source. An item that was
-   * read and could not be brought in at an end of the sink goes to `onDiscard`.
+   * @param options A `signal` that ends the reading. Accepted items stay accepted.
+   * @returns Resolves when all of the items have settled. If the sink fails, `consume` rejects with
+   * the sink's error at once. Otherwise it rejects when its items have settled: with the reason of
+   * the `signal`, with the error of the source, with the errors that `key`, `snapshot`, `weigh` or
+   * `fits` throw, or with a `TypeError` at `close()`. Every rejection except with the error of the
+   * source cancels the source. If the sink ends, an item that was read and could not be brought in
+   * goes to `onDiscard`.
    *
    * @example
    * ```ts
@@ -498,7 +522,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(sum, 6);
    * ```
    *
-   * @example Stop reading, and keep what was read
+   * @example Stop reading, and keep the items that were read
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -521,14 +545,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     options?: SinkCallOptions & { flatten?: false | undefined },
   ): Promise<void>;
   /**
-   * The same for a source of arrays, such as pages of rows, whose elements are the items. What else the
-   * source gives is a `TypeError`, by which it is left. The rest of a page that was read when the reading
-   * ends goes to `onDiscard`.
+   * Consumes a source of arrays, such as pages of rows, whose elements are the items. If the source
+   * gives anything other than an array, `consume` stops reading it and rejects with a `TypeError`.
+   * When the reading ends, the unused rest of a page goes to `onDiscard`.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
-   * an `Iterable` are awaited; what is in an array is taken as it is.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of
+   * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
    * @param options `flatten`, and a `signal` that ends the reading.
-   * @returns As without `flatten`.
+   * @returns The same promise as without `flatten`.
    *
    * @example
    * ```ts
@@ -557,13 +581,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits for what was accepted before the call, and for the calls that wait for room then. An
-   * `Aggregator` hands its open batches over at once, and theirs when the last of them has come in.
+   * Waits for the items that were accepted before the call, and for the calls that are waiting for
+   * room at that time. An `Aggregator` hands over its open batches at once. It hands over the
+   * batches of those calls when the last of their items has come in.
    *
-   * A handler that awaits it waits for itself; `timeout` ends that.
+   * If a handler awaits `flush` on the sink that runs it, it waits for itself; `timeout` ends that.
    *
-   * @returns Resolves when all of that has settled, whatever came after. Rejects with the sink's
-   * error, once it has one.
+   * @returns Resolves when all of these items have settled; it does not wait for later ones.
+   * Rejects with the sink's error, once it has one.
    *
    * @example
    * ```ts
@@ -581,9 +606,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Waits until no accepted item is waiting or running, and with `overrun: "hold"` until no handler runs
-   * on after its timeout. It never rejects: after an abort it is the way to wait for handlers that are
-   * still at it, however long: an abort ends the timeouts too.
+   * Waits until no accepted item is waiting or running; with `overrun: "hold"`, also until no
+   * handler runs on after its timeout. It never rejects. After an abort, use it to wait for
+   * handlers that still run. That may take long, because an abort also ends the timeouts.
    *
    * @returns Resolves at the first such moment.
    *
@@ -603,17 +628,18 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Drains: accepts nothing more, and waits for what was accepted, and for the `push` calls that
-   * waited for room before it. `consume` calls are stopped.
+   * Drains the sink: it accepts nothing more, and waits for the accepted items and for the `push`
+   * calls that were waiting for room before it. It stops `consume` calls.
    *
-   * A handler that awaits it waits for itself; a `timeout` ends that.
+   * If a handler awaits `close` on the sink that runs it, it waits for itself; a `timeout` ends
+   * that.
    *
-   * @param options How long that may take: at the `timeout`, more than 0 and at most 2147483647
-   * milliseconds, or `Infinity`, the sink is aborted with a `TimeoutError`, and when the `signal`
-   * aborts, with its reason.
-   * @returns Resolves when all of it has settled. Rejects with the sink's error if it has one, or
-   * comes by one meanwhile; with a `TypeError` where the sink is locked or closed already, or an option
-   * is of the wrong kind; with a `RangeError` where the `timeout` is out of range.
+   * @param options How long the close may take. At the `timeout`, more than 0 and at most
+   * 2147483647 milliseconds, or `Infinity`, the sink is aborted with a `TimeoutError`. When the
+   * `signal` aborts, the sink is aborted with its reason.
+   * @returns Resolves when everything has settled. Rejects with the sink's error if it has one, or
+   * gets one meanwhile; with a `TypeError` if the sink is locked or closed already, or an option is
+   * of the wrong kind; with a `RangeError` if the `timeout` is out of range.
    *
    * @example
    * ```ts
@@ -628,7 +654,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(fanout.stats.done, 1);
    * ```
    *
-   * @example A shutdown that waits for ten milliseconds at most
+   * @example A shutdown that waits for at most 10 ms
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals, assertRejects } from "@std/assert";
@@ -640,7 +666,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * assertEquals(fanout.stats.discarded, 1);
    * ```
    *
-   * @example A shutdown of a sink that a pipe locks: end the pipe first, and let it leave the sink open
+   * @example A shutdown of a sink that a pipe locks: end the pipe first, and let it leave the sink
+   * open
    * ```ts
    * import { Fanout } from "@weir/streams/fanout";
    * import { assertEquals, assertRejects } from "@std/assert";
@@ -681,7 +708,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
       onAbort(signal, end);
       await closing;
     } catch (error) {
-      // Where an abort had no reason, the stream has none.
+      // If an abort had no reason, the stream rejects with `undefined`; the queue has an error.
       throw (queue.refuse() ?? { error }).error;
     } finally {
       stop();
@@ -690,16 +717,16 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Stops at once, for good: handlers are told by `context.signal`, what waits is discarded, and
-   * every call that waits rejects with the reason. Where the sink is locked, abort it by the writer
-   * or by `signal`; in a handler or a hook, by `signal`.
+   * Stops at once, for good: it aborts `context.signal` of the running handlers, discards the
+   * waiting items, and rejects every waiting call with the reason. If the sink is locked, abort it
+   * by the writer or by `signal`. In a handler or a hook, abort it by `signal`.
    *
-   * @param reason What every call that waits, and every later one, rejects with. Without one, an
-   * `AbortError`; only `writer.closed` and the writes that a writer has queued reject with `undefined`
-   * then, as the standard has it.
-   * @returns Resolves without waiting for handlers; {@linkcode Sink.idle} does. Where a `close()` is
-   * under way, that rejects with the reason. (`writer.abort()` rejects then, too, as the standard has
-   * it.) Rejects with a `TypeError` where the sink is locked.
+   * @param reason What every waiting call and every later call rejects with. Without one, that is
+   * an `AbortError`; only `writer.closed` and the writes that a writer has queued reject with
+   * `undefined` then, as the standard says.
+   * @returns Resolves without waiting for handlers; to wait for them, use {@linkcode Sink.idle}. If
+   * a `close()` is under way, that `close()` rejects with the reason. (`writer.abort()` also
+   * rejects then, as the standard says.) Rejects with a `TypeError` if the sink is locked.
    *
    * @example
    * ```ts
@@ -714,7 +741,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   override abort(reason?: unknown): Promise<void> {
-    // By user code that an abort calls: the stream would take this reason.
+    // User code that an abort calls may call it again: the stream would take that later reason.
     if (this.#aborting) return resolved();
     this.#aborting = true;
     const { locked } = this;
@@ -727,9 +754,9 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   }
 
   /**
-   * Closes the sink if it is unlocked, and else waits for it to settle.
+   * Closes the sink if it is unlocked, and otherwise waits for it to settle.
    *
-   * @returns As {@linkcode Sink.close}, also where the sink is closed already.
+   * @returns The same as {@linkcode Sink.close}, also if the sink is closed already.
    *
    * @example
    * ```ts
@@ -749,7 +776,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   [Symbol.asyncDispose](): Promise<void> {
-    // It rejects where a writer has called it, too.
+    // This `close` also rejects if a writer has closed the sink. `whenClosed` gives the result.
     if (!this.locked) markHandled(this.close());
     return this.#queue.whenClosed();
   }

@@ -1,7 +1,8 @@
 /**
- * {@linkcode ThrottleStream} and {@linkcode throttle}: at most one in an interval.
+ * {@linkcode ThrottleStream} and {@linkcode throttle}: pass at most one item or call in an
+ * interval.
  *
- * Run in Deno, Bun, Node, edge runtimes and browsers.
+ * They run in Deno, Bun, Node, edge runtimes and browsers.
  *
  * @module
  */
@@ -38,14 +39,15 @@ const OPTIONS = { interval: DURATION, edge: EDGE };
 /** Options of {@linkcode throttle}. */
 export interface ThrottleOptions {
   /**
-   * How long after one that passes, or waits to pass, the next may: in milliseconds, more than 0 and
-   * at most 2147483647, or `Infinity`. By `performance.now()`; tests that fake timers and use the
-   * edge `"leading"`, which has none, must fake that too.
+   * How long after an item or call that passes, or that waits to pass, the next one may pass: in
+   * milliseconds, more than 0 and at most 2147483647, or `Infinity`. It is measured by
+   * `performance.now()`. The edge `"leading"` has no timer, so a test that fakes timers must fake
+   * `performance.now()` too.
    */
   interval: number;
   /**
-   * Which of an interval pass: the first, at once (`"leading"`); the latest, when the interval that
-   * the first one opened is over (`"trailing"`); or both.
+   * Which items or calls of an interval pass. `"leading"`: the first one, at once. `"trailing"`:
+   * the latest one, when the interval that the first one opened is over. `"both"`: both.
    *
    * @default {"leading"}
    */
@@ -54,49 +56,50 @@ export interface ThrottleOptions {
 
 /** Options of {@linkcode ThrottleStream}. */
 export interface ThrottleStreamOptions extends ThrottleOptions {
-  /** Errors both sides with its reason when it aborts. */
+  /** Errors both sides with the signal's reason when the signal aborts. */
   signal?: AbortSignal | undefined;
-  /** What it is called in messages and by `console.log`, such as `ThrottleStream "mails"`. */
+  /** The name that messages and `console.log` show, such as `ThrottleStream "mails"`. */
   name?: string | undefined;
 }
 
 /** A throttled function. */
 export interface Throttled<A extends unknown[]> extends Disposable {
-  /** Triggers; returns whether the function has run now. */
+  /** Makes a call. Returns whether the function has run now. */
   (...args: A): boolean;
-  /** Gives up the call that waits, if there is one. */
+  /** Discards the call that waits, if there is one. */
   cancel(): void;
-  /** Makes the call that waits now, if there is one. */
+  /** Runs the call that waits now, if there is one. */
   flush(): void;
-  /** What has become of the calls: `accepted = waiting + done + dropped + discarded`. */
+  /** What has happened to the calls so far: `accepted = waiting + done + dropped + discarded`. */
   readonly stats: ThrottleStats;
 }
 
 /**
- * A function that runs at most once in an interval.
+ * Makes a function that runs at most once in an interval.
  *
- * - **`"leading"`** runs for the first call of an interval and drops the others; what it returns says
- *   whether it ran. It is go-zero's `LessExecutor`, and `DoOrDiscard`.
- * - **`"trailing"`** runs with the arguments of the latest call, `interval` after the *first*: a call
- *   never postpones it, so it is no debounce. It is go-zero's `DelayExecutor`. Where the caller lets
- *   no timer run, the next call after that makes it, and waits itself.
- * - **`"both"`** runs for the first call, and at the end of the interval for the latest, if there was
- *   another, which opens the next.
- * - **Dispose** makes the call that waits at once, so that nothing is lost; `cancel` gives it up.
- * - **Timers**: one at most, and only while a call waits. What the function throws reaches the
- *   caller whose call made it run, or surfaces as an uncaught error where a timer called it.
- * - **Asynchronous** functions are not awaited, and may overlap: to have one at a time, pipe a
+ * - **`"leading"`** runs the first call of an interval and drops the others. Its return value says
+ *   whether the call ran. It does what `LessExecutor` and `DoOrDiscard` of go-zero do.
+ * - **`"trailing"`** runs with the arguments of the latest call, `interval` after the *first*. A
+ *   call never postpones it, so it is not a debounce. It does what `DelayExecutor` of go-zero does.
+ *   If the caller lets no timer run, the next call after the interval runs the waiting call, and
+ *   then waits itself.
+ * - **`"both"`** runs the first call. If there was another call, it also runs the latest one at the
+ *   end of the interval, which opens the next interval.
+ * - **Dispose** runs the call that waits at once, so that nothing is lost; `cancel` discards it.
+ * - **Timers**: it has at most one, and only while a call waits. If the function throws, the caller
+ *   whose call made it run gets the error. If a timer called it, the error is uncaught.
+ * - **Asynchronous** functions are not awaited, and may overlap. To run one at a time, pipe a
  *   {@linkcode ThrottleStream} to a `Fanout`.
- * - **Cloudflare Workers**: requests can share one whose edge is `"leading"`. The timer of another
- *   ends with the request that set it.
+ * - **Cloudflare Workers**: requests can share a throttled function whose edge is `"leading"`. With
+ *   another edge, the timer ends with the request that set it.
  *
- * @param fn The function.
+ * @param fn The function to throttle.
  * @param options The interval, and its edge.
  * @returns The throttled function.
- * @throws {TypeError} If `fn` is no function, or an option of the wrong kind or unknown.
+ * @throws {TypeError} If `fn` is not a function, or an option is of the wrong kind or unknown.
  * @throws {RangeError} If an option is out of range.
  *
- * @example A warning at most once a minute
+ * @example Warn at most once a minute
  * ```ts
  * import { throttle } from "@weir/streams/throttle-stream";
  * import { assertEquals } from "@std/assert";
@@ -108,7 +111,7 @@ export interface Throttled<A extends unknown[]> extends Disposable {
  * assertEquals(warn.stats.dropped, 1);
  * ```
  *
- * @example The latest state, saved once
+ * @example Save the latest state once
  * ```ts
  * import { throttle } from "@weir/streams/throttle-stream";
  * import { assertEquals } from "@std/assert";
@@ -150,18 +153,20 @@ export function throttle<A extends unknown[]>(
 /**
  * A transform stream that passes at most one item in an interval.
  *
- * What it leaves out is counted in `stats.dropped`. To keep everything, and have fewer and larger
+ * It counts the items that it drops in `stats.dropped`. To keep every item in fewer and larger
  * chunks, use a `BatchStream` with a linger.
  *
- * - **`"leading"`** passes the first item of an interval at once and drops the others. While what has
- *   passed is not asked for, the next one that would pass waits: backpressure, and not a loss.
- * - **`"trailing"`** passes the latest, `interval` after the *first*: an item never postpones it. While
- *   the consumer is busy the latest still replaces it. Where the producer lets no timer run, the next
- *   item after that makes it pass.
- * - **`"both"`** passes the first, and at the end of the interval the latest, if there was another.
- *   While the consumer is busy the latest replaces what has passed.
- * - **Close** passes what waits at once, and then closes. **Failure** errors both sides, and counts
- *   what waited as discarded. No timer is left.
+ * - **`"leading"`** passes the first item of an interval at once and drops the others. While the
+ *   consumer does not ask for the item that has passed, the next item that would pass waits: that
+ *   is backpressure, and no item is lost.
+ * - **`"trailing"`** passes the latest item, `interval` after the *first*. An item never postpones
+ *   it. While the consumer is busy, a later item still replaces it. If the producer lets no timer
+ *   run, the next item after the interval makes it pass.
+ * - **`"both"`** passes the first item. If there was another, it also passes the latest one at the
+ *   end of the interval. While the consumer is busy, the latest item replaces the one that has
+ *   passed.
+ * - **Close** passes the waiting item at once, and then closes. **Failure** errors both sides, and
+ *   counts the waiting item as discarded. No timer is left.
  *
  * @example
  * ```ts
@@ -197,11 +202,11 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   constructor(options: ThrottleStreamOptions) {
     const controller = open<T>(options);
     super();
-    super.readable.getReader(); // A transfer would move that side: locked, it is refused.
+    super.readable.getReader(); // A transfer would move this side. The lock refuses that.
     this.#controller = controller.open(this);
   }
 
-  /** What passes. */
+  /** The items that pass. */
   override get readable(): ReadableStream<T> {
     return this.#controller.readable;
   }
@@ -212,7 +217,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   }
 
   /**
-   * What has become of the items: `accepted = waiting + done + dropped + discarded`.
+   * What has happened to the items so far: `accepted = waiting + done + dropped + discarded`.
    *
    * @example
    * ```ts
@@ -232,7 +237,7 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   }
 
   /**
-   * Passes what waits now.
+   * Passes the waiting item now.
    *
    * @example
    * ```ts
@@ -251,15 +256,17 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
   }
 
   /**
-   * What passes of a source of arrays, such as pages of rows, whose elements are the items. What else the source
-   * gives is a `TypeError`, by which it is left. At an early end the rest of a page that was read counts, and
-   * is told, as an item that was read and could not be used.
+   * Throttles a source of arrays, such as pages of rows, whose elements are the items. If the
+   * source gives anything other than an array, the stream stops reading it and errors with a
+   * `TypeError`. At an early end, the unused rest of a page counts as items that were read and
+   * could not be used.
    *
-   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of arrays in
-   * an `Iterable` are awaited; what is in an array is taken as it is.
-   * @param options Those of the constructor, and `flatten`.
-   * @returns What passes.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable` of arrays. Promises of
+   * arrays in an `Iterable` are awaited; the elements of an array are taken as they are.
+   * @param options The options of the constructor, and `flatten`.
+   * @returns The items that pass.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example
@@ -279,18 +286,19 @@ export class ThrottleStream<T> extends TransformBase<T, T> {
     options: ThrottleStreamOptions & { flatten: true },
   ): ReadableStream<T>;
   /**
-   * What passes of a source that is at hand, read by a plain loop: cheaper than a pipe, with the same
-   * rules.
+   * Throttles a source that you already have. It reads the source in a plain loop, which costs less
+   * than a pipe and follows the same rules.
    *
-   * **Reading** begins with the first demand. At the trailing edge, and at both, it goes on whether
-   * the consumer asks or not: the latest is what counts. **Cancelling** cancels the source, and waits
-   * for it unless a read is pending. A failure of the source errors the stream with the very error,
-   * after what waited to pass.
+   * **Reading** begins with the first demand. At the edges `"trailing"` and `"both"` it goes on
+   * whether the consumer asks or not, because the latest item is the one that counts.
+   * **Cancelling** cancels the source, and waits for that unless a read is pending. If the source
+   * fails, the stream passes the waiting item, and then errors with that same error.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
-   * @param options Those of the constructor.
-   * @returns What passes.
-   * @throws {TypeError} If the source is none, is locked, or as the constructor does.
+   * @param options The options of the constructor.
+   * @returns The items that pass.
+   * @throws {TypeError} If the source is not one of these, or is locked. Also as the constructor
+   * does.
    * @throws {RangeError} As the constructor does.
    *
    * @example

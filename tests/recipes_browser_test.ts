@@ -1,4 +1,4 @@
-/** The recipe for pages, `examples/recipes/beacon.ts`, with a page that the test plays. */
+/** The recipe `examples/recipes/beacon.ts`, with a fake page. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LogShipper, type Page, Refusal } from "../examples/recipes/beacon.ts";
@@ -30,7 +30,7 @@ class FakePage implements Page {
   readonly posts: Array<Gate<Response> & { readonly init: RequestInit }> = [];
   readonly beacons: string[] = [];
   readonly document = { visibilityState: "visible" };
-  /** Bytes of beacons that the browser takes. */
+  /** How many bytes of beacons the browser accepts. */
   room = Infinity;
   readonly navigator = {
     sendBeacon: (_url: string, body: string): boolean => {
@@ -82,7 +82,7 @@ class FakePage implements Page {
   }
 }
 
-/** A shipper of a page that the test plays, and what `onLost` was told. */
+/** A shipper on a fake page, and the calls of `onLost`. */
 function shipping(page = new FakePage()) {
   const lost: Array<[unknown[], unknown]> = [];
   const shipper = new LogShipper("/log", {
@@ -112,11 +112,11 @@ test("recipe beacon: a visible page sends by fetch, when a batch is full or its 
     assertEquals(page.beacons, []);
   }));
 
-test("recipe beacon: a page that is left sends by beacons what runs and what waits", async () => {
+test("recipe beacon: a page that is left sends running and waiting lines by beacons", async () => {
   const { page, log, lost } = shipping();
   log(1, 2, 3, 4, 5);
   page.dispatch("pagehide");
-  // What waits goes before the listener returns, what runs by the end of its turn, whatever fetch does.
+  // Waiting lines go before the listener returns. Running ones go before the turn ends, even if `fetch` hangs.
   assertEquals(page.sent, [[4, 5]]);
   assert(page.posts[0]!.init.signal!.aborted);
   await microtasks();
@@ -137,7 +137,7 @@ test("recipe beacon: a hidden page does not wait for pagehide", async () => {
   assertEquals(page.sent, [[1]]);
 });
 
-test("recipe beacon: what a hidden page logs in one turn is one beacon", async () => {
+test("recipe beacon: the lines that a hidden page logs in one turn are one beacon", async () => {
   const { page, log } = shipping();
   page.dispatch("pagehide");
   log(1, 2);
@@ -234,7 +234,7 @@ test("recipe beacon: a batch that waits for its next attempt goes by a beacon", 
   assertEquals(page.sent, [[1, 2, 3]]);
 });
 
-test("recipe beacon: onLost is told of a batch that the server refuses, and the next one goes", async () => {
+test("recipe beacon: onLost gets a batch that the server refuses, and the next batch goes", async () => {
   const { page, log, lost, shipper } = shipping();
   log(1, 2, 3, 4, 5, 6);
   await page.answer(400);
@@ -246,7 +246,7 @@ test("recipe beacon: onLost is told of a batch that the server refuses, and the 
   shipper.stop();
 });
 
-test("recipe beacon: no beacon is over 8 KiB, and onLost is told of those that are refused", async () => {
+test("recipe beacon: no beacon is over 8 KiB, and onLost gets the refused ones", async () => {
   const { page, log, lost } = shipping();
   log(...Array.from({ length: 13 }, (_, n) => `${n} ${"ü".repeat(1000)}`)); // 2 kB each
   page.room = 14_000;
@@ -261,7 +261,7 @@ test("recipe beacon: no beacon is over 8 KiB, and onLost is told of those that a
   assertEquals(reason.message, "sendBeacon returned false");
 });
 
-test("recipe beacon: onLost is told of all lines where sendBeacon throws, or is not there", async () => {
+test("recipe beacon: onLost gets all lines if sendBeacon throws or is missing", async () => {
   const error = new TypeError("no such URL");
   const broken = () => {
     throw error;
@@ -275,7 +275,7 @@ test("recipe beacon: onLost is told of all lines where sendBeacon throws, or is 
     assertEquals(lost.map(([events]) => events), [[4, 5], [1, 2, 3]]);
     if (sendBeacon) assertEquals(lost.map(([, reason]) => reason), [error, error]);
     else for (const [, reason] of lost) assert(reason instanceof TypeError);
-    // The page goes on: its next line is no error of its caller.
+    // The page goes on, and its next line doesn't throw.
     assertEquals(log(6), [true]);
     await microtasks();
     assertEquals(lost.at(-1)![0], [6]);
@@ -311,7 +311,7 @@ for (
       page.room = 100;
       page.dispatch("pagehide");
       await turn();
-      // The beacon of the batch that ran has room; each of the others is told.
+      // The beacon of the running batch has room. `onLost` gets each of the others.
       assertEquals([told, page.sent], [[1, ...big], [[2]]]);
       assert(shipper.log("later"));
       await turn();
@@ -333,7 +333,7 @@ test("recipe beacon: log returns false when 32 KiB wait, and a gap in the ids sh
   assertEquals(numbers.sort((a, b) => a - b), [0, 1, 2, 3, 4, 6]);
 });
 
-test("recipe beacon: an event that no line can hold is its caller's error, and the rest goes on", () => {
+test("recipe beacon: an event that is too long throws, and the others go on", () => {
   const { page, log, shipper } = shipping();
   const circle: { self?: unknown } = {};
   circle.self = circle;
@@ -344,7 +344,7 @@ test("recipe beacon: an event that no line can hold is its caller's error, and t
   shipper.stop();
 });
 
-test("recipe beacon: stop sends what is there, leaves no listener, and later events go by beacons", async () => {
+test("recipe beacon: stop sends the waiting lines and removes the listeners, and later events go by beacons", async () => {
   const { page, log, shipper } = shipping();
   log(1);
   assertEquals(page.listeners, 3);

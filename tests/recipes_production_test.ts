@@ -1,4 +1,4 @@
-/** The recipes of `examples/recipes/` for overload, limits, and ends do what they say. */
+/** The recipes of `examples/recipes/` for overload, limits and shutdown do what they say. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ApiError, apiSink } from "../examples/recipes/api_client.ts";
@@ -17,12 +17,12 @@ function request(path: string, signal?: AbortSignal): Request {
   return new Request(`http://localhost${path}`, signal ? { signal } : {});
 }
 
-/** Of a URL, without its host. */
+/** Returns the path of a URL. */
 function pathOf({ url }: Request): string {
   return new URL(url).pathname;
 }
 
-test("recipe load shedding: what finds no room is answered with 503 at once, the rest is served", async () => {
+test("recipe load shedding: a request without room gets 503 at once, and the others are served", async () => {
   const open = gate();
   const handle = shedLoad(
     new Fanout(async (request: Request) => {
@@ -40,7 +40,7 @@ test("recipe load shedding: what finds no room is answered with 503 at once, the
   assertEquals((await handle(request("/4"))).status, 200);
 });
 
-test("recipe load shedding: what has waited too long is answered with 503, and not worked on", () =>
+test("recipe load shedding: a request that waited too long gets 503, and its handler doesn't start", () =>
   withClock(async (clock) => {
     const hand = new Hand<Request, Response>();
     const pages = new Fanout(hand.handler, { concurrency: 1, capacity: 2, maxWait: 100 });
@@ -48,7 +48,7 @@ test("recipe load shedding: what has waited too long is answered with 503, and n
     const first = handle(request("/1"));
     const old = [handle(request("/2")), handle(request("/3"))];
     await clock.tick(101);
-    // There was no room, but for those that nobody waits for any more.
+    // The only room is the place of requests whose clients have given up.
     const late = handle(request("/4"));
     assertEquals((await Promise.all(old)).map(({ status }) => status), [503, 503]);
     hand.calls[0]!.resolve(new Response("1"));
@@ -60,7 +60,7 @@ test("recipe load shedding: what has waited too long is answered with 503, and n
     assertEquals([pages.stats.discarded, pages.stats.refused], [2, 0]);
   }));
 
-test("recipe load shedding: a client that leaves gives up its place, or has its handler stop", async () => {
+test("recipe load shedding: a client that leaves gives up its place, or aborts its handler", async () => {
   const hand = new Hand<Request, Response>();
   const pages = new Fanout(hand.handler, { concurrency: 1, capacity: 1 });
   const handle = shedLoad(pages);
@@ -79,7 +79,7 @@ test("recipe load shedding: a client that leaves gives up its place, or has its 
   assertEquals([pages.stats.discarded, pages.stats.failed], [2, 0]);
 });
 
-test("recipe load shedding: a handler that fails is the server's to answer, one in time-out is 503", async () => {
+test("recipe load shedding: a handler that fails rejects, and one that times out gives 503", async () => {
   const failure = new Error("no database");
   const errors: unknown[] = [failure, new DOMException("too slow", "TimeoutError")];
   const handle = shedLoad(new Fanout(() => Promise.reject(errors.shift())));
@@ -87,7 +87,7 @@ test("recipe load shedding: a handler that fails is the server's to answer, one 
   assertEquals((await handle(request("/2"))).status, 503);
 });
 
-test("recipe load shedding: while it closes, what comes is answered with 503, and the rest is served", async () => {
+test("recipe load shedding: while it closes, new requests get 503, and the others are served", async () => {
   const hand = new Hand<Request, Response>();
   const pages = new Fanout(hand.handler, { concurrency: 1 });
   const closing = new AbortController();
@@ -104,7 +104,7 @@ test("recipe load shedding: while it closes, what comes is answered with 503, an
   await closed;
 });
 
-/** An API that notes when it is called, and answers from a list, and then with 200. */
+/** An API that notes the times of its calls. It answers from a list, and then with 200. */
 function api(clock: { readonly now: number }, ...answers: Response[]) {
   const calls: Array<[string, number]> = [];
   const call = (path: string) => {
@@ -119,7 +119,7 @@ function answer(status: number, retryAfter?: string): Response {
   return new Response(null, { status, headers });
 }
 
-/** Winds the clock until the work is done. */
+/** Advances the clock until the work is done. */
 async function wind<R>(clock: { tick(ms: number): Promise<void> }, work: Promise<R>): Promise<R> {
   let over = false;
   work.then(() => over = true, () => over = true);
@@ -127,7 +127,7 @@ async function wind<R>(clock: { tick(ms: number): Promise<void> }, work: Promise
   return await work;
 }
 
-test("recipe API client: two sinks keep to one limit together", () =>
+test("recipe API client: two sinks share one limit", () =>
   withClock(async (clock) => {
     const { calls, call } = api(clock);
     const rate = new RateLimit({ limit: 10, interval: 1000 });
@@ -164,7 +164,7 @@ for (
     }));
 }
 
-test("recipe API client: what Retry-After says in nonsense, or of the past, pauses nothing", () =>
+test("recipe API client: a Retry-After that is nonsense or in the past pauses nothing", () =>
   withClock(async (clock) => {
     const past = new Date(Date.now() - 60_000).toUTCString();
     for (const header of ["soon", "-5", past, undefined]) {
@@ -179,7 +179,7 @@ test("recipe API client: what Retry-After says in nonsense, or of the past, paus
     }
   }));
 
-test("recipe API client: a Retry-After without end is cut, and the body of an answer let go of", () =>
+test("recipe API client: a Retry-After is at most an hour, and the body of an answer is cancelled", () =>
   withClock(async (clock) => {
     let cancelled = 0;
     const body = new ReadableStream({ cancel: () => void cancelled++ });
@@ -194,7 +194,7 @@ test("recipe API client: a Retry-After without end is cut, and the body of an an
     await asked;
   }));
 
-test("recipe API client: 5xx is tried again later and later, and given up at last", () =>
+test("recipe API client: 5xx is tried again later and later, until it gives up", () =>
   withClock(async (clock) => {
     const down = () => answer(503);
     const { calls, call } = api(clock, down(), down(), down(), down(), down());
@@ -212,7 +212,7 @@ function rightNow({ stats }: { stats: { waiting: number; running: number } }): n
   return stats.waiting + stats.running;
 }
 
-test("recipe API client: another error is told at once, and a network's as it is", () =>
+test("recipe API client: another status fails at once, and a network error stays the same", () =>
   withClock(async (clock) => {
     const { calls, call } = api(clock, answer(404));
     const rate = new RateLimit({ limit: 10, interval: 1000 });
@@ -227,8 +227,8 @@ test("recipe API client: another error is told at once, and a network's as it is
   }));
 
 /**
- * 50 tenants send a job each, a hundred times, to 16 workers; the first is stuck. How many jobs were
- * refused of it, and of the others, and how many workers were idle after each round, at least.
+ * 50 tenants send a job each, a hundred times, to 16 workers. The first tenant is stuck. Returns how many of
+ * its jobs were refused, how many of the others, and the least number of idle workers after a round.
  */
 async function busyTenants(waiting: number) {
   const stuck = gate();
@@ -250,21 +250,21 @@ async function busyTenants(waiting: number) {
   return { refused, idle, stats: jobs.stats };
 }
 
-test("recipe bulkhead: without a bound of its own a stuck tenant has the others refused, though workers are idle", async () => {
+test("recipe bulkhead: without a limit, a stuck tenant makes the others refused, although workers are idle", async () => {
   const { refused, idle, stats } = await busyTenants(Infinity);
-  // Of the 49 others 15 find a worker; 34 need the queue, of which the first has more in each round.
+  // 15 of the 49 others find a worker. 34 need the queue, and the stuck tenant takes more of it each round.
   const others = 33 * 34 / 2 + 36 * 34;
   assertEquals([refused.stuck, refused.others, idle], [35, others, 15]);
   assertEquals(stats.done, 5000 - 35 - others);
 });
 
-test("recipe bulkhead: with one a stuck tenant is refused alone", async () => {
+test("recipe bulkhead: with a limit, only the stuck tenant is refused", async () => {
   const { refused, idle, stats } = await busyTenants(4);
   assertEquals([refused.stuck, refused.others, idle], [95, 0, 15]);
   assertEquals(stats.done, 5000 - 95);
 });
 
-test("recipe bulkhead: a tenant has so many at once as it has lanes, and each of these its order", async () => {
+test("recipe bulkhead: a tenant runs one job in each lane, and each lane keeps its order", async () => {
   const hand = new Hand<{ tenant: string; id: number }>();
   const jobs = bulkhead(hand.handler, {
     tenant: ({ tenant }) => tenant,
@@ -274,14 +274,14 @@ test("recipe bulkhead: a tenant has so many at once as it has lanes, and each of
   const taken = (tenant: string) => [1, 2, 3, 4, 5].map((id) => jobs.tryPush({ tenant, id }));
   assertEquals(taken("ada"), [true, true, true, true, false]);
   assertEquals(taken("lin"), [true, true, true, true, false]);
-  // What looks like another's lane is none.
+  // A tenant whose name looks like a lane of another doesn't share it.
   assertEquals(taken("0 ada"), [true, true, true, true, false]);
   const ids = () => hand.started.filter(({ tenant }) => tenant === "ada").map(({ id }) => id);
   assertEquals(ids(), [1, 2]);
   hand.calls[1]!.resolve(0);
   await microtasks();
   assertEquals(ids(), [1, 2, 4]);
-  // A push waits for room of its lane, and holds up nobody.
+  // A push waits for room in its lane, and doesn't hold up other tenants.
   const pushed = jobs.push({ tenant: "ada", id: 5 });
   await jobs.push({ tenant: "joe", id: 1 });
   assertEquals(await settled(pushed), "pending");
@@ -289,7 +289,7 @@ test("recipe bulkhead: a tenant has so many at once as it has lanes, and each of
   await rejection(pushed);
 });
 
-/** Pages with links, which notes the visits. */
+/** A site of pages with links. It notes the visits. */
 class Site {
   readonly visits: string[] = [];
   readonly #links: (path: string) => string[];
@@ -316,7 +316,7 @@ const fail = (error: unknown) => {
   throw error;
 };
 
-test("recipe crawler: each page once, whatever links to it, and it ends", async () => {
+test("recipe crawler: each page is visited once, and the crawl ends", async () => {
   const site = new Site(
     () => ["/", "/a", "a", "/b#top", "/b", "mailto:ada@example.org", "http://["],
   );
@@ -325,7 +325,7 @@ test("recipe crawler: each page once, whatever links to it, and it ends", async 
   assertEquals([pages, site.visits], [expected, expected]);
 });
 
-test("recipe crawler: it stops at its depth", async () => {
+test("recipe crawler: the crawl stops at its depth", async () => {
   const site = new Site((path) => [`${path}x`]);
   const pages = await crawl("http://one.test/", site.visit, { depth: 2, onError: fail });
   assertEquals(pages.map((url) => new URL(url).pathname), ["/", "/x", "/xx"]);
@@ -335,7 +335,7 @@ test("recipe crawler: it stops at its depth", async () => {
   );
 });
 
-test("recipe crawler: far more links than workers, and a host has its bound", async () => {
+test("recipe crawler: a host has its limit, with far more links than workers", async () => {
   const links = Array.from({ length: 50 }, (_, i) => [`//one.test/${i}`, `//two.test/${i}`]).flat();
   for (const perHost of [1, 3]) {
     const site = new Site((path) => path === "/" ? links : []);
@@ -345,7 +345,7 @@ test("recipe crawler: far more links than workers, and a host has its bound", as
   }
 });
 
-test("recipe crawler: a visit that fails is told, and the crawl goes on", async () => {
+test("recipe crawler: onError gets a visit that fails, and the crawl goes on", async () => {
   const failed: unknown[] = [];
   const error = new Error("404");
   const site = new Site((path) => path === "/a" ? fail(error) : ["/a", "/b"]);
@@ -355,7 +355,7 @@ test("recipe crawler: a visit that fails is told, and the crawl goes on", async 
   assertEquals(pages.length, 3);
 });
 
-test("recipe crawler: its signal ends it, and the visits that run", async () => {
+test("recipe crawler: the signal ends the crawl and the running visits", async () => {
   const controller = new AbortController();
   const seen: AbortSignal[] = [];
   const crawled = crawl("http://one.test/", (_url, signal) => {
@@ -377,7 +377,7 @@ test("recipe crawler: its signal ends it, and the visits that run", async () => 
   assertStrictEquals(await rejection(early), reason);
 });
 
-test("recipe crawler: its signal ends it though a visit does not heed it", async () => {
+test("recipe crawler: the signal ends the crawl, even if a visit ignores it", async () => {
   const controller = new AbortController();
   const listeners = countListeners(controller.signal);
   const options = { depth: 1, onError: fail, signal: controller.signal };
@@ -388,7 +388,7 @@ test("recipe crawler: its signal ends it though a visit does not heed it", async
   assertEquals(listeners.live, 0);
 });
 
-test("recipe crawler: where the start is no URL it says so, and leaves nothing on its signal", async () => {
+test("recipe crawler: a start that isn't a URL is an error, and leaves no listener on the signal", async () => {
   const { signal } = new AbortController();
   const listeners = countListeners(signal);
   const options = { depth: 1, onError: fail, signal };
@@ -397,7 +397,7 @@ test("recipe crawler: where the start is no URL it says so, and leaves nothing o
   assertEquals(listeners.live, 0);
 });
 
-test("recipe crawler: a visit that never ends is told at its timeout, and the crawl goes on", () =>
+test("recipe crawler: onError gets a visit that never ends at its timeout, and the crawl goes on", () =>
   withClock(async (clock) => {
     const failed: string[] = [];
     const visit = (url: string) =>
@@ -409,7 +409,7 @@ test("recipe crawler: a visit that never ends is told at its timeout, and the cr
     assertEquals(failed, ["TimeoutError", "http://one.test/a"]);
   }));
 
-/** Sinks that end by a signal, and what they have told of. */
+/** Options of sinks that a signal ends, and the items that they reported. */
 function program() {
   const [intake, end] = [new AbortController(), new AbortController()];
   const told: unknown[] = [];
@@ -426,7 +426,7 @@ function program() {
   return { intake, end, told, options, pipe };
 }
 
-/** A source without end, which notes what it was asked for, and how it was cancelled. */
+/** An endless source. It notes how many items were read, and whether it was cancelled. */
 function endless(cancel: () => Promise<void> = () => Promise.resolve()) {
   const seen = { read: 0, cancelled: false };
   const source = new ReadableStream<number>({
@@ -442,7 +442,7 @@ function endless(cancel: () => Promise<void> = () => Promise.resolve()) {
   return { seen, source };
 }
 
-test("recipe shutdown: what a pipe has brought into one sink, and that into the next, is done", async () => {
+test("recipe shutdown: items that a pipe brought into one sink, and that sink into the next, are done", async () => {
   const { intake, end, told, options, pipe } = program();
   const written: number[] = [];
   const rows = new Aggregator<number>(async (batch) => {
@@ -462,7 +462,7 @@ test("recipe shutdown: what a pipe has brought into one sink, and that into the 
   assertEquals([written.length, rows.stats.done, told], [jobs.stats.accepted, written.length, []]);
 });
 
-test("recipe shutdown: when time is over it aborts, and tells of all that was not done", () =>
+test("recipe shutdown: when the time is over it aborts, and reports all items that were not done", () =>
   withClock(async (clock) => {
     const { intake, end, told, options } = program();
     const hand = new Hand<number>();
@@ -475,7 +475,7 @@ test("recipe shutdown: when time is over it aborts, and tells of all that was no
     assertEquals(told, [1, failure]);
     await clock.tick(1);
     assertEquals(told, [1, failure, 4, "TimeoutError"]);
-    // Of those that run one heeds its signal, and one has done it after all.
+    // One running handler stops by its signal. The other one finishes its item anyway.
     const { signal, reject } = hand.call(2);
     assert(signal.aborted);
     reject(signal.reason);
@@ -485,7 +485,7 @@ test("recipe shutdown: when time is over it aborts, and tells of all that was no
     assertEquals(clock.pending, 0);
   }));
 
-test("recipe shutdown: a pipe that waits for room, and a source that cannot be cancelled, end in time too", () =>
+test("recipe shutdown: it ends in time if a pipe waits for room, and if a source can't be cancelled", () =>
   withClock(async (clock) => {
     const { intake, end, told, options, pipe } = program();
     const sink = new Fanout<number>(() => new Promise(() => {}), { ...options, capacity: 1 });
@@ -495,13 +495,13 @@ test("recipe shutdown: a pipe that waits for room, and a source that cannot be c
     const ended = drain({ intake, pipes, sinks: [sink], end }, 1000, 100);
     await clock.tick(1000);
     assertEquals(told, [2, "TimeoutError"]);
-    // The third was never accepted; the first runs on for good.
+    // The third was never accepted. The first runs on forever.
     await clock.tick(100);
     assertEquals(await ended, 2);
     assertEquals(sink.stats.running, 1);
   }));
 
-test("recipe shutdown: what was lost before it began is not counted again", async () => {
+test("recipe shutdown: items that were lost before it began are not counted again", async () => {
   const { intake, end, told, options } = program();
   const failure = new Error("failed");
   const sink = new Fanout<number>(() => Promise.reject(failure), options);
@@ -511,7 +511,7 @@ test("recipe shutdown: what was lost before it began is not counted again", asyn
   await sink.closed;
 });
 
-test("recipe shutdown: a sink that its pipe closes is waited for before the next is closed", async () => {
+test("recipe shutdown: it waits for a sink that its pipe closes, before it closes the next one", async () => {
   const { intake, end, told, options } = program();
   const open = gate();
   const written: number[] = [];
@@ -534,7 +534,7 @@ test("recipe shutdown: a sink that its pipe closes is waited for before the next
   await piped;
 });
 
-test("recipe shutdown: a sink that has failed keeps no other from its end", async () => {
+test("recipe shutdown: a sink that has failed doesn't keep the others from their end", async () => {
   const { intake, end, options } = program();
   const failed = heard(new Fanout<number>(() => Promise.reject(new Error("failed"))));
   failed.tryPush(1);

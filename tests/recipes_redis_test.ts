@@ -1,4 +1,4 @@
-/** The recipe of `examples/recipes/redis_cache.ts`, with a client in memory that a test takes down. */
+/** The recipe `examples/recipes/redis_cache.ts`, with a client in memory that a test can take down. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { RedisCache, type RedisCacheOptions } from "../examples/recipes/redis_cache.ts";
@@ -7,12 +7,12 @@ import { gate, settled, turn } from "./support/gate.ts";
 import { Hand } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-/** What a client and its server do, on one connection: replies come in order, a turn later. */
+/** A client and its server, on one connection. Replies come in order, a turn later. */
 class Memory {
   readonly texts = new Map<string, string>();
-  /** All that was sent. */
+  /** The commands that were sent. */
   readonly sent: string[] = [];
-  /** What each command fails with. */
+  /** The error of each command. */
   error: Error | undefined;
   /** Whether no command gets a reply. */
   stalled = false;
@@ -32,7 +32,7 @@ class Memory {
   }
 }
 
-/** A cache in front of a source that the test settles by hand. */
+/** A cache, and a source whose loads the test settles. */
 function cached(options: Partial<RedisCacheOptions<unknown>> = {}) {
   const redis = new Memory();
   const hand = new Hand<string>();
@@ -43,7 +43,7 @@ function cached(options: Partial<RedisCacheOptions<unknown>> = {}) {
     onError: (error, { step, key }) => void told.push([step, key, error]),
     ...options,
   });
-  /** A load that has begun. */
+  /** A load that has started. */
   const load = async (key: string) => {
     while (!hand.started.includes(key)) await turn();
     return hand.call(key);
@@ -51,7 +51,7 @@ function cached(options: Partial<RedisCacheOptions<unknown>> = {}) {
   return { redis, hand, told, cache, load };
 }
 
-test("recipe redis cache: those who ask at once share one look-up, one load, and one write", async () => {
+test("recipe redis cache: concurrent callers share one look-up, one load and one write", async () => {
   const { redis, hand, told, cache, load } = cached();
   const calls = Array.from({ length: 1000 }, () => cache.get("k"));
   (await load("k")).resolve({ n: 1 });
@@ -64,7 +64,7 @@ test("recipe redis cache: those who ask at once share one look-up, one load, and
   assertEquals([hand.started, told], [["k"], []]);
 });
 
-test("recipe redis cache: caches whose names hold no colon share no key, whatever the keys", async () => {
+test("recipe redis cache: caches whose names hold no colon share no key", async () => {
   const { redis } = cached();
   const names = ["users", "users-v2", "u"];
   const caches = names.map((name) =>
@@ -106,18 +106,18 @@ test("recipe redis cache: two processes may load one key at once, each of them o
   assertEquals([one.hand.started, hand.started], [["k"], ["k"]]);
 });
 
-test("recipe redis cache: a Redis that is down fails no call, and each error is told", async () => {
+test("recipe redis cache: if Redis is down, no call fails, and onError gets each error", async () => {
   const { redis, told, cache, load } = cached();
   const error = redis.error = new Error("down");
   const calls = [cache.get("k"), cache.get("k")];
   (await load("k")).resolve(1);
   assertEquals(await Promise.all(calls), [1, 1]);
   assertEquals(told, [["get", "k", error]]);
-  // What a failed look-up leads to is not written: Redis may hold something else there.
+  // After a failed look-up the value isn't written, because Redis may have another one.
   assertEquals(redis.sent, ["GET c:k"]);
 });
 
-test("recipe redis cache: a client that throws at once is told like one that rejects", async () => {
+test("recipe redis cache: onError gets the error of a client that throws at once", async () => {
   const { redis, told, cache, load } = cached();
   const error = new Error("closed");
   Object.assign(redis, {
@@ -131,7 +131,7 @@ test("recipe redis cache: a client that throws at once is told like one that rej
   assertEquals(told, [["get", "k", error]]);
 });
 
-test("recipe redis cache: a look-up without a reply costs its timeout, and is not followed by a write", () =>
+test("recipe redis cache: a look-up without a reply takes its timeout, and no write follows", () =>
   withClock(async (clock) => {
     const { redis, hand, told, cache, load } = cached({ timeout: 30 });
     redis.stalled = true;
@@ -150,7 +150,7 @@ test("recipe redis cache: a look-up without a reply costs its timeout, and is no
     assertEquals([told.length, redis.sent, clock.pending], [1, ["GET c:k"], 0]);
   }));
 
-test("recipe redis cache: a write without a reply costs its timeout, 100 ms by default", () =>
+test("recipe redis cache: a write without a reply takes its timeout, by default 100 ms", () =>
   withClock(async (clock) => {
     const { redis, told, cache, load } = cached();
     const call = cache.get("k");
@@ -192,7 +192,7 @@ test("recipe redis cache: a write that fails fails no call", async () => {
   assertEquals(told, [["set", "k", error]]);
 });
 
-test("recipe redis cache: a corrupt value is told, loaded anew, and written over", async () => {
+test("recipe redis cache: onError gets a corrupt value, which is loaded again and replaced", async () => {
   const { redis, told, cache, load } = cached();
   redis.texts.set("c:k", "{");
   const call = cache.get("k");
@@ -204,7 +204,7 @@ test("recipe redis cache: a corrupt value is told, loaded anew, and written over
   assertEquals(redis.texts.get("c:k"), "1");
 });
 
-test("recipe redis cache: null is a value that is kept, and undefined is not", async () => {
+test("recipe redis cache: null is cached, and undefined is not", async () => {
   const { redis, hand, told, cache, load } = cached();
   const none = cache.get("a");
   (await load("a")).resolve(null);
@@ -232,7 +232,7 @@ test("recipe redis cache: encode and decode make the text and the value", async 
   assertEquals(await cache.get("k"), date);
 });
 
-test("recipe redis cache: a value that cannot be encoded is told, and its callers have it", async () => {
+test("recipe redis cache: onError gets a value that can't be encoded, and its callers get the value", async () => {
   const { redis, told, cache, load } = cached();
   for (const [key, value] of [["a", 1n], ["b", () => {}]] as const) {
     const call = cache.get(key);
@@ -246,7 +246,7 @@ test("recipe redis cache: a value that cannot be encoded is told, and its caller
   assertEquals(redis.sent, ["GET c:a", "GET c:b"]);
 });
 
-test("recipe redis cache: an error of the load rejects its callers untouched, and is not kept", async () => {
+test("recipe redis cache: an error of the load rejects its callers unchanged, and is not cached", async () => {
   const { redis, hand, told, cache, load } = cached();
   const error = new Error("no such user");
   const calls = Promise.allSettled([cache.get("k"), cache.get("k")]);
@@ -259,7 +259,7 @@ test("recipe redis cache: an error of the load rejects its callers untouched, an
   assertEquals([redis.sent.length, told], [3, []]);
 });
 
-test("recipe redis cache: what onError throws rejects the callers", async () => {
+test("recipe redis cache: an error that onError throws rejects the callers", async () => {
   const error = new Error("down");
   const { redis, hand, cache } = cached({
     onError(error) {
@@ -271,7 +271,7 @@ test("recipe redis cache: what onError throws rejects the callers", async () => 
   assertEquals(hand.started, []);
 });
 
-test("recipe redis cache: after an invalidation the next caller loads, also while a load is in flight", async () => {
+test("recipe redis cache: after an invalidation the next caller loads, even while a load runs", async () => {
   const { redis, hand, cache, load } = cached();
   const before = cache.get("k");
   const old = await load("k");
@@ -288,7 +288,7 @@ test("recipe redis cache: after an invalidation the next caller loads, also whil
   assertEquals(await cache.get("k"), "new");
 });
 
-test("recipe redis cache: a load that began before an invalidation writes nothing, if it ends first too", async () => {
+test("recipe redis cache: a load that began before an invalidation writes nothing, even if it ends first", async () => {
   const { redis, cache, load } = cached();
   const before = cache.get("k");
   const old = await load("k");
@@ -298,7 +298,7 @@ test("recipe redis cache: a load that began before an invalidation writes nothin
   assertEquals(redis.sent, ["GET c:k", "DEL c:k"]);
 });
 
-test("recipe redis cache: a caller who asks right after an invalidation never has the old value", async () => {
+test("recipe redis cache: a caller that asks right after an invalidation never gets the old value", async () => {
   const { redis, cache, load } = cached();
   redis.texts.set("c:k", '"old"');
   const before = cache.get("k");
@@ -308,7 +308,7 @@ test("recipe redis cache: a caller who asks right after an invalidation never ha
   assertEquals(await Promise.all([before, after]), ["old", "new"]);
 });
 
-test("recipe redis cache: a load of another process that began before may be written after", async () => {
+test("recipe redis cache: a load of another process that began before may be written after it", async () => {
   const { redis, cache, load } = cached();
   const other = new RedisCache<unknown>(redis, () => "new", {
     name: "c",
@@ -320,11 +320,11 @@ test("recipe redis cache: a load of another process that began before may be wri
   await other.invalidate("k");
   old.resolve("old");
   await before;
-  // As the doc says: until its ttl is over.
+  // Redis keeps it until its ttl is over, as the documentation says.
   assertEquals(await other.get("k"), "old");
 });
 
-test("recipe redis cache: an invalidation that Redis fails rejects, and no old load is written", async () => {
+test("recipe redis cache: an invalidation rejects if Redis fails, and no old load is written", async () => {
   const { redis, told, cache, load } = cached();
   const before = cache.get("k");
   const old = await load("k");
@@ -336,7 +336,7 @@ test("recipe redis cache: an invalidation that Redis fails rejects, and no old l
   assertEquals([redis.sent, told], [["GET c:k", "DEL c:k"], []]);
 });
 
-test("recipe redis cache: a caller may leave, and the load ends with the last", async () => {
+test("recipe redis cache: a caller may leave, and the load aborts when the last one has left", async () => {
   const { hand, cache, load } = cached();
   const [one, two] = [new AbortController(), new AbortController()];
   const calls = [one, two].map(({ signal }) => cache.get("k", { signal }));
@@ -357,7 +357,7 @@ test("recipe redis cache: a caller may leave, and the load ends with the last", 
   assertEquals(hand.started, ["k"]);
 });
 
-test("recipe redis cache: a load that all have left does not write over a newer one", async () => {
+test("recipe redis cache: a load without callers doesn't replace a newer value", async () => {
   const { redis, hand, cache, load } = cached();
   const leaver = new AbortController();
   const left = cache.get("k", leaver);
@@ -373,7 +373,7 @@ test("recipe redis cache: a load that all have left does not write over a newer 
   assertEquals(redis.sent, ["GET c:k", "GET c:k", 'SET c:k "new" PX 5000']);
 });
 
-test("recipe redis cache: a wrong option is refused by its name", () => {
+test("recipe redis cache: the error names the wrong option", () => {
   const wrong: Array<[option: string, value: unknown, kind: typeof TypeError, rule: string]> = [
     ["name", undefined, TypeError, "a string; got undefined"],
     ["ttl", "1", TypeError, "an integer of at least 1; got 1"],

@@ -14,7 +14,7 @@ import { gate, microtasks, settled, streamOf, turn } from "./support/gate.ts";
 import { Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("recipe dead letters: what fails is kept with its reason, and the rest is handled", async () => {
+test("recipe dead letters: an item that fails is kept with its reason, and the others are handled", async () => {
   const kept: DeadLetter<number>[] = [];
   const letters = new Aggregator<DeadLetter<number>>((batch) => void kept.push(...batch));
   const error = new Error("odd");
@@ -33,7 +33,7 @@ test("recipe dead letters: what fails is kept with its reason, and the rest is h
   assertEquals([fanout.stats.done, fanout.stats.failed], [2, 3]);
 });
 
-test("recipe dead letters: what an abort finds waiting is kept, beyond the capacity too", async () => {
+test("recipe dead letters: items that wait at an abort are kept, even more than the capacity", async () => {
   const kept: DeadLetter<number>[] = [];
   const letters = new Aggregator<DeadLetter<number>>(async (batch) => {
     await turn();
@@ -48,7 +48,7 @@ test("recipe dead letters: what an abort finds waiting is kept, beyond the capac
   assertEquals(fanout.stats.discarded, 9);
 });
 
-test("recipe dead letters: where no letter can be kept, the sink fails too", async () => {
+test("recipe dead letters: if no letter can be kept, the sink fails, too", async () => {
   const lost = new Error("disk full");
   const letters = new Aggregator<DeadLetter<number>>(() => {
     throw lost;
@@ -65,7 +65,7 @@ test("recipe dead letters: where no letter can be kept, the sink fails too", asy
   assertStrictEquals(error, lost);
 });
 
-test("recipe dead letters: with a retry only what that gives up is kept, once", () =>
+test("recipe dead letters: with `retry`, an item is kept once, when `retry` has given up", () =>
   withClock(async (clock) => {
     const kept: DeadLetter<number>[] = [];
     const letters = new Aggregator<DeadLetter<number>>((batch) => void kept.push(...batch));
@@ -89,7 +89,7 @@ test("recipe dead letters: with a retry only what that gives up is kept, once", 
     assertEquals([fanout.stats.done, fanout.stats.failed], [1, 1]);
   }));
 
-test("recipe dead letters: what has waited too long is kept, but what was submitted is its caller's", () =>
+test("recipe dead letters: an item that waited too long is kept, and a submitted one goes to its caller", () =>
   withClock(async (clock) => {
     const kept: DeadLetter<number>[] = [];
     const letters = new Aggregator<DeadLetter<number>>((batch) => void kept.push(...batch));
@@ -111,7 +111,7 @@ test("recipe dead letters: what has waited too long is kept, but what was submit
     ]);
   }));
 
-test("recipe data loader: what is asked for in one go is one look-up, each key once", async () => {
+test("recipe data loader: keys of one turn make one query, each key once", async () => {
   const queries: number[][] = [];
   const users = new DataLoader<number, string>((ids) => {
     queries.push(ids);
@@ -120,11 +120,11 @@ test("recipe data loader: what is asked for in one go is one look-up, each key o
   const names = await Promise.all([3, 1, 3, 2, 1].map((id) => users.load(id)));
   assertEquals(names, ["user 3", "user 1", "user 3", "user 2", "user 1"]);
   assertEquals(queries, [[3, 1, 2]]);
-  await users.load(3); // nothing is kept
+  await users.load(3); // nothing is cached
   assertEquals(queries, [[3, 1, 2], [3]]);
 });
 
-test("recipe data loader: while the store is busy, the next look-up gathers", () =>
+test("recipe data loader: while a query runs, keys gather for the next one", () =>
   withClock(async (clock) => {
     const gates = [gate(), gate()];
     const queries: number[][] = [];
@@ -144,7 +144,7 @@ test("recipe data loader: while the store is busy, the next look-up gathers", ()
     assertEquals(queries, [[1], [2, 3]]);
   }));
 
-test("recipe data loader: callers who await something before are in one look-up, each key once", () =>
+test("recipe data loader: callers that await something first are in one query, each key once", () =>
   withClock(async (clock) => {
     const queries: number[][] = [];
     const users = new DataLoader<number, number>((ids) => {
@@ -155,7 +155,7 @@ test("recipe data loader: callers who await something before are in one look-up,
       await microtasks(i % 5);
       return await users.load(i % 10);
     });
-    // So many turns as they need; the millisecond is not over.
+    // They get all the turns that they need. The millisecond isn't over.
     for (let turns = 0; turns < 5; turns++) await turn();
     assertEquals(queries, []);
     await clock.tick(1);
@@ -164,7 +164,7 @@ test("recipe data loader: callers who await something before are in one look-up,
     assertEquals(clock.pending, 0);
   }));
 
-test("recipe data loader: a look-up has no more than its limit, and all are answered", async () => {
+test("recipe data loader: a query has at most its limit of keys, and each caller gets an answer", async () => {
   const sizes: number[] = [];
   const squares = new DataLoader<number, number>(async (ids) => {
     sizes.push(ids.length);
@@ -177,7 +177,7 @@ test("recipe data loader: a look-up has no more than its limit, and all are answ
   assertEquals(sizes.length, 10);
 });
 
-test("recipe data loader: a failure is that of its key, or of its look-up, and no later one's", async () => {
+test("recipe data loader: an error rejects the callers of its key or of its query, and not later ones", async () => {
   const missing = new Error("no user 2");
   const down = new Error("down");
   let up = true;
@@ -194,7 +194,7 @@ test("recipe data loader: a failure is that of its key, or of its look-up, and n
   assertEquals(await load(1), [first]);
 });
 
-test("recipe cache with time to live: an answer is good until its time is over", () =>
+test("recipe cache with time to live: a value is good until its time is over", () =>
   withClock(async (clock) => {
     let calls = 0;
     const flights = new Singleflight<string, number>({ cache: new TtlCache(100) });
@@ -202,12 +202,12 @@ test("recipe cache with time to live: an answer is good until its time is over",
     assertEquals(await ask(), [1, 1]);
     await clock.tick(99);
     assertEquals(await ask(), [1, 1]);
-    await clock.tick(1); // a hit does not prolong it
+    await clock.tick(1); // a hit doesn't extend it
     assertEquals(await ask(), [2, 2]);
     assertEquals(clock.pending, 0);
   }));
 
-test("recipe cache with time to live: what is too old goes at the next set", () =>
+test("recipe cache with time to live: `set` removes values that are too old", () =>
   withClock((clock) => {
     const cache = new TtlCache<number, undefined>(100);
     for (let key = 0; key < 1000; key++) {
@@ -240,7 +240,7 @@ test("recipe response coalescing: one request, and a body for each caller", asyn
   assertEquals(await (await get("/a")).text(), "/a 3");
 });
 
-test("recipe response coalescing: each caller may change its bytes, and has the status and headers", async () => {
+test("recipe response coalescing: each caller gets the status and headers, and may change its bytes", async () => {
   const sent = {
     status: 404,
     statusText: "Not here",
@@ -271,7 +271,7 @@ test("recipe response coalescing: each caller may change its bytes, and has the 
   }
 });
 
-test("recipe response coalescing: a response without a body has none for each caller", async () => {
+test("recipe response coalescing: if a response has no body, each caller gets none", async () => {
   const get = coalesced(async () => {
     await turn();
     return new Response(null, { status: 204 });
@@ -280,7 +280,7 @@ test("recipe response coalescing: a response without a body has none for each ca
   assertEquals(responses.map(({ status, body }) => [status, body]), [[204, null], [204, null]]);
 });
 
-test("recipe response coalescing: a body that nobody has decoded keeps its content-encoding", async () => {
+test("recipe response coalescing: a body that was not decoded keeps its content-encoding", async () => {
   const get = coalesced(async (url) => {
     await turn();
     return new Response("body", { headers: { "content-encoding": url } });
@@ -294,12 +294,12 @@ test("recipe response coalescing: a body that nobody has decoded keeps its conte
   ]);
 });
 
-test("recipe response coalescing: a status text that no Response takes is left out", async () => {
+test("recipe response coalescing: a status text that `new Response` refuses is left out", async () => {
   const texts = ["Gr\ufffdn", "Grün", "Not here"];
   const get = coalesced(async (url) => {
     await turn();
     const response = new Response("body", { status: 404 });
-    // As `fetch` of Node has it.
+    // `fetch` of Node gives this.
     return Object.defineProperty(response, "statusText", { value: texts[Number(url)] });
   });
   const responses = await Promise.all(texts.map((_, n) => get(`${n}`)));
@@ -323,7 +323,7 @@ test("recipe response coalescing: the request ends when the last caller has left
   assertEquals(signals.map((signal) => signal.aborted), [true]);
 });
 
-test("recipe tracing: a handler runs in the context of its caller, also when it waited", async () => {
+test("recipe tracing: a handler runs in the context of its caller, even if the item waited", async () => {
   const request = new AsyncLocalStorage<string>();
   const seen: Array<[string, string | undefined]> = [];
   await using fanout = new Fanout(async (item: string) => {
@@ -351,7 +351,7 @@ test("recipe tracing: a batch runs in the context of the item that opened it", a
   assertEquals(seen, [["a", "b"], "request a"]);
 });
 
-/** An object store that notes what it is told. */
+/** An object store that notes its calls. */
 class Store implements MultipartUpload {
   readonly parts = new Map<string, Uint8Array>();
   readonly signals: AbortSignal[] = [];
@@ -390,7 +390,7 @@ function bytes(length: number): Uint8Array<ArrayBuffer> {
 }
 
 test("recipe multipart upload: parts of one size, several at once, completed in order", async () => {
-  // The later, the faster.
+  // Later parts are faster.
   const store = new Store(async (number) => {
     for (let turns = number; turns < 12; turns++) await turn();
   });
@@ -405,7 +405,7 @@ test("recipe multipart upload: parts of one size, several at once, completed in 
   assertEquals([store.mostRunning, store.cancelled], [4, 0]);
 });
 
-test("recipe multipart upload: no more of the source is read than there are parts at work", async () => {
+test("recipe multipart upload: it reads only as much of the source as it uploads", async () => {
   let read = 0;
   const slow = gate();
   const store = new Store(() => slow.promise);

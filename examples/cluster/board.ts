@@ -1,13 +1,13 @@
-/** What all processes have done, on the terminal: a block that is drawn anew, or else a line a second. */
+/** Shows the progress of all processes: a block on a terminal, or else a line each second. */
 
 const number = new Intl.NumberFormat("en").format;
 
-/** A process on the board. */
+/** The line of a process. */
 export class Line {
   readonly title: string;
-  /** What it has printed, the later in place of the earlier. */
+  /** The latest values that the process has printed. */
   readonly last: Record<string, unknown> = {};
-  /** What there is to say of it. */
+  /** A remark, such as that it was killed. */
   note = "";
 
   constructor(title: string) {
@@ -24,7 +24,7 @@ export class Line {
   }
 }
 
-/** The board. */
+/** The lines of all processes. */
 export class Board {
   readonly #lines: Line[] = [];
   readonly #terminal = Deno.stdout.isTerminal();
@@ -33,7 +33,7 @@ export class Board {
   #begin = 0;
   #stored = (): number => 0;
 
-  /** A process more. */
+  /** Adds a process. */
   add(title: string): Line {
     const line = new Line(title);
     this.#lines.push(line);
@@ -47,7 +47,7 @@ export class Board {
     this.#timer = setInterval(() => this.#draw(), this.#terminal ? 200 : 1000);
   }
 
-  /** Draws for the last time. */
+  /** Draws once more, and stops. */
   stop(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);

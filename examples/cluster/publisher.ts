@@ -1,8 +1,8 @@
-/** A process that publishes places: those of a JSON file, as many as are wanted. Prints what it has done. */
+/** A process that publishes places from a JSON file, and prints how many. */
 
 import { jetstream } from "@nats-io/jetstream";
 import process from "node:process";
-// In a project of yours: from "@weir/nats".
+// In your project: from "@weir/nats".
 import { JetStreamSink } from "../../packages/nats/mod.ts";
 import { PlaceFile } from "../ingest/places.ts";
 import type { Row } from "./rows.ts";
@@ -22,12 +22,13 @@ async function* messages() {
     };
     total.rows++;
     total.sum += row.latitude;
-    // The id is the row's: published again after a failure, it is stored once.
+    // With this id the server stores a row once, even if it is published again after a failure.
     yield { subject: "places", data: JSON.stringify(row), msgID: `place-${row.id}` };
   }
 }
 
-// At most 256 are on their way. A failure is tried again; what fails for good ends the program.
+// At most 256 messages are on their way. A message that fails is sent again. One that fails for good ends the
+// program.
 const sink = new JetStreamSink(jetstream(connection));
 const report = () => console.log(JSON.stringify({ rows: sink.stats.done }));
 const timer = setInterval(report, 200);

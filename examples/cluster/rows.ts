@@ -1,13 +1,13 @@
-/** What travels: places with a number each. And where they go: a table in SQLite that several processes fill. */
+/** The rows that processes send, and the SQLite table that they fill together. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** A place, as it is published. */
 export interface Row {
-  /** Its number in the input, from 1. A row that comes again has the same. */
+  /** Its number in the input. A row that comes again has the same number. */
   readonly id: number;
   readonly name: string;
-  /** Its latitude, in 100,000ths of a degree, so that a sum is exact. */
+  /** Its latitude, in 100,000ths of a degree, so that sums are exact. */
   readonly latitude: number;
 }
 
@@ -17,14 +17,14 @@ export interface Total {
   readonly sum: number;
 }
 
-/** The table. Each process opens it for itself. */
+/** The table. Each process opens it. */
 export class RowTable {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
 
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
-    // One process writes at a time, and the others wait for it; readers wait for nobody.
+    // One process writes at a time, and the others wait for it. Readers don't wait.
     this.#database.exec("PRAGMA busy_timeout = 10000");
     this.#database.exec("PRAGMA journal_mode = WAL");
     this.#database.exec("PRAGMA synchronous = NORMAL");
@@ -34,7 +34,7 @@ export class RowTable {
     this.#insert = this.#database.prepare("INSERT OR IGNORE INTO places VALUES (?, ?, ?)");
   }
 
-  /** Adds all of them in one transaction, and returns how many are new: a row that is there stays. */
+  /** Adds all rows in one transaction, and returns how many are new. An existing row stays as it is. */
   insert(rows: readonly Row[]): number {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
@@ -50,7 +50,7 @@ export class RowTable {
     }
   }
 
-  /** What SQL counts. */
+  /** The total, by SQL. */
   total(): Total {
     const sql = "SELECT count(*) AS rows, coalesce(sum(latitude), 0) AS sum FROM places";
     const { rows, sum } = this.#database.prepare(sql).get() as Record<string, unknown>;

@@ -8,20 +8,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 export const STREAM = "PLACES";
 export const CONSUMER = "ingest";
 
-/** How long the server waits for a sign of life, in milliseconds: what a killed process held comes back then. */
+/** How long the server waits for a worker, in milliseconds. Then it hands out the rows of a killed one again. */
 export const ACK_WAIT = 3000;
 
-/** Goes on trying, however long the server is away. */
+/** Connects. Tries again without end while the server is away. */
 export function open(url: string): Promise<NatsConnection> {
   return connect({
     servers: url,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
-    timeout: 2000, // for an attempt: a server that is killed meanwhile is no answer
+    timeout: 2000, // for each attempt, because a server that was killed doesn't answer
   });
 }
 
-/** Waits until the server has heard all that was said, also if it is away for a while. */
+/** Waits until the server has got all messages, even if it is away for a while. */
 export async function flushed(connection: NatsConnection): Promise<void> {
   for (;;) {
     try {
@@ -33,7 +33,7 @@ export async function flushed(connection: NatsConnection): Promise<void> {
   }
 }
 
-/** A new stream, and the one consumer that all workers share. Rejects if the stream is there. */
+/** Makes the stream, and the consumer that all workers share. Rejects if the stream exists. */
 export async function createStream(connection: NatsConnection): Promise<void> {
   const { streams, consumers } = await jetstreamManager(connection);
   const known = await streams.info(STREAM).catch(() => undefined);
@@ -53,7 +53,7 @@ export async function deleteStream(connection: NatsConnection): Promise<void> {
   await streams.delete(STREAM);
 }
 
-/** How many messages of the stream are not acknowledged yet. */
+/** Returns how many messages of the stream are not acknowledged yet. */
 export async function unfinished(connection: NatsConnection): Promise<number> {
   const { consumers } = await jetstreamManager(connection);
   const { num_pending, num_ack_pending } = await consumers.info(STREAM, CONSUMER);

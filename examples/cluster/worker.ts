@@ -1,11 +1,11 @@
 /**
- * A process that takes rows from the stream and writes them to SQLite, in batches. Any number of them may
- * run. SIGTERM ends one: it reads no more, and finishes what it has.
+ * A process that takes rows from the stream and writes them to SQLite, in batches. Run as many as you like. At
+ * SIGTERM it reads no more, writes the rows that it has, and ends.
  */
 
 import { jetstream } from "@nats-io/jetstream";
 import process from "node:process";
-// In a project of yours: from "@weir/streams", and from "@weir/nats".
+// In your project: from "@weir/streams", and from "@weir/nats".
 import { backoff, BatchStream, Fanout } from "../../mod.ts";
 import { acked } from "../../packages/nats/delivery.ts";
 import { type JetStreamDelivery, jetStreamSource } from "../../packages/nats/mod.ts";
@@ -20,8 +20,8 @@ process.on("SIGTERM", () => stop.abort());
 
 const count = { written: 0, again: 0, known: 0 };
 
-// A batch is acknowledged when this returns. If the process dies before, other processes get its rows
-// again: so it must be no harm to write a row twice.
+// A batch is acknowledged when this returns. If the process dies before that, other processes get its rows
+// again. So writing a row twice must do no harm.
 const write = acked((batch: JetStreamDelivery[]) => {
   const added = table.insert(batch.map(({ value }) => value.json<Row>()));
   count.written += added;
@@ -38,5 +38,5 @@ await jetStreamSource(consumer, { connection, maxMessages: 1000, signal: stop.si
 clearInterval(timer);
 report();
 table.close();
-await flushed(connection); // the server has heard of the last row
+await flushed(connection); // the server has got the last acknowledgement
 await connection.close();

@@ -1,9 +1,17 @@
 /**
- * The need: many requests write at the same time, and one transaction for all of them is cheaper than
- * one for each. A Durable Object gathers them; each caller gets the result of its own write.
+ * The need: many requests write at the same time. One transaction for all of them is cheaper than one for each.
+ *
+ * The idea: a Durable Object gathers the writes in an `Aggregator`, and stores a batch in one transaction. Each
+ * caller gets the result for its change. A Durable Object has all its requests in one context, so they may
+ * share a sink.
+ *
+ * The limits: an answer means that the change is stored. If the object ends before that, the caller gets an
+ * error, and can't know whether the change was stored. If that matters, give each change an id, and store it.
+ *
+ * Next: [coalesce.ts](coalesce.ts) for reads. [Workers and the edge](../../docs/edge.md) has the rules.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Aggregator } from "../../mod.ts";
 import type {
   DurableObjectNamespace,
@@ -18,28 +26,25 @@ export interface Env {
   readonly LINGER: number;
 }
 
-/** Adds to a counter, or takes from it. */
+/** A change of a counter: `by` may be below 0. */
 interface Change {
   readonly counter: string;
   readonly by: number;
 }
 
-/** Writes in a transaction, at most. */
+/** The most writes in a transaction. */
 const MAX_ITEMS = 100;
 
 /**
- * Counters that never go below 0. `POST /NAME?by=-2` answers with the total after that change, and with
- * 409 where too little is left, or the total is more than a number holds.
- *
- * An answer means that the change is stored. A caller whose object ends before that gets an error, and
- * can't know whether the change was stored: give changes an id, and store it, where that matters.
+ * Counters that never go below 0. `POST /NAME?by=-2` answers with the total after that change. It answers
+ * 409 if the total would be below 0, or too large for a number.
  */
 export class Counters {
   readonly #storage: DurableObjectStorage;
-  // An object has all its requests in one context, so they may share a sink.
+  // All requests of an object share this sink.
   readonly #changes: Aggregator<Change, number>;
 
-  // Runs in the first request that comes to the object.
+  // The first request to the object runs this.
   constructor({ storage }: DurableObjectState, { LINGER }: Env) {
     this.#storage = storage;
     storage.sql.exec(
@@ -68,13 +73,13 @@ export class Counters {
     }
   }
 
-  /** Stores all of them or none. Writes a row for each counter, and not for each change. */
+  /** Stores all changes or none. Writes one row for each counter. */
   #store(changes: readonly Change[]): (number | RangeError)[] {
     return this.#storage.transactionSync(() => {
       const totals = new Map<string, number>();
       const results = changes.map(({ counter, by }) => {
         const before = totals.get(counter) ?? this.#total(counter);
-        // Fails this change alone.
+        // An error in the results rejects this change only.
         if (before + by < 0) return new RangeError(`${counter} has ${before}, not ${-by}`);
         if (!Number.isSafeInteger(before + by)) return new RangeError(`${counter} is full`);
         totals.set(counter, before + by);
@@ -99,7 +104,7 @@ export class Counters {
 
 export default {
   async fetch(request: Request, { COUNTERS }: Env): Promise<Response> {
-    // One object for all counters. Where that has too much to do, take one for each name.
+    // One object for all counters. If it has too much to do, use one for each name.
     return await COUNTERS.get(COUNTERS.idFromName("all")).fetch(request);
   },
 };

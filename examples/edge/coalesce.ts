@@ -1,19 +1,28 @@
 /**
- * The need: many ask for one page at the same time, and the origin is slow. Requests that come at once
- * share one fetch of it.
+ * The need: many clients ask for one page at the same time, and the origin is slow. One fetch should serve them
+ * all, and a client may leave at any time.
+ *
+ * The idea: a `Singleflight` at the top of the module. Requests that come at the same time share one execution,
+ * and each makes its own `Response` from the shared bytes. `waitUntil` keeps the fetch alive for the others when
+ * its own client leaves.
+ *
+ * The limits: share only pages that are the same for all clients. If the request that runs the fetch dies, the
+ * others wait until their own time limit. `forgetAfter` lets the next request start again.
+ *
+ * Next: [aggregate.ts](aggregate.ts) for writes. [Workers and the edge](../../docs/edge.md) has the rules.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Singleflight } from "../../mod.ts";
 import type { ExecutionContext } from "./workers.ts";
 
 /** The variables of `wrangler.coalesce.jsonc`. */
 export interface Env {
-  /** Where the pages come from. */
+  /** The server that has the pages. */
   readonly ORIGIN: string;
 }
 
-/** What requests share. A `Response` belongs to the request that fetched it; its bytes don't. */
+/** Requests share this. A `Response` belongs to the request that fetched it, and its bytes don't. */
 interface Page {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -23,11 +32,11 @@ interface Page {
 /** How long a client waits, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Everybody gets the same page, so nothing of one client goes in or out, such as a cookie. */
+/** All clients get the same page, so headers about one client, such as cookies, stay out. */
 const SHARED_HEADERS = ["cache-control", "content-type"];
 
-// At the top of the module, so requests share it. A flight whose own request has died is left behind
-// after `forgetAfter`: the next request starts another.
+// Requests share it, because it is at the top of the module. If the request of an execution has died, the
+// next request starts another one after `forgetAfter`.
 const pages = new Singleflight<string, Page>({ forgetAfter: PATIENCE, name: "pages" });
 
 async function load(url: string, signal: AbortSignal): Promise<Page> {
@@ -55,17 +64,17 @@ export default {
     url.search = search;
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(PATIENCE)]);
     try {
-      const page = await pages.do(url.href, (flight) => {
-        // `flight.signal` aborts when the last client has left.
-        const loaded = load(url.href, flight.signal);
-        // It runs in this request. This keeps it for the others when this client leaves. A failure is
-        // told by `do`.
+      const page = await pages.do(url.href, (execution) => {
+        // Its signal aborts when the last client has left.
+        const loaded = load(url.href, execution.signal);
+        // It runs in this request. This keeps it alive for the others when this client leaves. `do`
+        // reports a failure.
         ctx.waitUntil(loaded.catch(() => {}));
         return loaded;
       }, { signal });
       return new Response(page.body, page);
     } catch (error) {
-      // Nobody reads this, but for a log: 499 is what nginx calls it.
+      // The client is gone. A log may show the status: nginx uses 499, too.
       if (request.signal.aborted) return new Response(null, { status: 499 });
       console.error(`${url.href}: ${error}`);
       const late = (error as Error | undefined)?.name === "TimeoutError";

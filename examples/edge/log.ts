@@ -1,17 +1,26 @@
 /**
- * The need: what happens in a request is logged, in batches, and the answer doesn't wait for that. Each
- * request has a sink of its own: a sink that requests share at the top of a module doesn't work.
+ * The need: you log what happens in a request. The log lines should go out in batches, and the answer must not
+ * wait for them.
+ *
+ * The idea: each request makes an `Aggregator`, and closes it in `waitUntil`. So the answer goes out first, and
+ * the isolate stays until the lines are sent. A sink at the top of the module doesn't work, because requests
+ * can't share a sink.
+ *
+ * The limits: a batch has the lines of one request. If the log server is down for three attempts, `onError` gets
+ * the lines.
+ *
+ * Next: [aggregate.ts](aggregate.ts) gathers the items of many requests in a Durable Object.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Aggregator, backoff } from "../../mod.ts";
 import type { ExecutionContext } from "./workers.ts";
 
 /** The variables of `wrangler.log.jsonc`. */
 export interface Env {
-  /** Who answers. */
+  /** The server that answers. */
   readonly ORIGIN: string;
-  /** Takes log lines by POST. */
+  /** A URL that takes log lines by POST. */
   readonly LOGS: string;
 }
 
@@ -24,7 +33,7 @@ function openLog(url: string): Aggregator<object> {
     if (!response.ok) throw new Error(`${url} answers ${response.status}`);
   }, {
     maxItems: 100,
-    linger: Infinity, // until there are 100, or until `close`
+    linger: Infinity, // until there are 100 lines, or until `close`
     timeout: 5000,
     retry: backoff({ attempts: 3, min: 100 }),
     onError: (error, lines) => console.error(`${lines.length} log lines are lost: ${error}`),
@@ -32,7 +41,7 @@ function openLog(url: string): Aggregator<object> {
   });
 }
 
-/** The answer. What happens on the way is logged. */
+/** Answers a request, and logs what happens. */
 async function answer(request: Request, env: Env, log: Aggregator<object>): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   log.tryPush({ event: "request", method: request.method, pathname });
@@ -53,8 +62,8 @@ export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
     const log = openLog(env.LOGS);
     const response = answer(request, env, log);
-    // The answer goes out when it is there; the isolate stays until the lines are sent. Said now and not
-    // then, so they are sent when the client leaves before that, too.
+    // The answer doesn't wait for this, and the isolate stays until the lines are sent. It comes before the
+    // answer, so that it also works if the client leaves early.
     ctx.waitUntil(response.then(() => log.close()));
     return await response;
   },

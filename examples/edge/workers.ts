@@ -1,15 +1,15 @@
 /**
- * What the examples need of the types of Cloudflare Workers. In a project of yours they come from
+ * The types of Cloudflare Workers that the examples use. In your project they come from
  * `@cloudflare/workers-types`, or from `wrangler types`.
  */
 
-/** What goes along with an event. */
+/** The context of an event. */
 export interface ExecutionContext {
-  /** Keeps what this event has begun running until `promise` has settled, also without its client. */
+  /** Keeps the work of this event running until `promise` has settled, even when its client has left. */
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/** What a Durable Object is constructed with. */
+/** A Durable Object gets this in its constructor. */
 export interface DurableObjectState {
   readonly storage: DurableObjectStorage;
 }
@@ -25,7 +25,7 @@ export interface DurableObjectStorage {
   transactionSync<T>(transaction: () => T): T;
 }
 
-/** The objects of a class. */
+/** The Durable Objects of a class. */
 export interface DurableObjectNamespace<Id = unknown> {
   idFromName(name: string): Id;
   get(id: Id): { fetch(request: Request): Promise<Response> };

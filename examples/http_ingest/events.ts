@@ -1,15 +1,15 @@
-/** Events, and where they go: a table in a SQLite file. */
+/** Events, and the table in a SQLite file that keeps them. */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
-/** What a client sends: a JSON object with an `id` of its own. */
+/** A client sends an event as a JSON object with an `id`. */
 export interface Event {
   readonly id: string;
-  /** The whole of it, as it came. */
+  /** The whole text. */
   readonly body: string;
 }
 
-/** The event in a request's body; `undefined` if it is none. */
+/** Returns the event in the body of a request, or `undefined` if it isn't one. */
 export function parseEvent(body: string): Event | undefined {
   try {
     const { id } = JSON.parse(body) ?? {};
@@ -19,7 +19,7 @@ export function parseEvent(body: string): Event | undefined {
   }
 }
 
-/** A table of events. One that comes again is not a second row. */
+/** A table of events. An event that comes again makes no second row. */
 export class EventTable {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
@@ -36,7 +36,7 @@ export class EventTable {
     }
   }
 
-  /** Adds all of them in one transaction, or throws and adds none. */
+  /** Adds all events in one transaction, or throws and adds none. */
   insert(events: readonly Event[]): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {

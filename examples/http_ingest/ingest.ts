@@ -1,16 +1,16 @@
-/** From a request to a batch: the one fetch handler. */
+/** The fetch handler: takes requests, and makes batches of events. */
 
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Aggregator, type AggregatorStats } from "../../mod.ts";
 import { type Event, type EventTable, parseEvent } from "./events.ts";
 import type { Options } from "./options.ts";
 
-/** The largest body, in bytes. Together with the capacity it is what memory is bounded by. */
+/** The largest body, in bytes. This and the capacity bound the memory. */
 const LARGEST = 64 * 1024;
 
-/** Takes events, and writes them in batches. */
+/** Accepts events, and writes them in batches. */
 export class Ingest {
   readonly #events: Aggregator<Event>;
   readonly #writer: WritableStreamDefaultWriter<Event>;
@@ -21,27 +21,27 @@ export class Ingest {
       if (latency > 0) await sleep(latency);
       table.insert(events);
     }, { maxItems: batch, linger, capacity });
-    // Nothing is written by it: the lock says that this is the one to close it, and `closed` when it
-    // has failed.
+    // It writes nothing. It locks the sink, so that only this class closes it, and its `closed` rejects when
+    // the sink fails.
     this.#writer = this.#events.getWriter();
   }
 
-  /** Rejects when a batch could not be written. */
+  /** Rejects when the sink could not write a batch. */
   get closed(): Promise<void> {
     return this.#writer.closed;
   }
 
-  /** What has become of the events, and how much memory the process takes. */
+  /** The stats of the events, and the memory of the process. */
   get stats(): AggregatorStats & { readonly rss: number } {
     return { ...this.#events.stats, rss: process.memoryUsage().rss };
   }
 
-  /** Accepts nothing more, and resolves when all that was accepted is written. */
+  /** Accepts no more events, and resolves when all accepted events are written. */
   drain(): Promise<void> {
     return this.#writer.close();
   }
 
-  /** The handler, for any server that speaks `fetch`. */
+  /** The handler, for any server that takes a fetch handler. */
   readonly handle = async (request: Request): Promise<Response> => {
     const route = `${request.method} ${new URL(request.url).pathname}`;
     if (route === "POST /events") return await this.#take(request);
@@ -51,7 +51,7 @@ export class Ingest {
 
   async #take(request: Request): Promise<Response> {
     const length = request.headers.get("content-length");
-    if (length === null) return new Response("how long is it?\n", { status: 411 });
+    if (length === null) return new Response("content-length is missing\n", { status: 411 });
     if (Number(length) > LARGEST) return new Response("too long\n", { status: 413 });
     const event = parseEvent(await request.text());
     if (!event) return new Response('not a JSON object with an "id"\n', { status: 400 });
@@ -59,7 +59,7 @@ export class Ingest {
     return new Response("busy\n", { status: 503, headers: { "retry-after": "1" } });
   }
 
-  /** False when it is full, and also when it is closing or has failed, where `tryPush` throws. */
+  /** Returns false when the sink is full. Also when it is closing or has failed: `tryPush` throws then. */
   #tryPush(event: Event): boolean {
     try {
       return this.#events.tryPush(event);

@@ -1,9 +1,9 @@
 /**
- * An HTTP ingest server: it answers `POST /events` with 202 as soon as the event is accepted, and
- * with 503 when it is full; workers write batches to SQLite. SIGTERM, or Ctrl-C, drains it.
+ * An HTTP ingest server. It answers `POST /events` with 202 when it has accepted the event, and with 503 when
+ * it is full. Workers write batches of events to SQLite. SIGTERM or Ctrl-C drains it.
  *
- * 202 means that the event is in memory and will be written, not that it is on disk: what a crash
- * finds unwritten is lost. Clients may send an event again, its `id` makes it one row.
+ * 202 means that the event is in memory and will be written. It isn't on disk yet, so a crash may lose it.
+ * Clients may send an event again: its `id` makes it one row.
  *
  * `deno run -A examples/http_ingest.js`, or with `bun` or `node`; `--help` has the options. Then
  * `curl -id '{"id":"1","text":"hello"}' localhost:8080/events`, and `curl localhost:8080/stats`.
@@ -15,7 +15,7 @@ import { Ingest } from "./ingest.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
 import { serve } from "./serve.ts";
 
-/** Serves until it is told to stop. Rejects when it cannot write. */
+/** Serves until a signal comes. Rejects when it can't write. */
 async function run({ database, port, ...options }: Options): Promise<void> {
   const table = new EventTable(database);
   try {
@@ -24,7 +24,7 @@ async function run({ database, port, ...options }: Options): Promise<void> {
     console.log(`listening on http://127.0.0.1:${server.port}`);
     try {
       await Promise.race([terminated(), ingest.closed]);
-      // It goes on listening meanwhile, and says 503 with a reason rather than nothing.
+      // It still listens meanwhile, and answers 503.
       console.log("draining");
       await ingest.drain();
     } finally {
@@ -36,7 +36,7 @@ async function run({ database, port, ...options }: Options): Promise<void> {
   }
 }
 
-/** Resolves at the first signal. Those that follow change nothing: task runners pass one on twice. */
+/** Resolves at the first signal. Later ones change nothing, because task runners may send one twice. */
 function terminated(): Promise<void> {
   return new Promise((resolve) => {
     process.on("SIGTERM", () => resolve());

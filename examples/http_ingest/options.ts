@@ -5,17 +5,17 @@ import { whole, writable } from "../usage.ts";
 
 export const HELP = `Takes events by HTTP, and writes them to SQLite in batches.
 
-  --database <file>   where to write (events.sqlite)
-  --port <n>          where to listen; 0 is any that is free (8080)
+  --database <file>   the file to write (events.sqlite)
+  --port <n>          the port to listen on; 0 takes a free one (8080)
   --batch <events>    the most events in a transaction (1000)
-  --linger <ms>       how long the first of them may wait (100)
-  --capacity <n>      the most events in memory that no worker has yet (10000)
-  --latency <ms>      how much slower than it is the database should be (0)
-  --help              this
+  --linger <ms>       how long the first event of a batch may wait (100)
+  --capacity <n>      the most events that wait for a worker (10000)
+  --latency <ms>      how much longer each transaction takes (0)
+  --help              print this
 
-Exit code: 0 all that was accepted is written; 1 it failed; 2 an option is wrong.`;
+Exit code: 0 all accepted events are written; 1 it failed; 2 an option is wrong.`;
 
-/** What was asked for. */
+/** The options of a run. */
 export interface Options {
   readonly database: string;
   readonly port: number;
@@ -25,7 +25,7 @@ export interface Options {
   readonly latency: number;
 }
 
-/** `undefined` where help is wanted. Throws an `Error` that says what is wrong. */
+/** Reads the options. Returns `undefined` for `--help`. Throws an `Error` that says what is wrong. */
 export function readOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({
     args,

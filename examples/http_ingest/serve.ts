@@ -1,22 +1,22 @@
-/** One fetch handler, served by what the runtime has. */
+/** Serves a fetch handler, with the server of each runtime. */
 
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What answers a request. */
+/** Answers a request. */
 export type Handler = (request: Request) => Promise<Response>;
 
 /** A server that listens. */
 export interface Server {
   readonly port: number;
-  /** Answers what has been asked, and stops. */
+  /** Answers the requests that have come, and stops. */
   stop(): Promise<void>;
 }
 
 const HOSTNAME = "127.0.0.1";
 
-/** As much of the runtimes as is used here. */
+/** The parts of the runtimes that this file uses. */
 const { Bun, Deno } = globalThis as unknown as {
   Bun?: {
     serve(options: { hostname: string; port: number; fetch: Handler }): Server;
@@ -29,7 +29,7 @@ const { Bun, Deno } = globalThis as unknown as {
   };
 };
 
-/** Listens on the loopback interface; port 0 is any that is free. Rejects with what to do. */
+/** Listens on the loopback interface. Port 0 takes a free port. Its errors say what to do. */
 export async function serve(handler: Handler, port: number): Promise<Server> {
   try {
     return await listen(handler, port);
@@ -38,14 +38,14 @@ export async function serve(handler: Handler, port: number): Promise<Server> {
   }
 }
 
-/** What to say of a port that can't be had, and what to do; other errors as they are. */
+/** Explains an error of a port, and says what to do. Returns other errors unchanged. */
 export function explain(error: unknown, port: number): unknown {
   const { code } = error as { code?: unknown };
   if (code === "EADDRINUSE") {
-    return new Error(`Port ${port} is in use; give another with --port, or 0 for a free one.`);
+    return new Error(`Port ${port} is in use. Give another one with --port, or 0 for a free one.`);
   }
   if (code === "EACCES") {
-    return new Error(`Port ${port} is not permitted; give one from 1024 with --port.`);
+    return new Error(`Port ${port} is not permitted. Give one of 1024 or higher with --port.`);
   }
   return error;
 }
@@ -73,14 +73,14 @@ async function serveNode(handler: Handler, port: number): Promise<Server> {
     async stop() {
       const closed = once(server.close(), "close");
       while (answers.size > 0) await Promise.all(answers);
-      // One that was opened and never used would hold it up.
+      // A connection that was opened and never used would hold it up.
       server.closeAllConnections();
       await closed;
     },
   };
 }
 
-/** Node has the two classes and no server that uses them. */
+/** Node has `Request` and `Response`, and no server that uses them. */
 async function answer(
   handler: Handler,
   incoming: IncomingMessage,
@@ -88,7 +88,7 @@ async function answer(
 ): Promise<void> {
   const { method = "GET", url, headers } = incoming;
   const bodiless = method === "GET" || method === "HEAD";
-  // As its body, Node's `Request` also takes what can be iterated over.
+  // The `Request` of Node also takes an iterable as its body.
   const response = await handler(
     new Request(new URL(url ?? "/", `http://${headers.host ?? HOSTNAME}`), {
       method,

@@ -1,13 +1,13 @@
-/** The names of countries, from a source that is slow. */
+/** Names of countries, from a slow source. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Singleflight } from "../../mod.ts";
 
-/** However many ask for a code, and whether at once or later, the source is asked once. */
+/** Asks the source once for each code, however many callers ask, at once or later. */
 export class Countries {
-  /** How often a name was asked for. */
+  /** How often callers asked for a name. */
   asked = 0;
-  /** How often the source was. */
+  /** How often the program asked the source. */
   made = 0;
 
   readonly #flights = new Singleflight<string, string>({ cache: new Map() });
@@ -18,13 +18,13 @@ export class Countries {
     this.#latency = latency;
   }
 
-  /** The name for a code. Rejects at once when `signal` aborts. */
+  /** Returns the name for a code. Rejects at once when `signal` aborts. */
   name(code: string, signal: AbortSignal): Promise<string> {
     this.asked++;
-    return this.#flights.do(code, (flight) => this.#ask(code, flight.signal), { signal });
+    return this.#flights.do(code, (execution) => this.#ask(code, execution.signal), { signal });
   }
 
-  /** The signal is the flight's: it aborts when nobody waits for the answer any more. */
+  /** The signal aborts when no caller waits for the answer any more. */
   async #ask(code: string, signal: AbortSignal): Promise<string> {
     this.made++;
     await sleep(this.#latency, undefined, { signal });

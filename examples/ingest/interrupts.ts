@@ -1,24 +1,24 @@
-/** Ctrl-C, or SIGTERM: the first drains, the second discards, the third is the end. */
+/** Ctrl-C and SIGTERM: the first one drains, the second one discards, the third one ends the process. */
 
 import process from "node:process";
 
-// A task runner passes on what the terminal has sent already: one press may come several times.
+// A task runner may pass on a signal that the terminal has sent already: one press comes several times.
 const PRESS = 250;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-/** Signals that follow Ctrl-C. */
+/** What Ctrl-C asks for. */
 export interface Interrupts {
-  /** Read no more, and finish what was read. */
+  /** Read no more, and write what was read. */
   readonly drain: AbortSignal;
   /** Stop at once. */
   readonly discard: AbortSignal;
-  /** As the first Ctrl-C does. */
+  /** Does what the first Ctrl-C does. */
   stop(): void;
-  /** Lets go of Ctrl-C. */
+  /** Stops listening. */
   release(): void;
 }
 
-/** Takes hold of Ctrl-C. */
+/** Listens for Ctrl-C and SIGTERM. */
 export function interrupts(): Interrupts {
   const drain = new AbortController();
   const discard = new AbortController();

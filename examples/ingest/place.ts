@@ -1,7 +1,9 @@
-/** What a place is. */
+/** Reads a place from its text. */
 
-/** A place as the database has it. */
+/** A row of the database. */
 export interface Place {
+  /** The number of its record in the input. The first one is 1. */
+  readonly record: number;
   readonly name: string;
   readonly lat: number;
   readonly lng: number;
@@ -9,13 +11,13 @@ export interface Place {
   readonly country: string;
 }
 
-/** The record is no place. */
+/** The record isn't a place. */
 export class PlaceError extends Error {
   override readonly name = "PlaceError";
 }
 
-/** Throws a `PlaceError` if the text is no place. */
-export function parsePlace(text: string): Place {
+/** Returns the place. Throws a `PlaceError` if the text isn't one. */
+export function parsePlace(text: string, record: number): Place {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -31,14 +33,14 @@ export function parsePlace(text: string): Place {
     throw bad(text, '"country" is not a code of two letters');
   }
   if (lat === undefined || lng === undefined) throw bad(text, '"lat" or "lng" is not a coordinate');
-  return { name, lat, lng, country };
+  return { record, name, lat, lng, country };
 }
 
 function bad(text: string, problem: string): PlaceError {
   return new PlaceError(`${problem}: ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`);
 }
 
-/** They are strings in the file. */
+/** Reads a coordinate, which is a string in the file. */
 function coordinate(value: unknown, most: number): number | undefined {
   const degrees = typeof value === "string" && value !== "" ? Number(value) : value;
   return typeof degrees === "number" && Math.abs(degrees) <= most ? degrees : undefined;

@@ -1,4 +1,4 @@
-/** The places of an input file, one by one. */
+/** Reads the places of a file, one by one. */
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -6,7 +6,7 @@ import type { BadRecord } from "./dead_letters.ts";
 import { parsePlace, type Place, PlaceError } from "./place.ts";
 import { records } from "./records.ts";
 
-/** The file can't be read. */
+/** The program can't read the file. */
 export class InputError extends Error {
   override readonly name = "InputError";
 
@@ -15,11 +15,11 @@ export class InputError extends Error {
   }
 }
 
-/** Reads places, and knows how far it has come. */
+/** Reads places, and counts records and bytes. */
 export class PlaceFile {
-  /** Records read, good and bad. */
+  /** How many records it has read, good and bad. */
   records = 0;
-  /** Bytes read. */
+  /** How many bytes it has read. */
   bytes = 0;
   readonly size: number;
   readonly #path: string;
@@ -29,7 +29,7 @@ export class PlaceFile {
     this.size = size;
   }
 
-  /** Rejects if the file can't be read. */
+  /** Rejects with an `InputError` if it can't read the file. */
   static async open(path: string): Promise<PlaceFile> {
     try {
       const info = await stat(path);
@@ -39,12 +39,12 @@ export class PlaceFile {
     }
   }
 
-  /** How much of the file has been read: 0 to 1. */
+  /** How much of the file it has read: 0 to 1. */
   get fraction(): number {
     return this.size > 0 ? this.bytes / this.size : 0;
   }
 
-  /** Stops after `limit` records, and as soon as `stop` is aborted. */
+  /** Stops after `limit` records, or when `stop` aborts. */
   async *read(
     limit: number,
     stop: AbortSignal,
@@ -53,8 +53,8 @@ export class PlaceFile {
     for await (const bytes of records(this.#pieces())) {
       if (stop.aborted) return;
       this.records++;
-      const place = parse(bytes);
-      if ("reason" in place) onBad({ record: this.records, ...place });
+      const place = parse(bytes, this.records);
+      if ("reason" in place) onBad(place);
       else yield place;
       if (this.records >= limit) return;
     }
@@ -73,21 +73,22 @@ export class PlaceFile {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
-/** Has a character for every byte. */
+/** It has a character for every byte. */
 const latin = new TextDecoder("windows-1252");
 
-/** The place, or why there is none. */
-function parse(bytes: Uint8Array): Place | Omit<BadRecord, "record"> {
+/** Returns the place, or the reason why the record isn't one. */
+function parse(bytes: Uint8Array, record: number): Place | BadRecord {
   let raw: string;
   try {
     raw = utf8.decode(bytes).trim();
   } catch {
-    return { reason: "not UTF-8; raw is read as Windows-1252", raw: latin.decode(bytes).trim() };
+    const reason = "not UTF-8; the text is read as Windows-1252";
+    return { record, reason, raw: latin.decode(bytes).trim() };
   }
   try {
-    return parsePlace(raw);
+    return parsePlace(raw, record);
   } catch (error) {
-    if (error instanceof PlaceError) return { reason: error.message, raw };
+    if (error instanceof PlaceError) return { record, reason: error.message, raw };
     throw error;
   }
 }

@@ -1,8 +1,8 @@
-/** How far the job is: a bar on a terminal, and else a line a second. */
+/** Shows progress: a bar on a terminal, or else a line each second. */
 
 import process from "node:process";
 
-/** What is shown. */
+/** The numbers that it shows. */
 export interface Standing {
   /** From 0 to 1. */
   readonly fraction: number;
@@ -14,28 +14,28 @@ export interface Standing {
 const numbers = new Intl.NumberFormat("en");
 const ERASE = "\r\x1b[K";
 
-/** Says it with separators. */
+/** Formats a number with separators. */
 export function count(value: number): string {
   return numbers.format(Math.round(value));
 }
 
-/** Prints lines, and a bar below them. */
+/** Prints lines, with a bar below them. */
 export class Progress {
   readonly #terminal: boolean = process.stdout.isTTY ?? false;
   readonly #onLost: () => void;
   #timer: ReturnType<typeof setInterval> | undefined;
   #draw = () => {};
   #lost = false;
-  /** What was printed is lost, though somebody wanted it. */
+  /** Whether it could not print. */
   failed = false;
 
-  /** `onLost` is told once, when what is printed reaches nobody any more. */
+  /** Calls `onLost` once, when it can print no more. */
   constructor(onLost: () => void) {
     this.#onLost = onLost;
     process.stdout.on("error", (error) => this.#lose(error));
   }
 
-  /** Shows what `standing` says, until `stop`. */
+  /** Shows the numbers until `stop`. */
   start(standing: () => Standing): void {
     const start = performance.now();
     this.#draw = () => {
@@ -47,7 +47,7 @@ export class Progress {
     this.#timer = setInterval(() => this.#draw(), this.#terminal ? 100 : 1000);
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   stop(): void {
     clearInterval(this.#timer);
     if (this.#terminal) this.#write(ERASE);
@@ -60,7 +60,7 @@ export class Progress {
     if (this.#terminal && this.#timer) this.#draw();
   }
 
-  /** A runtime throws here, or emits the error later. */
+  /** Some runtimes throw an error here, and others emit it later. */
   #write(text: string): void {
     if (this.#lost) return;
     try {
@@ -74,7 +74,7 @@ export class Progress {
     if (this.#lost) return;
     this.#lost = true;
     const { code, message } = error as Error & { code?: unknown };
-    // A reader that has enough, such as `head`, is no fault.
+    // The reader has closed the pipe, as `head` does. That is no failure.
     this.failed = code !== "EPIPE";
     if (this.failed) console.error(`Cannot print: ${message}.`);
     this.#onLost();
@@ -87,10 +87,10 @@ function line({ fraction, rows, running, waiting }: Standing, rate: number): str
     `${running} running, ${waiting} waiting`;
 }
 
-/** The line, behind as much of a bar as the terminal is wide enough for. */
+/** Returns a bar and the line. The bar is as long as the terminal has room for. */
 export function bar(now: Standing, rate: number, columns: number | undefined): string {
   const text = line(now, rate);
-  // A terminal that does not know says 0. The last column stays free: some wrap after it.
+  // Some terminals report 0 columns. The last column stays free, because some terminals wrap after it.
   const room = (columns || 80) - 1;
   const width = Math.min(40, room - text.length - 1);
   if (width < 4) return text.slice(0, room);

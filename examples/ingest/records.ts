@@ -1,6 +1,6 @@
-/** Cuts a JSON array into its records while it is being read. */
+/** Cuts a JSON array into records while the file is read. */
 
-/** The input can't be read any further; `record` is the number of the record, from 1. */
+/** The rest of the input can't be read. `record` is the number of the record: the first one is 1. */
 export class RecordError extends Error {
   override readonly name = "RecordError";
   readonly record: number;
@@ -11,13 +11,13 @@ export class RecordError extends Error {
   }
 }
 
-/** The longest record, in bytes: one that lacks a brace or a quote would go on to the end. */
+/** The longest record, in bytes. A record without its closing brace would go on to the end of the file. */
 const LONGEST = 1024 * 1024;
 
 /**
- * The bytes of each record in a JSON array that comes in pieces, cut anywhere. At most one piece and
- * one record are held. A record is what stands between two commas, and is left for others to judge:
- * a bad one does no harm to the next, as long as its braces and quotes have their partners.
+ * Returns the bytes of each record of a JSON array. The array comes in pieces of any size. At most one piece
+ * and one record are in memory. A record is the text between two commas, and may be bad JSON. A bad record
+ * doesn't harm the next one, if its braces and quotes come in pairs.
  */
 export async function* records(
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -31,7 +31,7 @@ const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_BRACE, CLOSE_BRACE] = bytes('"
 const SPACE = bytes("\t\n\r ");
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** What may come next where nothing is open, by what came last. */
+/** What may come next outside of a record, by what came last. */
 const EXPECTED = {
   start: "[",
   open: "a record or ]",
@@ -41,14 +41,14 @@ const EXPECTED = {
 } as const;
 
 class Splitter {
-  /** Records that are complete. */
+  /** How many records are complete. */
   #count = 0;
   #last: keyof typeof EXPECTED = "start";
-  /** How many braces and brackets of the record are open. */
+  /** How many braces and brackets are open. */
   #depth = 0;
   #quoted = false;
   #escaped = false;
-  /** What earlier pieces held of this record. */
+  /** The parts of this record from earlier pieces. */
   #held: Uint8Array[] = [];
 
   *push(piece: Uint8Array): Generator<Uint8Array, void, undefined> {
@@ -103,7 +103,7 @@ class Splitter {
   #hold(part: Uint8Array): void {
     this.#held.push(part);
     if (this.#held.reduce((sum, { length }) => sum + length, 0) <= LONGEST) return;
-    this.#fail(`longer than ${LONGEST} bytes, so a brace or a quote of it lacks its partner`);
+    this.#fail(`longer than ${LONGEST} bytes: a closing brace or quote is missing`);
   }
 
   #fail(problem: string): never {

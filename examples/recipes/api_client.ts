@@ -1,12 +1,25 @@
 /**
- * The need: an API allows 10 calls a second, and says 429 to who calls more often. All that calls it
- * keeps to that together, waits as long as it is told, and tries again what may get better.
+ * The need: an API allows 10 calls a second, and answers 429 when you make more. Several parts of your
+ * program call it, and together they must stay below the limit.
+ *
+ * The idea: one `RateLimit` for all sinks that call the API. It counts the calls of all of them. When the API
+ * answers 429 with a `Retry-After` header, the limit pauses all sinks for that time. 429 and 5xx are tried
+ * again later by `retry`, and the slot is free until then. Other errors fail at once.
+ *
+ * The limits:
+ *
+ * - The limit holds for one process. Divide it if several processes call the API.
+ * - A call that is tried again counts again.
+ * - The client believes a `Retry-After` up to an hour. After that it asks again.
+ *
+ * Next: [retry.ts](retry.ts) explains retries. [dead_letters.ts](dead_letters.ts) keeps the calls that failed
+ * for good.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { backoff, Fanout, type FanoutOptions, RateLimit } from "../../mod.ts";
 
-/** An answer that is none. */
+/** The API refused a call. */
 export class ApiError extends Error {
   readonly status: number;
 
@@ -16,10 +29,10 @@ export class ApiError extends Error {
   }
 }
 
-/** The longest time that a `Retry-After` is believed, in ms. A longer one is asked for again. */
+/** The longest `Retry-After` that the client believes, in milliseconds. */
 const LONGEST = 3_600_000;
 
-/** What a `Retry-After` says, in seconds or as a date, in milliseconds from now. */
+/** Reads `Retry-After`, which is a number of seconds or a date. Returns milliseconds from now. */
 function retryAfter({ headers }: Response): number {
   const value = headers.get("retry-after") ?? "";
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
@@ -27,8 +40,8 @@ function retryAfter({ headers }: Response): number {
 }
 
 /**
- * A sink of calls. Those that have the same `rate` share it. 429 and 5xx are tried again later; a 429
- * with `Retry-After` pauses every sink of that `rate`. What else fails, fails at once.
+ * Makes a sink of calls. Sinks with the same `rate` share it. The sink retries 429 and 5xx, and a 429 with
+ * `Retry-After` pauses every sink of that `rate`. Other errors fail at once.
  */
 export function apiSink<T>(
   call: (item: T, init: { readonly signal: AbortSignal }) => Promise<Response>,
@@ -40,7 +53,7 @@ export function apiSink<T>(
     const response = await call(item, context);
     if (response.ok) return response;
     if (response.status === 429) rate.pause(retryAfter(response));
-    await response.body?.cancel().catch(() => {}); // or the connection is kept
+    await response.body?.cancel().catch(() => {}); // frees the connection
     throw new ApiError(response);
   }, {
     concurrency: 16,

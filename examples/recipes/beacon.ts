@@ -1,27 +1,33 @@
 /**
  * The need: a page sends its log to a server in batches, and loses nothing when the user leaves.
  *
- * While the page is visible, batches go by `fetch`, and a batch that fails goes again. When the page is
- * hidden or left, the shipper aborts its sink. The sink gives `onDiscard` every line that the server has
- * not confirmed, and `navigator.sendBeacon` sends them. On a phone `hidden` may be the last event of a
- * page, so the shipper does not wait for `pagehide`. A page that comes back, also from the back/forward
+ * The idea: while the page is visible, an `Aggregator` sends batches by `fetch`, and a batch that fails goes
+ * again. When the page is hidden or left, the shipper aborts the sink. `onDiscard` gets every line that the
+ * server has not confirmed, and `navigator.sendBeacon` sends them. On a phone `hidden` may be the last event
+ * of a page, so the shipper doesn't wait for `pagehide`. A page that comes back, also from the back/forward
  * cache, opens a new sink with its next line.
  *
- * The batch that was on its way arrives twice. Each line has an `id`, by which the server drops the second.
+ * The limits:
+ *
+ * - The batch that was on its way arrives twice. Each line has an `id`, so the server can drop the second one.
+ * - `log` returns `false` when 32 KiB wait, because the server doesn't answer.
+ * - A browser sends a beacon once. If the network fails then, the lines are lost.
+ *
+ * Next: [weir in a page](../../docs/browser.md) says what a page may lose, and what the server gets.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Aggregator, backoff } from "../../mod.ts";
 
 /**
- * A browser allows 64 KiB of beacons and `keepalive` requests in flight, all together. Chromium counts
- * an aborted request for the rest of the turn. So a page that is left needs room for the lines that wait,
- * and twice for the batch that runs: 48 KiB. The rest is for the lines that it logs while it is left.
+ * A browser allows 64 KiB of beacons and `keepalive` requests in flight, all together. Chromium still
+ * counts an aborted request until the turn ends. So a page that is left needs room for the lines that wait,
+ * and twice for the batch that runs: 48 KiB. The rest is for lines that the page logs while it is left.
  */
 const MAX_BATCH = 8 * 1024;
 const MAX_WAITING = 32 * 1024;
 
-/** What `LogShipper` uses of a `window`. `visibilitychange` bubbles up to it from the document. */
+/** The part of a `window` that `LogShipper` uses. `visibilitychange` bubbles up to it from the document. */
 export interface Page {
   addEventListener(type: string, listener: (event: { readonly type: string }) => void): void;
   removeEventListener(type: string, listener: (event: { readonly type: string }) => void): void;
@@ -33,8 +39,8 @@ export interface Page {
 /** Options of `LogShipper`. */
 export interface LogShipperOptions {
   /**
-   * Gets the lines that the shipper gives up, and why: a `Refusal`, or the error of the last attempt.
-   * What it throws, or rejects with, is an unhandled rejection, and the shipper goes on.
+   * Gets the lines that the shipper gives up, and the reason: a `Refusal`, or the error of the last
+   * attempt. If it throws or rejects, that is an unhandled rejection, and the shipper goes on.
    */
   readonly onLost: (lines: string[], reason: unknown) => unknown;
   /** How long a line waits for others, in milliseconds. By default 1000. */
@@ -49,19 +55,19 @@ export interface LogShipperOptions {
 export class Refusal extends Error {}
 
 /**
- * Sends the events of a page by POST, each as a line of JSON: `{"id":"…-0","event":…}`. The number in the
- * `id` counts up by one, so the server sees a lost event as a gap.
+ * Sends the events of a page by POST. Each event is a line of JSON: `{"id":"…-0","event":…}`. The number in
+ * the `id` goes up by one, so the server sees a lost event as a gap.
  */
 export class LogShipper {
   readonly #url: string;
   readonly #options: LogShipperOptions;
   readonly #page: Page;
-  /** Random, so that no two pages make the same ids. */
+  /** Random, so that two pages don't make the same ids. */
   readonly #name = crypto.getRandomValues(new Uint32Array(3)).join("-");
   #count = 0;
   /** Whether the page is hidden or left. */
   #hidden: boolean;
-  /** Lives from one change of `#hidden` to the next. */
+  /** There is a new one after each change of `#hidden`. */
   #sink: Aggregator<string> | undefined;
   #end = new AbortController();
 
@@ -77,8 +83,8 @@ export class LogShipper {
   }
 
   /**
-   * Accepts an event, or returns false: 32 KiB wait already, because the server does not answer. Throws a
-   * `RangeError` if the line is longer than 8 KiB, and what `JSON.stringify` throws.
+   * Accepts an event, or returns false if 32 KiB wait already, because the server doesn't answer. Throws a
+   * `RangeError` if the line is longer than 8 KiB, and the errors of `JSON.stringify`.
    */
   log(event: unknown): boolean {
     this.#sink ??= this.#open();
@@ -87,7 +93,7 @@ export class LogShipper {
     );
   }
 
-  /** Removes its listeners, and sends what it has by beacons. Later events go by beacons, too. */
+  /** Removes the listeners, and sends the lines that wait by beacons. Later events go by beacons, too. */
   stop(): void {
     for (const type of ["visibilitychange", "pagehide", "pageshow"]) {
       this.#page.removeEventListener(type, this.#change);
@@ -122,7 +128,7 @@ export class LogShipper {
       signal: this.#end.signal,
       onDiscard: (lines: string[]) => this.#beacon(lines),
     } as const;
-    // A hidden page may end without another event, so it sends the lines of each turn at once.
+    // A hidden page may end without another event, so it sends lines at the end of their turn.
     if (this.#hidden) {
       return new Aggregator((lines: string[]) => this.#beacon(lines), { ...options, linger: 0 });
     }
@@ -147,11 +153,11 @@ export class LogShipper {
     throw status < 500 && status !== 429 ? new Refusal(`${status}`) : new Error(`${status}`);
   }
 
-  /** In pieces, so that the browser may take some where it has no room for all. */
+  /** Sends pieces, because the browser may have room for some of them only. */
   #beacon(lines: string[]): void {
     for (const piece of pieces(lines)) {
       try {
-        // It throws for a URL that is none, and some browsers let the user switch it off.
+        // It throws for a wrong URL, and some browsers let the user switch it off.
         if (this.#page.navigator.sendBeacon(this.#url, piece.join("\n"))) continue;
         void this.#lose(piece, new Refusal("sendBeacon returned false"));
       } catch (error) {
@@ -160,13 +166,13 @@ export class LogShipper {
     }
   }
 
-  /** Async, so that a throw ends neither the sink nor the pieces that come after. */
+  /** Async, so that a throw of `onLost` stops neither the sink nor the next pieces. */
   async #lose(lines: string[], reason: unknown): Promise<void> {
     await this.#options.onLost(lines, reason);
   }
 }
 
-/** Rejects in the turn of the abort. In Firefox a `fetch` rejects later, when the page is gone. */
+/** Rejects in the turn of the abort. In Firefox a `fetch` rejects later, when the page is gone already. */
 function orAborted<R>(work: Promise<R>, signal: AbortSignal): Promise<R> {
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason));
@@ -176,7 +182,7 @@ function orAborted<R>(work: Promise<R>, signal: AbortSignal): Promise<R> {
 
 const encoder = new TextEncoder();
 
-/** The bytes of a line, with its line break. */
+/** The number of bytes of a line, with its line break. */
 function weigh(line: string): number {
   return encoder.encode(line).byteLength + 1;
 }

@@ -1,34 +1,41 @@
 /**
- * The need: many tenants share the workers. A tenant that is slow, or sends too much, must not slow down
- * or shut out the others.
+ * The need: many tenants share your workers. A tenant that is slow, or sends too much, must not slow down or
+ * shut out the others.
  *
- * A `key` bounds how many handlers run for a tenant, but the items that wait for a slow one still fill the
- * queue. The others then have no queue: they are refused whenever no worker is free. `keyCapacity` bounds
- * what waits of a tenant, too.
+ * The idea: the tenant is the `key` of a `Fanout`, so one handler runs for it at a time. That is not enough:
+ * the items of a slow tenant fill the queue, and the others are refused. `keyCapacity` also limits how many
+ * items of one tenant wait. A tenant that is over its limit is refused, and the others aren't.
+ *
+ * The limits:
+ *
+ * - `capacity` and `concurrency` still limit all tenants together. Leave room for several slow ones.
+ * - A tenant has one handler at a time, unless you give it lanes.
+ * - All tenants are equal. For urgent items, see [priority.ts](priority.ts).
+ *
+ * Next: [load_shedding.ts](load_shedding.ts) answers 503 when all tenants together are too much.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Fanout, type FanoutHandler, type FanoutOptions } from "../../mod.ts";
 
-/** Who shares the workers, and how. */
+/** Options of `bulkhead`. */
 export interface BulkheadOptions<T> extends Omit<FanoutOptions<T>, "key" | "keyCapacity"> {
-  /** Whose item it is. */
+  /** The tenant of an item. */
   readonly tenant: (item: T) => string;
   /**
-   * One handler runs at a time for each lane of a tenant. With `(job) => job.id % 4` a tenant has four at
-   * most, and the jobs of one id stay in order. A full lane refuses, even if another lane has room.
-   *
-   * @default {() => 0}, so one at a time, in order
+   * The lane of an item. One handler runs at a time for each lane of a tenant. With `(job) => job.id % 4` a
+   * tenant has at most four, and the jobs of one id stay in order. A full lane refuses items, even if
+   * another lane has room. By default a tenant has one lane.
    */
   readonly lane?: (item: T) => number;
-  /** The most items that wait for each lane. */
+  /** The most items that may wait for one lane. */
   readonly waiting: number;
 }
 
 /**
- * A `Fanout` whose tenants don't hold each other up. `tryPush` and `trySubmit` refuse only the tenant that
- * has too much waiting: answer it with 429. Its `push` waits, while those of the others go by. `capacity`
- * and `concurrency` still bound all tenants together: leave room for several slow ones.
+ * Makes a `Fanout` whose tenants don't hold each other up. `tryPush` and `trySubmit` refuse only the tenant
+ * that has too many items waiting: answer it with 429. A `push` of that tenant waits, and those of the
+ * others don't.
  */
 export function bulkhead<T, R>(
   handler: FanoutHandler<T, R>,
@@ -42,7 +49,7 @@ export function bulkhead<T, R>(
 }
 
 if (import.meta.main) {
-  // 50 tenants, of which one is slow: 2 % of the traffic.
+  // 50 tenants. One is slow, and makes 2 % of the traffic.
   const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   for (const waiting of [Infinity, 4]) {
     const jobs = bulkhead((tenant: string) => sleep(tenant === "slow" ? 2000 : 2), {

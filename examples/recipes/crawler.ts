@@ -1,24 +1,38 @@
 /**
- * The need: work that finds more work, such as pages with links to other pages. Each page is visited
- * once, a host has a few visits at a time, and the crawl ends when nothing is left.
+ * The need: work that finds more work, such as pages with links to other pages. You want to visit each page
+ * once, make few visits to one host at a time, and know when there is nothing left.
+ *
+ * The idea: the handler of a `Fanout` pushes new pages to its own sink. A `Set` holds the pages that are
+ * known. A `key` limits the visits to one host. `idle` resolves when no page waits or runs. That is the end,
+ * because only a running visit can add a page.
+ *
+ * The limits:
+ *
+ * - `capacity` is `Infinity`, so the queue and the `Set` grow with the number of pages. `depth` bounds them. A
+ *   handler that waits for room in its own full sink would wait forever.
+ * - A visit that never ends keeps the crawl from its end. Give it a `timeout`.
+ * - The queue is in memory. A crash loses it.
+ *
+ * Next: [api_client.ts](api_client.ts) if a host limits the calls per second.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Fanout } from "../../mod.ts";
 
 /** Visits a page, and returns the links in it: absolute, or relative to it. */
 export type Visit = (url: string, signal: AbortSignal) => Promise<Iterable<string>>;
 
-/** How far a crawl goes, and how fast. */
+/** Options of `crawl`. */
 export interface CrawlOptions {
-  /** Links from the first page to the last ones: 0 is the first page alone. */
+  /** How many links away from the first page the crawl goes. With 0 it visits the first page only. */
   readonly depth: number;
-  /** Visits at a time, in all and of one host. */
+  /** The most visits at once. By default 16. */
   readonly concurrency?: number;
+  /** The most visits to one host at once. By default 1. */
   readonly perHost?: number;
-  /** How long a visit may take, in ms: one that never ends would keep the crawl from its end. */
+  /** How long a visit may take, in milliseconds. By default there is no limit. */
   readonly timeout?: number;
-  /** Is told of each visit that fails; the crawl goes on. */
+  /** Gets the error of each visit that fails. The crawl goes on. */
   readonly onError: (error: unknown, url: string) => unknown;
   readonly signal?: AbortSignal;
 }
@@ -29,8 +43,9 @@ interface Page {
 }
 
 /**
- * Resolves with the pages that it has found. Rejects with a `TypeError` if `start` is no URL, with the reason
- * of the `signal`, without waiting for visits that don't heed theirs, and with what `onError` throws.
+ * Visits pages, and resolves with the URLs that it found. Rejects with a `TypeError` if `start` is not a URL,
+ * with the reason of the `signal`, and with an error that `onError` throws. It doesn't wait for visits that
+ * ignore their signal.
  */
 export async function crawl(
   start: string,
@@ -45,9 +60,9 @@ export async function crawl(
     for (const link of links) if (URL.canParse(link, url)) add(link, depth + 1, url);
   }, {
     concurrency,
-    // A handler that waited for room in its own full sink would wait for itself.
+    // A handler must not wait for room in its own sink.
     capacity: Infinity,
-    // One visit at a time for each key: each host has `perHost` of them, in turns.
+    // One visit runs at a time for each key. A host has `perHost` keys, which its pages take in turn.
     key({ url }) {
       const { host } = new URL(url);
       const count = hosts.get(host) ?? 0;
@@ -67,10 +82,10 @@ export async function crawl(
   }
   try {
     add(start, 0);
-    // No visit adds anything after the first moment when none runs or waits.
+    // When no visit waits or runs, none can add a page.
     await Promise.race([pages.idle(), pages.closed]);
   } finally {
-    await pages.close(); // or the signal keeps it
+    await pages.close(); // so that the signal no longer holds the sink
   }
   return [...found];
 }

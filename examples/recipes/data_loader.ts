@@ -1,24 +1,36 @@
 /**
- * The need: code asks for one record at a time, in many places; the store is asked for many at once,
- * and never twice for one key at the same time.
+ * The need: your code asks for one record at a time, in many places. The database should get one query for
+ * many records, and never two for the same record at once. This is the N+1 problem of GraphQL resolvers.
+ *
+ * The idea: an `Aggregator` gathers the keys that callers submit within a millisecond, or while a query runs,
+ * and looks them up with one query. Each caller gets its own record. A `Singleflight` in front of it shares
+ * the result among callers of the same key.
+ *
+ * The limits:
+ *
+ * - Nothing is cached: a call after the query asks again. Add a `cache` to the `Singleflight` if you want one.
+ * - A `linger` of 1 millisecond also gathers the keys of callers that `await` something first. `linger: 0`
+ *   is faster, but gathers the keys of one turn of the event loop only.
+ * - One query runs at a time. Give the `Aggregator` a `concurrency` for more.
+ *
+ * Next: [ttl_cache.ts](ttl_cache.ts) keeps the results for a while.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Aggregator, Singleflight } from "../../mod.ts";
 
-/** Looks up many keys: one value for each, in order. An `Error` is the failure of that key alone. */
+/** Looks up many keys. Returns a value for each, in order. An `Error` rejects the callers of that key only. */
 export type LoadMany<K, V> = (keys: K[]) => Promise<Array<V | Error>>;
 
 /**
- * Gathers what is asked for within a millisecond, or while the store is busy, into one look-up. The
- * millisecond gathers what callers ask for who `await` something before: `linger: 0` gathers but one turn.
- * Who asks for a key that is being looked up has that answer; nothing is kept after it.
+ * Gathers the keys of callers into one query. Callers that ask for a key while its query runs share the
+ * result.
  */
 export class DataLoader<K, V> {
   readonly #flights = new Singleflight<K, V>();
   readonly #batches: Aggregator<K, V>;
 
-  /** At most `maxItems` keys in a look-up, and one look-up at a time. */
+  /** A query has at most `maxItems` keys. One query runs at a time. */
   constructor(loadMany: LoadMany<K, V>, maxItems = 100) {
     this.#batches = new Aggregator(loadMany, { maxItems, linger: 1 });
   }

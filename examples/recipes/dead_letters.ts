@@ -1,11 +1,21 @@
 /**
- * The need: an item that cannot be handled is kept, with the reason, and holds up no other. `onError` is
- * told of what failed, with a `retry` only when that has given up; `onDiscard` of what an abort has stopped,
- * and of what has waited longer than `maxWait`. Of a submitted item that fails, or waits too long, only its
- * caller is told.
+ * The need: some items can't be handled. You want to keep each of them with the reason, so that you can
+ * look at them later, and they must not stop the others.
+ *
+ * The idea: a second sink takes the dead letters. `onError` of the first sink gets each item that failed, and
+ * gives it to the second. With `retry`, `onError` gets an item only when `retry` has given up. `onDiscard` gets
+ * the items that an abort stopped, and those that waited longer than `maxWait`.
+ *
+ * The limits:
+ *
+ * - A submitted item that fails or waits too long goes to its caller only, not to the dead letters.
+ * - If the second sink fails, the first one fails, too. So no item is lost silently, but the work stops.
+ * - If everything fails, workers wait for the second sink. That slows the producer down.
+ *
+ * Next: [shutdown.ts](shutdown.ts) closes the two sinks in the right order.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import {
   Aggregator,
   backoff,
@@ -15,16 +25,16 @@ import {
   type Sink,
 } from "../../mod.ts";
 
-/** An item that was not handled, and why. */
+/** An item that the sink could not handle, and why. */
 export interface DeadLetter<T> {
   readonly item: T;
   readonly reason: unknown;
 }
 
 /**
- * A `Fanout` that goes on after a failure, and sends what it could not handle to another sink. Close
- * that one after this one. Should it fail, this one does too: no letter is lost without a word. At an
- * abort that is true of what runs, too, once its handler has ended: await `idle()`.
+ * Makes a `Fanout` that goes on after a failure, and gives the item to `letters`. Close `letters` after it.
+ * At an abort, the items of running handlers come when the handlers end: await `idle()` before you close
+ * `letters`.
  */
 export function withDeadLetters<T, R>(
   handler: FanoutHandler<T, R>,
@@ -33,7 +43,7 @@ export function withDeadLetters<T, R>(
 ): Fanout<T, R> {
   return new Fanout(handler, {
     ...options,
-    // The worker waits for room there: where everything fails, that slows the producer down.
+    // The worker waits for room there.
     onError: (reason, item) => letters.push({ item, reason }),
     onDiscard: (items, reason) =>
       void Promise.all(items.map((item) => letters.push({ item, reason }))),
@@ -53,11 +63,11 @@ if (import.meta.main) {
     },
     letters,
     {
-      // What cannot get better is not tried again.
+      // Another attempt would not help.
       retry: (error, attempt) => error instanceof TypeError ? undefined : again(error, attempt),
     },
   );
-  await mails.consume(["ada@example.org", "nobody", "lin@example.org"]);
+  await mails.consume(["ada@example.org", "no one", "lin@example.org"]);
   await mails.close();
   await letters.close();
 }

@@ -1,16 +1,26 @@
 /**
- * The need: records of Kafka are handled many at a time, and no offset is committed before every record
- * in front of it is done. The source gives each record as a `Delivery`, for `acked`.
+ * The need: you handle records of Kafka, many at a time. An offset may be committed only when every record
+ * before it is done.
  *
- * Close the source when the sink has drained, and disconnect the consumer after that.
+ * The idea: `kafkaSource` gives each record as a `Delivery`, and `acked` of `@weir/nats/delivery` makes a handler
+ * that acknowledges it. `commitOrder` commits the offset of a partition when all records before it are done, in
+ * any order.
+ *
+ * The limits:
+ *
+ * - A record may come twice: after a crash or a rebalance. The topic, the partition and the offset tell which.
+ * - One record that hangs stops the commits of its partition. Set `timeout` and `maxDeliveries`.
+ * - Close the source when the sink has drained, and disconnect the consumer after that.
+ * - It has not run against a Kafka server, only kafkajs on a cluster in memory.
+ *
+ * Next: [Kafka](../../docs/recipes/kafka.md) shows a whole program, and the traps.
  */
 
 import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
-// In a project of yours: from "@weir/nats/delivery".
-// In a project of yours: from "@weir/nats/delivery".
+// In your project: from "@weir/nats/delivery".
 import { commitOrder, type Delivery, delivery } from "../../packages/nats/delivery.ts";
 
-/** A record, and where it came from. */
+/** A record, with its topic and partition. */
 export interface KafkaRecord {
   readonly topic: string;
   readonly partition: number;
@@ -19,9 +29,9 @@ export interface KafkaRecord {
 
 /** Options of {@linkcode kafkaSource}. */
 export interface KafkaSourceOptions {
-  /** The most records that are read and not committed. By default 256. */
+  /** The most records that are read and not committed yet. By default 256. */
   readonly maxPending?: number;
-  /** Ends the stream, and nothing else: what was handed out is still committed when it is done. */
+  /** Ends the stream. The source still commits the records that you have, when they are done. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,18 +42,18 @@ export interface KafkaSource {
   close(): Promise<void>;
 }
 
-/** A partition, from when it is assigned until it is revoked. */
+/** A partition that is assigned to this consumer. */
 interface Partition {
   readonly topic: string;
   readonly partition: number;
   /** The offset after the last record that was read. */
   next: string;
-  /** Records that are read and not done. */
+  /** The number of records that are read and not done. */
   open: number;
   revoked: boolean;
 }
 
-/** Runs a consumer that is connected and has subscribed. */
+/** Reads with a consumer that is connected and has subscribed. */
 export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}): KafkaSource {
   const { maxPending = 256, signal } = options;
   const partitions = new Map<string, Partition>();
@@ -75,21 +85,21 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
         await consumer.commitOffsets([{ topic, partition, offset }]);
         break;
       } catch (error) {
-        // kafkajs does not try this again. The offset is good in the next generation of the group.
+        // kafkajs doesn't try this again. The offset is valid in the next generation of the group.
         if (!isRebalancing(error)) return fail(error);
         while (join === joins && !failure) await changed.promise;
       }
     }
-    setTimeout(wake); // once `order.pending` is lower
+    setTimeout(wake); // when `order.pending` is lower
   });
 
   function hand(value: KafkaRecord, of: Partition, done: () => void, deliveries = 1): void {
-    if (over) return; // it is not committed, so its next owner reads it
+    if (over) return; // it is not committed, so the next owner reads it
     const ack = () => {
       of.open--;
       done();
     };
-    // Kafka has no nak: the source hands it out again, and the offset waits.
+    // Kafka has no nak. The source hands the record out again, and the offset waits.
     const nak = (delay = 0) => {
       const timer = setTimeout(() => {
         timers.delete(timer);
@@ -108,7 +118,7 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
     for (const message of messages) {
       while (order.pending >= maxPending && !isOver()) {
         await within(1000, changed.promise);
-        await payload.heartbeat(); // its error tells kafkajs to join again: let it through
+        await payload.heartbeat(); // don't catch its error: it tells kafkajs to join again
       }
       if (over) return void payload.pause();
       if (isOver()) return;
@@ -118,12 +128,12 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
       of.next = `${BigInt(message.offset) + 1n}`;
       of.open++;
       hand({ topic, partition, message }, of, order.begin(of, of.next));
-      payload.resolveOffset(message.offset); // so far it is read; this commits nothing
+      payload.resolveOffset(message.offset); // read up to here; this commits nothing
     }
   }
 
-  // After a rebalance kafkajs reads on at the committed offset, also where a partition stays, and it may
-  // still bring batches that it fetched before.
+  // After a rebalance kafkajs reads on at the committed offset, even of a partition that stays. It may also
+  // bring batches that it fetched before.
   function onJoin(assigned: Record<string, number[]>): void {
     joins++;
     for (const [name, of] of partitions) {
@@ -143,7 +153,7 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
       const { GROUP_JOIN, CRASH } = consumer.events;
       consumer.on(GROUP_JOIN, ({ payload }) => onJoin(payload.memberAssignment));
       consumer.on(CRASH, ({ payload }) => {
-        if (!payload.restart) fail(payload.error); // or the stream would be silent for ever
+        if (!payload.restart) fail(payload.error); // or the stream would be silent forever
       });
       consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch }).catch(fail);
     }
@@ -168,14 +178,14 @@ export function kafkaSource(consumer: Consumer, options: KafkaSourceOptions = {}
   };
 }
 
-/** Whether a commit came while the group, or this member of it, was changing. */
+/** Whether a commit failed because the group, or this member of it, was changing. */
 function isRebalancing(error: unknown): boolean {
   const { cause = error } = error as Error;
   const { type } = cause as { readonly type?: string };
   return ["REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID"].includes(`${type}`);
 }
 
-/** Waits for `ms` at most. */
+/** Waits for at most `ms` milliseconds. */
 function within(ms: number, work: Promise<void>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, ms);

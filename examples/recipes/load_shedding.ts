@@ -1,24 +1,37 @@
 /**
- * The need: a server with too much to do says so at once, and does no work for an answer that comes
- * too late, or that nobody waits for any more.
+ * The need: your server gets more requests than it can answer. It should refuse the rest at once with 503,
+ * and do no work for an answer that comes too late or that no client waits for.
+ *
+ * The idea: a `Fanout` runs a bounded number of requests, and lets a bounded number wait. `trySubmit` returns
+ * `undefined` when there is no room, and the handler answers 503 at once. `maxWait` drops requests that have
+ * waited too long, before it refuses new ones. The `signal` of a request takes it out of the queue when its
+ * client leaves, and aborts its handler if that runs.
+ *
+ * The limits:
+ *
+ * - Keep `capacity` small. At a full queue a request waits about `capacity / concurrency` handler times.
+ * - All requests count the same. To keep one customer from taking all the room, see
+ *   [bulkhead.ts](bulkhead.ts).
+ * - A handler must use its `signal` to stop early.
+ *
+ * Next: [shutdown.ts](shutdown.ts) ends such a server without losing a request.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Fanout, type Sink } from "../../mod.ts";
 
-/** How it refuses. */
+/** Options of `shedLoad`. */
 export interface ShedOptions {
-  /** In how many seconds a client may try again. */
+  /** After how many seconds a client may try again. By default 1. */
   readonly retryAfter?: number;
-  /** Abort it before you close the sink: what comes after that is refused. */
+  /** Abort this before you close the sink. Requests that come after that get 503. */
   readonly closing?: AbortSignal;
 }
 
 /**
- * An HTTP handler that has `pages` answer. 503 when that is full or closing, when the request has waited
- * longer than its `maxWait`, and for any other `TimeoutError`. A client that leaves takes its request out
- * of the queue, and aborts the `context.signal` of its handler. Other errors are the server's to answer
- * with 500.
+ * Makes an HTTP handler whose requests `pages` answers. It answers 503 when `pages` is full or closing, when
+ * a request has waited longer than `maxWait`, and for any other `TimeoutError`. It rejects with other
+ * errors, and your server answers those with 500.
  */
 export function shedLoad(
   pages: Sink<Request, Response>,
@@ -31,7 +44,7 @@ export function shedLoad(
     try {
       return await (pages.trySubmit(request, { signal: request.signal }) ?? busy());
     } catch (error) {
-      // Nobody reads this, but for a log: 499 is what nginx calls it.
+      // The client is gone. A log may show the status: nginx uses 499, too.
       if (request.signal?.aborted) return new Response(null, { status: 499 });
       if ((error as Error | undefined)?.name === "TimeoutError") return busy();
       throw error;

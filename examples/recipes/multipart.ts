@@ -1,22 +1,34 @@
 /**
- * The need: a stream of bytes of unknown length goes to an object store in parts of a fixed size,
- * several at once, and in memory are no more than those.
+ * The need: you upload a stream of bytes to an object store, and don't know how long it is. The store wants
+ * parts of a fixed size. You want to upload several parts at once, and hold no more than those in memory.
+ *
+ * The idea: a `FixedChunkStream` cuts the bytes into parts of exactly `size` bytes. `MapStream.from` uploads
+ * several parts at once, and gives their tags in order. At the first failure it aborts the other uploads and
+ * cancels the source.
+ *
+ * The limits:
+ *
+ * - Memory holds `concurrency` parts, and one that is being filled.
+ * - A part is not tried again. Retry in `part`, and give its signal to `fetch`.
+ * - The order of the parts is the order of the bytes. S3 wants parts of at least 5 MiB, except the last.
+ *
+ * Next: [node_pipeline.ts](node_pipeline.ts) reads a file line by line.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { FixedChunkStream, MapStream } from "../../mod.ts";
 
-/** A multipart upload that has been begun, as object stores have it. */
+/** A multipart upload that you have started. */
 export interface MultipartUpload {
-  /** Uploads a part, from number 1 on; resolves with its tag. */
+  /** Uploads a part, and resolves with its tag. The first number is 1. */
   part(number: number, bytes: Uint8Array, signal: AbortSignal): Promise<string>;
-  /** Puts the parts together, in the order of the tags. */
+  /** Joins the parts, in the order of the tags. */
   complete(tags: readonly string[]): Promise<void>;
-  /** Drops the parts. */
+  /** Deletes the parts. */
   cancel(): Promise<void>;
 }
 
-/** Uploads it all, or nothing: at the first failure the other parts and the source are cancelled. */
+/** Uploads all bytes or nothing. The first failure aborts the other parts and cancels the source. */
 export async function upload(
   bytes: ReadableStream<Uint8Array>,
   target: MultipartUpload,
@@ -34,7 +46,7 @@ export async function upload(
     for await (const tag of uploaded) tags.push(tag); // in order too
     await target.complete(tags);
   } catch (error) {
-    await target.cancel().catch(() => {}); // the first error is the one to be told
+    await target.cancel().catch(() => {}); // the first error is the one to report
     throw error;
   }
 }

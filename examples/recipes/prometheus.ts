@@ -1,23 +1,32 @@
 /**
- * The need: Prometheus scrapes the process with prom-client, and should see the queues, too. Their
- * `stats` are read when it does, so an item costs nothing.
+ * The need: Prometheus scrapes your process with prom-client, and you want to see your queues there.
  *
- * With OpenTelemetry take `@weir/opentelemetry`, whose metrics have the same names.
+ * The idea: a gauge or counter reads the `stats` of your sinks when Prometheus asks. So the metrics cost
+ * nothing for an item. The series have names such as `weir_queue_waiting` and `weir_queue_done_total`, and a
+ * label with the name of the sink.
+ *
+ * The limits:
+ *
+ * - The metrics are counts. They have no histogram of times.
+ * - Two registrations in one registry fail, because their names are the same. Register once, and add sinks to
+ *   the map.
+ *
+ * Next: [@weir/opentelemetry](../../packages/opentelemetry/README.md) has metrics with the same names, and
+ * traces.
  */
 
 import { Counter, Gauge, Registry } from "prom-client";
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Fanout, type SinkStats } from "../../mod.ts";
 
-/** What there is of the stats now. */
+/** Stats that go up and down. */
 const LEVELS = ["waiting", "running", "blocked", "overrunning"] as const;
-/** What there has been so far. */
+/** Stats that only go up. */
 const TOTALS = ["accepted", "done", "failed", "discarded", "refused", "retried"] as const;
 
 /**
- * Registers gauges and counters of some sinks, such as `weir_queue_waiting` and
- * `weir_queue_done_total`, with the label `weir_name`. The sinks are those in `sinks` when Prometheus
- * asks: add a sink, or take it out, at any time. What is taken out loses its series.
+ * Registers gauges and counters for sinks. The label `weir_name` is the key in `sinks`. You may add a sink to
+ * the map, or delete one, at any time. A sink that you delete loses its series.
  */
 export function register(
   registry: Registry,
@@ -44,7 +53,7 @@ export function register(
       labelNames,
       registers,
       collect() {
-        // A counter can only be added to: from 0, anew each time.
+        // A counter can only go up, so this starts from 0 each time.
         this.reset();
         for (const [name, { stats }] of sinks) this.inc({ weir_name: name }, stats[key]);
       },
@@ -57,5 +66,5 @@ if (import.meta.main) {
   const mails = new Fanout(() => new Promise(() => {}), { concurrency: 2, capacity: 3 });
   register(registry, new Map([["mails", mails]]));
   for (let n = 0; n < 10; n++) mails.tryPush(n);
-  console.log(await registry.metrics()); // what a server answers at /metrics
+  console.log(await registry.metrics()); // your server answers this at /metrics
 }

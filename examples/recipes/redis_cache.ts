@@ -1,15 +1,24 @@
 /**
- * The need: several processes share one cache in Redis. A key that many ask for at once is looked up
- * once and loaded once, and a Redis that is down or does not answer fails no call.
+ * The need: several processes share one cache in Redis. A key that many callers ask for at once should be
+ * looked up once and loaded once. No call may fail because Redis is down or doesn't answer.
  *
- * `redis_clients.ts` connects the clients `redis` and `ioredis` with the options that they need here.
- * For a cache of one process, see `ttl_cache.ts`.
+ * The idea: a `Singleflight` shares the look-up, the load and the write among the callers of a process. Each
+ * command has a time limit. If Redis fails, the cache loads the value, and tells `onError`.
+ *
+ * The limits:
+ *
+ * - Several processes may load one key at once, each of them once. This is not a lock. For one load among all
+ *   processes, see [distributed_singleflight.ts](../cluster/distributed_singleflight.ts).
+ * - Another process that loads while you invalidate may write its old value after that.
+ *
+ * Next: [redis_clients.ts](redis_clients.ts) connects the clients `redis` and `ioredis` with the options that
+ * they need here. [ttl_cache.ts](ttl_cache.ts) is a cache of one process.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { type FlightCallOptions, type HandlerContext, Singleflight } from "../../mod.ts";
 
-/** The commands that the cache needs of a client, on one connection. */
+/** The commands of a client that the cache needs, on one connection. */
 export interface RedisCommands {
   /** `GET key`. */
   get(key: string): PromiseLike<string | null | undefined>;
@@ -30,10 +39,9 @@ export interface RedisCacheStep {
 /** Options of a {@linkcode RedisCache}. */
 export interface RedisCacheOptions<V> {
   /**
-   * The cache's name in messages, and what its keys in Redis begin with: the key `7` of the cache
-   * `users` is `users:7`. Change it when the values change their shape, such as to `users-v2`. Two
-   * caches share no key if neither name holds a `:`; the key `v2:7` of `users` is that of the key `7`
-   * of `users:v2`.
+   * The name of the cache in messages, and the start of its keys in Redis: the key `7` of the cache
+   * `users` is `users:7`. Change it when the values change their shape, such as to `users-v2`. Use no
+   * `:` in it: the key `v2:7` of `users` and the key `7` of `users:v2` are the same.
    */
   name: string;
   /** How long Redis keeps a value, in milliseconds: an integer of at least 1. */
@@ -58,8 +66,8 @@ export interface RedisCacheOptions<V> {
    */
   decode?: ((text: string) => V) | undefined;
   /**
-   * Called with each error that fails no call, for your log and your alarms. What it throws rejects
-   * the callers. It is not awaited, so an async one must handle its own errors.
+   * Gets each error that fails no call, for your log and your alarms. If it throws, the callers reject
+   * with that error. The cache doesn't await it, so an async one must handle its own errors.
    */
   onError: (error: unknown, where: RedisCacheStep) => void;
 }
@@ -69,25 +77,26 @@ export interface RedisCacheOptions<V> {
  *
  * - **Sharing**: concurrent calls for one key share one GET, at most one load, and at most one SET.
  * - **Several processes** may load one key at once, each of them once. This is not a lock.
- * - **Failure**: an error of Redis fails no call: it goes to `onError`. If the GET fails, the cache
- *   loads the value and does not write it. An error of `load` rejects the callers as it is, and the
+ * - **Failure**: an error of Redis fails no call. It goes to `onError`. If the GET fails, the cache
+ *   loads the value and doesn't write it. An error of `load` rejects the callers unchanged, and the
  *   cache writes nothing.
  * - **Time**: a call waits at most `timeout` for the GET. If the GET succeeds and there is a load, it
- *   waits at most `timeout` for the SET. A later reply changes nothing. A process that is busy for
- *   longer takes a reply for late that is there: with the default, 10,000 keys that are asked for at
- *   once on one core are loads. Then give a longer `timeout`, or ask for fewer at once.
+ *   waits at most `timeout` for the SET. A later reply changes nothing. If your process is busy
+ *   for longer than `timeout`, replies look late although they have arrived: with the default, a
+ *   process on one core that asks for 10,000 keys at once loads them all. Then choose a longer
+ *   `timeout`, or ask for fewer keys at once.
  * - **Corrupt values**: if `decode` throws, the cache tells `onError`, loads the value, and replaces
  *   the text. A key of another type, such as a list, stays as it is, because its GET fails.
  * - **Nothing there**: the cache keeps `null`, and never `undefined`. Return `null` from `load` to keep
- *   "there is none" for the `ttl`; return `undefined` to load again at the next call.
+ *   "there is no value" for the `ttl`. Return `undefined` to load again at the next call.
  * - **Copies**: callers that share a load get the same object. Callers that share a look-up get the
  *   object that `decode` made. Do not change it.
  * - **Invalidation**: {@linkcode RedisCache.invalidate}.
  * - **Leaving**: a caller's signal rejects that caller alone. When the last caller has left, the signal
  *   of `load` aborts; a load that has not begun does not begin.
  *
- * Do not give a client to a `Singleflight` as option `cache`. That option needs an answer at once, and
- * a client answers with a promise: it is a `TypeError`. Here the look-up runs inside the function that
+ * Don't give a Redis client to a `Singleflight` as option `cache`. That option needs an answer at once, and
+ * a client answers with a promise, so it is a `TypeError`. Here the look-up runs inside the function that
  * the callers share.
  *
  * A `load` may call `get` for another key. Calls that lead back to its own key wait for themselves.
@@ -125,7 +134,7 @@ export class RedisCache<V> {
   readonly #decode: (text: string) => V;
   readonly #onError: RedisCacheOptions<V>["onError"];
   readonly #flights: Singleflight<string, V>;
-  /** For each key the flight that may write: the latest, unless the key was invalidated since. */
+  /** For each key the execution that may write: the latest one, unless the key was invalidated since. */
   readonly #writers = new Map<string, HandlerContext>();
 
   /**
@@ -162,11 +171,11 @@ export class RedisCache<V> {
   }
 
   /**
-   * The value for a key: the one that Redis has, or else the one that `load` gives.
+   * Returns the value that Redis has, or else the value that `load` gives.
    *
    * @param options A signal for this caller alone.
-   * @returns Rejects with the error of `load`, with the reason of the signal, or with what `onError`
-   * throws; never with an error of Redis.
+   * @returns Rejects with the error of `load`, with the reason of the signal, or with an error that
+   * `onError` throws. It never rejects with an error of Redis.
    */
   get(key: string, options?: FlightCallOptions): Promise<V> {
     return this.#flights.do(key, (context) => this.#find(key, context), options);
@@ -175,19 +184,17 @@ export class RedisCache<V> {
   /**
    * Deletes the value of a key. Call it after the source has changed.
    *
-   * A `get` that is called after this starts a look-up of its own, behind the DEL. A load of this
-   * process that began before is not written; its callers still get its value. A load of *another*
-   * process that began before may write its old value after the DEL, and Redis keeps that for its
-   * `ttl`.
+   * A later `get` starts a new look-up, behind the DEL. A load of this process that began before is not
+   * written, and its callers still get its value. A load of *another* process that began before may
+   * write its old value after the DEL, and Redis keeps that for its `ttl`.
    *
    * @returns Rejects if the DEL fails, or has no reply within `timeout`. Redis may then keep the old
-   * value for its `ttl`, and only you know whether that matters, so this error does not go to
-   * `onError`.
+   * value for its `ttl`. Only you know whether that matters, so the error doesn't go to `onError`.
    */
   async invalidate(key: string): Promise<void> {
     this.#writers.delete(key);
     this.#flights.forget(key);
-    // Sent before this method returns: the GET of the next caller must come after it.
+    // It is sent before this method returns, because the GET of the next caller must come after it.
     await this.#answer("DEL", key, (full) => this.#redis.del(full));
   }
 
@@ -238,7 +245,7 @@ export class RedisCache<V> {
     }
   }
 
-  /** The reply to a command. Rejects if it does not come in time. */
+  /** Returns the reply to a command. Rejects if it doesn't come in time. */
   async #answer<R>(
     command: string,
     key: string,
@@ -260,7 +267,7 @@ export class RedisCache<V> {
   }
 }
 
-/** Throws unless an option is of its kind, and keeps its rule. */
+/** Throws if an option has the wrong type, or breaks its rule. */
 function check(option: string, value: unknown, kind: string, rule: string, keeps = true): void {
   const given: string = typeof value;
   if (given === kind && keeps) return;

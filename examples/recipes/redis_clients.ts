@@ -1,9 +1,13 @@
 /**
- * The need: a cache does not hang or fill the memory while its Redis is away. By default both clients
- * queue commands until they have reconnected. With these options a command fails at once while there
- * is no connection, and the client goes on reconnecting.
+ * The need: your cache must not hang or fill the memory while Redis is away. By default both Redis clients
+ * queue commands until they have connected again.
  *
- * Copy the function of the client that you use: `redis` 6 or `ioredis` 6.
+ * The idea: with the options below, a command fails at once while there is no connection, and the client goes
+ * on trying to connect. A server that accepts commands and sends nothing counts as away after 5 seconds.
+ *
+ * The limits: tested with `redis` 6 and `ioredis` 6. Copy the function for your client.
+ *
+ * Next: [redis_cache.ts](redis_cache.ts) uses such a connection.
  */
 
 import { Redis } from "ioredis";
@@ -12,37 +16,37 @@ import { RedisCache, type RedisCommands } from "./redis_cache.ts";
 
 /** One connection, for a `RedisCache`. */
 export interface RedisConnection extends RedisCommands {
-  /** Ends it for good, once. Commands that have no reply within 100 ms are rejected. */
+  /** Ends it for good. Call it once. Commands without a reply within 100 milliseconds reject. */
   close(): void;
 }
 
-/** How long a server may send nothing, in ms. After that the client makes a new connection. */
+/** How long a server may send nothing, in milliseconds. After that the client connects again. */
 const STALLED = 5000;
 
-/** How long a client waits before it tries to connect again, in ms. */
+/** How long a client waits before it connects again, in milliseconds. */
 function pause(attempt: number): number {
   return Math.min(50 * 2 ** attempt, 2000);
 }
 
 /**
- * A connection of the client `redis`. `onError` is called when it is lost, and each time that the
- * client fails to connect.
+ * Connects the client `redis`. `onError` gets an error when the connection is lost, and each time that
+ * the client fails to connect.
  */
 export function nodeRedis(url: string, onError: (error: unknown) => void): RedisConnection {
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    // The cache has a timer for each command, and clears it. Those of the client run for 5 s.
+    // The cache has a timer for each command. The timers of the client would run for 5 seconds.
     commandOptions: { timeout: 0 },
-    // How many commands may wait for a reply. Further ones fail.
+    // How many commands may wait for a reply. More than that fail.
     commandsQueueMaxLength: 10_000,
-    // This client counts the time when nothing was asked, too. A PING has the server send something.
+    // This client also counts the time without commands. The PING makes the server send something.
     pingInterval: STALLED / 2,
-    // Its default strategy gives up for good after a `socketTimeout`.
+    // The default strategy gives up for good after a `socketTimeout`.
     socket: { socketTimeout: STALLED, connectTimeout: STALLED, reconnectStrategy: pause },
   });
   client.on("error", onError);
-  // Not awaited: a program can start while its Redis is away.
+  // It isn't awaited, so that your program can start while Redis is away.
   client.connect().catch(onError);
   return {
     get: (key) => client.get(key),
@@ -52,11 +56,11 @@ export function nodeRedis(url: string, onError: (error: unknown) => void): Redis
   };
 }
 
-/** The same of the client `ioredis`. */
+/** Connects the client `ioredis`, in the same way. */
 export function ioredis(url: string, onError: (error: unknown) => void): RedisConnection {
   const client = new Redis(url, {
     enableOfflineQueue: false,
-    // A command without a reply fails when the connection is lost, and is not sent again.
+    // A command without a reply fails when the connection is lost. The client doesn't send it again.
     maxRetriesPerRequest: 0,
     socketTimeout: STALLED,
     connectTimeout: STALLED,

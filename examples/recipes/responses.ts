@@ -1,27 +1,38 @@
 /**
- * The need: many ask for one URL at the same time, such as on a cold cache at the edge. It is fetched
- * once, and each caller has a `Response` of its own.
+ * The need: many callers ask for one URL at the same time, such as a cold cache at the edge. You want to fetch
+ * it once, and give each caller a `Response`.
  *
- * They share the bytes. A `Response` can't be shared: its body can be read once, a clone keeps for one
- * what another has read, and in Cloudflare Workers only the request that fetched it may read it.
+ * The idea: a `Singleflight` shares the bytes, and each caller gets a new `Response` with them. A `Response`
+ * itself can't be shared. Its body can be read once. A clone keeps in memory the bytes that another clone has
+ * read. In Cloudflare Workers only the request that fetched it may read it.
+ *
+ * The limits:
+ *
+ * - Use it for GET only, and only for URLs that answer each caller the same: callers share all headers.
+ * - A response is there when all of its body is there. Use `fetch` for a body that is large or has no end.
+ * - The responses have no `url` and no `redirected`. A status that `new Response` refuses, such as 999, rejects
+ *   with a `RangeError`.
+ *
+ * Next: [edge/coalesce.ts](../edge/coalesce.ts) is a whole Cloudflare Worker with this idea.
+ * [ttl_cache.ts](ttl_cache.ts) keeps values for a while.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Singleflight } from "../../mod.ts";
 
-/** What fetches: `fetch`, or one of your own. */
+/** `fetch`, or your own function. */
 export type Fetcher = (url: string, init: { readonly signal: AbortSignal }) => Promise<Response>;
 
-/** What callers share. */
+/** The part of a response that callers share. */
 interface Page {
   readonly body: ArrayBuffer | null;
   readonly init: ResponseInit;
 }
 
-/** Headers of one connection, or of the body as it was sent. */
+/** Headers that are about one connection, or about the body as it was sent. */
 const OF_THE_TRANSFER = ["connection", "content-length", "keep-alive", "transfer-encoding"];
 
-/** What `fetch` asks for, and decodes. A body in another coding stays as it is, and so does its header. */
+/** Encodings that `fetch` decodes. A body in another encoding keeps its header. */
 const DECODED = /^(gzip|x-gzip|deflate|br|zstd)$/i;
 
 async function read(response: Response): Promise<Page> {
@@ -29,18 +40,15 @@ async function read(response: Response): Promise<Page> {
     name === "content-encoding" ? !DECODED.test(value) : !OF_THE_TRANSFER.includes(name)
   );
   const { status } = response;
-  // Node reads one that isn't ASCII as UTF-8, and then takes no such text for a `Response`.
+  // Node reads a text that isn't ASCII as UTF-8, but `new Response` refuses it.
   const statusText = /[^\t\x20-\x7e\x80-\xff]/.test(response.statusText) ? "" : response.statusText;
   const body = response.body && await response.arrayBuffer();
   return { body, init: { status, statusText, headers } };
 }
 
 /**
- * A `fetch` for GET, of which concurrent calls for one URL share one request. A caller may leave by a
- * signal; the request is aborted when the last has left. A response is there when all of its body is:
- * take `fetch` itself for one that is large or has no end. Callers share all headers, so share no URL
- * that answers one caller otherwise than another. What they get has no `url` and no `redirected`, and a
- * status that a `Response` can't be made with, such as 999, rejects with a `RangeError`.
+ * Makes a `fetch` for GET whose concurrent calls for one URL share one request. A caller may leave by its
+ * signal. When the last caller has left, the request is aborted.
  */
 export function coalesced(
   fetcher: Fetcher = fetch,

@@ -1,34 +1,49 @@
 /**
- * The need: a program that is told to stop takes nothing more in, finishes what it has while there is
- * time, and says what it has not done.
+ * The need: your program gets SIGTERM. It should accept no more work, finish what it has while there is time,
+ * and report the items that it could not finish.
  *
- * A single sink needs no `drain`: abort the `signal` of the `pipeTo`, wait for the pipe, and
- * `sink.close({ timeout })`. But a pipe that waits for room keeps its lock until there is some, and several
- * sinks share one time limit: that is what `drain` is for.
+ * The idea: two signals. The first one ends the intake: the sources are no longer read. Then each sink drains,
+ * first the ones that feed others. If that takes longer than `timeout`, the second signal aborts all sinks.
+ * `onDiscard` and `onError` then get the items that were not done.
+ *
+ * A single sink doesn't need `drain`. Abort the `signal` of the `pipeTo`, wait for the pipe, and call
+ * `sink.close({ timeout })`. Use `drain` if several sinks share one time limit, or if a pipe may wait for room
+ * in a full sink: that pipe keeps its lock, so `close` rejects.
+ *
+ * The limits:
+ *
+ * - A handler that ignores its signal runs on. After `grace` milliseconds `drain` doesn't wait for it any
+ *   longer: exit the process.
+ * - Your platform kills the process after its own time limit, such as 30 seconds in Kubernetes. Choose a
+ *   `timeout` below that.
+ * - SIGKILL and crashes don't wait. If no item may be lost, use a broker: see
+ *   [the cluster example](../cluster/README.md).
+ *
+ * Next: [dead_letters.ts](dead_letters.ts) keeps the items that were not done.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Aggregator, Fanout, type Sink, type SinkStats } from "../../mod.ts";
 
-/** What a program has to end. */
+/** The parts of a program that `drain` ends. */
 export interface Parts {
-  /** Aborted first. Its signal is that of all that brings items, such as `consume` and `pipeTo`. */
+  /** `drain` aborts this first. Give its signal to everything that brings items: `consume` and `pipeTo`. */
   readonly intake: AbortController;
-  /** Pipes into the sinks, with `preventClose` and `preventAbort`. */
+  /** The pipes into the sinks. They need `preventClose` and `preventAbort`. */
   readonly pipes: Iterable<Promise<unknown>>;
   /**
-   * The sinks, each before those that its handler gives items to. Each is closed when the one before it
-   * is: a `linger` has an open batch handed over sooner.
+   * The sinks. If the handler of a sink gives items to another sink, the first one comes before the other.
+   * `drain` closes each one when the one before it is closed.
    */
   readonly sinks: Iterable<Pick<Sink<unknown>, "stats" | "close" | "closed" | "idle">>;
-  /** Aborted when the time is over. Its signal is that of each sink: a `close` cannot end what is locked. */
+  /** `drain` aborts this when the time is over. Give its signal to each sink. */
   readonly end: AbortController;
 }
 
 /**
- * Drains for `timeout` ms at most, and then aborts: handlers that heed it have `grace` ms to end.
- * Resolves with how many items were not done, of which `onDiscard` and `onError` of the sinks have told,
- * unless their handlers run on.
+ * Drains for at most `timeout` milliseconds, and then aborts. Handlers then have `grace` milliseconds to end.
+ * Resolves with the number of items that were not done. `onDiscard` and `onError` of the sinks got them,
+ * except for those whose handlers still run.
  */
 export async function drain(
   { intake, pipes, sinks, end }: Parts,
@@ -38,11 +53,11 @@ export async function drain(
   const all = [...sinks];
   const before = sum(all, ({ failed, discarded }) => failed + discarded);
   const close = async () => {
-    // A pipe lets go of its sink when what it has read is accepted.
+    // A pipe releases its sink when the sink has accepted the items that it read.
     await Promise.allSettled(pipes);
     for (const sink of all) {
-      await sink.close().catch(() => {}); // its items are told of
-      await sink.closed.catch(() => {}); // a pipe may be closing it
+      await sink.close().catch(() => {}); // `onDiscard` and `onError` have its items
+      await sink.closed.catch(() => {}); // a pipe may close it
     }
   };
   intake.abort();
@@ -60,7 +75,7 @@ function sum(
   return sinks.reduce((sum, { stats }) => sum + count(stats), 0);
 }
 
-/** Whether the work is over in so many milliseconds. */
+/** Whether the work ends within `ms` milliseconds. */
 function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<false>((resolve) => timer = setTimeout(resolve, ms, false));
@@ -95,8 +110,8 @@ if (import.meta.main) {
   const stop = async () => {
     const undone = await drain({ intake, pipes: [piped], sinks: [jobs, rows], end }, 200, 100);
     console.log(`${undone} not done`);
-    process.exit(undone > 0 ? 1 : 0); // what does not heed its signal runs on
+    process.exit(undone > 0 ? 1 : 0); // a handler that ignores its signal still runs
   };
   process.once("SIGTERM", stop);
-  setTimeout(stop, 50); // in place of the signal
+  setTimeout(stop, 50); // for the demo: as if SIGTERM came
 }

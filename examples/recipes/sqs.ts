@@ -1,9 +1,18 @@
 /**
- * The need: messages of SQS are handled many at a time, none is handed to others while it waits or runs,
- * and each is deleted when it is done, ten a call. The source gives each message as a `Delivery`, for
- * `acked`.
+ * The need: you handle messages of SQS, many at a time. No other worker should get a message while it waits or
+ * runs here. A message is deleted when it is done.
  *
- * Close the source when the sink has drained: acks are on their way until then.
+ * The idea: `sqsSource` gives each message as a `Delivery`, and `acked` of `@weir/nats/delivery` makes a handler
+ * that acknowledges it. The source keeps hiding the messages that it holds. Acks go to SQS ten at a time, by an
+ * `Aggregator`.
+ *
+ * The limits:
+ *
+ * - A message may come twice: after a crash, or if an ack is lost. Use `value.MessageId` to notice.
+ * - Close the source when the sink has drained. Until then acks are on their way.
+ * - It has not run against AWS, only the real client against a fake server.
+ *
+ * Next: [SQS](../../docs/recipes/sqs.md) shows a whole program, and the traps.
  */
 
 import {
@@ -14,48 +23,47 @@ import {
   ReceiveMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-// In a project of yours: from "@weir/streams", and from "@weir/nats/delivery".
-// In a project of yours: from "@weir/streams", and from "@weir/nats/delivery".
+// In your project: from "@weir/streams", and from "@weir/nats/delivery".
 import { Aggregator, backoff } from "../../mod.ts";
 import { type Delivery, delivery } from "../../packages/nats/delivery.ts";
 
-/** The longest that SQS hides a message, in seconds. */
+/** The longest time that SQS hides a message, in seconds. */
 const LONGEST = 43_200;
 
 /** Options of {@linkcode sqsSource}. */
 export interface SqsSourceOptions {
   /**
-   * Told of each call that has failed, after the retries of the client. The source goes on; what this
-   * throws errors the stream.
+   * Gets the error of each call that failed, after the retries of the client. The source goes on. If this
+   * throws, the stream errors.
    */
   readonly onError: (error: unknown) => void;
-  /** The most messages that are received and not deleted. By default 100. */
+  /** The most messages that the source holds: received, and not deleted. By default 100. */
   readonly maxHeld?: number;
-  /** How many calls wait for messages at once. By default 2. */
+  /** How many calls ask for messages at once. By default 2. */
   readonly receivers?: number;
-  /** For how many seconds a message is hidden; it is hidden anew three times as often. By default 30. */
+  /** For how many seconds SQS hides a message. The source renews it three times in that time. By default 30. */
   readonly visibility?: number;
-  /** How long a call waits for messages, in seconds: `close` waits for it, too. By default 20. */
+  /** How long a call waits for messages, in seconds. `close` waits that long, too. By default 20. */
   readonly wait?: number;
-  /** Ends the stream, and nothing else: what was handed out is still held until it is done. */
+  /** Ends the stream. The source still hides the messages that you have, until they are done. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What {@linkcode sqsSource} returns. */
 export interface SqsSource {
   readonly readable: ReadableStream<Delivery<Message>>;
-  /** Ends the stream, gives back what was not handed out, and waits for the acks. */
+  /** Ends the stream, gives back the messages that you don't have, and waits for the acks. */
   close(): Promise<void>;
 }
 
-/** Receives from a queue, from the first read on. */
+/** Receives messages of a queue. It begins with the first read. */
 export function sqsSource(
   client: SQSClient,
   QueueUrl: string,
   options: SqsSourceOptions,
 ): SqsSource {
   const { maxHeld = 100, receivers = 2, visibility = 30, wait = 20, signal, onError } = options;
-  /** Receipt handles of what is not settled. */
+  /** Receipt handles of the messages that are not settled. */
   const held = new Set<string>();
   const ready: Delivery<Message>[] = [];
   const ended = Promise.withResolvers<void>();
@@ -101,11 +109,11 @@ export function sqsSource(
     const { Failed } = await client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
     const results = resultsOf(handles, Failed);
     release(handles.filter((_, index) => !results[index]));
-    return results; // an Error fails, and sends again, that entry alone
+    return results; // an `Error` retries that entry only
   }, {
     ...calls,
     onError: (error, handles) => {
-      release(handles); // it is handed out again when it is no longer hidden
+      release(handles); // SQS hands it out again when it is no longer hidden
       report(error);
     },
   });
@@ -126,7 +134,7 @@ export function sqsSource(
       naks.tryPush({ handle, seconds: Math.min(LONGEST, Math.ceil(delay / 1000)) });
     };
     held.add(handle);
-    // SQS has no term: after `onPoison`, `acked` deletes it.
+    // SQS has no `term`. So `acked` deletes the message after `onPoison`.
     ready.push(delivery(message, { ack: () => void acks.tryPush(handle), nak, deliveries }));
   }
   function giveBack(): void {
@@ -134,7 +142,7 @@ export function sqsSource(
   }
 
   async function receive(): Promise<void> {
-    const most = Math.min(10, maxHeld); // a call costs the same for one
+    const most = Math.min(10, maxHeld); // a call for one message costs the same
     while (!over) {
       if (held.size + asked + most > maxHeld) {
         await changed.promise;
@@ -142,7 +150,7 @@ export function sqsSource(
       }
       asked += most;
       try {
-        // It is not aborted at the end: SQS may have counted and hidden what an aborted call has taken.
+        // It is not aborted at the end: SQS may have counted and hidden the messages of an aborted call.
         const { Messages = [] } = await client.send(
           new ReceiveMessageCommand({
             QueueUrl,
@@ -170,7 +178,7 @@ export function sqsSource(
       const batch = entries.splice(0, 10).filter(({ handle }) => held.has(handle));
       if (batch.length === 0) continue;
       const results = await hide(batch).catch((error) => void report(error));
-      // What was deleted or given back meanwhile cannot be hidden.
+      // A message that was deleted or given back meanwhile can't be hidden. That is no error.
       results?.forEach((error, index) => error && held.has(batch[index]!.handle) && report(error));
     }
   }
@@ -203,7 +211,7 @@ export function sqsSource(
   return { readable, close };
 }
 
-/** For each entry of a call, the error if it has failed. */
+/** Returns for each entry of a call its error, or `undefined`. */
 function resultsOf(
   entries: readonly unknown[],
   failed: readonly BatchResultErrorEntry[] = [],
@@ -215,7 +223,7 @@ function resultsOf(
   return results;
 }
 
-/** Waits for `ms` at most. */
+/** Waits for at most `ms` milliseconds. */
 function within(ms: number, work: Promise<void>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, ms);

@@ -1,13 +1,23 @@
 /**
- * The need: a log line, or a span, of work that a queue does later belongs to the request that asked
- * for it. The caller's asynchronous context travels with the item.
+ * The need: a log line or a span of work in a queue should belong to the request that asked for it. But the
+ * handler runs later, in another asynchronous context.
+ *
+ * The idea: the option `snapshot` of a sink is called when an item comes in. It returns a function that runs
+ * the handler in the context of that moment. `AsyncLocalStorage.snapshot` is such a function.
+ *
+ * The limits:
+ *
+ * - In an `Aggregator`, a batch has items of several callers. Its handler runs in the context of the first one.
+ * - Browsers have no `AsyncLocalStorage`. Cloudflare Workers have it with the flag `nodejs_als`.
+ *
+ * Next: [@weir/opentelemetry](../../packages/opentelemetry/README.md) makes spans and metrics for you.
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { Fanout, type Runner } from "../../mod.ts";
 
-/** For the option `snapshot` of any sink: its handler runs in the context of who pushed the item. */
+/** For the option `snapshot` of a sink. Its handler then runs in the context of the caller of `push`. */
 export function callersContext(): Runner {
   return AsyncLocalStorage.snapshot();
 }

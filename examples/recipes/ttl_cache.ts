@@ -1,23 +1,35 @@
 /**
- * The need: an answer is good for a while, and asked for by many. `Singleflight` has one call made
- * for all who ask at once, and this cache answers those who come until it is too old. For a cache that
- * several processes share, see `redis_cache.ts`.
+ * The need: a value is good for a while, and many callers ask for it. You don't want to load it for each.
+ *
+ * The idea: a `Singleflight` makes one call for all callers that ask at the same time. Its `cache` answers
+ * the callers that come later, until the value is too old. The cache below has a time to live. It needs no
+ * timer: old values go when a new one comes in.
+ *
+ * The limits:
+ *
+ * - When a value is too old, its next callers wait for a new one. If they must not wait, use
+ *   [stale_while_revalidate.ts](stale_while_revalidate.ts).
+ * - The number of values has no bound. If keys come from users, use a cache with one, such as `lru-cache`.
+ * - Callers of a key share one object. Don't change it, or give the `Singleflight` a `clone`.
+ * - An error is not cached: the next caller tries again.
+ *
+ * Next: [redis_cache.ts](redis_cache.ts) shares a cache among processes.
  */
 
-// In a project of yours: from "@weir/streams".
+// In your project: from "@weir/streams".
 import { type FlightCache, Singleflight } from "../../mod.ts";
 
-/** A cache with a time to live. It needs no timer: the oldest come first, and go at the next `set`. */
+/** A cache with a time to live. It needs no timer: `set` removes the old values. */
 export class TtlCache<K, V> implements FlightCache<K, V> {
   readonly #entries = new Map<K, { readonly value: V; readonly until: number }>();
   readonly #ttl: number;
 
-  /** Values are kept for `ttl` ms. */
+  /** Keeps each value for `ttl` milliseconds. */
   constructor(ttl: number) {
     this.#ttl = ttl;
   }
 
-  /** Entries, of which some may be too old already. */
+  /** How many values the cache holds. Some may be too old. */
   get size(): number {
     return this.#entries.size;
   }
@@ -32,7 +44,7 @@ export class TtlCache<K, V> implements FlightCache<K, V> {
 
   set(key: K, value: V): void {
     const now = performance.now();
-    this.#entries.delete(key); // to the end of the line
+    this.#entries.delete(key); // so that the oldest value is the first
     this.#entries.set(key, { value, until: now + this.#ttl });
     for (const [oldest, { until }] of this.#entries) {
       if (until > now) break;

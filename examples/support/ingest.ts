@@ -1,4 +1,4 @@
-/** What the tests of the main job need: input, a database, and the numbers that are printed. */
+/** Helpers for the tests of the main job: input, a database, and the numbers that it prints. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
@@ -11,7 +11,7 @@ export function demo(name: string, body: (host: Host, bench: Bench) => Promise<v
   inEach(`demo: ${name}`, (host, directory) => body(host, new Bench(directory)));
 }
 
-/** Places; each ten of them are in a country of their own, so that each ten need a look-up. */
+/** Makes places. Ten places have the same country, so each ten need one look-up. */
 export function places(count: number): unknown[] {
   const letter = (n: number) => String.fromCharCode(65 + n % 26);
   return Array.from({ length: count }, (_, i) => ({
@@ -24,14 +24,14 @@ export function places(count: number): unknown[] {
   }));
 }
 
-/** A line of the table, or of what remains: its first number. */
+/** Returns the first number of a line of the report. */
 export function number({ output }: Program, name: string): number {
   const line = output.match(new RegExp(`^${name}\\s+([\\d,.]+)`, "m"));
   assert(line, `no "${name}" in: ${output}`);
   return Number(line[1]!.replaceAll(",", ""));
 }
 
-/** Where a test has its files. */
+/** The files of a test. */
 export class Bench {
   readonly directory: string;
   readonly database: string;
@@ -63,7 +63,7 @@ export class Bench {
     return database;
   }
 
-  /** The rows, by SQL; 0 without a table. */
+  /** The number of rows, by SQL. 0 if there is no table. */
   rows(): number {
     const database = this.open();
     try {
@@ -76,13 +76,13 @@ export class Bench {
     }
   }
 
-  /** The files, but for the input. */
+  /** The names of the files, without the input. */
   files(): string[] {
     const names = [...Deno.readDirSync(this.directory)].map((entry) => entry.name).sort();
     return names.filter((name) => !name.startsWith("input"));
   }
 
-  /** That a failed or interrupted run said what is so, and left nothing but the database. */
+  /** Asserts that a failed or interrupted run reported the truth, and left only the database. */
   assertAccounts(run: Program, { whole = true }: { whole?: boolean } = {}): void {
     const rows = this.rows();
     assertEquals(number(run, "written"), rows);

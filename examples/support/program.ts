@@ -7,10 +7,10 @@ const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
 const hosts = ["deno", "bun", "node24"] as const;
 
-/** Where the programs run. */
+/** The runtimes of the programs. */
 export type Host = typeof hosts[number];
 
-/** A test with a step in each runtime, all at once: they wait more than they work. */
+/** A test with a step in each runtime. The steps run at once, because they mostly wait. */
 export function inEach(
   name: string,
   body: (host: Host, directory: string) => Promise<void>,
@@ -33,7 +33,7 @@ export function inEach(
   });
 }
 
-/** The command, in Deno with the permissions that the task has, if there is one, and no more. */
+/** Returns the command. In Deno it has only the permissions of the task, if there is a task. */
 export async function command(host: Host, program: string): Promise<string[]> {
   if (host !== "deno") return [await binary(host), program];
   const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
@@ -41,10 +41,10 @@ export async function command(host: Host, program: string): Promise<string[]> {
   return [Deno.execPath(), ...demo.at(-1) === program ? demo.slice(1) : ["run", "-A", program]];
 }
 
-/** When a program that should have ended is killed, in milliseconds, so that its test fails. */
+/** After how many milliseconds a program that should have ended is killed, so that its test fails. */
 const PATIENCE = 120_000;
 
-/** A program that runs. */
+/** A running program. */
 export class Program implements AsyncDisposable {
   stdout = "";
   stderr = "";
@@ -77,7 +77,7 @@ export class Program implements AsyncDisposable {
     return this.stdout + this.stderr;
   }
 
-  /** Waits until the output says so. */
+  /** Waits until the output matches. */
   async says(pattern: RegExp): Promise<RegExpMatchArray> {
     for (;;) {
       const match = this.output.match(pattern);
@@ -110,7 +110,7 @@ export class Program implements AsyncDisposable {
   }
 }
 
-/** Resolves after so many milliseconds. */
+/** Resolves after `ms` milliseconds. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

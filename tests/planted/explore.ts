@@ -1,6 +1,6 @@
 /**
- * Explores what the names of the explorations begin with, one of the arguments; prints the one that
- * fails after the fewest sequences, and after how many; the last line counts.
+ * Runs the explorations whose names begin with one of the arguments. Prints the one that fails after
+ * the fewest sequences, and their number. The last line is the result.
  */
 
 import { explorations } from "../races/all.ts";
@@ -19,6 +19,6 @@ for (const exploration of explorations) {
     fewest = sequences;
     found = `${sequences} of ${exploration.name}`;
   }
-  // As it goes: who is silent for long is stopped.
+  // Printed each time, because a process that is silent for long is stopped.
   console.log(found);
 }

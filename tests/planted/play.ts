@@ -1,13 +1,13 @@
 /**
- * Plays the races whose names begin with one of the arguments, until one fails; prints its name and
- * after how many schedules.
+ * Plays the races whose names begin with one of the arguments until one fails. Prints its name, and
+ * after how many schedules it failed.
  */
 
 import { races } from "../races/all.ts";
 import { hold } from "../races/race.ts";
 
 const EACH = 1000;
-// In turns, so that the count says how soon any of them would have found it.
+// The races take turns, so that the count says how soon the fastest of them finds the bug.
 const TURN = 50;
 
 const chosen = races.filter(({ name }) => Deno.args.some((begin) => name.startsWith(begin)));

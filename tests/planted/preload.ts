@@ -1,6 +1,6 @@
 /**
- * The same schedules for each bug, and none beyond the first that fails: a smaller one would only
- * be easier to read.
+ * Makes fast-check play the same schedules for each bug, and stop at the first that fails: a smaller
+ * schedule would only be easier to read.
  */
 
 import fc from "fast-check";

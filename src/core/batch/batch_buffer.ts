@@ -2,38 +2,41 @@ import type { Rule } from "../shared/options.ts";
 import { TimeoutEntry } from "../shared/timeout_queue.ts";
 
 /**
- * Gathers items into batches of your own making: go-zero's `TaskContainer`.
+ * Gathers items into batches of any kind that you make: it is what go-zero calls a `TaskContainer`.
  *
- * The library asks `fits` before each `add`, once unless the item had to wait for room, takes what is
- * held before an item that does not fit, and never takes from a collector of size 0. A throw in any
- * of these errors the stream or sink, but one in `fits` of a sink's collector is told to who brought the item.
+ * The library calls `fits` before each `add`, once unless the item had to wait for room. If an item
+ * does not fit, it calls `take` first. It never calls `take` on a collector of size 0. If one of
+ * these throws, the stream or sink errors. There is one exception: if `fits` throws in a sink, the
+ * caller that brought the item gets the error.
  *
  * @typeParam T The type of the items.
  * @typeParam B The type of the batches.
  */
 export interface Collector<T, B> {
-  /** How many items are held now. */
+  /** How many items the collector holds now. */
   readonly size: number;
-  /** Whether what is held must be taken before another item is added. */
+  /** Whether the library must call `take` before it adds another item. */
   readonly full: boolean;
-  /** Whether `item` may join what is held. Without it, everything fits. */
+  /**
+   * Whether `item` may join the items that the collector holds. Without `fits`, every item does.
+   */
   fits?(item: T): boolean;
   /**
-   * Adds an item. What it does to its own sink meanwhile comes before that item, items that it pushes
-   * or submits and a flush alike: do it before `item` is kept.
+   * Adds an item. If `add` uses its own sink, the effects come before `item`: items that it pushes
+   * or submits, and also a flush. Do that before you store `item`.
    */
   add(item: T): void;
-  /** Hands over what is held, and is empty. */
+  /** Returns the batch, and leaves the collector empty. */
   take(): B;
 }
 
-/** One that takes many at once. */
+/** A collector that takes many items at once. */
 export interface BulkCollector<T> {
-  /** Whoever gives them keeps no hold of the array. */
+  /** The caller does not keep the array. */
   addAll(items: T[]): void;
 }
 
-/** What a factory has to return. */
+/** The rule for the result of a collector factory. */
 export const COLLECTOR: Rule = [
   "object",
   "be a function that returns a Collector",
@@ -47,29 +50,34 @@ export interface LingerClock {
   readonly duration: number;
   /** The time, in milliseconds. */
   readonly now: number;
-  /** Starts, for a batch whose first item came at `openedAt`, by `now`. */
+  /** Starts the clock of a batch whose first item came at `openedAt`, by `now`. */
   add(batch: BatchBuffer<never, unknown>, openedAt: number): void;
-  /** Stops, if it runs. */
+  /** Stops the clock of a batch, if it runs. */
   remove(batch: BatchBuffer<never, unknown>): void;
 }
 
-/** Nothing is added to it, and nothing taken. */
+/** Gets no items, and is never asked for a batch. */
 const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
 
-/** One open batch. It knows when it is full or due; whether anybody wants it now, its owner knows. */
+/**
+ * One open batch. It knows whether it is full or due. Its owner knows whether the consumer wants
+ * it.
+ */
 export class BatchBuffer<T, B> extends TimeoutEntry {
   private collector: Collector<T, B>;
   private readonly clock: LingerClock;
   readonly #onDue: () => void;
 
-  /** Items in the open batch. (A collector may count otherwise: it may merge them.) */
+  /**
+   * Items in the open batch. (The `size` of a collector may differ, because it may merge items.)
+   */
   held = 0;
-  /** The batch has lingered long enough, is full, was flushed, or an item did not fit. */
+  /** Whether the batch has lingered long enough, is full, was flushed, or an item did not fit. */
   due = false;
   #openedAt = 0;
   #yielding = false;
 
-  /** `onDue` is called when time has made the batch due. */
+  /** The batch calls `onDue` when time has made it due. */
   constructor(collector: Collector<T, B>, clock: LingerClock, onDue: () => void) {
     super();
     this.collector = collector;
@@ -81,17 +89,17 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     return this.collector.full;
   }
 
-  /** Whether there is no batch to take: a collector may have swallowed what was added. */
+  /** Whether there is no batch to take, because the collector has swallowed the items. */
   get empty(): boolean {
     return this.collector.size === 0;
   }
 
-  /** Whether `item` may join what is held. Asked once for each item, because a weight is taken here. */
+  /** Whether `item` may join the batch. Called once for each item, because it weighs the item. */
   fits(item: T): boolean {
     return this.collector.fits?.(item) ?? true;
   }
 
-  /** Whether what is held goes out before an item that fits, or does not. */
+  /** Whether the batch goes out before an item; `fits` says whether that item fits. */
   goesBefore(fits: boolean): boolean {
     return this.held > 0 && (!fits || this.full);
   }
@@ -101,14 +109,14 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     if (this.held++ === 0 && this.clock.duration < Infinity) this.#open();
   }
 
-  /** Adds them all: they fit, and the collector is our own. */
+  /** Adds all items, which fit. The collector must be one of ours. */
   addAll(items: T[]): void {
     (this.collector as unknown as BulkCollector<T>).addAll(items);
     if (this.held === 0 && this.clock.duration < Infinity) this.#open();
     this.held += items.length;
   }
 
-  /** The batch is due, whatever the clock says. */
+  /** Makes the batch due, regardless of the clock. */
   makeDue(): void {
     this.due = true;
     this.clock.remove(this);
@@ -120,7 +128,7 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     this.#onDue();
   }
 
-  /** Hands over the batch. If the collector throws, nothing has changed. */
+  /** Takes the batch. If the collector throws, nothing has changed. */
   take(): B {
     const batch = this.collector.take();
     this.reset();
@@ -134,13 +142,16 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     this.clock.remove(this);
   }
 
-  /** As `reset`, for good: lets go of the collector, which still holds the items. */
+  /** Does a last `reset`, and drops the collector, which still holds the items. */
   end(): void {
     this.collector = EMPTY;
     this.reset();
   }
 
-  /** The clock starts when the code that adds items yields: a batch that fills at once never has a timer. */
+  /**
+   * The clock starts when the code that adds items yields: a batch that fills at once never has a
+   * timer.
+   */
   #open(): void {
     const { duration } = this.clock;
     if (duration > 0) this.#openedAt = this.clock.now;

@@ -11,7 +11,7 @@ import {
 } from "../shared/options.ts";
 import { type BulkCollector, COLLECTOR, type Collector } from "./batch_buffer.ts";
 
-/** The limits of a batch as they are given, or the collector that stands instead of them. */
+/** The limits of a batch as the user gave them, or the collector instead of them. */
 export interface RawLimits<T, B> {
   maxItems?: number | undefined;
   maxWeight?: number | undefined;
@@ -20,23 +20,23 @@ export interface RawLimits<T, B> {
   collector?: (() => Collector<T, B>) | undefined;
 }
 
-/** What the limits are called by those who gave them. */
+/** The names of the limits in messages. */
 export interface LimitNames {
   readonly maxWeight: string;
   readonly weigh: string;
 }
 
-/** What holds the limits of a batch. */
+/** The limits of a batch, completed. */
 export interface BatchLimits<T, B> {
-  /** `Infinity` if nobody can tell. */
+  /** `Infinity` if it is unknown. */
   readonly maxItems: number;
-  /** How many items it takes at once, if it does. */
+  /** How many items the collector takes at once; 0 if it takes them one by one. */
   readonly bulk: number;
   /** Makes a collector. */
   readonly collect: () => Collector<T, B>;
 }
 
-/** What happens to an item that is too large by itself. */
+/** What happens to an item that alone is too large. */
 export const OVERSIZE: Rule = [
   "string",
   'be "alone" or "error"',
@@ -52,7 +52,7 @@ export const LIMITS: Rules<keyof RawLimits<never, never>> = {
   collector: FUNCTION,
 };
 
-/** Checks that the limits go together, and fills in those that are not given. */
+/** Checks that the limits go together, and fills in the missing ones. */
 export function completeLimits<T, B>(
   owner: string,
   raw: RawLimits<T, B>,
@@ -94,12 +94,12 @@ interface ItemLimits<T> {
   readonly oversize: "alone" | "error";
 }
 
-/** Items in an array, up to a count and a weight. */
+/** Gathers items in an array, up to a count and a weight. */
 class ItemCollector<T> implements Collector<T, T[]>, BulkCollector<T> {
   readonly #limits: ItemLimits<T>;
   private items: T[] = [];
   private weight = 0;
-  /** Of the item that `fits` was asked about last. */
+  /** The weight of the last item that `fits` got. */
   private next = 0;
   /** A field, because it is read more often than it changes. */
   full = false;

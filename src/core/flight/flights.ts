@@ -11,10 +11,10 @@ import type {
   SingleflightOptions,
 } from "./flight_options.ts";
 
-/** What a function, or a copy of its value, has come to: an error may be `undefined`. */
+/** The outcome of a function, or of copying its value. An error may be `undefined`. */
 type Given<V> = { readonly value: V } | { readonly error: unknown };
 
-/** What `fn` makes of it, if it is a value. */
+/** Applies `fn` to a value, and passes an error on. */
 function map<V>(given: Given<V>, fn: (value: V) => V): Given<V> {
   if ("error" in given) return given;
   try {
@@ -24,22 +24,22 @@ function map<V>(given: Given<V>, fn: (value: V) => V): Given<V> {
   }
 }
 
-/** One execution; where only plain `do` had to do with one, the next one is the same object. */
+/** One execution. If only plain calls of `do` used it, the next execution reuses the object. */
 class Call<K, V> {
   key: K;
   context: CallContext | undefined;
-  /** By `performance.now()`; only looked at where calls are forgotten by time. */
+  /** By `performance.now()`. Only used with `forgetAfter`. */
   startedAt: number | undefined;
-  /** Those who have a promise of their own, and how many of them have left. */
+  /** The callers with their own promise, and how many of them have left. */
   callers: Caller<V>[] | undefined;
   left = 0;
-  /** What the function has returned; none while it is in its synchronous part. */
+  /** The promise of the function; `undefined` while the function is in its synchronous part. */
   returned: Promise<V> | undefined;
-  /** The one promise of all who need none of their own. */
+  /** The shared promise of all callers that don't need their own. */
   outcome: Promise<V> | undefined;
-  /** From here on nobody leaves. */
+  /** The outcome. Once it is set, no caller can leave. */
   given: Given<V> | undefined;
-  /** What the outcome is made of. */
+  /** The two reactions that settle `outcome`. */
   readonly fulfilled: (value: V) => V;
   readonly rejected: (error: unknown) => V;
 
@@ -50,33 +50,39 @@ class Call<K, V> {
   }
 }
 
-/** A caller with a promise of its own. */
+/** A caller with its own promise. */
 interface Caller<V> {
-  /** What it has when its own reaction comes. */
+  /** The outcome that the caller's own reaction finds. */
   given: Given<V> | undefined;
-  /** It leaves. Nothing else is left of one who has, and that stays until the call has settled. */
+  /**
+   * Makes the caller leave. Then this is `undefined`, and the empty caller stays until the
+   * execution has settled.
+   */
   error: ((reason: unknown) => void) | undefined;
 }
 
-// Nothing is of this kind: who checks has a promise.
+// No value is of this kind, so the check always fails. It only ever gets promises.
 const AT_ONCE: Rule = ["", "answer at once, not with a promise: look it up inside the function"];
 
-/** What is given where the stack has ended: who has called was told. */
+/** The outcome after a stack overflow. The caller has got the error. */
 const OVER = { value: undefined as never };
 
-/** The calls in flight, and who waits for them. */
+/** The executions that run, and the callers that wait for them. */
 export class Flights<K, V> {
   readonly #owner: string;
   readonly #clone: ((value: V) => V) | undefined;
   readonly #cache: FlightCache<K, V> | undefined;
   readonly #forgetAfter: number;
-  /** One call in flight, where there is neither cache nor time: where it is the only one no `Map` is asked. */
+  /**
+   * One execution, if there is neither a cache nor `forgetAfter`. While it is the only one, the
+   * `Map` is not needed.
+   */
   private first: Call<K, V> | undefined;
-  /** The others, the oldest first. */
+  /** The other executions, the oldest first. */
   readonly #calls = new Map<K, Call<K, V>>();
-  /** A call is over that is still among them: the stack had ended. */
+  /** Whether an execution that is over is still in the `Map`, because the stack has overflowed. */
   #broken = false;
-  /** One that is over. */
+  /** An execution that is over, for reuse. */
   #spare: Call<K, V> | undefined;
   #running = 0;
   #executions = 0;
@@ -103,7 +109,10 @@ export class Flights<K, V> {
     return this.#live().size + (this.first ? 1 : 0);
   }
 
-  /** The calls in the `Map` that a newcomer would join. There is no timer: the clock is looked at here. */
+  /**
+   * The executions in the `Map` that a new caller would join. There is no timer, so this looks at
+   * the clock.
+   */
   #live(): Map<K, Call<K, V>> {
     const calls = this.#calls;
     if (this.#broken) {
@@ -112,7 +121,7 @@ export class Flights<K, V> {
     }
     if (this.#forgetAfter < Infinity) {
       for (const [key, { returned, startedAt }] of calls) {
-        // It is still in its synchronous part, and calls itself, or others.
+        // The function is still in its synchronous part, and calls its own key or another one.
         if (!returned) continue;
         if (performance.now() - startedAt! < this.#forgetAfter) break;
         calls.delete(key);
@@ -121,7 +130,7 @@ export class Flights<K, V> {
     return calls;
   }
 
-  /** The call that a newcomer would join. */
+  /** The execution that a new caller would join. */
   find(key: K): Call<K, V> | undefined {
     const { first } = this;
     return first && first.key === key ? first : this.#live().get(key);
@@ -140,7 +149,10 @@ export class Flights<K, V> {
     this.#cache?.clear?.();
   }
 
-  /** A plain `do` that joins what is there; everything else goes the long way. */
+  /**
+   * A plain `do` that joins an execution takes a short way here. Every other call goes through
+   * `call`.
+   */
   do(key: K, fn: FlightFunction<V>, options: FlightCallOptions | undefined): Promise<V> {
     const first = this.first;
     if (
@@ -165,7 +177,7 @@ export class Flights<K, V> {
       if (signal?.aborted) throw signal.reason;
       if (typeof fn !== "function") check(this.#owner, "fn", fn, FUNCTION);
       if (this.#cache) {
-        // `get` comes first: between the two a value may expire.
+        // `get` comes first, because a value may expire between the two.
         const kept = this.#atOnce(this.#cache.get(key));
         if (kept !== undefined || this.#atOnce(this.#cache.has(key))) {
           this.#hits++;
@@ -173,7 +185,7 @@ export class Flights<K, V> {
           const value = clone ? clone(kept as V) : kept as V;
           return Promise.resolve(detailed ? { value, shared: true } : value);
         }
-        // The cache is anybody's code.
+        // The cache is user code, and may have aborted the signal.
         if (signal?.aborted) throw signal.reason;
       }
       let call = this.find(key);
@@ -189,7 +201,8 @@ export class Flights<K, V> {
       this.#join(call, fn);
       return call.outcome ??= whenSettled(call.returned!, call.fulfilled, call.rejected);
     } catch (error) {
-      // The stack has ended. Whatever is called or made here may throw again, so the key is freed later.
+      // The stack has overflowed. Any call or allocation here may throw again, so the key is freed
+      // later.
       if (started?.context) {
         if (!started.given) this.#running--;
         started.given = OVER;
@@ -201,10 +214,11 @@ export class Flights<K, V> {
   }
 
   /**
-   * For a caller who may leave, or has a value of its own. It is settled in a reaction of its own that
-   * is made in its own call: a Cloudflare Worker never goes on with what another request has settled.
-   * There reactions come in any order, and whichever is the first lands the call. Where the function
-   * has ended at once there is nothing to wait for.
+   * Makes a promise for a caller that may leave, or that gets its own value. The caller's own
+   * reaction, made in its own call, settles that promise, because a Cloudflare Worker never
+   * continues after a promise that another request has settled. There the reactions come in any
+   * order, and the first one lands the execution. If the function has ended at once, the outcome is
+   * ready.
    */
   #alone(
     call: Call<K, V>,
@@ -218,7 +232,7 @@ export class Flights<K, V> {
     const caller: Caller<V> = {
       given: undefined,
       error: (reason) => {
-        // It may be too late: it only has to fetch what it is given.
+        // It may be too late to leave, because the outcome is there.
         if (call.given) return;
         reject?.(reason);
         offAbort(signal, caller as Abortable);
@@ -228,7 +242,8 @@ export class Flights<K, V> {
           caller.error =
             undefined;
         if (call.outcome || ++call.left < call.callers!.length) return;
-        // The key is free before anybody hears of it: a newcomer must not join a flight that dies.
+        // The key is free before other code hears of the abort: a new caller must not join an
+        // execution that is being cancelled.
         this.#drop(call);
         CallContext.abort(call.context!, reason);
       },
@@ -258,7 +273,10 @@ export class Flights<K, V> {
     return own ?? heard as Promise<V>;
   }
 
-  /** Has the function begin. What it throws, and what it gives at once, lands the call at once. */
+  /**
+   * Joins the execution, or starts its function. If the function throws or returns a value at once,
+   * the execution lands at once.
+   */
   #join(call: Call<K, V>, fn: FlightFunction<V>): void {
     if (call.context) {
       this.shared++;
@@ -268,7 +286,7 @@ export class Flights<K, V> {
     call.context = new CallContext();
     this.#running++;
     if (this.#forgetAfter < Infinity) call.startedAt = performance.now();
-    // NaN equals nothing here.
+    // `===` would never find the key NaN.
     const plain = !this.#cache && this.#forgetAfter === Infinity && call.key === call.key;
     if (plain && !this.first) this.first = call;
     else this.#calls.set(call.key, call);
@@ -286,7 +304,7 @@ export class Flights<K, V> {
     this.#land(call, given);
   }
 
-  /** Settles those who share the outcome with a value: in a few lines, where nobody else is there. */
+  /** Settles the shared outcome with a value, in a short way if there are no other callers. */
   fulfil(call: Call<K, V>, value: V): V {
     if (this.first !== call || call.callers) return this.settle(call, { value });
     this.#running--;
@@ -300,7 +318,7 @@ export class Flights<K, V> {
     return value;
   }
 
-  /** Settles those who share the outcome. */
+  /** Settles the shared outcome. */
   settle(call: Call<K, V>, came: Given<V>): V {
     if (!call.given) this.#land(call, came);
     const given = call.given!;
@@ -308,7 +326,7 @@ export class Flights<K, V> {
     return given.value;
   }
 
-  /** Frees the key, keeps the value, and has each caller's ready. */
+  /** Frees the key, puts the value into the cache, and prepares the outcome of each caller. */
   #land(call: Call<K, V>, given: Given<V>): void {
     call.given = given;
     this.#running--;
@@ -319,9 +337,10 @@ export class Flights<K, V> {
         return value;
       });
     }
-    // Without a cache the first has the value itself.
+    // Without a cache, the first caller gets the value itself.
     let copy = cache && this.#clone;
-    // All copies before the first promise: what a caller does to its value must not reach another's.
+    // This makes all copies before the first promise settles, so that a caller's change to its
+    // value reaches no other copy.
     for (const caller of call.callers ?? []) {
       if (!caller.error) continue;
       caller.given = copy ? map(given, copy) : given;
@@ -329,14 +348,14 @@ export class Flights<K, V> {
     }
   }
 
-  /** Frees the key, unless it belongs to a newer one. Says whether it has. */
+  /** Frees the key, unless a newer execution has it. Returns whether it has freed the key. */
   #drop(call: Call<K, V> | undefined): boolean {
     const current = call !== undefined && this.find(call.key) === call;
     if (current && !this.#calls.delete(call.key)) this.first = undefined;
     return current;
   }
 
-  /** What the cache answers: a promise would be taken for a value that is there. */
+  /** Checks an answer of the cache. A promise would be mistaken for a cached value. */
   #atOnce<T>(answer: T): T {
     if (isThenable(answer)) {
       markHandled(Promise.resolve(answer));

@@ -2,18 +2,19 @@ import { show } from "./options.ts";
 
 type Inspect = (value: unknown, options: unknown) => string;
 
-/** What an object is called in messages. */
+/** The name of an object in messages. */
 export function titleOf(owner: string, name: string | undefined): string {
   return name === undefined ? owner : `${owner} ${show(name)}`;
 }
 
 /**
- * Has `console.log` show an object as its title and its `stats`, and nothing that is inside. By
- * properties of its own: a bundler keeps a class whose members have such keys.
+ * Makes `console.log` show an object as its title and its `stats`, without its internals. It
+ * defines the properties on the object itself, because a bundler does not drop a class whose
+ * members have such keys.
  */
 export function describe(object: { readonly stats: object }, title: string): void {
   const inspect = {
-    // Deno gives no depth before the options, and `inspect` in its place.
+    // Deno passes no depth before the options, and `inspect` instead of them.
     value: (depth: unknown, options: unknown, inspect = depth as Inspect): string =>
       `${title} ${inspect(object.stats, options)}`,
   };

@@ -1,12 +1,12 @@
-/** What can stand in a queue. The fields belong to the queue it stands in. */
+/** An entry of a queue. The queue that holds the entry owns these fields. */
 export interface Linked {
   next: Linked | undefined;
   before: Linked | undefined;
 }
 
 /**
- * A queue of entries that carry their own links: constant time, also to leave it from the middle, and
- * nothing kept of those that left.
+ * A queue of entries that carry their own links. Every operation takes constant time, also removing
+ * an entry from the middle. The queue keeps nothing of the entries that have left.
  */
 export class FifoQueue<E extends Linked> {
   // No private names in what every item passes: some engines are slow with them.
@@ -21,7 +21,7 @@ export class FifoQueue<E extends Linked> {
     this.tail = entry;
   }
 
-  /** Puts back what was shifted. */
+  /** Puts a shifted entry back. */
   unshift(entry: E): void {
     const { head } = this;
     entry.next = head;
@@ -36,7 +36,7 @@ export class FifoQueue<E extends Linked> {
     return head;
   }
 
-  /** Takes out an entry, which must be in here. */
+  /** Removes an entry, which must be in this queue. */
   remove(entry: E): void {
     const { before, next } = entry;
     if (before === undefined) this.head = next as E | undefined;
@@ -46,7 +46,7 @@ export class FifoQueue<E extends Linked> {
     entry.before = entry.next = undefined;
   }
 
-  /** Takes everything, in order. */
+  /** Removes all entries, in order. */
   removeAll(): E[] {
     const entries: E[] = [];
     for (let entry = this.shift(); entry; entry = this.shift()) entries.push(entry);

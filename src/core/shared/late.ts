@@ -1,4 +1,7 @@
-/** Calls `late` with a `TimeoutError` when that many milliseconds are over. Returns what stops the clock. */
+/**
+ * Calls `late` with a `TimeoutError` after `timeout` milliseconds. Returns a function that stops
+ * the clock.
+ */
 export function after(
   timeout: number,
   complaint: string,
@@ -9,7 +12,7 @@ export function after(
   return () => clearTimeout(timer);
 }
 
-/** What has taken too long. */
+/** Makes the error of something that has taken too long. */
 export function timeoutError(complaint: string, timeout: number): DOMException {
   return new DOMException(`${complaint} within ${timeout} ms`, "TimeoutError");
 }

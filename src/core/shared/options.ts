@@ -1,17 +1,20 @@
 /**
- * The door: options are read once, checked here, and trusted inside.
+ * Reads and checks options once, at the door. The code inside trusts them.
  *
- * A wrong kind is a `TypeError`, a wrong value a `RangeError`, both in the form
+ * A value of the wrong kind is a `TypeError`, and a wrong value is a `RangeError`. Both look like
  * `BatchStream: option "maxItems" must be an integer of at least 1; got NaN`.
  */
 
-/** What a value has to be: its `typeof`, the rule in words, and whether a value of that kind keeps it. */
+/**
+ * What a value must be: its `typeof`, the rule in words, and whether a value of that kind keeps the
+ * rule.
+ */
 export type Rule = readonly [kind: string, words: string, keeps?: (value: never) => boolean];
 
 /** A rule for each option. */
 export type Rules<Name extends PropertyKey> = Readonly<Record<Name, Rule>>;
 
-/** The longest delay that `setTimeout` keeps; above it platforms fire at once. */
+/** The longest delay that `setTimeout` supports; with a longer one, platforms fire at once. */
 const MAX_DELAY = 2147483647;
 
 const isLimit = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
@@ -19,79 +22,79 @@ const isDuration = (value: number): boolean =>
   value > 0 && (value <= MAX_DELAY || value === Infinity);
 const isDelay = (value: number): boolean => value >= 0 && value <= MAX_DELAY;
 
-/** How many. */
+/** A number of items or handlers. */
 export const LIMIT: Rule = ["number", "be an integer of at least 1", isLimit];
 
-/** How many, where another bound may hold. */
+/** A number of items; `Infinity` for no limit, where another limit may hold. */
 export const LIMIT_OR_NONE: Rule = [
   "number",
   "be an integer of at least 1, or Infinity",
   (value: number) => isLimit(value) || value === Infinity,
 ];
 
-/** How many, or none. */
+/** A number of items or handlers, 0 included. */
 export const COUNT: Rule = [
   "number",
   "be an integer of at least 0",
   (value: number) => value === 0 || isLimit(value),
 ];
 
-/** The same, where another bound may hold. */
+/** A number of items, 0 included; `Infinity` for no limit, where another limit may hold. */
 export const LIMIT_OR_ZERO: Rule = [
   "number",
   "be an integer of at least 0, or Infinity",
   (value: number) => value === 0 || isLimit(value) || value === Infinity,
 ];
 
-/** Milliseconds; `Infinity` for never. */
+/** A time in milliseconds; `Infinity` for never. */
 export const DURATION: Rule = [
   "number",
   `be more than 0 and at most ${MAX_DELAY} milliseconds, or Infinity`,
   isDuration,
 ];
 
-/** The same, or at once. */
+/** A time in milliseconds, 0 included; `Infinity` for never. */
 export const LINGER: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds, or Infinity`,
   (value: number) => value === 0 || isDuration(value),
 ];
 
-/** What may weigh nothing, and is no limit where it is `Infinity`. */
+/** A weight. It may be a fraction, and `Infinity` is no limit. */
 export const POSITIVE: Rule = ["number", "be more than 0", (value: number) => value > 0];
 
 const isWeight = (value: unknown): boolean =>
   typeof value === "number" && value >= 0 && value < Infinity;
 const WEIGHT: Rule = ["number", "return a finite number of at least 0", isWeight];
 
-/** Whether a slot is free at a timeout. */
+/** Whether a timeout frees the slot. */
 export const OVERRUN: Rule = [
   "string",
   'be "release" or "hold"',
   (value: string) => value === "release" || value === "hold",
 ];
 
-/** The same, and some time. */
+/** A time in milliseconds, 0 included, but not `Infinity`. */
 export const PAUSE: Rule = [
   "number",
   `be at least 0 and at most ${MAX_DELAY} milliseconds`,
   isDelay,
 ];
 
-/** The same, of what a function returns that may give up. */
+/** A delay that a function returns, or `undefined` to give up. */
 export const DELAY: Rule = [
   "number",
   `return at least 0 and at most ${MAX_DELAY} milliseconds, or undefined`,
   isDelay,
 ];
 
-/** Anything that is called later. */
+/** A function that is called later. */
 export const FUNCTION: Rule = ["function", "be a function"];
 
-/** What an object is called. */
+/** The name of an object. */
 export const NAME: Rule = ["string", "be a string"];
 
-/** Yes or no. */
+/** True or false. */
 export const FLAG: Rule = ["boolean", "be a boolean"];
 
 const isSignal = (value: Partial<AbortSignal> | null): boolean =>
@@ -100,7 +103,7 @@ const isSignal = (value: Partial<AbortSignal> | null): boolean =>
 /** An abort signal of any realm. */
 export const SIGNAL: Rule = ["object", "be an AbortSignal", isSignal];
 
-/** Throws unless `value` keeps the rule of an option; returns it. */
+/** Throws unless `value` keeps the rule of an option; returns `value`. */
 export function check<V>(owner: string, option: string, value: V, [kind, words, keeps]: Rule): V {
   const given: string = typeof value;
   const right = given === kind;
@@ -111,8 +114,8 @@ export function check<V>(owner: string, option: string, value: V, [kind, words, 
 }
 
 /**
- * Checks the options of a constructor, and returns a copy of them. They are a plain object: what else
- * it may be by mistake has none that is its own.
+ * Checks the options of a constructor, and returns a copy of them. Options are a plain object,
+ * because other objects, passed by mistake, have no options as own properties.
  */
 export function readOptions<T extends object>(
   owner: string,
@@ -121,7 +124,8 @@ export function readOptions<T extends object>(
 ): Partial<T> {
   const values: Partial<T> = Object.create(null);
   if (options === undefined) return values;
-  // Plain is what has nothing but an `Object.prototype`, of any realm. So is no primitive.
+  // An object is plain if it has no prototype, or only an `Object.prototype` of any realm. No
+  // primitive is plain.
   const proto = Object.getPrototypeOf(options ?? 0);
   if (proto && Object.getPrototypeOf(proto)) refuse(owner, "a plain object", options);
   for (const name of Reflect.ownKeys(options) as (keyof T & string)[]) {
@@ -137,7 +141,7 @@ export function readOptions<T extends object>(
   return values;
 }
 
-/** What a function says that an item weighs. */
+/** The weight that a function gives an item. */
 export function weightOf<T>(
   owner: string,
   option: string,
@@ -145,17 +149,17 @@ export function weightOf<T>(
   item: T,
 ): number {
   const weight = weigh(item);
-  // No call for each item.
+  // This calls `check` only for a wrong weight, not for each item.
   return isWeight(weight) ? weight : check(owner, option, weight, WEIGHT);
 }
 
-/** Throws where an item is heavier than a limit. */
+/** Throws: an item is heavier than a limit. */
 export function overweight(owner: string, weight: number, option: string, limit: number): never {
   const rule = `is over option "${option}" of ${limit}`;
   throw new RangeError(`${owner}: an item of weight ${weight} ${rule}`);
 }
 
-/** Throws where an option is given without another. */
+/** Throws if an option is given without another that it needs. */
 export function needs<T>(
   owner: string,
   values: T,
@@ -167,13 +171,16 @@ export function needs<T>(
   }
 }
 
-/** The signal among the options of a call: any object may be those, such as a handler's context. */
+/**
+ * The signal in the options of a call. Any object may be such options, for example a handler's
+ * context.
+ */
 export function readSignal(
   owner: string,
   options: { readonly signal?: AbortSignal | undefined } | undefined,
   method: string = "",
 ): AbortSignal | undefined {
-  // Most calls have none: not even a message is put together for them.
+  // Most calls have no options: for them, this doesn't even build a string.
   if (options === undefined) return;
   const caller = owner + method;
   const signal = options?.signal;
@@ -189,7 +196,7 @@ function refuse(owner: string, rule: string, given: object | null): never {
   );
 }
 
-/** A value for a message. Never throws and never runs code of the value. */
+/** Shows a value in a message. Never throws and never runs code of the value. */
 export function show(value: unknown): string {
   if (typeof value === "string") {
     return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
@@ -199,7 +206,7 @@ export function show(value: unknown): string {
   return Object(value) === value ? "an object" : String(value);
 }
 
-/** Whether one name is the other but for so many letters that it has, or lacks. */
+/** Whether the names are equal after at most `edits` letters are added or removed. */
 function isNear(name: string, known: string, edits: number): boolean {
   const [rest, others] = [name.slice(1), known.slice(1)];
   if (name === known) return true;

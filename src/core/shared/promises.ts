@@ -1,6 +1,6 @@
-/** Promises that are settled from outside, and what happens to rejections nobody waits for. */
+/** Promises that are settled from outside, and rejections that no caller waits for. */
 
-/** A promise with its two ends. (`Promise.withResolvers` is missing in the edge VM.) */
+/** A promise with its two functions. (The edge VM has no `Promise.withResolvers`.) */
 export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T | PromiseLike<T>) => void;
@@ -16,51 +16,57 @@ export class Deferred<T> {
 
 let done: Promise<void> | undefined;
 
-/** The promise of everything that is done at once. Made on first use: importing makes nothing. */
+/**
+ * The shared promise for everything that is done at once. Made on first use, so that importing
+ * makes nothing.
+ */
 export function resolved(): Promise<void> {
   return done ??= Promise.resolve();
 }
 
-/** Marks a rejection as seen, where the same error also reaches the caller by another way. */
+/** Marks a rejection as handled, because the caller gets the same error in another way. */
 export function markHandled(promise: Promise<unknown>): void {
   promise.catch(() => {});
 }
 
-/** Surfaces an error that no caller can be given, as an event listener's throw does. */
+/**
+ * Throws an error that no caller can get as an uncaught error, as a throw of an event listener is.
+ */
 export function reportUncaught(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });
 }
 
-/** Whether what user code returned has to be waited for. */
+/** Whether a value that user code returned has to be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  // Most are none, and of what is no object nothing need be looked up.
+  // Most values are not thenable, and a primitive needs no look-up.
   return (typeof value === "object" || typeof value === "function") &&
     typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
 }
 
 /**
- * Hears of the settlement of `thenable` exactly once and never synchronously, whatever it does.
- * A promise of the platform is heard directly; anything else through one. Returns what comes of it.
+ * Calls one of the two functions exactly once, and never synchronously, for any behaviour of
+ * `thenable`. It listens to a promise of the platform directly, and to other thenables through a
+ * promise. Returns a promise of what the function returns.
  */
 export function whenSettled<T, R>(
   thenable: PromiseLike<T>,
   fulfilled: (value: T) => R,
   rejected: (reason: unknown) => R,
 ): Promise<R> {
-  // To wrap it would cost as much as to hear of it.
+  // Wrapping it would cost as much as listening to it.
   if (thenable instanceof Promise && thenable.constructor === Promise) {
     try {
       return hear(thenable, fulfilled, rejected);
     } catch {
-      // It only looks like one.
+      // It only looks like a promise.
     }
   }
   return hear(Promise.resolve(thenable), fulfilled, rejected);
 }
 
-/** By the method of the platform, whatever the promise has in its place. */
+/** Uses the platform's `then`, even if the promise has another one. */
 function hear<T, R>(
   promise: PromiseLike<T>,
   fulfilled: (value: T) => R,

@@ -1,10 +1,10 @@
 import { FLAG, type Rule, show } from "./options.ts";
 import { isThenable, markHandled, resolved } from "./promises.ts";
 
-/** What items can be read from. Promises in an `Iterable` are awaited. */
+/** Where items can come from. Promises in an `Iterable` are awaited. */
 export type Source<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T | PromiseLike<T>>;
 
-/** The option of what reads a source: its items are those of the arrays in it. */
+/** The option for a source of arrays, whose elements are the items. */
 export const FLATTEN: { readonly flatten: Rule } = { flatten: FLAG };
 
 /** One item, or the end. */
@@ -13,59 +13,62 @@ interface Step<T> {
   readonly value?: T | undefined;
 }
 
-/** How many items are read in one go. */
+/** How many items the pump reads before other code gets a turn. */
 const SPELL = 1024;
 
-/** No page is open. */
+/** The page while none is open. */
 const NONE: readonly never[] = [];
 
-/** What becomes of the items. */
+/** Where the items go. */
 export interface PumpHost<T> {
-  /** Takes the item, or returns when that is over. */
+  /** Takes the item. Returns a promise if that takes time. */
   write(item: T): Promise<void> | undefined;
-  /** Whether there is no room for the next one. */
+  /** Whether there is no room for the next item. */
   readonly full?: boolean;
-  /** Then it calls `resume` when there is, or at the end. */
+  /** Calls `resume` when there is room again, or at the end. */
   whenRoom?(resume: () => void): void;
-  /** It is at its end. */
+  /** Whether the host has ended. */
   readonly errored?: boolean;
   /**
-   * Takes at once what it can of a page, from a place on, if nothing of the user's is called for it.
-   * Returns how many. With `raw` there may be promises in it, which it does not take.
+   * Takes at once as many items of a page as it can, from a place on, if that calls no user code.
+   * Returns how many it took. With `raw`, the page may hold promises, which it does not take.
    */
   writeAll?(page: readonly T[], from: number, raw: boolean): number | undefined;
-  /** What was read could not be written; or it stood in its page `behind` what could not. */
+  /** Gets an item that was read and could not be written, or the items `behind` it in its page. */
   readonly discard?: ((items: T[], reason: unknown, behind?: boolean) => void) | undefined;
 }
 
-/** Reads a source to its end and writes each item, waiting when told to. */
+/** Reads a source to its end and writes each item. Waits when the host tells it to. */
 export class Pump<T> {
   readonly #owner: string;
   readonly #host: PumpHost<T>;
-  /** One of the two. */
+  /** Either the reader or the iterator is set. */
   readonly #reader: ReadableStreamDefaultReader<T> | undefined;
   readonly #iterator: Iterator<T | PromiseLike<T>> | AsyncIterator<T> | undefined;
-  /** What it gives may be promises. */
+  /** Whether the items may be promises. */
   readonly #sync: boolean = false;
-  /** It gives pages, in which the items are. */
+  /** Whether the source gives pages, whose elements are the items. */
   readonly #flatten: boolean | undefined;
-  /** It is an array, read as a page whose items may be promises, and of which the rest was not read. */
+  /**
+   * Whether the source is an array. It is read as one page whose items may be promises, and its
+   * rest counts as not read.
+   */
   readonly #array: boolean = false;
-  /** The page that is being read, and how far. */
+  /** The page that is being read, and the place of the next item in it. */
   #page: readonly T[] = NONE;
   #at = 0;
-  /** How many were taken, pages of what takes them whole as one. */
+  /** How many writes there were. A page that is taken as a whole counts as one. */
   #count = 0;
-  /** Goes on with the source, where the page goes on by itself. */
+  /** Lets `run` go on with the source after the page has gone on by itself. */
   #turn!: (waits: Promise<void> | undefined) => void;
   #over = false;
   #reason: unknown;
-  /** The source is at work, or at its end. */
+  /** Whether the code of the source runs now, or the source is at its end. */
   #inside = false;
-  /** It has been asked for an item, and has not given one yet. */
+  /** Whether the source was asked for an item and has not answered yet. */
   #reading = false;
 
-  /** Throws a `TypeError` if the source is none, or is locked. */
+  /** Throws a `TypeError` if the source is not a `Source`, or is locked. */
   constructor(
     owner: string,
     source: Source<T> | Source<readonly T[]>,
@@ -96,13 +99,13 @@ export class Pump<T> {
   }
 
   /**
-   * Call it once. Resolves when all was written; rejects with the error of the source, or that with which
-   * it was left. A read may never come back.
+   * Call it once. Resolves when all items are written. Rejects with the error of the source, or
+   * with the reason for which the pump left it. A read may never settle.
    */
   async run(): Promise<void> {
     const paced = this.#flatten && this.#host.whenRoom;
     try {
-      // Where nothing is ever waited for, others have their turn now and then.
+      // If nothing is ever awaited, other code gets a turn now and then.
       for (; !this.#over; ++this.#count % SPELL || await undefined) {
         const inPage = this.#flatten && this.#at < this.#page.length;
         let item: T;
@@ -154,13 +157,13 @@ export class Pump<T> {
     }
   }
 
-  /** Writes of the page what there is room for. Returns what has to be waited for. */
+  /** Writes the items of the page for which there is room. Returns a promise if it has to wait. */
   #fill(): Promise<void> | undefined {
     const waits = this.#writePage();
     return waits === true ? new Promise((turn) => this.#turn = turn) : waits;
   }
 
-  /** The same, but where it goes on by itself when there is room, it returns true. */
+  /** Does the same, except that it returns true if it will go on by itself when there is room. */
   #writePage(): true | Promise<void> | undefined {
     const host = this.#host;
     while (!this.#over) {
@@ -188,13 +191,13 @@ export class Pump<T> {
     if (waits !== true) this.#turn(waits);
   };
 
-  /** What was read could not be written. */
+  /** An item was read and could not be written. */
   #lose(item: T, error: unknown): void {
     this.error(error);
     this.#host.discard?.([item], error);
   }
 
-  /** Turns to a page. */
+  /** Opens a page. */
   #open(page: unknown): void {
     this.#at = 0;
     if (Array.isArray(page)) this.#page = page;
@@ -204,13 +207,15 @@ export class Pump<T> {
     }
   }
 
-  /** Lets go of the source, and waits for it, but for a generator that is at work: it may hang. */
+  /** Leaves the source, and waits for that, unless a generator has a pending read: it may hang. */
   cancel(reason: unknown): Promise<void> | undefined {
     const left = this.#leave(reason);
     if (this.#reader || !this.#reading) return left;
   }
 
-  /** As `cancel`, when an error has been told already: what the source says to it comes second. */
+  /**
+   * Does what `cancel` does when an error is known already: an error of the source comes second.
+   */
   error(reason: unknown): void {
     markHandled(this.#leave(reason));
   }
@@ -219,7 +224,7 @@ export class Pump<T> {
     if (this.#over) return;
     this.#over = true;
     this.#reason = reason;
-    // A generator cannot be left from within: it has to come back first.
+    // A generator cannot be left from inside: it has to return to its caller first.
     if (this.#inside) {
       await undefined;
       if (this.#inside) return;

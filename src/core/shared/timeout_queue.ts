@@ -1,30 +1,34 @@
 /**
- * Setting and clearing a timer costs more than handling a hundred items, and a quick producer brings
- * the next deadline within a few microtasks: the timer waits that long for it.
+ * Setting and clearing a timer costs more than handling a hundred items, and a fast producer brings
+ * the next deadline within a few microtasks. So an idle timer waits for that many microtasks before
+ * it is cleared.
  */
 const IDLE_TICKS = 8;
 
-/** So many that start count from one look at the clock, which costs as much as handling an item. */
+/** This many entries share one look at the clock, which costs as much as handling an item. */
 const ROUND = 16;
 
-/** What can time out: a link of a ring that is in order. Alone it is a ring of its own. */
+/** An entry that can time out: a link of an ordered ring. When it is alone, it is its own ring. */
 export class TimeoutEntry {
-  /** That of the ring's own link stays before all others. */
+  /** The ring's own link has deadline 0, so it stays before all others. */
   deadline = 0;
   before: TimeoutEntry = this;
   after: TimeoutEntry = this;
 }
 
 /**
- * One timer over many entries that all have the same time: the order of their starts is the order of
- * their deadlines. It lives only while there are some.
+ * One timer for many entries that all have the same duration: they start in the order of their
+ * deadlines. The timer exists only while there are entries.
  */
 export class TimeoutQueue<E extends TimeoutEntry> {
   readonly duration: number;
   readonly #onTimeout: (entry: E) => void;
   // No private names in what every item passes: some engines are slow with them.
   private ring = new TimeoutEntry();
-  /** When those of this round of microtasks have started, at the earliest, and how many did. */
+  /**
+   * The time at which the entries of this round of microtasks started at the earliest, and their
+   * number.
+   */
   private round = 0;
   private starts = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,7 +36,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   #setFor = Infinity;
   /** The deadline of the last timer that fired. */
   #fired = 0;
-  /** How many microtasks the timer still waits for a deadline. */
+  /** For how many more microtasks the idle timer waits for a deadline. */
   #ticks = 0;
 
   constructor(duration: number, onTimeout: (entry: E) => void) {
@@ -41,15 +45,15 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   }
 
   /**
-   * The time, for `add`: `performance.now()`, or the deadline of the last timer that fired, if that is
-   * later: a test may have faked the timers and not the clock, and real ones fire up to a millisecond
-   * early.
+   * The time, for `add`: `performance.now()`, or the deadline of the last timer that fired, if that
+   * is later. A test may fake the timers and not the clock, and real timers fire up to a
+   * millisecond early.
    */
   get now(): number {
     return Math.max(performance.now(), this.#fired);
   }
 
-  /** The time from which what starts now counts, for `add`. */
+  /** The time at which an entry that starts now starts to count, for `add`. */
   start(): number {
     if (this.starts === 0 || this.starts === ROUND) this.#startRound();
     this.starts++;
@@ -64,12 +68,12 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   }
 
   readonly #endRound = (): void => {
-    // One alone has started just when the clock was read.
+    // If only one entry has started, it started just when the clock was read.
     if (this.starts > 1) this.#postpone();
     this.starts = 0;
   };
 
-  /** Those of this round may have started only now: nothing times out early. */
+  /** The entries of this round may have started only now: none may time out early. */
   #postpone(): void {
     const from = this.round + this.duration;
     const to = this.now + this.duration;
@@ -78,9 +82,10 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     }
   }
 
-  /** `start` is when its time began, by `now` or by `start`. */
+  /** `start` is when the time of the entry began, from `now` or from `start`. */
   add(entry: E, start: number): void {
-    // A round that has begun since is later than any start of one before: so they are in order.
+    // A round that has begun since then is later than any start before it, so the ring stays in
+    // order.
     entry.deadline = Math.max(start, this.round) + this.duration;
     const { before } = this.ring;
     const { after } = before;
@@ -95,18 +100,18 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     entry.before.after = entry.after;
     entry.after.before = entry.before;
     entry.before = entry.after = entry;
-    // While others are left the timer may fire early: it only looks again.
+    // While other entries are left, the timer may fire early: then it only looks again.
     if (this.#deadline() === Infinity) this.#update();
   }
 
-  /** Lets go of the timer, and of all entries. */
+  /** Drops the timer and all entries. */
   clear(): void {
     this.#clearTimer();
-    // Those that are in the old one may still leave it.
+    // Entries that are in the old ring may still leave it.
     this.ring = new TimeoutEntry();
   }
 
-  /** The first. */
+  /** The first deadline. */
   #deadline(): number {
     const { after } = this.ring;
     return after === this.ring ? Infinity : after.deadline;
@@ -115,7 +120,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   /** The first deadline may have changed. */
   #update(): void {
     const deadline = this.#deadline();
-    // It need not move when that one goes: firing early only looks again.
+    // The timer need not move when its entry leaves: if it fires early, it only looks again.
     if (deadline < this.#setFor) {
       this.#clearTimer();
       this.#setFor = deadline;
@@ -123,7 +128,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
       // Rounding must not make it longer than platforms can wait.
       this.#timer = setTimeout(this.#fire, Math.min(delay, Math.ceil(this.duration)));
     }
-    // Asked again: Deno runs microtasks within the first call of a timer function.
+    // This asks again, because Deno runs microtasks during the first call of a timer function.
     if (this.#idle() && !this.#ticks) {
       this.#ticks = IDLE_TICKS;
       queueMicrotask(this.#tick);
@@ -131,12 +136,12 @@ export class TimeoutQueue<E extends TimeoutEntry> {
   }
 
   #clearTimer(): void {
-    // No timer does no harm; only the types of Workers refuse it.
+    // `clearTimeout(undefined)` is harmless; only the types of Workers refuse it.
     clearTimeout(this.#timer!);
     this.#setFor = Infinity;
   }
 
-  /** Whether the timer is set, and there is no deadline. */
+  /** Whether the timer is set although there is no deadline. */
   #idle(): boolean {
     return this.#setFor < Infinity && this.#deadline() === Infinity;
   }
@@ -151,7 +156,7 @@ export class TimeoutQueue<E extends TimeoutEntry> {
     this.#fired = this.#setFor;
     this.#setFor = Infinity;
     const { now } = this;
-    // Timers count whole milliseconds: what belongs to this one goes with it.
+    // Timers count whole milliseconds, so all entries of the same millisecond go together.
     const until = this.#deadline() <= now ? now + 1 : 0;
     while (this.#deadline() < until) {
       const first = this.ring.after as E;

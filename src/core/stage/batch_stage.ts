@@ -3,27 +3,33 @@ import type { BatchLimits } from "../batch/item_collector.ts";
 import { isThenable } from "../shared/promises.ts";
 import type { Stage, StageController } from "./stage.ts";
 
-/** What `stats` shows of a batching stream: every accepted item is in exactly one of the next three. */
+/**
+ * What `stats` of a batching stream shows. Every accepted item is in exactly one of the next three.
+ */
 export interface BatchStats {
   /** Items that were written and taken. */
   readonly accepted: number;
-  /** Items held in the open batch. */
+  /** Items in the open batch. */
   readonly waiting: number;
   /** Items handed to the consumer. */
   readonly done: number;
-  /** Items given up by a cancel, an abort or an error. */
+  /** Items that a cancel, an abort or an error has discarded. */
   readonly discarded: number;
   /** Batches handed to the consumer. */
   readonly batches: number;
 }
 
 /**
- * Setting and clearing a timer costs more than handling a hundred items, and a quick producer opens the
- * next batch within a few microtasks: the timer waits that long for it.
+ * Setting and clearing a timer costs more than handling a hundred items, and a fast producer opens
+ * the next batch within a few microtasks. So an idle timer waits for that many microtasks before it
+ * is cleared.
  */
 const IDLE_TICKS = 8;
 
-/** Gathers items into batches, hands one over when the consumer asks, and holds one at the most. */
+/**
+ * Gathers items into batches, and hands one over when the consumer asks. It holds at most one
+ * batch.
+ */
 export class BatchStage<T, B> implements Stage<T>, LingerClock {
   readonly duration: number;
   readonly #controller: StageController<T, B>;
@@ -31,18 +37,21 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the open batch is due; `Infinity` while its clock does not run. */
   #deadline = Infinity;
-  /** The deadline that the timer is set for, and that of the last one that fired. */
+  /** The deadline that the timer is set for, and the deadline of the last timer that fired. */
   #setFor = Infinity;
   #fired = 0;
-  /** How many microtasks the timer still waits for a batch. */
+  /** For how many more microtasks the idle timer waits for a batch. */
   #ticks = 0;
   #accepted = 0;
   #done = 0;
   #discarded = 0;
   #batches = 0;
-  /** The collector is asked for its batch: what it does to this stream meanwhile comes after. */
+  /**
+   * Whether the collector is making its batch. What it does to this stream meanwhile comes after
+   * that.
+   */
   #taking = false;
-  /** The items of the open batch, if somebody is told of those that are given up. */
+  /** The items of the open batch, if `onDiscard` must get the discarded ones. */
   #items: T[] | undefined;
 
   readonly #bulk: number;
@@ -61,7 +70,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
     return { accepted, waiting, done, discarded, batches: this.#batches };
   }
 
-  /** What is held is due now. */
+  /** Makes the waiting items due now. */
   flush(): void {
     if (this.#buffer.held > 0) this.#buffer.lingered();
   }
@@ -82,7 +91,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
     }
     if (controller.errored) return false;
     buffer.add(item);
-    // Cancelled by the collector: the item is turned away, and was not accepted.
+    // The collector has cancelled the stream: the item is refused and was not accepted.
     if (controller.errored) {
       buffer.reset();
       return false;
@@ -132,11 +141,11 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
     if (items) this.#controller.discard!(items, reason);
   }
 
-  // For the batch: one timer, for whichever is open.
+  // For the batch: one timer, for each open batch in turn.
 
   /**
-   * `performance.now()`, or the deadline of the last timer that fired, if that is later: a test may
-   * have faked the timers and not the clock, and real ones fire up to a millisecond early.
+   * `performance.now()`, or the deadline of the last timer that fired, if that is later. A test may
+   * fake the timers and not the clock, and real timers fire up to a millisecond early.
    */
   get now(): number {
     return Math.max(performance.now(), this.#fired);
@@ -153,14 +162,14 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
   }
 
   #update(): void {
-    // One that is set for an earlier batch fires early, and looks again.
+    // A timer that is set for an earlier batch fires early, and looks again.
     if (this.#deadline < this.#setFor) {
       this.#setFor = this.#deadline;
       // Rounding must not make it longer than platforms can wait.
       const delay = Math.ceil(Math.min(this.#deadline - this.now, this.duration));
       this.#timer = setTimeout(this.#fire, Math.max(delay, 0));
     }
-    // Asked again: some run microtasks within the first call of a timer function.
+    // This asks again, because some hosts run microtasks during the first call of a timer function.
     if (this.#setFor < this.#deadline && !this.#ticks) {
       this.#ticks = IDLE_TICKS;
       queueMicrotask(this.#tick);
@@ -181,7 +190,7 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
   };
 
   #clear(): void {
-    // No timer does no harm; only the types of Workers refuse it.
+    // `clearTimeout(undefined)` is harmless; only the types of Workers refuse it.
     clearTimeout(this.#timer!);
     this.#setFor = Infinity;
   }
@@ -189,11 +198,11 @@ export class BatchStage<T, B> implements Stage<T>, LingerClock {
   #handOver(): void {
     const controller = this.#controller;
     const buffer = this.#buffer;
-    // In this order: the collector may cancel the stream when it is asked, and then nothing is held.
+    // Read first, because `take` may cancel the stream, and then the buffer is empty.
     const { empty, held } = buffer;
     let batch: B | undefined;
     if (empty) {
-      // The collector has swallowed everything: there is no batch to hand over.
+      // The collector has swallowed all items: there is no batch to hand over.
       buffer.reset();
     } else {
       this.#taking = true;

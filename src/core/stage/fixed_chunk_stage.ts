@@ -3,26 +3,29 @@ import type { Stage, StageController } from "./stage.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What `stats` shows of a `FixedChunkStream`: every accepted byte is in exactly one of the other three. */
+/**
+ * What `stats` of a `FixedChunkStream` shows. Every accepted byte is in exactly one of the other
+ * three.
+ */
 export interface FixedChunkStats {
   /** Bytes that were written and copied. */
   readonly accepted: number;
-  /** Bytes held in a piece that is not handed over yet. */
+  /** Bytes in the open piece, which is not handed over yet. */
   readonly waiting: number;
   /** Bytes handed to the consumer. */
   readonly done: number;
-  /** Bytes given up by a cancel, an abort or an error. */
+  /** Bytes that a cancel, an abort or an error has discarded. */
   readonly discarded: number;
 }
 
-/** Cuts bytes into pieces of one size. Each byte is copied once, and one piece is held at the most. */
+/** Cuts bytes into pieces of one size. It copies each byte once, and holds at most one piece. */
 export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   readonly #controller: StageController<ArrayBuffer | ArrayBufferView, Bytes>;
   readonly #size: number;
   /** Made when there is a byte to put into it. */
   #piece: Bytes | undefined;
   #filled = 0;
-  /** What is left of the chunk that is being written: it belongs to the producer, who waits. */
+  /** The rest of the chunk that is being written. It belongs to the producer, which waits. */
   #rest: Bytes | undefined;
   #done = 0;
   #discarded = 0;
@@ -45,7 +48,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 
   write(chunk: ArrayBuffer | ArrayBufferView, again: boolean): boolean {
-    // All of it has been copied.
+    // All of the chunk has been copied.
     if (again) return true;
     const bytes = bytesOf(this.#controller.owner, chunk);
     if (bytes.length > 0) this.#rest = bytes;
@@ -72,7 +75,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
     this.#piece = this.#rest = undefined;
   }
 
-  /** Copies and hands over for as long as there is something to copy, and room. */
+  /** Copies and hands over, as long as there are bytes to copy and there is room. */
   #cut(): void {
     for (;;) {
       if (this.full) {
@@ -81,7 +84,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
       }
       const rest = this.#rest;
       if (!rest) return;
-      // It may have been detached, or cut short, since its write began to wait.
+      // The chunk may have been detached, or cut short, since its write began to wait.
       if (rest.length === 0) throw noBytes(this.#controller.owner, rest);
       this.#piece ??= new Uint8Array(this.#size);
       const part = rest.subarray(0, this.#size - this.#filled);
@@ -92,7 +95,7 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 
   #handOver(): void {
-    // The last one may be shorter, and its buffer with it.
+    // The last piece may be shorter, and then its buffer is shorter too.
     const piece = this.full ? this.#piece! : this.#piece!.slice(0, this.#filled);
     this.#piece = undefined;
     this.#done += this.#filled;
@@ -101,11 +104,11 @@ export class FixedChunkStage implements Stage<ArrayBuffer | ArrayBufferView> {
   }
 }
 
-/** A view of the very bytes, whatever they come as. */
+/** A view of the same bytes, for every kind of chunk. */
 function bytesOf(owner: string, chunk: ArrayBuffer | ArrayBufferView): Bytes {
   try {
-    // By what it is and not by its class: a buffer may be shared, or of another realm. Throws if it is
-    // none, or is detached.
+    // By shape and not by class: a buffer may be shared, or of another realm. This throws if the
+    // chunk is not a buffer, or is detached.
     const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(chunk)
       ? chunk
       : new DataView(chunk);

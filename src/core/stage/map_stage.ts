@@ -6,21 +6,23 @@ import type { StartLimit } from "../work/start_limit.ts";
 import { Pool, type PoolHost } from "../work/pool.ts";
 import type { Stage, StageController } from "./stage.ts";
 
-/** What `stats` shows of a `MapStream`: every accepted item is in exactly one of the other five. */
+/** What `stats` of a `MapStream` shows. Every accepted item is in exactly one of the other five. */
 export interface MapStats {
   /** Items that were written and taken. */
   readonly accepted: number;
-  /** Accepted, the call not started. */
+  /** Accepted items whose call has not started. */
   readonly waiting: number;
-  /** The call has started and not settled. */
+  /** Items whose call has started and not settled. */
   readonly running: number;
-  /** The call succeeded, whether its result has been read or not. */
+  /** Items whose call has succeeded, whether the result has been read or not. */
   readonly done: number;
-  /** The call threw, rejected or timed out. */
+  /** Items whose call has thrown, rejected or timed out. */
   readonly failed: number;
-  /** Given up before the call started. */
+  /** Items that were discarded before their call started. */
   readonly discarded: number;
-  /** Calls that run on now after their `timeout`. Their items have failed, and are counted there. */
+  /**
+   * Calls that run on after their `timeout` now. Their items have failed, and count in `failed`.
+   */
   readonly overrunning: number;
 }
 
@@ -37,10 +39,13 @@ export interface MapOptions<T> {
   onError?: ((error: unknown, item: T) => unknown) | undefined;
 }
 
-/** A place in the order of results. Not the call itself, which may stand in the pool's queue as well. */
+/**
+ * A place in the order of results. It is not the call itself, which may also be in the pool's
+ * queue.
+ */
 interface Result<R> extends Linked {
   settled: boolean;
-  /** There is no value: nothing is handed over. */
+  /** Whether there is no value: then nothing is handed over. */
   failed: boolean;
   value: R | undefined;
 }
@@ -49,8 +54,8 @@ interface Result<R> extends Linked {
 type MapCall<T, R> = Job<T, Result<R>>;
 
 /**
- * Calls a function for each item, and hands over the results on demand. Calls that wait, run or have
- * a result that waits are never more than `capacity`.
+ * Calls a function for each item, and hands over the results on demand. Calls that wait, calls that
+ * run and results that wait are never more than `capacity` together.
  */
 export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   readonly reentrant = true;
@@ -58,19 +63,25 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
   readonly #fn: (item: T, context: HandlerContext) => R | PromiseLike<R>;
   readonly #options: MapOptions<T>;
   readonly #pool: Pool<T, Result<R>>;
-  /** In the order in which they are handed over: that of the items, or that of the results. */
+  /**
+   * In the order in which they are handed over: the order of the items, or the order of the
+   * results.
+   */
   readonly #results = new FifoQueue<Result<R>>();
   #open = 0;
   readonly #counts = {
     ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, overrunning: 0 },
   };
-  /** Those whose turn came while the stream was aborting. */
+  /** Calls whose turn came while the stream was aborting. */
   readonly #unstarted: MapCall<T, R>[] = [];
-  /** Of the item that is being written. */
+  /** The key of the item that is being written. */
   #key: unknown;
-  /** A call may come before its job, which it has no need of if it is over at once: as all were so far. */
+  /**
+   * Whether to make a call before its job, because a call that settles at once needs no job. True
+   * as long as every call has settled at once.
+   */
   #prompt: boolean;
-  /** What came of it, if it has need of one. */
+  /** The outcome of that call, if it needs a job. */
   #outcome: (() => unknown) | undefined;
 
   constructor(
@@ -117,7 +128,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     return true;
   }
 
-  /** Calls, if it may be called now, and returns whether that was all. */
+  /** Makes the call if it may start now. Returns whether it has settled. */
   #callNow(item: T, result: Result<R>): boolean {
     const counts = this.#counts;
     if (counts.waiting > 0 || !this.#pool.idle) return false;
@@ -156,7 +167,10 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     if (this.#open === 0) controller.finish();
   }
 
-  /** When every call has settled, so that a late failure still reaches the writer. */
+  /**
+   * The writable side closes when every call has settled, so that a late failure still reaches the
+   * writer.
+   */
   close(): boolean {
     return this.#settled();
   }
@@ -180,7 +194,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     return this.#outcome ? this.#tell() : fn(call.payload, context);
   }
 
-  /** Of the call that came before its job. */
+  /** The outcome of the call that came before its job. */
   #tell(): unknown {
     const outcome = this.#outcome!;
     this.#outcome = undefined;
@@ -214,7 +228,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     else counts.done++;
     if (this.#controller.errored) return;
     result.settled = true;
-    // In the order of settlement nothing stands before one that has no value.
+    // In the order of settlement, a result without a value waits for no other result.
     if (!this.#options.ordered) this.#results[result.failed ? "unshift" : "push"](result);
   }
 
@@ -230,7 +244,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     return this.#counts.waiting + this.#counts.running === 0;
   }
 
-  /** The item is skipped if somebody is told of it; else its error ends both sides. */
+  /** Skips the item if `onError` takes the error; otherwise the error ends both sides. */
   #onError(error: unknown, item: T): Promise<void> | undefined {
     const controller = this.#controller;
     const { onError } = this.#options;

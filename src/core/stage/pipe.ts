@@ -3,19 +3,19 @@ import { markHandled, resolved } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 import type { Consumer } from "./stage_iterator.ts";
 
-/** The inside of a readable stream of ours. */
+/** The inside of one of our readable streams. */
 export interface Outlet<R> {
-  /** Where chunks go: to the controller of the stream, or to its pipe. */
+  /** Where chunks go: the controller of the stream, or its pipe. */
   consumer: Consumer<R>;
-  /** What there is may go out at once. */
+  /** Whether ready chunks may go out at once. */
   readonly eager: boolean;
-  /** A chunk is wanted. */
+  /** Asks for a chunk. */
   request(): void;
-  /** What there is goes out. */
+  /** Hands over the chunks that are ready. */
   advance(): void;
 }
 
-/** Those of the standard, of which the types of some hosts have no name. */
+/** The pipe options of the standard. The types of some hosts have no name for them. */
 export interface PipeOptions {
   readonly preventAbort?: boolean;
   readonly preventCancel?: boolean;
@@ -23,12 +23,15 @@ export interface PipeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Nobody else has the stream yet. */
+/** The controller of a stream that no pipe or iterator uses yet. */
 function controllerOf<R>({ consumer }: Outlet<R>): ReadableStreamDefaultController<R> {
   return consumer as ReadableStreamDefaultController<R>;
 }
 
-/** Pipes by the streams, if that can be. */
+/**
+ * Pipes past the two streams, directly from one inside to the other. Returns `undefined` if that is
+ * not possible.
+ */
 export function direct<R>(
   stream: ReadableStream<R>,
   outlet: Outlet<R> | undefined,
@@ -37,9 +40,9 @@ export function direct<R>(
 ): Promise<void> | undefined {
   const inlet = inletOf(sink);
   if (!outlet || !inlet || inlet.ending || stream.locked || sink.locked) return;
-  // What is queued is the streams'.
+  // Chunks that are in the queue must go through the streams.
   if (controllerOf(outlet).desiredSize !== 0) return;
-  // Not what every object may inherit.
+  // The prototype is null, so that it has no inherited options.
   const given = options ?? { __proto__: null } as PipeOptions;
   if (Object(given) !== given) return;
   const { preventAbort, preventCancel, preventClose, signal } = given;
@@ -57,26 +60,26 @@ export function direct<R>(
 }
 
 /**
- * A pipe as the standard has it, but for the way of an item: it has the lock of both sides, and ends
- * them by what the lock gives.
+ * A pipe as in the standard, except for the path of an item. It holds the lock of both sides, and
+ * ends them by the reader and the writer.
  */
 class Pipe<R> implements Abortable {
   readonly #outlet: Outlet<R>;
-  /** Of the readable stream. */
+  /** The controller of the readable stream. */
   readonly #stream: ReadableStreamDefaultController<R>;
   readonly #inlet: Inlet<R>;
   readonly #options: PipeOptions;
   readonly #reader: ReadableStreamDefaultReader<R>;
   readonly #writer: WritableStreamDefaultWriter<R>;
   // No private names in what every item passes: some engines are slow with them.
-  /** What has been handed over, and is not written yet. */
+  /** The chunk that was handed over and is not written yet. */
   private chunk: R | undefined;
   private full = false;
-  /** A write is under way, or has just failed. */
+  /** Whether a write is under way, or has just failed. */
   #writing = false;
-  /** Ends the waiting for a chunk, or for the end. */
+  /** Ends the wait for a chunk, or for the end. */
   private wake: (() => void) | undefined;
-  /** What ends it: what is to be done then, and what the pipe rejects with. */
+  /** How the pipe ends: what to do then, and the error that the pipe rejects with. */
   private end: { readonly act: (() => unknown) | false; readonly failure?: [unknown] } | undefined;
 
   constructor(
@@ -94,12 +97,12 @@ class Pipe<R> implements Abortable {
     this.#writer = writer;
   }
 
-  /** Runs in the asynchronous context of the call: so does what it calls. */
+  /** Runs in the asynchronous context of the call, and calls user code in that context. */
   async run(): Promise<void> {
     const outlet = this.#outlet;
     const inlet = this.#inlet;
     const stream = this.#stream;
-    // To await what is no promise would make one.
+    // Awaiting a value that is not a promise would make a promise.
     const taken = resolved();
     outlet.consumer = {
       enqueue: (chunk) => this.enqueue(chunk!),
@@ -107,7 +110,7 @@ class Pipe<R> implements Abortable {
       error: (reason) => stream.error(reason),
     };
     onAbort(this.#options.signal, this);
-    // When both have started.
+    // By then both sides have started.
     await undefined;
     this.#watch();
     for (;;) {
@@ -118,7 +121,7 @@ class Pipe<R> implements Abortable {
       }
       if (!this.end && !this.full) {
         await new Promise<void>((wake) => this.wake = wake);
-        // To resolve a promise twice is slow in Node.
+        // Resolving a promise twice is slow in Node.
         this.wake = undefined;
       }
       if (!this.full) break;
@@ -129,11 +132,11 @@ class Pipe<R> implements Abortable {
       try {
         await (inlet.ending ? undefined : inlet.write(chunk) ?? taken);
       } catch {
-        // The sink has failed, and says so itself.
+        // The sink has failed, and reports that itself.
         await undefined;
       }
       this.#writing = false;
-      // If the sink has failed in it, that is heard first.
+      // If the sink has failed during the write, its error must arrive first.
       if (this.end) await undefined;
     }
     outlet.consumer = stream;
@@ -148,7 +151,7 @@ class Pipe<R> implements Abortable {
     }
   }
 
-  /** A chunk for which it has asked. */
+  /** Takes a chunk that the pipe has asked for. */
   private enqueue(chunk: R): void {
     this.chunk = chunk;
     this.full = true;
@@ -166,7 +169,7 @@ class Pipe<R> implements Abortable {
       ]), [reason]);
   }
 
-  /** Sees either side end. */
+  /** Listens for the end of both sides. */
   #watch(): void {
     const reader = this.#reader;
     const writer = this.#writer;
@@ -177,7 +180,7 @@ class Pipe<R> implements Abortable {
       (error) => this.#stop(!preventAbort && (() => writer.abort(error)), [error]),
     );
     writer.closed.catch(async (error) => {
-      // A write in which it has failed is over a microtask later.
+      // If the sink has failed during a write, that write ends one microtask later.
       if (this.#writing) await undefined;
       this.#leave(error);
     });
@@ -186,7 +189,7 @@ class Pipe<R> implements Abortable {
     }
   }
 
-  /** The sink takes no more. */
+  /** The sink takes no more items. */
   #leave(error: unknown): void {
     if (this.end) return;
     const left = this.#options.preventCancel ? undefined : this.#reader.cancel(error);
@@ -194,12 +197,12 @@ class Pipe<R> implements Abortable {
     this.#stop(() => left, [error]);
   }
 
-  /** The first of what ends it counts. */
+  /** Stops the pipe. The first cause counts. */
   #stop(act: (() => unknown) | false, failure?: [unknown]): void {
-    // Where it has let go of a side it is told so, too.
+    // After the pipe has released a side, that side still reports its end here.
     if (this.end) return;
     this.end = { act, ...(failure && { failure }) };
-    // What comes from now on is not the pipe's.
+    // Chunks that come from now on do not belong to the pipe.
     if (!this.full) this.#outlet.consumer = this.#stream;
     this.wake?.();
   }

@@ -5,13 +5,13 @@ import { type Filler, iterate, type IteratorOptions } from "./stage_iterator.ts"
 /** The inside of a stream. */
 type Inside<R> = Filler<R> & Outlet<R>;
 
-/** Made on first use: importing makes nothing. */
+/** Made on first use, so that importing makes nothing. */
 let insides: WeakMap<object, Inside<never>> | undefined;
 let ShortStream: typeof ReadableStream;
 
 /**
- * Makes a readable stream that is plain to its users. Its iterator, and its pipes to others of ours, ask
- * the source itself, past its queue. For streams of many chunks.
+ * Makes a readable stream that looks plain to its users. Its iterator, and its pipes to our other
+ * streams, ask the source directly, past the queue. Use it for streams of many chunks.
  */
 export function openShort<R>(
   source: Inside<R>,
@@ -19,7 +19,7 @@ export function openShort<R>(
 ): ReadableStream<R> {
   if (!insides) {
     insides = new WeakMap();
-    // Of no type: what it overrides differs between hosts.
+    // It has no type, because the methods that it overrides differ between hosts.
     ShortStream = class extends (ReadableStream as new () => object) {} as never;
     const own: PropertyDescriptorMap = {};
     const add = (name: PropertyKey, value: unknown): void => {
@@ -37,7 +37,7 @@ export function openShort<R>(
   return stream;
 }
 
-/** What has ended is not kept by its stream. */
+/** Drops the entry of a stream that has ended, so that the stream no longer keeps its source. */
 export function closeShort(stream: object): void {
   insides?.delete(stream);
 }

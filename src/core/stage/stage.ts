@@ -8,41 +8,46 @@ import type { Outlet } from "./pipe.ts";
 import { closeShort, type openShort } from "./short_ways.ts";
 
 /**
- * What a transform makes of its items, in the verbs of the standard: an underlying sink and an
+ * What a transform does with its items, in the terms of the standard: an underlying sink and an
  * underlying source in one.
  */
 export interface Stage<T> {
-  /** Whether nothing more can be taken before something has been handed over. */
+  /** Whether the stage must hand something over before it can take another item. */
   readonly full: boolean;
   /**
-   * Takes `item`; or returns false, and is given it `again` when it has called `ready`. Then it has
-   * room. Where it throws, or user code in it ends the stream before the item is taken, it has not
-   * taken it.
+   * Takes `item` and returns true, or returns false. After false, it gets the item `again` once it
+   * has called `ready`; then it has room. If it throws, or if user code in it ends the stream
+   * before the item is taken, the item is not taken.
    */
   write(item: T, again: boolean): boolean;
-  /** Hands over what it can: the consumer asks, or nothing more comes. May throw. */
+  /** Hands over what it can, because the consumer asks or because no more items come. May throw. */
   pull(): void;
-  /** Nothing more comes. Returns whether the writable side closes now; else `ready` closes it. */
+  /**
+   * No more items come. Returns whether the writable side closes now; if not, `ready` closes it.
+   */
   close(): boolean;
-  /** The end with an error, which both sides have by now: lets go of what is held and at work. */
+  /**
+   * The end with an error, which both sides have already. Drops the waiting items and stops the
+   * running work.
+   */
   abort(reason: unknown): void;
-  /** As that of a host of a pump. */
+  /** The same as `writeAll` of the host of a pump. */
   readonly writeAll?: PumpHost<T>["writeAll"];
-  /** Whether `pull` may be called inside of user code that the stage has called. */
+  /** Whether user code that the stage calls may cause a call of `pull`. */
   readonly reentrant?: true;
 }
 
-/** Options of all, checked. */
+/** The options of every transform, checked. */
 interface StageOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Of `from`. */
+  /** Only for `from`. */
   readonly flatten?: boolean | undefined;
 }
 
-/** Tells of items that are given up, and why they are. */
+/** Gets the discarded items and the reason. */
 export type Discard<T> = (items: T[], reason: unknown) => void;
 
-/** Tells `onDiscard`, if there is one. */
+/** Calls `onDiscard`, if there is one. */
 export function discarding<T>(
   onDiscard: ((items: T[], reason: unknown) => unknown) | undefined,
 ): Discard<T> | undefined {
@@ -56,14 +61,14 @@ export function discarding<T>(
 }
 
 /**
- * Drives a stage between its two sides: one write or close is pending at a time, chunks go out on
- * demand, and both sides end at once. It is the underlying source of the readable side and the
- * underlying sink of the writable one: `start`, `pull`, `cancel`, `write`, `close` and `abort` are the
- * standard's.
+ * Drives a stage between its two sides. At most one write or close is pending at a time, chunks go
+ * out on demand, and both sides end together. It is the underlying source of the readable side and
+ * the underlying sink of the writable side: `start`, `pull`, `cancel`, `write`, `close` and `abort`
+ * are those of the standard.
  */
 export class StageController<T, R, S extends Stage<T> = Stage<T>>
   implements Abortable, PumpHost<T>, Inlet<T>, Outlet<R> {
-  /** Of both: not what every object may inherit. */
+  /** For both sides. Defined here, so that the platform doesn't read an inherited one. */
   readonly type!: never;
   readonly owner: string;
   readonly stage: S;
@@ -73,30 +78,31 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   readonly #openShort: typeof openShort | undefined;
   readable!: ReadableStream<R>;
   writable!: WritableStream<T>;
-  /** Of the readable side. */
+  /** The consumer of the readable side. */
   consumer!: Consumer<R>;
-  /** Who writes: the writable side, or what reads a source. */
+  /** The object that writes: the writable side, or the pump of a source. */
   #producer!: Abortable;
-  /** Of `from`. */
+  /** Only for `from`. */
   #pump: Pump<T> | undefined;
-  /** The consumer has asked. */
+  /** Whether the consumer has asked for a chunk. */
   begun = false;
 
-  /** Nothing more is written: the rest goes out, on demand. */
+  /** Whether no more items come. The rest goes out on demand. */
   closeRequested = false;
-  /** All has gone out. */
+  /** Whether everything has gone out. */
   closed = false;
   /**
-   * It has ended early, or is about to: when the producer aborts, the stream says so only when the write
-   * in flight is over. Nothing more is taken, begun or handed over, whatever comes.
+   * Whether the stage has ended early, or is about to. After an abort of the producer, the stream
+   * calls `abort` only when the write in flight is over. Once this is true, the stage takes, starts
+   * and hands over nothing.
    */
   errored = false;
   #storedError: unknown;
-  /** What comes after the rest, instead of the end. */
+  /** The error that comes after the rest, instead of the normal end. */
   #failure: { readonly error: unknown } | undefined;
-  /** The consumer asks for a chunk, and has not been given one. */
+  /** Whether the consumer has asked for a chunk and has not got one. */
   pullRequested = false;
-  /** Settles the write, or the close, that waits for `ready`. */
+  /** Settles the write or the close that waits for `ready`. */
   #pending: (() => void) | undefined;
 
   constructor(
@@ -114,10 +120,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.stage = make(this as never);
   }
 
-  /** Makes the two sides that a transform gives, and has it shown without them. */
+  /**
+   * Makes the two sides of a transform, and makes `console.log` show the transform without them.
+   */
   open(transform: { readonly stats: object }): this {
     describe(transform, this.owner);
-    // Else the platform would read what every object may inherit.
+    // Without this, the platform would read a `size` that objects may inherit.
     const size = undefined as never;
     this.writable = new WritableStream<T>(this, { highWaterMark: 1, size });
     setInlet(this.writable, this);
@@ -125,7 +133,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     return this;
   }
 
-  /** Makes a readable side of what comes of a source; it is read on demand only. */
+  /** Makes a readable side from a source. It reads the source on demand only. */
   from(source: Source<T> | Source<readonly T[]>): ReadableStream<R> {
     this.#producer = this.#pump = new Pump(`${this.owner}.from`, source, this, this.#flatten);
     return this.#openReadable();
@@ -149,7 +157,9 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     }
   }
 
-  /** Takes the item now, or returns when it will have been taken, or cannot be. */
+  /**
+   * Takes the item now, or returns a promise that settles when it has taken it or cannot take it.
+   */
   write(item: T): Promise<void> | undefined {
     if (!this.#take(item, false)) return this.#takeLater(item);
   }
@@ -171,31 +181,37 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.#pending = resume;
   }
 
-  /** What is held goes out in the next microtask: the producer that has just written it may abort. */
+  /**
+   * Waiting items go out in the next microtask, because the producer that has just written them may
+   * abort.
+   */
   pull(): void {
     queueMicrotask(this.advance);
     this.request();
   }
 
-  /** What is held may go out at once: no producer writes it, who may abort in this turn. */
+  /**
+   * Whether waiting items may go out at once: they come from a source, so no producer can abort in
+   * this turn.
+   */
   get eager(): boolean {
     return this.#pump !== undefined && this.stage.reentrant === true;
   }
 
-  /** An iterator asks. */
+  /** An iterator asks for a chunk. */
   ask(): void {
     this.request();
     if (this.eager) this.advance();
     else queueMicrotask(this.advance);
   }
 
-  /** A chunk is wanted. */
+  /** The consumer asks for a chunk. */
   request(): void {
     this.pullRequested = true;
     if (this.begun) return;
     this.begun = true;
     if (!this.#pump) return;
-    // What was read before the source failed goes out before its error.
+    // Items that were read before the source failed go out before its error.
     markHandled(this.#pump.run().then(() => this.close(), (error) => this.close({ error })));
   }
 
@@ -205,12 +221,12 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     return cancelled;
   }
 
-  /** Of the writable side, for a pipe. */
+  /** The state of the writable side, for a pipe. */
   get ending(): boolean {
     return this.errored || this.closeRequested;
   }
 
-  /** Nothing more comes: the rest goes out, and then the end, or the failure. */
+  /** No more items come. The rest goes out, and then the end or the failure. */
   close(failure?: { readonly error: unknown }): Promise<void> | undefined {
     if (this.errored) return;
     this.closeRequested = true;
@@ -220,23 +236,30 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     if (!closed || this.errored) return this.#wait();
   }
 
-  /** The producer aborts. What is pending would hold that up: the stream calls `abort` only after it. */
+  /**
+   * The producer aborts. The stream calls `abort` only after a pending write or close, so this
+   * rejects that now.
+   */
   #onAbort(reason: unknown): void {
     const { closeRequested } = this;
-    // All that was written is on its way: the writable side closes just now.
+    // Every written item is on its way: the writable side is just closing.
     if (this.errored || (closeRequested && !this.#pending)) return;
     this.#refuse(reason);
-    // After a close it does not. Not at once: Node 22 does not bear it inside its own abort.
+    // After a close, the stream doesn't call `abort`, so this does. It does so later, because Node
+    // 22 fails if it happens inside its own abort.
     if (closeRequested) queueMicrotask(() => this.abort(reason));
   }
 
-  /** The end of both sides. Its reason is that of before, but for an abort without one. */
+  /**
+   * Ends both sides. The reason is the one that `#onAbort` got, except after an abort without a
+   * reason.
+   */
   abort(reason: unknown): void {
     this.#refuse(reason);
     this.#leave();
     this.consumer.error(reason);
     this.#producer.error(reason);
-    // User code from here on: all that it can see is as it will be.
+    // From here on user code runs: all the state that it can see is final.
     this.stage.abort(reason);
   }
 
@@ -258,14 +281,14 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.consumer.enqueue(chunk);
   }
 
-  /** There is room: what is pending goes in. Or it never will be. */
+  /** Settles the pending write or close, because there is room or because there never will be. */
   ready(): void {
     const settle = this.#pending;
     this.#pending = undefined;
     settle?.();
   }
 
-  /** All has been handed over. */
+  /** Everything has been handed over. */
   finish(): void {
     if (this.#failure) return this.error(this.#failure.error);
     this.closed = true;
@@ -273,26 +296,29 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     this.consumer.close();
   }
 
-  /** Nothing refers to it that outlives it. */
+  /** Removes the references that other, longer-lived objects have to this one. */
   #leave(): void {
     offAbort(this.#signal, this);
     closeShort(this.readable);
     deleteInlet(this.writable);
   }
 
-  /** Ends both sides with the very reason. The first one counts. */
+  /** Ends both sides with exactly this reason. The first reason counts. */
   error(reason: unknown): void {
     if (!this.errored && !this.closed) this.abort(reason);
   }
 
-  /** From here on nothing is taken: what is pending is told. */
+  /** From here on the stage takes nothing, and the pending write or close rejects. */
   #refuse(reason: unknown): void {
     this.errored = true;
     this.#storedError = reason;
     this.ready();
   }
 
-  /** Whether the stage has taken the item: then it is accepted, even if user code has ended the stream. */
+  /**
+   * Whether the stage has taken the item. If it has, the item is accepted, even if user code has
+   * ended the stream.
+   */
   #take(item: T, again: boolean): boolean {
     try {
       return this.stage.write(item, again);
@@ -306,7 +332,7 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
     return this.#wait(() => this.#take(item, true));
   }
 
-  /** Settles when `ready` is called; rejects at an end that comes before, or has come. */
+  /** Settles when `ready` is called. Rejects if the stream ends before, or has ended. */
   #wait(retry: () => boolean = () => true): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending = () => !this.errored && retry() ? resolve() : reject(this.#storedError);
@@ -315,7 +341,8 @@ export class StageController<T, R, S extends Stage<T> = Stage<T>>
   }
 }
 
-// What every transform extends, so that it is an instance; the two sides that it inherits are never
-// used. A constant, since a bundler keeps a class that extends a global.
+// Every transform extends this, so that it is an instance of `TransformStream`. The two sides that
+// it inherits are never used. It is a constant, because a bundler does not drop a class that
+// extends a global.
 export const /** @internal */ TransformBase: typeof TransformStream =
   /* @__PURE__ */ (() => TransformStream)();

@@ -1,27 +1,28 @@
 import { resolved } from "../shared/promises.ts";
 
-/** Who is told of chunks, and of the end: as the controller of a stream. */
+/** Gets the chunks and the end, as the controller of a stream does. */
 export type Consumer<R> = Pick<ReadableStreamDefaultController<R>, "enqueue" | "close" | "error">;
 
-/** What fills a stream. */
+/** The object that fills a stream. */
 export interface Filler<R> {
-  /** What it gives the chunks: the controller of the stream. */
+  /** Where its chunks go: the controller of the stream. */
   consumer: Consumer<R>;
-  /** The stream has asked it. */
+  /** Whether the stream has asked it for a chunk. */
   readonly begun: boolean;
-  /** It is at its end, or that is under way. */
+  /** Whether it has ended, or is about to end. */
   readonly closed: boolean;
   readonly errored: boolean;
   /** Asks it for a chunk. */
   ask(): void;
 }
 
-/** What the standard's `values` takes. */
+/** What `values` of the standard takes. */
 export type IteratorOptions = { readonly preventCancel?: boolean | undefined } | undefined;
 
 /**
- * An iterator as the standard's, with fewer promises for a chunk: it holds the lock, and asks past the
- * stream where it may. There is no filler where that has ended.
+ * Makes an iterator like that of the standard, with fewer promises for each chunk. It holds the
+ * lock, and where it may, it asks the filler directly, past the stream. If the stream has ended,
+ * there is no filler.
  */
 export function iterate<R>(
   readable: ReadableStream<R>,
@@ -32,7 +33,7 @@ export function iterate<R>(
   const reader = readable.getReader();
   const stream = filler?.consumer as ReadableStreamDefaultController<R>;
   let over = false;
-  /** The filler has been asked, and not the stream. */
+  /** Whether the filler was asked, and not the stream. */
   let waiting = false;
   /** How many calls have not settled. */
   let calls = 0;
@@ -58,7 +59,7 @@ export function iterate<R>(
   };
   const error = (reason: unknown): void => {
     reject(reason);
-    // Which resolves no more.
+    // `close` resolves too, which has no effect after the rejection.
     close();
   };
   if (filler) {
@@ -76,7 +77,7 @@ export function iterate<R>(
       },
     };
   }
-  // Others may error it past the filler, as Node's `addAbortSignal` does.
+  // Other code may error the stream past the filler, as Node's `addAbortSignal` does.
   reader.closed.catch((reason) => {
     if (waiting && !over) error(reason);
   });
@@ -86,7 +87,7 @@ export function iterate<R>(
   };
   const ask = (): void => {
     if (over) close();
-    // What a reader has left in the queue comes first. An end is told by the stream.
+    // Chunks that a reader has left in the queue come first. The stream reports its own end.
     else if (
       filler?.begun && !filler.closed && !filler.errored && stream.desiredSize === 0
     ) {
@@ -101,11 +102,11 @@ export function iterate<R>(
   };
 
   return {
-    // With what every asynchronous iterator has.
+    // Inherits what every asynchronous iterator has.
     __proto__: Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}.prototype)),
     next() {
       if (calls++ > 0) return last = last.then(later, later);
-      // Known before anybody is asked, whose code may call this.
+      // This is set before `ask`, because code that `ask` calls may call `next`.
       const result = last = new Promise(hold);
       ask();
       return result;

@@ -1,11 +1,13 @@
 import type { Stage, StageController } from "./stage.ts";
 import { Throttler, type ThrottleRule, type ThrottleStats } from "./throttler.ts";
 
-/** A throttle between two sides: what passes is held until the consumer asks for it. */
+/**
+ * A throttle between two sides. It holds the item that has passed until the consumer asks for it.
+ */
 export class ThrottleStage<T> implements Stage<T> {
   readonly #controller: StageController<T, T>;
   readonly #throttler: Throttler<T>;
-  /** What has passed and is not asked for yet. */
+  /** The item that has passed, until the consumer asks for it. */
   #passed: { readonly item: T } | undefined;
 
   constructor(controller: StageController<T, T>, rule: ThrottleRule) {
@@ -25,7 +27,10 @@ export class ThrottleStage<T> implements Stage<T> {
     this.#throttler.flush();
   }
 
-  /** At the leading edge what has passed is kept. At the trailing edge the latest is what counts. */
+  /**
+   * At the leading edge, the stage keeps the item that has passed. At the trailing edge, the latest
+   * replaces it.
+   */
   #keeping(): boolean {
     return !this.#throttler.trailing && this.#passed !== undefined;
   }
@@ -35,9 +40,9 @@ export class ThrottleStage<T> implements Stage<T> {
   }
 
   write(item: T): boolean {
-    // The next that would pass waits outside.
+    // The next item that would pass waits outside.
     if (this.full) return false;
-    // Without another look at the clock: the interval may close just now.
+    // This does not look at the clock again, because the interval may close just now.
     this.#throttler.trigger(item, this.#keeping());
     return true;
   }

@@ -1,42 +1,50 @@
-/** Which triggers of an interval pass. */
+/** Which items or calls of an interval pass. */
 export type ThrottleEdge = "leading" | "trailing" | "both";
 
-/** What `stats` shows of a throttle: every accepted item is in exactly one of the other four. */
+/**
+ * What `stats` of a throttle shows. Every accepted item or call is in exactly one of the other
+ * four.
+ */
 export interface ThrottleStats {
-  /** Items written, or calls made. */
+  /** Items that were written, or calls that were made. */
   readonly accepted: number;
-  /** Those that are to pass, or have passed and are not asked for yet. */
+  /**
+   * Items or calls that will pass, and items that have passed before the consumer asked for them.
+   */
   readonly waiting: number;
-  /** Those that passed, and were asked for. */
+  /** Calls that have run, or items that the consumer has got. */
   readonly done: number;
-  /** Those that an interval, or a consumer that was busy, left out. */
+  /** Items or calls that an interval or a busy consumer has dropped. */
   readonly dropped: number;
-  /** What was given up by a cancel, an abort or an error. */
+  /** Items or calls that a cancel, an abort or an error has discarded. */
   readonly discarded: number;
 }
 
-/** Which triggers pass, and how long after one the next may. Checked already. */
+/** Which items or calls pass, and how soon after one the next may pass. Checked already. */
 export interface ThrottleRule {
   readonly interval: number;
   readonly edge?: ThrottleEdge | undefined;
 }
 
-/** Decides which item passes, and when. One timer at most, and only while an item waits for it. */
+/**
+ * Decides which item passes, and when. It has at most one timer, and only while an item waits for
+ * it.
+ */
 export class Throttler<T> {
   readonly #interval: number;
   readonly #leading: boolean;
-  /** Whether the latest passes at the end of an interval. */
+  /** Whether the latest item passes at the end of an interval. */
   readonly trailing: boolean;
   readonly #pass: (item: T) => void;
-  /** When the interval that an item opened is over. */
+  /** When the interval that an item has opened is over. */
   #until = -Infinity;
-  /** The last such end that a timer has told. */
+  /** The end of the last interval for which a timer has fired. */
   #told = 0;
   #pending: { readonly item: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #accepted = 0;
   #discarded = 0;
-  // What passes, and what is left out after that, is counted by who takes it.
+  // The owner counts the items that pass, and the items that it drops after that.
   done = 0;
   dropped = 0;
 
@@ -53,7 +61,10 @@ export class Throttler<T> {
     return { accepted, waiting: accepted - done - dropped - discarded, done, dropped, discarded };
   }
 
-  /** The clock, or what a timer has told: a test may have faked the timers and not the clock. */
+  /**
+   * The clock, or the end for which a timer has fired: a test may fake the timers and not the
+   * clock.
+   */
   #now(): number {
     return Math.max(performance.now(), this.#told);
   }
@@ -63,7 +74,7 @@ export class Throttler<T> {
     return this.#leading && !this.#pending && this.#now() >= this.#until;
   }
 
-  /** Takes an item; returns whether it has passed. None does while whoever takes it is `busy`. */
+  /** Takes an item, and returns whether it has passed. No item passes while the owner is `busy`. */
   trigger(item: T, busy = false): boolean {
     this.#accepted++;
     if (!busy && this.quiet) {
@@ -76,14 +87,14 @@ export class Throttler<T> {
       return false;
     }
     const pending = this.#pending;
-    // A busy producer lets no timer have its turn: what has waited long enough passes here.
+    // A busy producer lets no timer run, so an item that has waited long enough passes here.
     const over = pending && this.#now() >= this.#until;
     if (over) this.#end();
     if (this.#pending) this.dropped++;
     else {
       if (!this.#leading) this.#open();
-      // The interval may have closed since, and Node warns of a delay below 0; and rounding must not
-      // make it longer than platforms can wait.
+      // The interval may have closed meanwhile, and Node warns of a delay below 0. Rounding must
+      // not make the delay longer than platforms can wait.
       const delay = Math.ceil(Math.min(this.#until - this.#now(), this.#interval));
       if (delay < Infinity) this.#wait(Math.max(delay, 0), 1);
     }
@@ -92,7 +103,7 @@ export class Throttler<T> {
     return false;
   }
 
-  /** What waits passes now. */
+  /** Passes the waiting item now. */
   flush(): void {
     const pending = this.#pending;
     if (!pending) return;
@@ -100,30 +111,33 @@ export class Throttler<T> {
     this.#pass(pending.item);
   }
 
-  /** Gives up what waits, and what has passed and was not taken. */
+  /** Discards the waiting item, and the item that has passed and was not taken. */
   cancel(): void {
     this.#clear();
     this.#discarded = this.#accepted - this.done - this.dropped;
   }
 
-  /** An interval opens. */
+  /** Opens an interval. */
   #open(): void {
     this.#until = this.#now() + this.#interval;
   }
 
-  /** The interval is over, and what waited is to pass. */
+  /** The interval is over, and the waiting item is about to pass. */
   #end(): void {
     this.#clear();
     if (this.#leading) this.#open();
   }
 
   #clear(): void {
-    // No timer does no harm; only the types of Workers refuse it.
+    // `clearTimeout(undefined)` is harmless; only the types of Workers refuse it.
     clearTimeout(this.#timer!);
     this.#pending = undefined;
   }
 
-  /** Platforms fire up to a millisecond `early`: then for one more. What is earlier is no real timer. */
+  /**
+   * Platforms fire up to a millisecond `early`: then waits one more. A timer that fires earlier is
+   * fake.
+   */
   #wait(delay: number, early: number): void {
     this.#timer = setTimeout(() => {
       const left = this.#until - performance.now();

@@ -2,7 +2,7 @@ import { show } from "../shared/options.ts";
 import { isThenable, whenSettled } from "../shared/promises.ts";
 import type { Failure, Job, Result } from "./job.ts";
 
-/** An entry whose item has failed. */
+/** An entry of an item that has failed. */
 class Wrong {
   readonly error: unknown;
 
@@ -12,15 +12,16 @@ class Wrong {
 }
 
 /**
- * What the handler of a batch of `count` items has given; a promise of it where there are promises in
- * it. In an array with an entry for each item those that are an error, or come to one, are a
- * {@linkcode Wrong}. Without a count it is too late, but nobody else would hear of the promises.
+ * Prepares what the handler of a batch of `count` items has returned. If that is an array with an
+ * entry for each item, each entry that is an error, or a promise that ends in one, becomes a
+ * {@linkcode Wrong}. If there are promises in it, this returns a promise. Without a `count` it is
+ * too late for a result, but the rejections of the promises must still be handled.
  */
 export function settleEntries(outcome: unknown, count: number | undefined): unknown {
   if (!Array.isArray(outcome) || outcome.length !== (count ?? outcome.length)) return outcome;
   let waits = false;
   const entries: unknown[] = [];
-  // By place: it may have holes.
+  // By place, because the array may have holes.
   for (let place = 0; place < outcome.length; place++) {
     let entry: unknown;
     try {
@@ -37,7 +38,7 @@ export function settleEntries(outcome: unknown, count: number | undefined): unkn
   return waits ? Promise.all(entries) : entries;
 }
 
-/** Tells those whose items of the batch are done. Returns what has failed. */
+/** Resolves the callers whose items are done. Returns the failures. */
 export function settleBatch(
   owner: string,
   job: Job,
@@ -55,7 +56,7 @@ export function settleBatch(
   return failures.values();
 }
 
-/** What became of each item; nothing where all are done and nobody waits for a result. */
+/** The result of each item; `undefined` if all items are done and no caller waits for a result. */
 function entriesOf(
   owner: string,
   { count, batch }: Job,
@@ -71,7 +72,8 @@ function entriesOf(
   const rule = `the handler must return an array with one entry for each of ${count} items`;
   const got = listed ? outcome.length : show(outcome);
   const wrong = new Wrong(new TypeError(`${owner}: ${rule}; got ${got}`));
-  // Where nothing was listed, of those that were pushed nothing is asked.
+  // If the handler has returned no array, only the submitted items fail: pushed items need no
+  // entry.
   return listed ? Array(count).fill(wrong) : results.map((result) => waits(result) && wrong);
 }
 
@@ -79,7 +81,10 @@ function judge(entry: unknown): unknown {
   return isError(entry) ? new Wrong(entry) : entry;
 }
 
-/** Whether it is an error, of any realm. What has no message is no error, and costs next to nothing. */
+/**
+ * Whether a value is an error, of any realm. The check for a message is cheap, and excludes most
+ * values.
+ */
 function isError(value: unknown): boolean {
   return typeof value === "object" && value !== null && "message" in value &&
     (value instanceof Error ||

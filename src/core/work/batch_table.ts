@@ -12,55 +12,64 @@ export interface BatchOptions<T, B> {
   owner: string;
   collect: () => Collector<T, B>;
   linger: number;
-  /** Whether there are keys, and a batch for each. */
+  /** Whether there are keys, and a batch for each key. */
   keyed: boolean;
   /** Whether a batch is the array of its items. */
   plain: boolean;
-  /** Whether it takes code of the user's to know if an item fits. */
+  /** Whether user code decides if an item fits. */
   asking: boolean;
-  /** Is told what the next item weighs, if its queue knows. */
+  /** Gets the weight of the next item, if the queue knows it. */
   weighed: { weight: number } | undefined;
-  /** Whether the items are kept beside it, because somebody is to be told what has become of them. */
+  /**
+   * Whether the items are kept besides the batch, because `onError`, `onDiscard` or `retry` needs
+   * them.
+   */
   keeping: boolean;
 }
 
-/** Whose open batches these are. */
+/** The owner of the open batches. */
 export interface BatchHost<B> {
   readonly counts: Counts;
   readonly pool: Pool<B, Result>;
   readonly room: Room<B>;
-  /** Throws if nothing can be accepted any more, also while `closing`. */
+  /**
+   * Throws if the sink accepts no more items. With `closing`, it does not throw while the sink
+   * closes.
+   */
   check(closing: boolean): void;
-  /** A collector has thrown: everything ends. `heard`: the caller is told. */
+  /** A collector has thrown: everything ends. With `heard`, the caller gets the error. */
   error(reason: unknown, heard?: boolean): void;
-  /** Starts what can start, and lets in those who wait for room. */
+  /** Starts the jobs that can start, and lets in items that wait for room. */
   proceed(): void;
 }
 
 /** A batch that gathers, and what came with its items. */
 interface PendingBatch<T, B> {
-  /** Its neighbours among the open ones, the older and the younger. */
+  /** Its neighbours among the open batches, the older one and the younger one. */
   before: PendingBatch<T, B> | undefined;
   after: PendingBatch<T, B> | undefined;
   readonly buffer: BatchBuffer<T, B>;
   readonly key: unknown;
-  /** Its collector is being asked for the batch. */
+  /** Whether its collector is making the batch. */
   taking: boolean;
-  /** Of the items that a `consume()` has brought. */
+  /** The groups of the `consume()` calls that have brought its items. */
   owns: Group[];
-  /** Of its items the earliest. */
+  /** The earliest epoch of its items. */
   epoch: number;
-  /** These are of the item that opened it: the last is its place in the order of acceptance. */
+  /**
+   * The snapshot of the item that opened the batch, and the place of that item in the order of
+   * acceptance.
+   */
   snapshot: Runner | undefined;
   order: number;
-  /** Its place in the pool's queue, since it is due. */
+  /** Its job in the pool's queue, once the batch is due. */
   ticket: Job<B> | undefined;
-  /** What its items weigh in the queue, where that is bounded. */
+  /** The weights of its items in the queue, if weight is bounded. */
   weight: number;
   weights: number[];
-  /** For those that were submitted. */
+  /** The promises of the callers that have submitted items. */
   results: Result[];
-  /** If they cannot be had from the batch. */
+  /** Its items, if they are needed and the batch itself is not an array of them. */
   items: T[];
 }
 
@@ -69,14 +78,17 @@ export class BatchTable<T, B> {
   readonly #clock: TimeoutQueue<BatchBuffer<T, B>>;
   private readonly host: BatchHost<B>;
   readonly #options: BatchOptions<T, B>;
-  /** Whether the items cannot be had from the batch when it is a job. */
+  /** Whether the items are kept apart, because a batch is not an array of them. */
   private readonly keeping: boolean;
   /** The batches with items in them, the oldest first. */
   private readonly open = new Map<unknown, PendingBatch<T, B>>();
-  /** The ends of that order. To find the first of a map takes as long as many have left it. */
+  /**
+   * The ends of that order. Finding the first entry of a `Map` takes longer, the more entries have
+   * left it.
+   */
   #oldest: PendingBatch<T, B> | undefined;
   #newest: PendingBatch<T, B> | undefined;
-  /** The only one, if there are no keys. */
+  /** The only batch, if there are no keys. */
   private readonly single: PendingBatch<T, B> | undefined;
   private readonly asking: boolean;
 
@@ -95,7 +107,10 @@ export class BatchTable<T, B> {
     return this.open.size;
   }
 
-  /** Accepts an item, for which there is room; false if user code in there has used it up. May throw. */
+  /**
+   * Accepts an item. There must be room for it. Returns false if user code in here has used up the
+   * room. May throw.
+   */
   add(
     item: T,
     key: unknown,
@@ -105,7 +120,7 @@ export class BatchTable<T, B> {
     weight: number,
     epoch?: number,
   ): boolean {
-    // Nothing has changed yet: what is thrown here concerns this item alone, and only its caller is told.
+    // Nothing has changed yet: an error here concerns this item alone, and only its caller gets it.
     const batch = this.single ?? this.open.get(key) ?? this.#make(key);
     if (this.asking) return this.#ask(batch, item, snapshot, result, own, weight, epoch);
     batch.buffer.add(item);
@@ -114,17 +129,17 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** Whether `put` may be called: there are no keys, and nothing of the user's is asked about an item. */
+  /** Whether `put` may be called: there are no keys, and no user code runs for an item. */
   get plainItems(): boolean {
     return this.single !== undefined && !this.asking;
   }
 
-  /** The same, for an item of which nothing more is known. */
+  /** Accepts an item about which nothing more is known. */
   put(item: T, own: Group | undefined): void {
     this.accept(this.single!, item, own, undefined, undefined);
   }
 
-  /** What came with an item, which is the last in its batch. */
+  /** Notes what came with an item, which is the last in its batch. */
   #note(
     batch: PendingBatch<T, B>,
     item: T,
@@ -144,7 +159,7 @@ export class BatchTable<T, B> {
     batch.weights.push(weight);
   }
 
-  /** The same, where a collector is asked: it may be user code. */
+  /** Accepts an item if a collector must be asked, which may be user code. */
   #ask(
     batch: PendingBatch<T, B>,
     item: T,
@@ -163,17 +178,17 @@ export class BatchTable<T, B> {
     let closed = false;
     try {
       const goes = buffer.goesBefore(fits);
-      // The sink may be at its end by now, or full, or this batch closed.
+      // The sink may have ended or become full meanwhile, or this batch was closed.
       host.check(true);
       if (!room.fits(weight) || !(epoch !== undefined || room.keyFits(key))) return false;
       if (!this.#current(batch)) return this.add(item, key, snapshot, result, own, weight, epoch);
       if (goes) closed = this.#close(batch);
-      // A place is kept for the item while its collector has it. A throw ends the sink.
+      // This reserves a place for the item while its collector has it. A throw ends the sink.
       room.limit--;
       buffer.add(item);
       room.limit++;
       host.check(true);
-      // Code of the user's may have opened another batch of this key meanwhile.
+      // User code may have opened another batch of this key meanwhile.
       const other = buffer.held === 1 && this.open.get(key);
       if (other) closed = this.#close(other);
     } catch (error) {
@@ -187,9 +202,9 @@ export class BatchTable<T, B> {
   }
 
   /**
-   * An item is in its batch, or is added where it need not be asked whether another one has gone out
-   * before it, and was `closed`. One with an `epoch` has waited for room. One long function: Bun takes a
-   * third longer for two.
+   * Accepts an item. It is in its batch already, and `closed` says whether another batch has gone
+   * out before it; or `closed` is `undefined`, and this adds it. An item with an `epoch` has waited
+   * for room. This is one long function, because Bun takes a third longer for two.
    */
   private accept(
     batch: PendingBatch<T, B>,
@@ -208,11 +223,11 @@ export class BatchTable<T, B> {
     else if (batch.epoch !== since) this.#join(batch, since);
     counts.accept();
     if (own !== undefined) batch.owns[place] = own;
-    // It is accepted already, whatever the collector throws now.
+    // The item is accepted already, even if the collector throws now.
     try {
       if (buffer.full) closed = this.#close(batch) || closed;
       else if (room.bounded && room.keyFull(batch.key) && !batch.ticket) {
-        // No more of this key will come.
+        // No more items of this key can come in.
         buffer.makeDue();
         this.#queue(batch);
         closed = true;
@@ -220,11 +235,12 @@ export class BatchTable<T, B> {
     } catch (error) {
       host.error(error);
     }
-    // Who has waited for room goes on only when a flush has closed what it waits for.
+    // After an item that has waited for room, the queue proceeds only when a flush has closed the
+    // batches it waits for.
     if ((closed || room.full) && epoch === undefined) host.proceed();
   }
 
-  /** The first item is in a batch. */
+  /** The batch has got its first item. */
   #opened(batch: PendingBatch<T, B>, epoch: number): void {
     const newest = this.#newest;
     batch.epoch = epoch;
@@ -236,7 +252,10 @@ export class BatchTable<T, B> {
     this.open.set(batch.key, batch);
   }
 
-  /** All settle with the earliest. One may have been overtaken while its weight was asked for. */
+  /**
+   * All items of a batch settle with the earliest epoch. An item may have been overtaken while it
+   * was weighed.
+   */
   #join(batch: PendingBatch<T, B>, epoch: number): void {
     const { counts } = this.host;
     if (batch.epoch < epoch) return counts.join(epoch, batch.epoch, 1);
@@ -244,7 +263,7 @@ export class BatchTable<T, B> {
     batch.epoch = epoch;
   }
 
-  /** Makes a job of every open batch, or of those that `which` says. */
+  /** Makes a job of every open batch, or of those for which `which` returns true. */
   closeAll(which?: (batch: PendingBatch<T, B>) => boolean): void {
     for (const batch of [...this.open.values()]) {
       if (!which || which(batch)) this.#tryClose(batch);
@@ -252,12 +271,12 @@ export class BatchTable<T, B> {
   }
 
   /**
-   * At capacity the oldest goes to a free worker, so that none waits for another; `all` do if nothing
-   * more comes. Returns whether anything has changed.
+   * At capacity the oldest batch goes to a free worker, so that no batch waits for another. With
+   * `all`, all batches go, because no more items come. Returns whether anything has changed.
    */
   dispatch(all: boolean): boolean {
     const { pool, room } = this.host;
-    // A collector is at work: what it does to this sink comes before that.
+    // While a collector makes its batch, no batch goes.
     if (room.limit === 0) return false;
     if (all && this.open.size > 0) {
       this.closeAll();
@@ -265,7 +284,7 @@ export class BatchTable<T, B> {
       return true;
     }
     if (!pool.idle || !room.full) return false;
-    // It passes over fewer than there are workers: one of each key that runs.
+    // This passes over fewer batches than there are workers: one for each key that runs.
     let batch = this.#oldest;
     while (batch && !pool.canStart(batch.key)) batch = batch.after;
     if (!batch) {
@@ -282,12 +301,12 @@ export class BatchTable<T, B> {
     return this.#options.plain;
   }
 
-  /** A batch is over: tells those whose items are done, and returns what has failed. */
+  /** A batch is over: resolves the callers whose items are done, and returns the failures. */
   settle(job: Job<B>, failed: boolean, outcome: unknown): Iterable<Failure> {
     return settleBatch(this.#options.owner, job, failed, outcome);
   }
 
-  /** Leaves to a job what goes again of it. What a collector has made goes as it was. */
+  /** Reduces a job to the items that go again. A batch that a collector has made goes unchanged. */
   shrink(job: Job<B>, again: Iterable<number>): void {
     if (!this.plain) return;
     const batch = job.batch!;
@@ -300,13 +319,13 @@ export class BatchTable<T, B> {
     job.weight = batch.weights.reduce((sum, weight) => sum + weight, 0);
   }
 
-  /** The turn of a batch that is due has come: makes the job of it. May find it gone. */
+  /** The turn of a due batch has come: fills its job. The batch may be gone. */
   begin(ticket: Job<B>): void {
     const batch = this.open.get(ticket.key);
     if (batch?.ticket === ticket) this.#tryClose(batch, ticket);
   }
 
-  /** A batch that is due has waited too long: makes the job of it, for no handler. */
+  /** A due batch has waited too long: fills its job, which goes to no handler. */
   drop(ticket: Job<B>): void {
     const batch = this.open.get(ticket.key);
     if (batch?.ticket !== ticket) return;
@@ -314,7 +333,7 @@ export class BatchTable<T, B> {
     this.#fill(ticket, batch, false);
   }
 
-  /** Takes what was gathered, for no handler. */
+  /** Takes the items that were gathered. They go to no handler. */
   abort(): Job<B>[] {
     const jobs = [...this.open.values()].map((batch) =>
       this.#fill(this.#newJob(batch), batch, false)
@@ -350,20 +369,25 @@ export class BatchTable<T, B> {
     return batch;
   }
 
-  /** Whether this is the batch that items of its key go to. */
+  /** Whether items of its key go to this batch. */
   #current(batch: PendingBatch<T, B>): boolean {
     return !!this.single || (this.open.get(batch.key) ?? batch) === batch;
   }
 
-  /** The batch is due: it takes its place in the queue, and gathers until its turn comes. */
+  /**
+   * The batch is due: its job takes a place in the queue, and the batch gathers until its turn
+   * comes.
+   */
   #queue(batch: PendingBatch<T, B>): void {
     const ticket = batch.ticket = this.#newJob(batch);
-    // None yet.
+    // It has no items yet.
     ticket.count = 0;
     this.host.pool.add(ticket);
   }
 
-  /** When nobody could be given what the collector throws. */
+  /**
+   * Closes a batch while no caller could get an error of the collector: the sink errors with it.
+   */
   #tryClose(batch: PendingBatch<T, B>, running?: Job<B>): void {
     try {
       this.#close(batch, running);
@@ -372,15 +396,18 @@ export class BatchTable<T, B> {
     }
   }
 
-  /** The batch goes to the pool, or is what its ticket runs, and the next item opens another. */
+  /**
+   * The batch goes to the pool, or fills the job that the pool runs. The next item opens another
+   * batch.
+   */
   #close(batch: PendingBatch<T, B>, running?: Job<B>): boolean {
     const { buffer } = batch;
     const host = this.host;
     const { room } = host;
     const { limit } = room;
-    // Or it was closed while its collector was asked whether it is full.
+    // The batch may have been closed while its collector was computing `full`.
     if (batch.taking || buffer.held === 0) return false;
-    // A throw of the collector ends the sink: there is nothing to put back.
+    // If the collector throws, the sink ends: nothing needs to be restored.
     batch.taking = true;
     room.limit = 0;
     const { empty } = buffer;
@@ -393,7 +420,7 @@ export class BatchTable<T, B> {
     this.#leave(batch);
     const { counts, pool } = host;
     if (empty) {
-      // The collector has swallowed everything: there is nothing to handle.
+      // The collector has swallowed all items: there is nothing to handle.
       counts.start(job.count);
       room.leave(job);
       for (const result of job.batch!.results) result?.resolve(undefined);
@@ -402,7 +429,7 @@ export class BatchTable<T, B> {
     return true;
   }
 
-  /** It is open no more. */
+  /** The batch is no longer open. */
   #leave(batch: PendingBatch<T, B>): void {
     const { before, after } = batch;
     if (before) before.after = after;
@@ -413,7 +440,9 @@ export class BatchTable<T, B> {
     this.open.delete(batch.key);
   }
 
-  /** The place of a batch in the order of acceptance is that of its first item. */
+  /**
+   * Makes the job of a batch. Its place in the order of acceptance is the place of its first item.
+   */
   #newJob({ key, order }: PendingBatch<T, B>): Job<B> {
     const job = this.host.pool.take(undefined as B, key);
     job.batch = { items: [], results: [], owns: [], weights: [] };
@@ -422,8 +451,9 @@ export class BatchTable<T, B> {
   }
 
   /**
-   * The job has the batch, which is empty then. If no handler is to have it, a collector of one's own is
-   * asked nothing. Throws what the collector throws, and keeps everything then.
+   * Moves the batch into the job, and leaves the batch empty. If it is not `wanted` by a handler,
+   * this does not call a collector of the user. If the collector throws, this throws that error and
+   * changes nothing.
    */
   #fill(job: Job<B>, batch: PendingBatch<T, B>, wanted: boolean): Job<B> {
     const { buffer, snapshot, results, epoch, owns, weight, weights, items } = batch;
@@ -435,7 +465,7 @@ export class BatchTable<T, B> {
     job.snapshot = snapshot;
     job.epoch = epoch;
     job.weight = weight;
-    // What a handler does to its batch is not known here.
+    // The handler may change its batch, so this copies the items that must be kept.
     const kept = plain ? keeping ? (payload as T[]).slice() : payload as T[] : items;
     job.batch = { items: kept, results, owns, weights };
     batch.ticket = batch.snapshot = undefined;
@@ -448,7 +478,7 @@ export class BatchTable<T, B> {
   }
 }
 
-/** What a list has at these places: with the holes that it has. */
+/** The elements of a list at these places, with its holes. */
 function pick(list: readonly unknown[], places: readonly number[]): never[] {
   const picked: unknown[] = [];
   for (const [n, place] of places.entries()) if (place in list) picked[n] = list[place];

@@ -3,19 +3,25 @@ import { Deferred } from "../shared/promises.ts";
 import { type Abortable, offAbort, onAbort } from "../shared/signals.ts";
 import type { Result } from "./job.ts";
 
-/** Where a caller waits: in what is for it to leave. */
+/** The sink in which a caller waits, and which it can leave. */
 export interface CallerHost {
   leave(caller: Caller): void;
 }
 
-/** Who waits for room or for a result, and may leave: what stands in the place of a plain `Deferred`. */
+/**
+ * A caller that waits for room or for a result, and may leave. It is used instead of a plain
+ * `Deferred`.
+ */
 export class Caller implements Result, Abortable {
   readonly #host: CallerHost;
   #signal: AbortSignal | undefined;
   readonly #settled = new Deferred<unknown>();
-  /** A box: the reason may be any value. */
+  /** An object, because the reason may be any value. */
   left: { readonly reason: unknown } | undefined;
-  /** What waits for room, or for a worker, and is taken out; or the handler that is told. */
+  /**
+   * The entry that waits for room or for a worker, to be taken out; or the context of the running
+   * handler, to be aborted.
+   */
   entry: unknown;
   context: CallContext | undefined;
 
@@ -28,7 +34,7 @@ export class Caller implements Result, Abortable {
     return this.#settled.promise;
   }
 
-  /** From now on it may leave: at once, if its signal has aborted meanwhile. */
+  /** From now on the caller may leave. It leaves at once if its signal has aborted meanwhile. */
   listen(): void {
     onAbort(this.#signal, this);
   }
@@ -53,7 +59,7 @@ export class Caller implements Result, Abortable {
     this.#settled.reject(reason);
   }
 
-  /** It leaves. */
+  /** The caller leaves. */
   error(reason: unknown): void {
     this.left = { reason };
     this.#settled.reject(reason);

@@ -2,33 +2,38 @@ import { Deferred, resolved } from "../shared/promises.ts";
 import { Group } from "./group.ts";
 import type { Batch, Job, Outcome } from "./job.ts";
 
-/** What `stats` shows of a sink: every accepted item is in exactly one of the next five. */
+/** What `stats` of a sink shows. Every accepted item is in exactly one of the next five. */
 export interface SinkStats {
   /** Items that the sink has taken responsibility for. */
   readonly accepted: number;
-  /** Accepted, the handler not started. */
+  /** Accepted items whose handler has not started. */
   readonly waiting: number;
-  /** The handler has started and not settled. */
+  /** Items whose handler has started and not settled. */
   readonly running: number;
-  /** The handler succeeded. */
+  /** Items whose handler has succeeded. */
   readonly done: number;
-  /** The handler threw, rejected or timed out. */
+  /** Items whose handler has thrown, rejected or timed out. */
   readonly failed: number;
-  /** Given up: before the handler started, or by a handler that ended as an abort had told it to. */
+  /**
+   * Items that were discarded before their handler started, or whose handler failed with an echo of
+   * an abort, as `onDiscard` says.
+   */
   readonly discarded: number;
   /** Calls of `tryPush` and `trySubmit` that found no room, so far. */
   readonly refused: number;
   /** Items that wait for room now. They are not accepted yet. */
   readonly blocked: number;
-  /** Items that a `retry` has sent to the handler again, once for each time. */
+  /** Items that a `retry` has sent to the handler again, counted each time. */
   readonly retried: number;
-  /** Handlers that run on now after their `timeout`. Their items have failed, and are counted there. */
+  /**
+   * Handlers that run on after their `timeout` now. Their items have failed, and count in `failed`.
+   */
   readonly overrunning: number;
 }
 
 /**
- * What is counted of a sink: `accepted = waiting + running + done + failed + discarded` after every
- * call of a method here, and the promises that wait for the counts to reach a state.
+ * The counts of a sink: `accepted = waiting + running + done + failed + discarded` after every call
+ * of a method here. It also keeps the promises that wait for the counts to reach a state.
  */
 export class Counts {
   accepted = 0;
@@ -41,18 +46,20 @@ export class Counts {
   blocked = 0;
   retried = 0;
   overrunning = 0;
-  /** Batches that were handed to the handler. Not there if there are none. */
+  /** Batches that went to the handler. `undefined` in a sink without batches. */
   batches: number | undefined = undefined;
 
   // No private names in what every item passes: some engines are slow with them.
   /** How many flushes there were. */
   epoch = 0;
-  /** What each flush waits for that is not over: it, and those before it. That of the last epoch is last. */
+  /**
+   * The groups of the flushes that are not over, in order. The group of the last epoch is the last.
+   */
   private readonly flushes: Group[] = [];
   /** Items that wait for room, are waiting or run. */
   private unsettled = 0;
   private resting: Deferred<void> | undefined = undefined;
-  /** Whether what runs on after its time was up keeps its slot. */
+  /** Whether a handler that runs on after its timeout keeps its slot. */
   readonly #hold: boolean;
 
   constructor(hold: boolean) {
@@ -73,20 +80,20 @@ export class Counts {
     this.waiting++;
   }
 
-  /** So many items could not be brought in, and nobody else would hear of them. */
+  /** Counts items that could not be brought in and that no caller would otherwise hear of. */
   lose(count: number): void {
     this.accepted += count;
     this.discarded += count;
   }
 
-  /** One more has to settle: it is accepted, or waits for room. Returns its epoch. */
+  /** One more item must settle: it is accepted, or waits for room. Returns its epoch. */
   enter(own: Group | undefined): number {
     this.unsettled++;
     if (own !== undefined) own.left++;
     return this.epoch;
   }
 
-  /** So many have settled, or were turned away. */
+  /** Items have settled, or were refused. */
   leave(epoch: number, count: number, own: Group | undefined): void {
     this.unsettled -= count;
     if (this.flushes.length > 0) this.#release(epoch, count);
@@ -94,7 +101,10 @@ export class Counts {
     if (this.resting !== undefined) this.#checkIdle();
   }
 
-  /** So many items of this epoch settle with those of an earlier one: they are in one batch. */
+  /**
+   * Items of this epoch settle together with items of an earlier one, because they are in one
+   * batch.
+   */
   join(epoch: number, earlier: number, count: number): void {
     this.#release(earlier, -count);
     this.#release(epoch, count);
@@ -107,13 +117,13 @@ export class Counts {
     while (flushes[0]?.left === 0) flushes.shift()!.over!.resolve();
   }
 
-  /** The items of a job are handed to a handler. */
+  /** A handler gets the items of a job. */
   start(count: number): void {
     this.waiting -= count;
     this.running += count;
   }
 
-  /** The running items of a job have settled. Settles the promises that waited for it. */
+  /** The running items of a job have settled. Settles the promises that waited for them. */
   settle(job: Job): void {
     const { count, outcome, batch } = job;
     this.running -= count;
@@ -123,7 +133,10 @@ export class Counts {
     this.leave(job.epoch, count, job.own);
   }
 
-  /** Not all that has settled is done, and what goes again is waited for. */
+  /**
+   * Corrects the counts: some settled items are not done, and the items that go again have not
+   * settled.
+   */
   #correct(job: Job, { failed, abandoned, returned, again }: Outcome): void {
     const discarded = returned.length + abandoned;
     this.failed += failed;
@@ -135,7 +148,7 @@ export class Counts {
     this.leave(job.epoch, job.count - again.size, again.size > 0 ? undefined : job.own);
   }
 
-  /** A job that waits is given up. */
+  /** Discards a job that waits. */
   drop({ count, epoch, own, batch }: Job): void {
     this.waiting -= count;
     this.discarded += count;
@@ -143,20 +156,20 @@ export class Counts {
     this.leave(epoch, count, own);
   }
 
-  /** All that waits is given up. */
+  /** Discards all waiting items. */
   discard(): void {
     this.discarded += this.waiting;
     this.waiting = 0;
     this.#checkIdle();
   }
 
-  /** One handler more, or less, runs on after its time was up. */
+  /** One more handler runs on after its timeout (1), or one fewer (-1). */
   overrun(by: 1 | -1): void {
     this.overrunning += by;
     this.#checkIdle();
   }
 
-  /** Whether no slot is taken, either. */
+  /** Whether the sink is idle and no slot is taken. */
   #rests(): boolean {
     return this.idle && !(this.#hold && this.overrunning);
   }
@@ -169,7 +182,10 @@ export class Counts {
     return this.#rests() ? resolved() : (this.resting ??= new Deferred()).promise;
   }
 
-  /** Resolves when all of `own` has settled, or else all that has come so far. */
+  /**
+   * Resolves when all items of `own` have settled. Without `own`, when all that have come so far
+   * have.
+   */
   whenFlushed(own?: Group): Promise<void> {
     if ((own?.left ?? this.unsettled) === 0) return resolved();
     const group = own ?? new Group();
@@ -182,7 +198,7 @@ export class Counts {
     return (group.over = new Deferred()).promise;
   }
 
-  /** The sink has failed: nobody waits for that any more. Returns whether anybody did. */
+  /** The sink has failed: rejects the flushes. Returns whether there were any. */
   rejectFlushes(reason: unknown): boolean {
     const flushes = this.flushes.splice(0);
     for (const { over } of flushes) over!.reject(reason);
@@ -196,7 +212,7 @@ export class Counts {
   }
 }
 
-/** The items of a batch are waited for no more, but for those that go again. */
+/** The items of a batch have settled, except those that go again. */
 function leaveGroups({ owns }: Batch, again?: ReadonlySet<number>): void {
   owns.forEach((own, place) => again?.has(place) || own.leave());
 }

@@ -4,19 +4,25 @@ import { isThenable, whenSettled } from "../shared/promises.ts";
 import { type Failure, type Job, resultsOf, type Runner } from "./job.ts";
 import type { WorkOptions } from "./work_options.ts";
 
-/** Whose handlers fail. */
+/** The owner of the handlers that fail. */
 export interface FailureHost {
-  /** Its end with an error, if it has come to that. */
+  /** The error of the sink, if it has one. */
   readonly failure: { readonly error: unknown } | undefined;
-  /** Nobody takes care of a failure: everything ends. `heard`: somebody has been told of it. */
+  /**
+   * Nothing else deals with a failure, so the sink errors. With `heard`, a caller has got the
+   * error.
+   */
   error(reason: unknown, heard?: boolean): void;
 }
 
-/** Takes care of what has failed: `onError` is told, the sink errors, or an end has caused it. */
+/**
+ * Decides what happens to failed items: they go again, go to `onError`, error the sink, or count as
+ * discarded after the end of the sink.
+ */
 export class Failures<T, P> {
   readonly #host: FailureHost;
   readonly #options: WorkOptions<T, P>;
-  /** Stop the clock of each `onError` that is at it. */
+  /** Functions that stop the clock of each `onError` that runs. */
   readonly #clocks = new Set<() => void>();
 
   constructor(host: FailureHost, options: WorkOptions<T, P>) {
@@ -25,8 +31,8 @@ export class Failures<T, P> {
   }
 
   /**
-   * Resolves when that has been taken care of; without a promise it has. What goes again is left to
-   * `job.again`, if it `may`.
+   * Resolves when the failures are dealt with; returns `undefined` if they are already. If the
+   * items `may` go again, their places are in `job.outcome.again`.
    */
   settle(job: Job<P>, failures: Iterable<Failure>, may: boolean): Promise<void> | undefined {
     const { batch, payload } = job;
@@ -65,7 +71,7 @@ export class Failures<T, P> {
         outcome.returned = outcome.returned.concat(untold);
         continue;
       }
-      // A caller who has left was told of that: his failure ends nothing.
+      // A caller that has left has got its reason: a failure of its item ends nothing.
       if (owed === 0 && !this.#options.onError) continue;
       const told = batch ? [untold, payload] : untold;
       const reported = this.#report(job, error, told, places.length > untold.length);
@@ -74,12 +80,12 @@ export class Failures<T, P> {
     return kept;
   }
 
-  /** An end ends the timeouts, too. */
+  /** The end of the sink also ends the timeouts. */
   stop(): void {
     for (const stop of this.#clocks) stop();
   }
 
-  /** Asks whether, and when, what has failed so goes to the handler again. */
+  /** Asks `retry` whether, and when, the failed items go to the handler again. */
   #goesAgain(job: Job<P>, error: unknown, told: unknown): boolean {
     const { owner, retry } = this.#options;
     if (!retry) return false;
@@ -111,7 +117,7 @@ export class Failures<T, P> {
     }
   }
 
-  /** Resolves when that `onError` is over, by itself or by the clock: then the sink is errored. */
+  /** Resolves when that `onError` has settled, or when its time is up: then the sink errors. */
   #bounded(handled: PromiseLike<unknown>, failure: unknown): Promise<void> {
     const host = this.#host;
     const { owner, timeout } = this.#options;
@@ -135,7 +141,7 @@ export class Failures<T, P> {
   }
 }
 
-/** Whether a handler that fails with this has only done as the end for this reason told it to. */
+/** Whether an error is only an echo of an end with this reason. */
 function isEcho(error: unknown, reason: unknown): boolean {
   try {
     const { name, cause } = Object(error ?? {});
@@ -145,7 +151,7 @@ function isEcho(error: unknown, reason: unknown): boolean {
   }
 }
 
-/** Apart, because a closure over the job would be paid for by every job. */
+/** A separate function, because a closure over the job would cost time for every job. */
 export function runWithin<A extends unknown[]>(
   snapshot: Runner | undefined,
   call: (...args: A) => unknown,

@@ -1,13 +1,16 @@
 import type { Deferred } from "../shared/promises.ts";
 
-/** Items that are waited for together: those of a `consume()`, or all up to a `flush()`. */
+/**
+ * Items that a promise waits for together: the items of a `consume()`, or all items up to a
+ * `flush()`.
+ */
 export class Group {
-  /** How many of them have not settled. */
+  /** How many of the items have not settled. */
   left = 0;
-  /** Where somebody waits for that. */
+  /** The promise, if there is one. */
   over: Deferred<void> | undefined;
 
-  /** Another has settled. */
+  /** One more item has settled. */
   leave(): void {
     if (--this.left === 0) this.over?.resolve();
   }

@@ -2,115 +2,126 @@ import type { SinkContext } from "../shared/call_context.ts";
 import type { FifoQueue, Linked } from "../shared/fifo_queue.ts";
 import type { Group } from "./group.ts";
 
-/** Runs a handler in the asynchronous context that its item came from. */
+/** Runs a handler in the asynchronous context of its item. */
 export type Runner = <R>(run: () => R) => R;
 
-/** Who waits: a `Deferred`, or a `Caller` who may leave. */
+/** The promise of a caller: a `Deferred`, or a `Caller` that may leave. */
 export interface Result {
   readonly promise: Promise<unknown>;
   resolve(value: unknown): void;
   reject(reason: unknown): void;
-  /** The caller has left, and was told why. */
+  /** Set when the caller has left and has got the reason. */
   readonly left?: { readonly reason: unknown } | undefined;
-  /** It stands in this, which can be left; the handler runs, for it alone. Of a caller who may leave. */
+  /**
+   * `enter` sets the entry that the caller waits in and can leave; `run` says that the handler runs
+   * for this caller alone. Only a caller that may leave has them.
+   */
   enter?(entry: unknown): void;
   run?(context: SinkContext): void;
 }
 
-/** The places of those items of a job that have failed with one error. */
+/** The places of the items of a job that have failed with one error. */
 export interface Failure {
   readonly error: unknown;
   readonly places: number[];
 }
 
-/** What came with the items of a batch, each at the place of its item: they have holes. */
+/** What came with the items of a batch, each at the place of its item. These arrays have holes. */
 export interface Batch {
-  /** As far as they are known. */
+  /** The items that are known. */
   items: readonly unknown[];
-  /** Who waits for what comes of them. */
+  /** The callers that wait for the results of their items. */
   results: Result[];
-  /** Of the `consume()` calls that have brought them. */
+  /** The groups of the `consume()` calls that have brought items. */
   owns: readonly Group[];
-  /** What they weigh in the queue, where that is bounded. */
+  /** The weights in the queue, if weight is bounded. */
   weights: readonly number[];
 }
 
-/** What has come of the items of a job that are not simply done. */
+/** What has happened to the items of a job that are not simply done. */
 export interface Outcome {
   failed: number;
-  /** Have failed as their callers, who have left, had told them to. */
+  /** How many items have failed with an echo of the reason for which their caller left. */
   abandoned: number;
-  /** A handler has given them up after the end. */
+  /** Items whose handler ended with an echo of the end of the sink. */
   returned: unknown[];
-  /** The places of those that go again. */
+  /** The places of the items that go again. */
   readonly again: Set<number>;
 }
 
-/** Since when a job waits: its place among those that do. */
+/** The time since which a job waits, and its place among the waiting jobs. */
 export interface Wait extends Linked {
   readonly job: Job<unknown, unknown>;
   readonly since: number;
 }
 
-/** So many items stand in one block. */
+/** The most items in one block. */
 export const BLOCK = 256;
 
-/** Items that are nothing but items, in order: they need no jobs before their turn. */
+/** Items that carry nothing else, in order. They need no jobs before their turn. */
 export interface Block {
   readonly items: unknown[];
-  /** Where the first is, and where the next will be. */
+  /** The place of the first item, and the place for the next one. */
   at: number;
   end: number;
 }
 
-/** What a pool starts: one item, or a batch. It may wait for room before. */
+/** What a pool starts: one item, or a batch. Before that, it may wait for room. */
 export interface Job<P = unknown, W = Result> extends Linked {
-  /** What the handler is given. */
+  /** The argument of the handler. */
   payload: P;
   key: unknown;
-  /** How many items it is; a batch that is due, and gathers, has none yet. */
+  /** How many items it has. A due batch that still gathers has none yet. */
   count: number;
-  /** What it weighs in the queue. */
+  /** Its weight in the queue. */
   weight: number;
   snapshot: Runner | undefined;
-  /** Who waits for what comes of it, if it is one item that was submitted. */
+  /** The promise of the caller, if the job is one item that was submitted. */
   result: W | undefined;
-  /** Of the `consume()` that has brought it. */
+  /** The group of the `consume()` that has brought the item. */
   own: Group | undefined;
-  /** How many times the sink had been flushed when its first item came. */
+  /** How many flushes there had been when its first item came. */
   epoch: number;
   batch: Batch | undefined;
-  /** It is none itself, and stands in the queue for these. */
+  /**
+   * If it is set, the job itself is no item: it stands in the queue for the items of this block.
+   */
   block: Block | undefined;
   outcome: Outcome | undefined;
 
-  /** It waits for room: who is told when it comes in, or never does. */
+  /**
+   * Set while the job waits for room. It resolves when the item comes in, and rejects if it never
+   * does.
+   */
   told: Result | undefined;
-  /** The stream writes it, and ends with a throw of the user's. */
+  /** Whether the stream writes the item: then a throw of user code errors the sink. */
   written: boolean;
-  /** There is room for its key. */
+  /** Whether there is room for its key. */
   queued: boolean;
 
-  /** Since when it waits, where that is measured. */
+  /** The time since which it waits, if that is measured. */
   wait: Wait | undefined;
-  /** How often it has run before; when it goes again, in milliseconds, if it does. */
+  /** How often it has run before; and in how many milliseconds it goes again, if it does. */
   retries: number;
   delay: number | undefined;
-  /** The place in the order of acceptance; the jobs of its key, and its place in the heap, if it is there. */
+  /**
+   * The place in the order of acceptance; the jobs of its key; and its place in the heap, if it is
+   * there.
+   */
   order: number | undefined;
   line: KeyLine | undefined;
   place: number | undefined;
 }
 
-/** The jobs of a key. */
+/** The jobs of one key. */
 export interface KeyLine {
-  /** The one that is ready or runs. */
+  /** The job that is ready or runs. */
   first: Job<unknown, unknown>;
-  /** Those behind it, in order. */
+  /** The jobs behind it, in order. */
   readonly behind: FifoQueue<Job<unknown, unknown>>;
 }
 
-/** Those who wait for what comes of a job, each at the place of its item. */
+/** The promises of the callers that wait for a job, each at the place of its item. */
 export function resultsOf({ batch, result }: Job): (Result | undefined)[] {
   return batch ? batch.results : [result];
 }

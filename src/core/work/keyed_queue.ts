@@ -2,20 +2,20 @@ import { FifoQueue } from "../shared/fifo_queue.ts";
 import type { Job, KeyLine } from "./job.ts";
 
 /**
- * One job of a key is ready or running, the others stand behind it in order. Among the ready ones the
- * oldest goes first, so a key gains nothing by having been blocked.
+ * At most one job of each key is ready or running; its other jobs stand behind it, in order. Of the
+ * ready jobs the oldest goes first, so a key gains nothing from having been blocked.
  */
 export class KeyedQueue<J extends Job<unknown, unknown>> {
   private readonly lines = new Map<unknown, KeyLine>();
-  /** Ready since they came, in order. */
+  /** The jobs that have been ready since they came, in order. */
   private readonly fresh = new FifoQueue<J>();
-  /** The other ready ones, which came late or had a job before them: a heap, the oldest first. */
+  /** The other ready jobs, which came late or had a job before them. A heap, the oldest first. */
   private readonly freed: J[] = [];
   private accepted = 0;
-  /** The last of the fresh ones. */
+  /** The order of the last job in `fresh`. */
   private newest = 0;
 
-  /** Whether a job of this key need not wait for another of it. */
+  /** Whether a job of this key needs to wait for no other job of the key. */
   free(key: unknown): boolean {
     return !this.lines.has(key);
   }
@@ -43,14 +43,14 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
       : freed;
   }
 
-  /** Takes it. */
+  /** Removes and returns the oldest job that may start now. */
   shift(): J | undefined {
     const { head } = this;
     if (head) this.take(head);
     return head;
   }
 
-  /** A job has settled: the next one of its key may start. */
+  /** A job has settled: the next job of its key may start. */
   release(job: J): void {
     const line = job.line!;
     const next = line.behind.shift();
@@ -59,7 +59,7 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
     this.put(next as J, this.freed.length);
   }
 
-  /** Takes out a job, which must be in here: its key need not wait for it. */
+  /** Removes a job, which must be in here. The next job of its key no longer waits for it. */
   remove(job: J): void {
     const { first, behind } = job.line!;
     if (first !== job) return behind.remove(job);
@@ -67,7 +67,7 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
     this.release(job);
   }
 
-  /** Takes all that waits, in the order of acceptance. */
+  /** Removes all waiting jobs, in the order of acceptance. */
   removeAll(): J[] {
     const behind = [...this.lines.values()].flatMap((line) => line.behind.removeAll() as J[]);
     const jobs = [...this.freed, ...this.fresh.removeAll(), ...behind];
@@ -76,7 +76,7 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
     return jobs.sort((a, b) => a.order! - b.order!);
   }
 
-  /** Takes a ready one from where it stands. */
+  /** Removes a ready job from its place. */
   private take(job: J): void {
     const { place } = job;
     if (place === undefined) return this.fresh.remove(job);
@@ -85,7 +85,7 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
     if (last !== job) this.put(last, place);
   }
 
-  /** Puts a job at a place of the heap that is free, or up or down from there. */
+  /** Puts a job into the heap, at a free place or up or down from there. */
   private put(job: J, at: number): void {
     const heap = this.freed;
     const order = job.order!;

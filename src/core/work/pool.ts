@@ -11,26 +11,29 @@ import type { Retries } from "./retries.ts";
 import type { StartLimit } from "./start_limit.ts";
 import type { WaitClock } from "./wait_clock.ts";
 
-/** Whose jobs these are. Nothing here may throw but what `run` has called of the user's. */
+/** The owner of the jobs. No method may throw, except `run` when user code throws. */
 export interface PoolHost<P, W = Result> {
   /** The job has left the queue: calls the user's handler. */
   run(job: Job<P, W>, context: SinkContext): unknown;
   /**
-   * What a handler has given, of so many items, stands for what is returned, or what comes of that.
-   * Without a count where the job is over already.
+   * Turns the result of a handler into the outcome of its job, or into a promise of that. `count`
+   * is the number of items; it is `undefined` if the job is over already.
    */
   readonly unwrap?: ((outcome: unknown, count: number | undefined) => unknown) | undefined;
   /**
-   * The handler is over. Without a promise so is all that comes of the job; else `onRelease` is called
-   * when that has settled. Its slot is kept until then.
+   * The handler has settled. If this returns a promise, the slot stays taken until that has
+   * settled, and then the pool calls `onRelease`. Otherwise the job is over.
    */
   onSettle(job: Job<P, W>, failed: boolean, outcome: unknown): Promise<void> | undefined;
   onRelease(job: Job<P, W>): void;
-  /** The job has waited too long, and is out of the queue. Returns the error, which is given again. */
+  /**
+   * The job has waited too long, and is out of the queue. Returns the error, which the next call
+   * gets.
+   */
   onLate?(job: Job<P, W>, error: unknown): unknown;
-  /** One handler more, or less, runs on after its time was up. */
+  /** One more handler runs on after its timeout (1), or one fewer (-1). */
   onOverrun(by: 1 | -1): void;
-  /** As many jobs run as may: who waits for room may come in. */
+  /** No more jobs can start now: items that wait for room may come in. */
   onIdle(): void;
 }
 
@@ -39,16 +42,16 @@ export interface PoolOptions {
   readonly owner: string;
   readonly concurrency: number;
   readonly timeout: number;
-  /** `"hold"`: a slot, and a key, are not free before the handler has settled. */
+  /** With `"hold"`, a slot and a key are not free before the handler has settled. */
   readonly overrun?: "release" | "hold" | undefined;
-  /** Whether there are keys. */
+  /** Set if there are keys. */
   readonly key?: unknown;
   readonly rate?: StartLimit | undefined;
 }
 
-/** At most `concurrency` jobs run; the others wait in the order of acceptance, or of their key. */
+/** Runs at most `concurrency` jobs. The others wait in the order of acceptance, or of their key. */
 export class Pool<P, W> {
-  /** The most that run. What runs beyond a lower one goes on. */
+  /** The most jobs that run. If it gets lower, running jobs go on. */
   concurrency: number;
 
   // No private names in what every item passes: some engines are slow with them.
@@ -56,18 +59,18 @@ export class Pool<P, W> {
   readonly #rate: StartLimit | undefined;
   private waits: WaitClock<Job<P, W>> | undefined;
   private readonly keyed: KeyedQueue<Job<P, W>> | undefined;
-  /** Where there are no keys. */
+  /** The queue, if there are no keys. */
   private readonly line = new FifoQueue<Job<P, W>>();
-  /** Whether there is more to look at before a start than the queue. */
+  /** Whether a start needs more checks than the queue. */
   private gated: boolean;
   private timeouts: TimeoutQueue<Worker<P, W>> | undefined = undefined;
   readonly #workers = new Set<Worker<P, W>>();
-  /** A stack of those without a job. */
+  /** A stack of the workers without a job. */
   private free: Worker<P, W> | undefined = undefined;
   private busy = 0;
   /** How many handlers have started inside one another. */
   private depth = 0;
-  /** Jobs of one item that are over, to be used again: to make one costs as much as to handle it. */
+  /** Jobs of one item that are over, for reuse: making one costs as much as handling it. */
   private spare: Job<P, W> | undefined = undefined;
   private spares = 0;
   readonly #retries: Retries<Job<P, W>> | undefined;
@@ -88,7 +91,7 @@ export class Pool<P, W> {
     if (timeout === Infinity) return;
     this.timeouts = new TimeoutQueue(timeout, (worker) => {
       const reason = timeoutError(`${owner}: the handler has not settled`, timeout);
-      // Its handler may still be at it, so the worker is not used again.
+      // The handler may still be running, so the worker is not used again.
       worker.dismissed = true;
       worker.holds = overrun === "hold";
       this.#workers.delete(worker);
@@ -98,28 +101,37 @@ export class Pool<P, W> {
     });
   }
 
-  /** Whether a worker is free: no code of the user's runs while something waits that it could start. */
+  /**
+   * Whether a worker is free. User code never runs while a worker is free and a job that could
+   * start waits.
+   */
   get idle(): boolean {
     return this.busy < this.concurrency;
   }
 
-  /** Whether a job of this key would start at once: not where one that waits is about to. */
+  /**
+   * Whether a new job of this key would start at once. It would not if a waiting job is about to
+   * start.
+   */
   canStart(key: unknown): boolean {
     return this.idle && !this.#head() && (!this.keyed || this.keyed.free(key)) &&
       (this.#rate?.ready(this) ?? true);
   }
 
-  /** What waits outside could start, but for the rate: comes back when it may. */
+  /**
+   * An item that waits outside could start, except for the rate limit: waits until the limit allows
+   * it.
+   */
   awaitRate(): void {
     if (this.idle && this.#rate && !this.#rate.ready(this)) this.#rate.wait(this);
   }
 
-  /** It does not wait for that any more. */
+  /** Stops waiting for the rate limit. */
   forgo(): void {
     this.#rate?.leave(this);
   }
 
-  /** A job that is in no queue yet. */
+  /** Makes a job that is in no queue yet. */
   take(payload: P, key: unknown): Job<P, W> {
     const job = this.spare;
     if (job === undefined) return makeJob(payload, key);
@@ -137,7 +149,7 @@ export class Pool<P, W> {
     if (this.waits !== undefined) this.waits.add(job);
   }
 
-  /** Queues an item that needs no job before its turn: where there are no keys, and no waits. */
+  /** Queues an item without a job. Only if there are no keys and no waits. */
   addItem(payload: P, epoch: number, own: Group | undefined): void {
     const { tail } = this.line;
     let block = tail?.block;
@@ -151,9 +163,10 @@ export class Pool<P, W> {
     block.items[block.end++] = payload;
   }
 
-  /** Gives up what has waited too long. Returns whether anything has. */
+  /** Discards the jobs that have waited too long. Returns whether there were any. */
   shed(): boolean {
-    // One for all: an error for each, with its stack, would cost more than a handler's call.
+    // One error for all of them: an error for each, with its stack, would cost more than a
+    // handler's call.
     let error: unknown;
     for (let job; (job = this.waits?.late);) {
       this.remove(job);
@@ -162,29 +175,29 @@ export class Pool<P, W> {
     return error !== undefined;
   }
 
-  /** Takes out a job that waits. */
+  /** Removes a job that waits. */
   remove(job: Job<P, W>): void {
     this.waits?.remove(job);
     if (job.retries === 0) (this.keyed ?? this.line).remove(job);
     else if (this.#retries!.remove(job)) this.keyed?.release(job);
   }
 
-  /** Calls a function as the next job would, in its place: nothing waits, and a worker is free. */
+  /** Calls a function instead of starting a job. No job may wait, and a worker must be free. */
   call<O>(fn: (payload: P, context: CallContext) => O, payload: P): O {
     if (this.free === undefined) this.#workers.add(this.free = new Worker(this));
     const worker = this.free;
     const outcome = fn(payload, worker.context);
-    // Else it has that of its job.
+    // Otherwise the job that follows uses this context.
     if (CallContext.isRead(worker.context) && !isThenable(outcome)) {
       worker.context = new CallContext();
     }
     return outcome;
   }
 
-  /** Starts what can start. Also from inside a handler: it may have pushed to a free slot. */
+  /** Starts the jobs that can start. Handlers call this too, when they push to a free slot. */
   fill(): void {
     if (this.busy >= this.concurrency) return;
-    // The loop that is further out starts it, where there is stack for what comes after a handler.
+    // If the stack has too little room for what follows a handler, an outer loop starts the job.
     if (this.depth > SHALLOW && !hasStack()) return;
     this.depth++;
     while (this.busy < this.concurrency) {
@@ -195,13 +208,13 @@ export class Pool<P, W> {
     if (--this.depth === 0) this.host.onIdle();
   }
 
-  /** Starts what can start. Where nothing can, others may move up all the same. */
+  /** Starts the jobs that can start. Even if none can, items outside the pool may move up. */
   proceed(): void {
     if (this.busy < this.concurrency) this.fill();
     else this.host.onIdle();
   }
 
-  /** Starts nothing more. Returns the jobs that waited. */
+  /** No more jobs start. Returns the jobs that waited. */
   stop(): Job<P, W>[] {
     this.timeouts?.clear();
     this.timeouts = this.waits = undefined;
@@ -216,15 +229,15 @@ export class Pool<P, W> {
     for (const { job } of this.#workers) if (job) yield job;
   }
 
-  /** Tells the handlers. */
+  /** Aborts the contexts of the handlers. */
   abort(reason: unknown): void {
     for (const { context } of this.#workers) CallContext.abort(context, reason);
   }
 
-  /** The handler of this worker is over, by itself or by the clock. */
+  /** The handler of this worker has settled or timed out. */
   settle(worker: Worker<P, W>, failed: boolean, outcome: unknown): void {
     const { job, context } = worker;
-    // It was dismissed by the clock: what the handler does later is nobody's.
+    // The handler has timed out before: its result is ignored.
     if (job === undefined) return this.#end(worker);
     worker.job = undefined;
     if (this.timeouts !== undefined) this.timeouts.remove(worker);
@@ -240,19 +253,19 @@ export class Pool<P, W> {
     else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
   }
 
-  /** What starts next, as soon as it may. */
+  /** The next job, as soon as it may start. */
   #head(): Job<P, W> | undefined {
     return this.#retries?.head ?? (this.keyed ?? this.line).head;
   }
 
-  /** What comes before the queue: first what has run, and nothing that has waited too long. */
+  /** Takes the next job: first jobs that have run before, and none that has waited too long. */
   #next(): Job<P, W> | undefined {
     if (this.waits) this.shed();
     if (this.#rate && !(this.#head() && this.#rate.take(this))) return;
     return this.#retries?.shift() ?? this.shift();
   }
 
-  /** Takes the first out of the queue. */
+  /** Takes the first job out of the queue. */
   private shift(): Job<P, W> | undefined {
     if (this.keyed !== undefined) return this.keyed.shift();
     const { head } = this.line;
@@ -266,7 +279,7 @@ export class Pool<P, W> {
     const job = this.take(items[at] as P, undefined);
     job.epoch = head.epoch;
     job.own = head.own;
-    // What has left is not held on to.
+    // The block drops its reference to the item.
     items[at] = undefined;
     if (++block.at === block.end) {
       this.line.remove(head);
@@ -304,8 +317,8 @@ export class Pool<P, W> {
     this.settle(worker, false, outcome);
   }
 
-  // What is rare stands apart: a closure makes a whole call dearer, also where it is not made, and what
-  // is long is not inlined.
+  // Rare cases are in separate functions: a closure makes the whole function slower, even when it
+  // is not made, and engines do not inline long functions.
 
   #unwrap(worker: Worker<P, W>, value: unknown): void {
     if (!isThenable(value)) return this.settle(worker, false, value);
@@ -319,7 +332,7 @@ export class Pool<P, W> {
     });
   }
 
-  /** The slot is free, and so is the key, unless the job goes again. */
+  /** Frees the slot, and the key too, unless the job goes again. */
   private release(worker: Worker<P, W>, job: Job<P, W>): void {
     if (worker.holds) return this.#hold(worker, job);
     this.busy--;
@@ -332,18 +345,18 @@ export class Pool<P, W> {
       if (this.keyed !== undefined) this.keyed.release(job);
       this.#give(job);
     }
-    // Where a handler settles at once, the loop that started it goes on.
+    // If the handler has settled at once, the loop that started it goes on.
     if (this.depth === 0) this.proceed();
   }
 
-  /** All is over but a handler that runs on after its time, and keeps slot and key. */
+  /** The job is over, but its handler runs on after its timeout, and keeps the slot and the key. */
   #hold(worker: Worker<P, W>, job: Job<P, W>): void {
     worker.held = job;
     if (job.delay !== undefined) this.#retries!.hold(job);
     if (this.depth === 0) this.proceed();
   }
 
-  /** A handler whose time was up has settled. */
+  /** A handler that had timed out has settled. */
   #end(worker: Worker<P, W>): void {
     const { held } = worker;
     worker.holds = false;
@@ -356,7 +369,7 @@ export class Pool<P, W> {
     this.fill();
   }
 
-  /** A job that goes again does so after its delay, before all that has not run. */
+  /** The job goes again after its delay, before all jobs that have not run. */
   #delay(job: Job<P, W>): void {
     this.gated = true;
     this.#retries!.delay(job, () => {
@@ -365,7 +378,7 @@ export class Pool<P, W> {
     });
   }
 
-  /** Nobody has it any more, and it holds on to nothing. */
+  /** Keeps a job for reuse, without any references. */
   #give(job: Job<P, W>): void {
     if (this.spares === SPARES || job.batch !== undefined) return;
     job.payload =
@@ -382,10 +395,10 @@ export class Pool<P, W> {
   }
 }
 
-/** Most that are kept. */
+/** The most jobs that are kept for reuse. */
 const SPARES = 64;
 
-/** All have one shape, whatever they are for: code that meets many shapes is slow. */
+/** All jobs have the same shape, for every use: code that meets many shapes is slow. */
 function makeJob<P, W>(payload: P, key: unknown): Job<P, W> {
   return {
     next: undefined,
@@ -413,19 +426,25 @@ function makeJob<P, W>(payload: P, key: unknown): Job<P, W> {
   };
 }
 
-/** So many handlers may start inside one another without a look at the stack, which takes its time. */
+/**
+ * This many handlers may start inside one another before the stack is checked, because a check
+ * takes time.
+ */
 const SHALLOW = 16;
 
-/** A slot, and the two functions that hear of its handler: made once, not for each item. */
+/**
+ * A slot, and the two functions that its handler's promise calls. They are made once, not for each
+ * item.
+ */
 class Worker<P, W> extends TimeoutEntry {
-  /** The next without a job. */
+  /** The next worker without a job. */
   next: Worker<P, W> | undefined = undefined;
   job: Job<P, W> | undefined = undefined;
   context: CallContext = new CallContext();
   dismissed = false;
-  /** Its handler runs on after its time was up, and keeps the slot. */
+  /** Whether its handler runs on after its timeout, and keeps the slot. */
   holds = false;
-  /** The job that keeps its slot meanwhile, when all else of it is over. */
+  /** The job that keeps the slot meanwhile, when everything else of it is over. */
   held: Job<P, W> | undefined = undefined;
   readonly fulfilled: (outcome: unknown) => void;
   readonly rejected: (error: unknown) => void;

@@ -1,13 +1,16 @@
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import type { Job } from "./job.ts";
 
-/** Jobs that go again: while their delay runs, and then until they start. */
+/** Jobs that go again: first while their delay runs, and then until they start. */
 export class Retries<J extends Job<unknown, unknown>> {
-  /** Without a timer: its handler runs on after its time was up, and keeps slot and key. */
+  /**
+   * The jobs whose delay has not ended. A job without a timer has a handler that runs on after its
+   * timeout, and keeps its slot and key.
+   */
   readonly #delayed = new Map<J, ReturnType<typeof setTimeout> | undefined>();
-  /** Those whose time has come. */
+  /** The jobs whose delay has ended. */
   readonly #due = new FifoQueue<J>();
-  /** The first of those whose time has come. */
+  /** The first job whose delay has ended. */
   get head(): J | undefined {
     return this.#due.head;
   }
@@ -16,7 +19,7 @@ export class Retries<J extends Job<unknown, unknown>> {
     return this.#due.shift();
   }
 
-  /** The job goes again after its delay, from now on: then it may start. */
+  /** The delay of the job starts now. After it, the job may start. */
   delay(job: J, onDue: () => void): void {
     const timer = setTimeout(() => {
       this.#delayed.delete(job);
@@ -27,7 +30,7 @@ export class Retries<J extends Job<unknown, unknown>> {
     this.#delayed.set(job, timer);
   }
 
-  /** The delay does not run yet. */
+  /** The delay of the job does not run yet. */
   hold(job: J): void {
     this.#delayed.set(job, undefined);
   }
@@ -36,7 +39,10 @@ export class Retries<J extends Job<unknown, unknown>> {
     return this.#delayed.has(job);
   }
 
-  /** Takes out a job, which must be in here. Returns whether it kept its key alone. */
+  /**
+   * Removes a job, which must be in here. Returns whether only the job kept its key, not a handler
+   * that runs on.
+   */
   remove(job: J): boolean {
     const timer = this.#delayed.get(job);
     const held = this.has(job) && timer === undefined;

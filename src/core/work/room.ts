@@ -2,17 +2,17 @@ import { FifoQueue } from "../shared/fifo_queue.ts";
 import type { Counts } from "./counts.ts";
 import type { Job } from "./job.ts";
 
-/** Of one key. */
+/** The room of one key. */
 interface KeyRoom<P> {
-  /** Its items that wait, and those that come in when there is room for any. */
+  /** How many items of the key wait or may come in as soon as there is room for any item. */
   taken: number;
-  /** Its items that wait. */
+  /** How many items of the key wait. */
   waiting: number;
-  /** Those that have no room of their own key. */
+  /** The items that wait for room of their key. */
   readonly line: FifoQueue<Job<P>>;
 }
 
-/** The bounds of a {@linkcode Room}. Those that are not given are `Infinity`. */
+/** The bounds of a {@linkcode Room}. A missing one is `Infinity`. */
 export interface Bounds {
   capacity: number;
   keyCapacity: number;
@@ -20,16 +20,20 @@ export interface Bounds {
 }
 
 /**
- * What may wait in a sink, and who waits for room, in the order in which they came: nobody overtakes,
- * but those whose own key is full hold up no other.
+ * Knows how many items may wait in a sink, and which items wait for room, in the order in which
+ * they came. No item overtakes another, except that an item whose key is full holds up no item of
+ * another key.
  */
 export class Room<P> {
-  /** The most items that may wait now. A collector that is at work may come back here: less then. */
+  /**
+   * The most items that may wait now. It is lower while a collector runs, because that may call the
+   * sink.
+   */
   limit: number;
   private readonly counts: Counts;
   readonly #keyCapacity: number;
   readonly #capacityWeight: number;
-  /** Whether there is more than `limit` to keep. */
+  /** Whether there are other bounds than `limit`. */
   readonly bounded: boolean;
   #weight = 0;
   readonly #queue = new FifoQueue<Job<P>>();
@@ -43,75 +47,81 @@ export class Room<P> {
     this.bounded = keyCapacity < Infinity || capacityWeight < Infinity;
   }
 
-  /** The first of those for whose key there is room. */
+  /** The first item that waits for room and whose key has room. */
   get head(): Job<P> | undefined {
     return this.#queue.head;
   }
 
-  /** Whether one more item of this key, so heavy, may wait, and overtakes nobody. */
+  /** Whether one more item of this key and weight may wait without overtaking another. */
   admits(key: unknown, weight: number): boolean {
     return this.counts.waiting < this.limit && this.#queue.head === undefined &&
       (!this.bounded || (this.keyFits(key) && this.fits(weight)));
   }
 
-  /** Whether one more item, so heavy, may wait. */
+  /** Whether one more item of this weight may wait. */
   fits(weight: number): boolean {
     return this.counts.waiting < this.limit &&
       (!this.bounded || this.#weight + weight <= this.#capacityWeight);
   }
 
-  /** Whether more waits than may. */
+  /** Whether more items wait than the bounds allow. */
   get over(): boolean {
     return this.counts.waiting > this.limit || this.#weight > this.#capacityWeight;
   }
 
-  /** Whether one more of this key may. Where somebody of it waits for that, it is full. */
+  /**
+   * Whether one more item of this key may wait. If an item waits for room of the key, the key is
+   * full.
+   */
   keyFits(key: unknown): boolean {
     const room = this.bounded ? this.#keys.get(key) : undefined;
     return !room || room.taken < this.#keyCapacity;
   }
 
-  /** Whether as many of this key wait as may. */
+  /** Whether as many items of this key wait as may. */
   keyFull(key: unknown): boolean {
     return this.#keys.get(key)?.waiting! >= this.#keyCapacity;
   }
 
-  /** Whether nothing more fits, or not the one who comes next. */
+  /** Whether no more items fit, or at least not the next one. */
   get full(): boolean {
     if (!this.bounded) return this.counts.waiting >= this.limit;
     const { head } = this;
     return head ? !this.fits(head.weight) : !this.fits(0) || this.#weight >= this.#capacityWeight;
   }
 
-  /** Where it is bounded: an item waits from now on, whose caller has waited for room or has not. */
+  /**
+   * An item waits from now on. `waited` says whether it has waited for room before. Only call it if
+   * the room is `bounded`.
+   */
   enter(key: unknown, weight: number, waited: boolean): void {
     this.#weight += weight;
     this.#take(key, waited ? 0 : 1, 1);
   }
 
-  /** So many items that have run wait again. They are never refused. */
+  /** The items of a job that has run wait again. They are never refused. */
   enterAgain({ key, weight, count }: Job<P>): void {
     if (!this.bounded) return;
     this.#weight += weight;
     this.#take(key, count);
   }
 
-  /** So many items wait no more. */
+  /** The items of a job no longer wait. */
   leave({ key, weight, count }: Job<P>): void {
     if (!this.bounded) return;
-    // Sums lose a little: where nothing waits nothing is left of that.
+    // Sums lose a little precision: when no item waits, the weight is exactly 0.
     this.#weight = this.counts.waiting === 0 ? 0 : this.#weight - weight;
     this.#free(key, count);
   }
 
-  /** Waits for room. */
+  /** Makes an item wait for room. */
   wait(waiter: Job<P>): void {
     this.counts.blocked++;
     if (this.keyFits(waiter.key)) this.#queueUp(waiter);
     else this.#keys.get(waiter.key)!.line.push(waiter);
   }
 
-  /** The first comes in, or leaves. */
+  /** Removes the first item, because it comes in or leaves. */
   shift(): Job<P> {
     this.counts.blocked--;
     const waiter = this.#queue.shift()!;
@@ -119,19 +129,19 @@ export class Room<P> {
     return waiter;
   }
 
-  /** It could not come in: it is still the first. */
+  /** Puts the first item back, because it could not come in. */
   unshift(waiter: Job<P>): void {
     this.counts.blocked++;
     waiter.queued = true;
     this.#queue.unshift(waiter);
   }
 
-  /** The first has been turned away. */
+  /** The first item was refused. */
   turnAway({ key }: Job<P>): void {
     this.#free(key, 1, 0);
   }
 
-  /** It leaves, wherever it stands. */
+  /** Removes an item that leaves, from any place. */
   remove(waiter: Job<P>): void {
     this.counts.blocked--;
     if (waiter.queued) {
@@ -147,7 +157,7 @@ export class Room<P> {
     return [...this.#queue.removeAll(), ...lines];
   }
 
-  /** All, those for whose key there is room first. */
+  /** All items that wait for room. Those whose key has room come first. */
   *[Symbol.iterator](): Iterator<Job<P>> {
     const queues = [this.#queue, ...[...this.#keys.values()].map(({ line }) => line)];
     for (const { head } of queues) {
@@ -169,7 +179,7 @@ export class Room<P> {
     room.waiting += waiting;
   }
 
-  /** Those of the key move up for whom there is room of their key now. */
+  /** Moves up the items of the key for which there is now room of the key. */
   #free(key: unknown, count: number, waiting = count): void {
     const room = this.#keys.get(key);
     if (!room) return;

@@ -1,24 +1,30 @@
 import type { Rule } from "../shared/options.ts";
 
-/** Who has jobs to start. */
+/** An owner of jobs that start. */
 export interface Starter {
-  /** Starts what can start. */
+  /** Starts the jobs that can start. */
   fill(): void;
 }
 
-/** What says when a job may start. A `RateLimit`, known by its shape: where there is none, it costs nothing. */
+/**
+ * Says when a job may start. A `RateLimit`, known by its shape, so that it is not bundled if it is
+ * not used.
+ */
 export interface StartLimit {
-  /** Whether this one may start a job now. */
+  /** Whether this starter may start a job now. */
   ready(starter: Starter): boolean;
-  /** The same, and it does; else it is told to fill when it may. */
+  /**
+   * Takes a start and returns true if this starter may start now. Otherwise calls its `fill` once
+   * it may.
+   */
   take(starter: Starter): boolean;
-  /** It is told to fill when it may start a job. */
+  /** Calls `fill` of the starter when it may start a job. */
   wait(starter: Starter): void;
-  /** It has nothing more to start. */
+  /** The starter has no more jobs to start. */
   leave(starter: Starter): void;
 }
 
-/** What limits starts. */
+/** The rule of the option `rate`. */
 export const RATE: Rule = [
   "object",
   "be a RateLimit",

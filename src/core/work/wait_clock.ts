@@ -1,12 +1,14 @@
 import { FifoQueue } from "../shared/fifo_queue.ts";
 import type { Job, Wait } from "./job.ts";
 
-/** How long jobs wait for their start, and which one has waited too long. */
+/** Measures how long jobs wait for their start, and finds jobs that have waited too long. */
 export class WaitClock<J extends Job<unknown, unknown>> {
   readonly #maxWait: number;
-  /** The one that has waited longest first. */
+  /** The job that has waited longest comes first. */
   readonly #queue = new FifoQueue<Wait>();
-  /** When it was asked who is late: nothing has happened since when a job starts. */
+  /**
+   * The time of the last look for late jobs. No time passes between that and the start of a job.
+   */
   #now = 0;
 
   constructor(maxWait: number) {
@@ -19,7 +21,7 @@ export class WaitClock<J extends Job<unknown, unknown>> {
     this.#queue.push(job.wait);
   }
 
-  /** It waits no more. Returns how long it has, in milliseconds, if it starts. */
+  /** The job no longer waits. If it starts, returns how long it has waited, in milliseconds. */
   remove(job: J): number {
     const { wait } = job;
     if (!wait) return 0;
@@ -28,7 +30,7 @@ export class WaitClock<J extends Job<unknown, unknown>> {
     return this.#now - wait.since;
   }
 
-  /** One that has waited too long. */
+  /** A job that has waited too long. */
   get late(): J | undefined {
     const wait = this.#queue.head;
     if (wait === undefined) return undefined;

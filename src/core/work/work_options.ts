@@ -15,16 +15,16 @@ import {
 import type { Runner } from "./job.ts";
 import { RATE, type StartLimit } from "./start_limit.ts";
 
-/** What both sinks are told by their options. Checked already. */
+/** The options of both sinks, checked. */
 export interface WorkOptions<T, P> {
   owner: string;
   handler: (payload: P, context: SinkContext) => unknown;
   concurrency: number;
-  /** The most items that wait: of all, of each key, and by weight. */
+  /** The most items that may wait: in all, for each key, and by weight. */
   capacity: number;
   keyCapacity: number;
   capacityWeight: number;
-  /** What an item weighs, where that is bounded. */
+  /** What an item weighs, if weight is bounded. */
   weigh?: ((item: T) => number) | undefined;
   timeout: number;
   overrun: "release" | "hold";
@@ -32,18 +32,23 @@ export interface WorkOptions<T, P> {
   rate?: StartLimit | undefined;
   maxWait?: number | undefined;
   snapshot?: (() => Runner) | undefined;
-  /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch, and the batch. */
+  /**
+   * A `Fanout` passes the item. An `Aggregator` passes the failed items of a batch, and the batch.
+   */
   onError?: ((error: unknown, ...told: never[]) => unknown) | undefined;
   onDiscard?: ((items: T[], reason: unknown) => unknown) | undefined;
-  /** Of a `Fanout` it is told the item, of an `Aggregator` those items of a batch that have failed so. */
+  /**
+   * A `Fanout` passes the item. An `Aggregator` passes the items of a batch that have failed with
+   * the error.
+   */
   retry?: ((error: unknown, attempt: number, told: never) => number | undefined) | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** What of it a user gives. */
+/** The options that a user gives. */
 type RawOptions<T, P> = Omit<WorkOptions<T, P>, "owner" | "handler">;
 
-/** The rules of what every sink is told by its options. */
+/** The rules of the options that every sink has. */
 export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   concurrency: COUNT,
   capacity: LIMIT_OR_NONE,
@@ -63,7 +68,7 @@ export const SINK: Rules<keyof RawOptions<never, never> | "name"> = {
   name: NAME,
 };
 
-/** Checks the handler, and fills in what is not given. */
+/** Checks the handler, and fills in the missing options. */
 export function completeOptions<T, P>(
   owner: string,
   handler: (payload: P, context: SinkContext) => unknown,
@@ -75,7 +80,7 @@ export function completeOptions<T, P>(
   const { concurrency = 1, capacity = 1024, timeout = Infinity, overrun = "release" } = raw;
   const { keyCapacity = Infinity, capacityWeight = Infinity, weigh } = raw;
   const { key, rate, maxWait, snapshot, onError, onDiscard, retry, signal } = raw;
-  // Of one shape, whatever is given: it is read for each item.
+  // The object always has the same shape, because it is read for each item.
   return {
     owner,
     handler,

@@ -19,47 +19,52 @@ import { WaitClock } from "./wait_clock.ts";
 import type { WorkOptions } from "./work_options.ts";
 
 /**
- * The one way into a sink, by whichever front an item comes, and the one way out: it holds the
- * bound, keeps the counts, and says who is told what when the sink closes or fails. It is the
- * underlying sink of the stream: `start`, `write` and `close` are the standard's.
+ * The single way into a sink, for items from every method and every pipe, and the single way out.
+ * It enforces the bound, keeps the counts, and decides which error each caller gets when the sink
+ * closes or fails. It is the underlying sink of the stream: `start`, `write` and `close` are the
+ * methods of the standard.
  *
- * - `open`: everything is accepted for which there is room.
- * - `closing`: only what was pushed or written before is.
- * - `draining`: the stream has written all it had; the sink is `closed` when all has settled.
- * - `errored`: nothing more starts, and handlers that run are let go.
+ * - `open`: the sink accepts every item for which there is room.
+ * - `closing`: it accepts only items that were pushed or written before the `close()`.
+ * - `draining`: the stream has written all its items. When all have settled, the sink is `closed`.
+ * - `errored`: no more handlers start, and nothing waits for running handlers.
  */
 export class WorkQueue<T, P>
   implements PoolHost<P>, BatchHost<P>, FailureHost, CallerHost, Abortable {
-  // Of an underlying sink: not what every object may inherit.
+  // Fields of an underlying sink. They are defined here, so that the platform doesn't read
+  // inherited ones.
   readonly type!: never;
   readonly abort!: never;
   readonly counts: Counts;
   readonly room: Room<P>;
   readonly pool: Pool<P, Result>;
   private readonly options: WorkOptions<T, P>;
-  /** Where items gather before they are jobs. A `Fanout` has none: an item is a job by itself. */
+  /** Where items gather before they are jobs. A `Fanout` has none, because each item is a job. */
   private readonly batches: BatchTable<T, P> | undefined;
 
   private state: "open" | "closing" | "draining" | "closed" | "errored" = "open";
-  /** A box: the error may be any value. */
+  /** An object, because the error may be any value. */
   failure: { readonly error: unknown } | undefined;
-  /** The stack has ended in here: told to who comes next, if to nobody sooner. */
+  /**
+   * The error of a stack overflow in this code. The sink errors with it in a microtask, or when the
+   * next call comes, if that is earlier.
+   */
   private overflow: { readonly error: unknown } | undefined;
   readonly #end = new Deferred<void>();
-  /** Whether somebody has the lock of the stream, and is told by it. */
+  /** Whether the stream is locked: then the owner of the lock hears of a failure. */
   locked!: () => boolean;
-  /** Of the stream. */
+  /** The controller of the stream. */
   #controller!: SinkController;
 
   private moving = false;
   /** The `consume` calls that are under way. */
   readonly #consumers = new Set<Consumer>();
   readonly #failures: Failures<T, P>;
-  /** Whether user code is asked about an item before it comes in. */
+  /** Whether user code runs for an item before the item comes in. */
   private readonly asking: boolean;
-  /** Whether nothing need be known of an item but whether there is room. */
+  /** Whether an item needs no check except whether there is room. */
   private readonly plain: boolean;
-  /** For the pool: what the handler of a batch has given stands for what is in it. */
+  /** For the pool: turns the result of a batch handler into its entries. */
   readonly unwrap: PoolHost<P>["unwrap"] = undefined;
 
   constructor(options: WorkOptions<T, P>, batches?: (host: BatchHost<P>) => BatchTable<T, P>) {
@@ -76,12 +81,12 @@ export class WorkQueue<T, P>
     if (batches) this.unwrap = settleEntries;
   }
 
-  /** Who it is, in messages. */
+  /** The name of the sink in messages. */
   get owner(): string {
     return this.options.owner;
   }
 
-  /** One promise. A rejection of it is unhandled unless somebody hears of the failure. */
+  /** Always the same promise. Its rejection is unhandled unless a caller hears of the failure. */
   get closed(): Promise<void> {
     return this.#end.promise;
   }
@@ -92,16 +97,18 @@ export class WorkQueue<T, P>
 
   start(controller: WritableStreamDefaultController): void {
     this.#controller = controller as SinkController;
-    // Fires at once, also while a write waits for room: `abort` comes only after that.
+    // This signal fires at once, even while a write waits for room. The stream would call `abort`
+    // only after that write.
     onAbort(this.#controller.signal, this);
     onAbort(this.options.signal, this);
   }
 
   /**
-   * The way in. Takes the item now, and returns nothing; where there is no room, returns false if it
-   * has to be `now`, else when it has been taken. Who waits for a `result` is told by that. `own` is of
-   * the `consume()` that brings it. What the stream had `written` before a `close()` comes while
-   * closing. Throws what the caller is to be told.
+   * The way in. If there is room, takes the item now and returns `undefined`. If there is no room,
+   * returns false with `now`, and otherwise a promise that resolves when the item is taken.
+   * `result` gets the result of the handler. `own` is the group of the `consume()` that brings the
+   * item. With `written`, the stream wrote the item before a `close()`, so it may come in while
+   * closing. Throws the error that the caller must get.
    */
   push(
     item: T,
@@ -113,7 +120,7 @@ export class WorkQueue<T, P>
   ): Promise<void> | false | undefined {
     try {
       if (this.overflow !== undefined || this.state !== "open") this.check(written);
-      // Few arguments: some engines are slow with many.
+      // With few arguments, because some engines are slow with many.
       if (this.plain && result === undefined && this.room.admits(undefined, 0)) {
         return void this.put(item, own);
       }
@@ -121,7 +128,8 @@ export class WorkQueue<T, P>
         ? this.#ask(item, now, result, own, written, told)
         : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
     } catch (error) {
-      // Where the stack has ended in here, nobody knows what was done. Set before another call ends it.
+      // If the stack has overflowed in here, the state is unknown. This sets `overflow` before
+      // another call can overflow the stack.
       this.overflow = { error };
       if (hasStack(64)) this.overflow = undefined;
       else queueMicrotask(() => this.error(error));
@@ -129,7 +137,7 @@ export class WorkQueue<T, P>
     }
   }
 
-  /** Asks the hooks about an item. They are user code: things may be otherwise then. */
+  /** Calls the hooks for an item. They are user code, so the state may change meanwhile. */
   #ask(
     item: T,
     now: boolean,
@@ -141,7 +149,7 @@ export class WorkQueue<T, P>
     const { key, weigh, snapshot } = this.options;
     const itemKey = key?.(item);
     const weight = weigh ? this.#weigh(item) : 0;
-    // No snapshot is taken for an item that is refused.
+    // A refused item needs no snapshot.
     const refused = now && !!snapshot && !this.mayEnter(itemKey, weight, written);
     const runner = refused ? undefined : snapshot?.();
     this.check(written);
@@ -177,7 +185,7 @@ export class WorkQueue<T, P>
     return this.#wait(waiter, told ?? new Deferred());
   }
 
-  /** Accepts an item of which nothing need be known, and for whose result nobody waits. */
+  /** Accepts an item that needs no check and whose result no caller waits for. */
   private put(item: T, own: Group | undefined): void {
     const { batches, counts, pool } = this;
     if (batches !== undefined) return batches.put(item, own);
@@ -209,23 +217,26 @@ export class WorkQueue<T, P>
     waiter.told = told;
     this.room.wait(waiter);
     told.enter?.(waiter);
-    // One that is heavier than what is left makes the oldest batch due.
+    // An item that is heavier than the remaining room makes the oldest batch due.
     if (this.options.weigh) this.proceed();
     else this.pool.awaitRate();
     return told.promise as Promise<void>;
   }
 
-  /** For a pipe, by which what was written before a `close()` does not come. */
+  /**
+   * For a pipe, which ends as soon as the sink closes: no item that was written before a `close()`
+   * comes through it.
+   */
   get ending(): boolean {
     return this.state !== "open";
   }
 
-  /** Takes what the stream writes. */
+  /** Takes an item that the stream writes. */
   write(item: T): Promise<void> | undefined {
     try {
       return this.push(item, false, undefined, undefined, true) || undefined;
     } catch (error) {
-      // A stream whose write fails is errored, and its sink is not told.
+      // If a write fails, the stream errors, and does not tell its sink.
       this.error(error, true);
       throw error;
     }
@@ -241,7 +252,8 @@ export class WorkQueue<T, P>
     const pump = new Pump(`${this.options.owner}.consume`, source, {
       write: (item) => this.push(item, false, undefined, own) || undefined,
       discard: (items, reason, behind) => {
-        // Or a hook has thrown, which this call is told.
+        // A hook has thrown for this item. It was never accepted, and this call rejects with the
+        // error.
         if (!behind && this.state === "open" && !signal?.aborted) return;
         this.counts.lose(items.length);
         this.#discard(items, reason);
@@ -260,11 +272,11 @@ export class WorkQueue<T, P>
         this.#unblock(own, reason);
       },
     };
-    // To open a source is user code, too: the sink may be at its end by now.
+    // Opening a source runs user code, so the sink may have ended meanwhile.
     if (this.state !== "open") stop(this.#refusal());
     onAbort(signal, leaver);
-    // A read may never come back. However it ends, its items come first; only a failure of the sink does
-    // not wait for them.
+    // A read may never settle, so `stopped` ends this too. Then this waits for its items, except
+    // after a failure of the sink.
     await Promise.race([stopped.promise, pump.run()])
       .finally(() => {
         offAbort(signal, leaver);
@@ -273,7 +285,7 @@ export class WorkQueue<T, P>
       .finally(() => this.#consumers.delete(consumer));
   }
 
-  /** What a `consume` call has brought in stays, but for what waits for room. */
+  /** Ends the wait for room of a `consume` call. The items that it has brought in stay. */
   #unblock(own: Group, reason: unknown): void {
     for (const waiter of this.room) {
       if (waiter.own !== own) continue;
@@ -285,9 +297,13 @@ export class WorkQueue<T, P>
 
   // Ways out.
 
-  /** Waits for what has come so far, those who wait for room among it; or for what is of `own`. */
+  /**
+   * Waits for all items that have come so far, including those that wait for room; or only for the
+   * items of `own`.
+   */
   flush(own?: Group): Promise<void> {
-    // Closed first, so that nothing joins them; started last, because that is user code.
+    // This closes the batches first, so that no item joins them. It starts them last, because that
+    // runs user code.
     this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
     if (this.failure) return Promise.reject(this.#refusal());
     const over = this.counts.whenFlushed(own);
@@ -295,7 +311,7 @@ export class WorkQueue<T, P>
     return over;
   }
 
-  /** From here on nothing new is accepted. Returns the error that the sink has, if it has one. */
+  /** From here on the sink accepts no new items. Returns the sink's error, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
     this.#hear();
     if (this.overflow) this.error(this.overflow.error);
@@ -306,7 +322,7 @@ export class WorkQueue<T, P>
     return this.failure;
   }
 
-  /** Everything the stream had has been written: resolves when all of it has settled. */
+  /** The stream has written all its items. Resolves when all of them have settled. */
   close(): Promise<void> {
     this.refuse();
     this.state = "draining";
@@ -316,20 +332,23 @@ export class WorkQueue<T, P>
 
   /** Settles when the sink is closed or errored. */
   whenClosed(): Promise<void> {
-    // One for each who asks, so that nobody's rejection counts as handled by another.
+    // A new promise for each call, so that one caller does not handle the rejection for another.
     return this.#end.promise.then();
   }
 
-  /** Stops at once, for good. The first error wins. `heard`: somebody is told of it otherwise. */
+  /**
+   * Stops at once, for good. The first error wins. With `heard`, a caller gets the error in another
+   * way.
+   */
   error(error: unknown, heard = false): void {
     if (this.state === "closed" || this.failure) return;
-    // Cut short it could not be taken up again.
+    // If the stack overflowed halfway, this could not be resumed.
     if (!hasStack()) return queueMicrotask(() => this.error(error, heard));
     this.state = "errored";
     const { signal } = this.options;
     offAbort(signal, this);
     const aborted = signal?.aborted || this.#controller.signal.aborted;
-    // In Workers the signal of a stream has no reason where none was given.
+    // In Workers, the signal of a stream has no reason if the abort had none.
     if (aborted && error === undefined) error = new DOMException("Aborted", "AbortError");
     this.failure = { error };
 
@@ -344,20 +363,23 @@ export class WorkQueue<T, P>
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#end.reject(error);
-    // Who takes the lock in this turn is told.
+    // Code that locks the stream in this turn hears of the failure.
     queueMicrotask(() => this.locked() && this.#hear());
-    // To error a stream from its own abort would make that abort reject.
+    // Erroring a stream inside its own abort would make that abort reject.
     if (!this.#controller.signal.aborted) this.#controller.error(error);
 
-    // User code from here on: all that it can see is as it will be.
+    // From here on user code runs: all the state that it can see is final.
     this.#stopPumps(error);
     this.pool.abort(error);
     this.#discard(jobs.flatMap(this.#itemsOf), error);
   }
 
-  // For the batches, as `BatchHost` says.
+  // For the batches, see `BatchHost`.
 
-  /** Throws if nothing can be accepted any more, or not even what came before a `close()`. */
+  /**
+   * Throws if the sink accepts no more items. With `closing`, only if it does not even accept items
+   * that came before a `close()`.
+   */
   check(closing: boolean): void {
     if (this.overflow) this.error(this.overflow.error);
     if (closing ? this.failure || this.state === "closed" : this.state !== "open") {
@@ -365,7 +387,10 @@ export class WorkQueue<T, P>
     }
   }
 
-  /** Starts what can start. Even if no worker is free, those who wait for room may come in. */
+  /**
+   * Starts the jobs that can start. Even if no worker is free, items that wait for room may come
+   * in.
+   */
   proceed(): void {
     this.pool.proceed();
   }
@@ -394,12 +419,14 @@ export class WorkQueue<T, P>
     this.onRelease(job);
   }
 
-  /** Tells who waits what has come of a job; resolves when what has failed of it is taken care of. */
+  /**
+   * Settles the callers that wait for a job. Resolves when the failures of the job are dealt with.
+   */
   #tell(job: Job<P>, failed: boolean, outcome: unknown): Promise<void> | undefined {
     const { batches } = this;
     if (!batches) return this.#failures.settle(job, [{ error: outcome, places: [0] }], true);
     const failures = batches.settle(job, failed, outcome);
-    // What a collector has made cannot be split.
+    // A batch that a collector has made cannot be split.
     return this.#failures.settle(job, failures, failed || batches.plain);
   }
 
@@ -412,7 +439,7 @@ export class WorkQueue<T, P>
     if (outcome.again.size > 0) this.#retry(job, outcome.again);
   }
 
-  /** What has failed of a job goes again, unless all has come to an end meanwhile. */
+  /** The failed items of a job go again, unless the sink has ended meanwhile. */
   #retry(job: Job<P>, again: ReadonlySet<number>): void {
     this.batches?.shrink(job, again);
     this.room.enterAgain(job);
@@ -431,7 +458,7 @@ export class WorkQueue<T, P>
 
   onLate(job: Job<P>, known: unknown): unknown {
     const { owner, maxWait } = this.options;
-    // A batch that is due, and gathers.
+    // The job is a due batch that still gathers.
     if (job.count === 0) this.batches!.drop(job);
     const error = known ?? timeoutError(`${owner}: the handler has not started`, maxWait!);
     const results = resultsOf(job);
@@ -443,7 +470,7 @@ export class WorkQueue<T, P>
     return error;
   }
 
-  /** What waits is given up. */
+  /** Discards a job that waits. */
   #drop(job: Job<P>): void {
     this.counts.drop(job);
     this.room.leave(job);
@@ -453,11 +480,14 @@ export class WorkQueue<T, P>
     this.counts.overrun(by);
   }
 
-  /** What waits outside the pool moves up: batches, and those who wait for room. Closes at the end. */
+  /**
+   * Moves up what waits outside the pool: batches, and items that wait for room. Closes the sink at
+   * the end.
+   */
   onIdle(): void {
-    // The usual case, for each item.
+    // The usual case, which happens for each item.
     if (this.state === "open" && !this.room.head && !this.batches?.size) return;
-    // What is started here may settle at once, and come by here again.
+    // A job that starts here may settle at once and call this again.
     if (this.moving) return;
     this.moving = true;
     while (this.batches?.dispatch(this.#ending()) || this.#admitWaiter());
@@ -469,12 +499,15 @@ export class WorkQueue<T, P>
     }
   }
 
-  /** Nothing more comes. */
+  /** Whether no more items come. */
   #ending(): boolean {
     return this.state === "draining" && this.counts.blocked === 0;
   }
 
-  /** Nobody overtakes those who wait for room. What has waited too long goes first, and then they come in. */
+  /**
+   * Whether an item may come in. It must not overtake items that wait for room. If there is no
+   * room, this first discards items that have waited too long, and then lets waiting items in.
+   */
   private mayEnter(key: unknown, weight: number, written: boolean): boolean {
     if (this.fits(key, weight)) return true;
     if (!this.pool.shed()) return false;
@@ -489,13 +522,13 @@ export class WorkQueue<T, P>
       (room.fits(weight) || this.#starts(key));
   }
 
-  /** Whether an item of this key need not wait at all. */
+  /** Whether an item of this key would start at once. */
   #starts(key: unknown): boolean {
-    // What a retry has sent back may be over the bounds: a free slot lets nothing in then.
+    // Items that a retry has sent back may exceed the bounds. Then a free slot lets no item in.
     return !this.batches && !this.room.over && this.pool.canStart(key);
   }
 
-  /** What an item weighs in the queue. */
+  /** The weight of an item in the queue. */
   #weigh(item: T): number {
     const { owner, weigh, capacityWeight } = this.options;
     const weight = weightOf(owner, "weigh", weigh!, item);
@@ -504,7 +537,7 @@ export class WorkQueue<T, P>
       : overweight(owner, weight, "capacityWeight", capacityWeight);
   }
 
-  /** Accepts an item of a sink without batches, for which there is room. */
+  /** Accepts an item in a sink without batches. There must be room for it. */
   private admit(job: Job<P>, waited: boolean): void {
     const { counts, room, pool } = this;
     counts.accept();
@@ -514,7 +547,10 @@ export class WorkQueue<T, P>
     pool.fill();
   }
 
-  /** Lets in the first of those who wait for room, if there is some; returns whether anything has changed. */
+  /**
+   * Lets in the first item that waits for room, if there is room. Returns whether anything has
+   * changed.
+   */
   #admitWaiter(): boolean {
     const { room } = this;
     const { head } = room;
@@ -530,7 +566,8 @@ export class WorkQueue<T, P>
     try {
       if (!this.batches) this.admit(waiter, true);
       else if (!this.batches.add(payload as never, key, snapshot, result, own, weight, epoch)) {
-        // It is still the first: what has used the room up may have to start before it.
+        // The item stays the first: the batch that has used up the room may have to start before
+        // it.
         room.unshift(waiter);
         waiter.told = told;
         told.enter?.(waiter);
@@ -548,7 +585,9 @@ export class WorkQueue<T, P>
     return true;
   }
 
-  /** The last of those whom a flush has found waiting: their batches wait for nobody else. */
+  /**
+   * Closes the batches of a flush when the last item that waited for room at its call has come in.
+   */
   #passed(epoch: number): void {
     const { counts, room } = this;
     if (epoch === counts.epoch || epoch === room.head?.epoch) return;
@@ -556,7 +595,10 @@ export class WorkQueue<T, P>
     this.pool.fill();
   }
 
-  /** A caller leaves: what waits for him alone is taken out, and what runs for him alone is told. */
+  /**
+   * A caller leaves. Its waiting entry is taken out, or the handler that runs for it alone is
+   * aborted.
+   */
   leave({ entry, context, left }: Caller): void {
     if (context) CallContext.abort(context, left!.reason);
     else if (entry) this.#remove(entry as Job<P>);
@@ -575,7 +617,7 @@ export class WorkQueue<T, P>
     this.proceed();
   }
 
-  /** Where nothing is left that could start, a rate need not tell when it may. */
+  /** If no item is left that could start, the pool no longer waits for its rate limit. */
   #forgo(): void {
     if (this.counts.waiting + this.counts.blocked === 0) this.pool.forgo();
   }
@@ -589,7 +631,9 @@ export class WorkQueue<T, P>
     }
   }
 
-  /** Somebody is told of the failure, if there is one: nobody need look at `closed`. */
+  /**
+   * A caller hears of the failure, if there is one: the rejection of `closed` counts as handled.
+   */
   #hear(): void {
     markHandled(this.closed);
   }
@@ -605,13 +649,13 @@ export class WorkQueue<T, P>
   }
 }
 
-/** A `consume` call that is under way: what it has brought in, and how it is stopped. */
+/** A `consume` call that is under way: the items that it has brought in, and how to stop it. */
 interface Consumer {
   readonly own: Group;
   readonly stop: (reason: unknown) => void;
 }
 
-/** Tells those who wait for what comes of a job. Returns whether anybody did; nobody does after that. */
+/** Rejects the callers that wait for a job, and forgets them. Returns whether there were any. */
 function reject(job: Job, error: unknown): boolean {
   const results = resultsOf(job);
   let told = false;
@@ -619,7 +663,7 @@ function reject(job: Job, error: unknown): boolean {
     if (!each || each.left) return;
     told = true;
     each.reject(error);
-    // What its handler does after that is told to others.
+    // A later failure of the handler goes to `onError` or `onDiscard`.
     delete results[place];
   });
   if (!job.result?.left) job.result = undefined;
