@@ -219,7 +219,9 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
 
   protected override checkAlways(): void {
     const failed = this.written.filter((item) => item.failed);
-    if (this.#setup.skips) this.must(failed.every(({ told }) => told), "onError did not get a failure");
+    if (this.#setup.skips) {
+      this.must(failed.every(({ told }) => told), "onError did not get a failure");
+    }
     const { discarded } = this.#checkStats(failed.length);
     if (!this.over) return;
     const lost = this.#waiting;

@@ -76,7 +76,7 @@ test("records: an endless record is not held forever", async () => {
   }, RecordError);
   assertEquals([error.record, error.message], [
     2,
-    "longer than 1048576 bytes, so a brace or a quote of it lacks its partner",
+    "longer than 1048576 bytes: a closing brace or quote is missing",
   ]);
 });
 

@@ -333,7 +333,10 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { items, over, signal } of this.jobs) {
         if (over || !signal) continue;
         const left = items.some(({ left }) => left?.reason === signal.reason);
-        this.must(left || signal.reason === this.first.error, "the signal of a handler is not aborted");
+        this.must(
+          left || signal.reason === this.first.error,
+          "the signal of a handler is not aborted",
+        );
       }
     } else this.checkProgress();
     this.must(this.jobs.every(({ given }) => !given), "onDiscard was not called");
