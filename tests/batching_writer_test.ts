@@ -114,7 +114,7 @@ for (const { name, make } of kinds) {
     assertEquals(stream.stats.accepted, 1);
   });
 
-  test(`${name} does what the standard says when it is closed or aborted twice [F-31]`, async () => {
+  test(`${name} follows the standard when it is closed or aborted twice [F-31]`, async () => {
     const closed = ends(make(2));
     const closing = closed.writer.close();
     assertEquals(await reasonOf(closed.writer.close()) instanceof TypeError, true);
@@ -127,7 +127,7 @@ for (const { name, make } of kinds) {
     assertEquals(await reasonOf(aborted.reader.read()), "first");
   });
 
-  test(`${name} does what the standard says when it is aborted while it closes [F-31]`, () =>
+  test(`${name} follows the standard when it is aborted while it closes [F-31]`, () =>
     withClock(async (clock) => {
       const stream = make(2, { linger: 10 });
       const { writer, reader } = ends(stream);

@@ -200,7 +200,7 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
     assert(await reasonOf(writer.write(item)) instanceof TypeError);
   });
 
-  test(`${name} does what the standard says when it is closed or aborted twice [F-31]`, async () => {
+  test(`${name} follows the standard when it is closed or aborted twice [F-31]`, async () => {
     const closed = both();
     const closing = closed.writer.close();
     assert(await reasonOf(closed.writer.close()) instanceof TypeError);
