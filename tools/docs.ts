@@ -24,15 +24,16 @@ const INSTALL = ["install", "--quiet", "--frozen", "--node-modules-linker=hoiste
 
 /** Builds the site anew, and returns what its links are. Throws with a list if one is broken. */
 export async function buildDocs(site: string = SITE, work: string = WORK): Promise<string> {
-  const collected = await collect();
-  report(collected.broken);
   await clear(site);
   await clear(work);
+  const sources = await buildReference(work);
+  const collected = await collect(sources);
+  report(collected.broken);
   const play = await playBuilder();
   await stage(collected, work, play !== undefined);
   await vitepress(site, work);
   await makeRelative(site);
-  await buildReference(site);
+  await Deno.rename(`${work}/reference`, `${site}/reference`);
   await play?.(`${site}/play`);
   const { pages, links, broken, external } = await checkLinks(site);
   report(broken);
@@ -51,6 +52,7 @@ async function stage(
     await Deno.mkdir(dirname(copy), { recursive: true });
     await Deno.copyFile(path, copy);
   }
+  await Deno.copyFile("site/icon.svg", `${work}/pages/public/icon.svg`);
   const parts = (await references()).map(({ name, folder }) => {
     return { text: name, link: `/${folder}/index.html`, target: "_self" };
   });

@@ -19,6 +19,7 @@ const config: UserConfig = defineConfig({
   title: "weir",
   description: "Batching, bounded concurrent fan-out, chunking and single-flight, as web streams",
   lang: "en",
+  head: [["link", { rel: "icon", href: `${base}icon.svg` }]],
   srcDir: `${home}/pages`,
   cacheDir: `${home}/cache`,
   // tools/docs/links.ts checks all links of the built pages, with their anchors.
@@ -34,7 +35,6 @@ const config: UserConfig = defineConfig({
     sidebar,
     outline: [2, 3],
     search: { provider: "local" },
-    externalLinkIcon: true,
   },
 });
 

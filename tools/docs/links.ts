@@ -36,7 +36,7 @@ export async function checkLinks(root: string): Promise<Checked> {
   for (const [path, page] of pages) {
     for (const link of page.links) {
       links++;
-      if (/^([a-z][a-z+.-]*:|\/\/)/i.test(link)) external.add(link);
+      if (/^(https?|data|mailto):/i.test(link)) external.add(link);
       else {
         const why = missing(path, link, files, pages);
         if (why !== undefined) broken.push(`${path}: ${link}: ${why}`);
@@ -53,7 +53,7 @@ function missing(
   files: ReadonlySet<string>,
   pages: ReadonlyMap<string, Page>,
 ): string | undefined {
-  if (link.startsWith("/")) return "works under one base path only";
+  if (/^(\/|[a-z][a-z+.-]*:)/i.test(link)) return "is not relative";
   // So deep that a link which leaves the site is seen.
   const top = "/1/2/3/4/5/6/7/8/9/";
   const { pathname, hash } = new URL(link, `http://site${top}${from}`);

@@ -30,13 +30,13 @@ export interface Pages {
   readonly broken: readonly string[];
 }
 
-/** Collects the documents, and every file that they link. */
-export async function collect(): Promise<Pages> {
+/** Collects the documents, every file that they link, and some sources. */
+export async function collect(sources: Iterable<string> = []): Promise<Pages> {
   const documents = await listDocuments();
   const pages = new Map<string, string>();
   const files = new Set<string>();
   const broken: string[] = [];
-  const queue = new Set(documents);
+  const queue = new Set([...documents, ...sources]);
   for (const path of queue) {
     const text = await pageOf(path);
     const links = new Map<string, string>();
@@ -50,7 +50,7 @@ export async function collect(): Promise<Pages> {
       }
       if (isCopied(found.path)) files.add(found.path);
       else if (found.path !== PLAY) queue.add(found.path);
-      links.set(target, addressOf(path, found));
+      links.set(target, linkTo(path, found));
     }
     pages.set(
       path,
@@ -99,7 +99,7 @@ async function resolve(from: string, target: string): Promise<Found | null | und
   return { path: isThere ? readme : path, hash: hash ?? "" };
 }
 
-function addressOf(from: string, { path, hash }: Found): string {
+function linkTo(from: string, { path, hash }: Found): string {
   const here = sitePath(from);
   if (path === PLAY) return relative(here, "play/index.html");
   // A line of a file has no place on its page.
@@ -150,7 +150,7 @@ async function listing(folder: string): Promise<string> {
 }
 
 function frontmatter(searched: boolean): string {
-  return `---\nsearch: ${searched}\noutline: false\n---`;
+  return `---\nsearch: ${searched}\naside: false\n---`;
 }
 
 /** The first heading of a page. */

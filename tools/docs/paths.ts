@@ -17,7 +17,12 @@ export function sitePath(path: string): string {
   return `${page.includes("/") ? page : page.toLowerCase()}.md`;
 }
 
-/** The address of a page or file of the site as another one links to it. */
+/** The address of a file on the site: that of an index is its folder. */
+export function addressOf(path: string): string {
+  return sitePath(path).replace(/(^|\/)index\.md$/, "$1").replace(/\.md$/, ".html");
+}
+
+/** A path of the site as another one links to it. */
 export function relative(from: string, to: string): string {
   const [source, target] = [from.split("/").slice(0, -1), to.split("/")];
   let common = 0;

@@ -2,7 +2,7 @@
 
 import { entriesOf, packages, shortName } from "../packages.ts";
 import { deno } from "../run.ts";
-import { filesIn, relative } from "./paths.ts";
+import { addressOf, filesIn, relative } from "./paths.ts";
 
 /** What the site has instead of files of `deno doc`: the scheme of its other pages. */
 const OWN = "site/reference";
@@ -19,19 +19,23 @@ export async function references(): Promise<Reference[]> {
   return (await packages()).map((of) => ({ name: of.name, folder: `reference/${shortName(of)}` }));
 }
 
-/** Builds the reference into a site. */
-export async function buildReference(root: string): Promise<void> {
+/** Builds the reference into a folder, and returns the sources that it links. */
+export async function buildReference(root: string): Promise<ReadonlySet<string>> {
   await Deno.mkdir(`${root}/reference`, { recursive: true });
+  const sources = new Set<string>();
   await Promise.all((await packages()).map(async (of) => {
     const folder = `reference/${shortName(of)}`;
     const args = ["--html", `--name=${of.name}`, `--output=${root}/${folder}`, ...entriesOf(of)];
     const { success, output } = await deno(["doc", ...args]);
     if (!success) throw new Error(`deno doc: ${output}`);
-    for (const path of await filesIn(`${root}/${folder}`)) await change(root, `${folder}/${path}`);
+    for (const path of await filesIn(`${root}/${folder}`)) {
+      await change(root, `${folder}/${path}`, sources);
+    }
   }));
+  return sources;
 }
 
-async function change(root: string, path: string): Promise<void> {
+async function change(root: string, path: string, sources: Set<string>): Promise<void> {
   const file = `${root}/${path}`;
   const name = path.split("/").at(-1)!;
   if (name === "darkmode_toggle.js") await Deno.copyFile(`${OWN}/${name}`, file);
@@ -41,19 +45,30 @@ async function change(root: string, path: string): Promise<void> {
   }
   if (!name.endsWith(".html")) return;
   const text = await Deno.readTextFile(file);
-  await Deno.writeTextFile(file, ofTheSite(text, relative(path, "index.html")));
+  await Deno.writeTextFile(file, ofTheSite(text, path, sources));
 }
 
-/** A page with a way back to the site, and without the links to type parameters that it doesn't have. */
-function ofTheSite(text: string, home: string): string {
+/** A page that leads to others of the site, and links nothing that isn't there. */
+function ofTheSite(text: string, path: string, sources: Set<string>): string {
+  const home = relative(path, "index.html");
+  const icon = relative(path, "icon.svg");
   return text
     .replace("<html>", '<html lang="en">')
-    .replace(
-      '<ul class="breadcrumbs">',
-      (list) => `${list}<li><a href="${home}" class="contextLink">weir</a></li><li>/</li>`,
-    )
+    .replace("</head>", `<link rel="icon" href="${icon}">$&`)
+    .replace('<ul class="breadcrumbs">', `<a class="home" href="${home}">weir</a>$&`)
+    .replaceAll(/href="(file:[^"]+)"/g, (_, address) => {
+      const source = sourceOf(address);
+      sources.add(source);
+      return `title="Source" href="${relative(path, addressOf(source))}"`;
+    })
     .replaceAll(
       /<a href="#(type_param_\w+)" [^>]*>(.*?)<\/a>/g,
       (link, id, name) => text.includes(`id="${id}"`) ? link : `<span>${name}</span>`,
     );
+}
+
+/** The path in the repository of a file whose address `deno doc` gives. */
+function sourceOf(address: string): string {
+  const url = new URL(address.replaceAll("&#x2F;", "/"));
+  return decodeURIComponent(url.pathname.slice(new URL("../../", import.meta.url).pathname.length));
 }

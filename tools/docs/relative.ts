@@ -10,10 +10,13 @@ import { filesIn } from "./paths.ts";
 export const BASE = "/__base_of_the_site__/";
 const AT_RUN_TIME = "globalThis.weirBase";
 
-// What vitepress has rendered stays on the screen when another page is shown at another depth.
-const ABSOLUTE = `<script>for (const link of document.querySelectorAll("#app a[href]")) {
-  if (!link.getAttribute("href").startsWith("#")) link.href = link.href;
-}</script>`;
+// What vitepress has rendered around a page stays there when the next one is at another depth.
+const ABSOLUTE = `<script>
+for (const link of document.querySelectorAll('link[rel="icon"], #app a[href^="."]')) {
+  const { pathname, hash } = new URL(link.href);
+  if (!link.closest(".vp-doc")) link.setAttribute("href", pathname + hash);
+}
+</script>`;
 
 /** Changes all files of a site. */
 export async function makeRelative(root: string): Promise<void> {

@@ -2,7 +2,7 @@
 
 import type { Part } from "../../site/sidebar.ts";
 import { headingOf } from "./pages.ts";
-import { sitePath } from "./paths.ts";
+import { addressOf } from "./paths.ts";
 
 /** An entry or a part, as vitepress has it. */
 export interface Item {
@@ -39,8 +39,7 @@ function partOf(
     const { path: pattern, title } = typeof entry === "string" ? { path: entry } : entry;
     return matching(pattern, pages).map((path) => {
       forgotten.delete(path);
-      const address = sitePath(path).replace(/(^|\/)index\.md$/, "$1").replace(/\.md$/, ".html");
-      return { text: title ?? headingOf(pages.get(path)!), link: `/${address}` };
+      return { text: title ?? headingOf(pages.get(path)!), link: `/${addressOf(path)}` };
     });
   });
   return { text: title, items, ...(depth > 0 && { collapsed: true }) };
