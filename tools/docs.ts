@@ -32,6 +32,8 @@ export async function buildDocs(site: string = SITE, work: string = WORK): Promi
   const play = await playBuilder();
   await stage(collected, work, play !== undefined);
   await vitepress(site, work);
+  // A host shows it at any depth, so it has no links.
+  await Deno.copyFile("site/404.html", `${site}/404.html`);
   await makeRelative(site);
   await Deno.rename(`${work}/reference`, `${site}/reference`);
   await play?.(`${site}/play`);

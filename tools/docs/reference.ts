@@ -1,6 +1,6 @@
 /** The reference: what `deno doc` makes of the sources of each package, with what the site adds. */
 
-import { entriesOf, packages, shortName } from "../packages.ts";
+import { type Package, packages, shortName } from "../packages.ts";
 import { deno } from "../run.ts";
 import { addressOf, filesIn, relative } from "./paths.ts";
 
@@ -25,17 +25,24 @@ export async function buildReference(root: string): Promise<ReadonlySet<string>>
   const sources = new Set<string>();
   await Promise.all((await packages()).map(async (of) => {
     const folder = `reference/${shortName(of)}`;
-    const args = ["--html", `--name=${of.name}`, `--output=${root}/${folder}`, ...entriesOf(of)];
-    const { success, output } = await deno(["doc", ...args]);
+    const target = `--output=${await Deno.realPath(root)}/${folder}`;
+    const args = ["doc", "--html", `--name=${of.name}`, target, ...Object.values(of.exports)];
+    // In its folder the entry points have the names of its exports.
+    const { success, output } = await deno(args, { cwd: of.folder });
     if (!success) throw new Error(`deno doc: ${output}`);
     for (const path of await filesIn(`${root}/${folder}`)) {
-      await change(root, `${folder}/${path}`, sources);
+      await change(of, root, `${folder}/${path}`, sources);
     }
   }));
   return sources;
 }
 
-async function change(root: string, path: string, sources: Set<string>): Promise<void> {
+async function change(
+  of: Package,
+  root: string,
+  path: string,
+  sources: Set<string>,
+): Promise<void> {
   const file = `${root}/${path}`;
   const name = path.split("/").at(-1)!;
   if (name === "darkmode_toggle.js") await Deno.copyFile(`${OWN}/${name}`, file);
@@ -45,7 +52,7 @@ async function change(root: string, path: string, sources: Set<string>): Promise
   }
   if (!name.endsWith(".html")) return;
   const text = await Deno.readTextFile(file);
-  await Deno.writeTextFile(file, ofTheSite(text, path, sources));
+  await Deno.writeTextFile(file, ofTheSite(withNames(text, of), path, sources));
 }
 
 /** A page that leads to others of the site, and links nothing that isn't there. */
@@ -65,6 +72,16 @@ function ofTheSite(text: string, path: string, sources: Set<string>): string {
       /<a href="#(type_param_\w+)" [^>]*>(.*?)<\/a>/g,
       (link, id, name) => text.includes(`id="${id}"`) ? link : `<span>${name}</span>`,
     );
+}
+
+/** A page that imports a package by its name. */
+function withNames(text: string, { name, exports }: Package): string {
+  for (const entry of Object.keys(exports)) {
+    const full = entry.replace(/^\./, name);
+    const short = entry.replace(/^\.\//, "");
+    text = text.replaceAll(` from &quot;${short}&quot;`, ` from &quot;${full}&quot;`);
+  }
+  return text;
 }
 
 /** The path in the repository of a file whose address `deno doc` gives. */

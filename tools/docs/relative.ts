@@ -36,6 +36,7 @@ export async function makeRelative(root: string): Promise<void> {
 }
 
 function page(text: string, up: string): string {
+  if (!text.includes(BASE)) return text;
   const base = `<script>${AT_RUN_TIME} = new URL("${up}", location.href).pathname;</script>`;
   return text
     .replaceAll(/(<script\b[^>]*>)([^]*?)(?=<\/script>)/g, (_, tag, code) => tag + script(code))
