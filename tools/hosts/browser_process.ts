@@ -76,7 +76,7 @@ export async function titleOf(browser: Browser): Promise<string> {
   return `${browser.name} ${version}`;
 }
 
-/** The first of its commands that is in the path; rejects with `Missing` where none is. */
+/** The first of its commands that is in the path. */
 export async function findBrowser({ commands }: Browser): Promise<string> {
   const directories = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/bin"];
   for (const command of commands) {
