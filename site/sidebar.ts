@@ -16,7 +16,12 @@ export interface Part {
 export const sidebar: readonly Part[] = [
   {
     title: "Start",
-    entries: [{ title: "What weir is", path: "README.md" }, "docs/play.md", "examples/README.md"],
+    entries: [
+      { title: "What weir is", path: "README.md" },
+      "docs/index.md",
+      "docs/play.md",
+      "examples/README.md",
+    ],
   },
   {
     title: "Primitives",
@@ -55,7 +60,13 @@ export const sidebar: readonly Part[] = [
   },
   {
     title: "In depth",
-    entries: ["docs/performance.md", "docs/contract.md", "docs/mutation.md", "ARCHITECTURE.md"],
+    entries: [
+      "docs/performance.md",
+      "docs/performance-notes.md",
+      "docs/contract.md",
+      "docs/mutation.md",
+      "ARCHITECTURE.md",
+    ],
   },
   {
     title: "Project",

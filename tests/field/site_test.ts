@@ -88,6 +88,13 @@ Deno.test("a page that the sidebar doesn't name fails the build", () => {
   assertEquals(message, "Error: site/sidebar.ts doesn't name docs/new.md");
 });
 
+Deno.test("docs/index.md links every page of docs/", async () => {
+  const index = await Deno.readTextFile("docs/index.md");
+  const pages = (await filesIn("docs")).filter((path) => path.endsWith(".md"));
+  const left = pages.filter((path) => path !== "index.md" && !index.includes(`](${path})`));
+  assertEquals(left, []);
+});
+
 inBrowser("every page is readable at both widths and in both schemes", async (browser, origin) => {
   const queue = (await pagesToOpen()).values();
   const wrong: string[] = [];

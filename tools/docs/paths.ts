@@ -13,6 +13,8 @@ export function sitePath(path: string): string {
   // Vitepress and many hosts leave out what begins with a dot.
   const visible = path.replace(/^docs\//, "").replace(/(^|\/)\.+/g, "$1");
   if (isCopied(path)) return visible;
+  // The first page of the site is the README.
+  if (path === "docs/index.md") return "pages.md";
   const page = visible.replace(/(^|\/)README\.md$/, "$1index").replace(/\.[^./]+$/, "");
   return `${page.includes("/") ? page : page.toLowerCase()}.md`;
 }
