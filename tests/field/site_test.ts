@@ -21,6 +21,8 @@ const DESK = { width: 1280, height: 800 };
 /** Members of a symbol have hundreds of pages, all made alike: one of so many is opened. */
 const MEMBER = /reference.*\/~\/\w+\..*\.html$/;
 const OF_MEMBERS = 12;
+/** What such a page has of its kind, the other pages of the kind have, too. */
+const COLORS_ON_PHONE = /^(index|play\/index|reference\/\w+\/index)\.html$/;
 /** Complaints at most. */
 const SHOWN = 60;
 
@@ -106,12 +108,20 @@ inBrowser("every page is readable at both widths and in both schemes", async (br
     watch(page, origin, (what) => wrong.push(`${path}: ${what}`));
     for (path of queue) {
       await page.goto(origin + path);
-      for (const size of [PHONE, DESK]) {
+      const look = async (size: typeof PHONE, scheme: "light" | "dark") => {
+        await page.emulateMedia({ colorScheme: scheme });
         await page.setViewportSize(size);
-        for (const each of await page.evaluate<string[]>("complaints()")) {
+        const withColors = size === DESK || COLORS_ON_PHONE.test(path);
+        for (const each of await page.evaluate<string[]>(`complaints(${withColors})`)) {
           wrong.push(`${path} at ${size.width}: ${each}`);
         }
-      }
+      };
+      await look(PHONE, "light");
+      await look(DESK, "light");
+      if (!path.startsWith("play/")) continue;
+      // The other pages take their scheme from a class, which `complaints` sets.
+      await look(PHONE, "dark");
+      await look(DESK, "dark");
     }
   }));
   assert(wrong.length === 0, `${wrong.length}:\n${wrong.slice(0, SHOWN).join("\n")}`);

@@ -1,11 +1,15 @@
 /** What a page of the site looks like: the part that runs in the page, where the test can call it. */
 
-/** What is wrong with the page as it is shown, in the light and in the dark scheme. */
-globalThis.complaints = function complaints() {
-  // A color that fades is no color to judge.
-  document.documentElement.append(stillness());
-  const { classList } = document.documentElement;
+/** What is behind a page that has no background. */
+const CANVAS = { false: [255, 255, 255], true: [18, 18, 18] };
+
+/** What is wrong with the page as it is shown. Its colors are judged on request, in both schemes. */
+globalThis.complaints = function complaints(withColors) {
   const found = [...tooWide()];
+  if (!withColors) return found;
+  // A color that fades is no color to judge.
+  document.adoptedStyleSheets.push(stillness());
+  const { classList } = document.documentElement;
   for (const scheme of ["light", "dark"]) {
     // So both schemes of vitepress and of the reference are chosen.
     classList.toggle("dark", scheme === "dark");
@@ -15,8 +19,8 @@ globalThis.complaints = function complaints() {
 };
 
 function stillness() {
-  const style = document.createElement("style");
-  style.textContent = "*, ::before, ::after { transition: none !important; }";
+  const style = new CSSStyleSheet();
+  style.replaceSync("*, ::before, ::after { transition: none !important; }");
   return style;
 }
 
@@ -43,10 +47,11 @@ function* tooFaint() {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const { parentElement, textContent } = walker.currentNode;
-    if (textContent.trim() !== "") elements.set(parentElement, textContent.trim());
+    const text = textContent.trim();
+    if (text !== "") elements.set(kindOf(parentElement), { element: parentElement, text });
   }
   const seen = new Set();
-  for (const [element, text] of elements) {
+  for (const { element, text } of elements.values()) {
     const { color, fontSize, fontWeight } = getComputedStyle(element);
     const behind = behindOf(element, backs);
     const ratio = contrast(over(colorOf(color), behind), behind);
@@ -57,6 +62,14 @@ function* tooFaint() {
     seen.add(what);
     yield `"${text.slice(0, 30)}" in ${nameOf(element)}: ${what} is ${ratio.toFixed(1)}`;
   }
+}
+
+/** Tokens of code that look alike are one kind. Any other element is its own. */
+function kindOf(element) {
+  const code = element.closest("pre code");
+  if (code === null || code === element) return element;
+  const style = element.getAttribute("style");
+  return [code.parentElement.className, element.localName, element.className, style].join();
 }
 
 function nameOf({ localName, className }) {
@@ -83,7 +96,7 @@ function over([red, green, blue, alpha], behind) {
 }
 
 function behindOf(element, backs) {
-  if (element === null) return [255, 255, 255];
+  if (element === null) return CANVAS[matchMedia("(prefers-color-scheme: dark)").matches];
   if (!backs.has(element)) {
     const color = colorOf(getComputedStyle(element).backgroundColor);
     const isOpaque = color[3] === 1;
