@@ -15,12 +15,17 @@ const SITE = ".build/docs-test";
 const BASE = "/some/path/";
 /** What a page calls to say what is wrong with it. */
 const LOOKS = decodeURIComponent(new URL("site/looks.js", import.meta.url).pathname);
+const WITHOUT_PREFETCH =
+  'Object.defineProperty(navigator, "connection", { value: { saveData: true } })';
 const TABS = 3;
 const PHONE = { width: 390, height: 800 };
 const DESK = { width: 1280, height: 800 };
-/** Members of a symbol have hundreds of pages, all made alike: one of so many is opened. */
-const MEMBER = /reference.*\/~\/\w+\..*\.html$/;
-const OF_MEMBERS = 12;
+/**
+ * Of the members of a symbol, and of the symbols of an entry point beside the root, which are the same
+ * again, there are hundreds of pages, all made alike: one of so many is opened.
+ */
+const ALIKE = /^reference\/.*\/~\/\w+\..*\.html$|^reference\/\w+\/[\w-]+\/~\//;
+const OF_ALIKE = 15;
 /** What such a page has of its kind, the other pages of the kind have, too. */
 const COLORS_ON_PHONE = /^(index|play\/index|reference\/\w+\/index)\.html$/;
 /** Complaints at most. */
@@ -103,6 +108,7 @@ inBrowser("every page is readable at both widths and in both schemes", async (br
   await Promise.all(Array.from({ length: TABS }, async () => {
     const context = await browser.newContext({ viewport: PHONE });
     await context.addInitScript({ path: LOOKS });
+    await context.addInitScript(WITHOUT_PREFETCH);
     const page = await context.newPage();
     let path = "";
     watch(page, origin, (what) => wrong.push(`${path}: ${what}`));
@@ -189,8 +195,8 @@ inBrowser("the search finds a primitive", async (browser, origin) => {
 /** The pages that a reader sees, without those that only lead to another. */
 async function pagesToOpen(): Promise<string[]> {
   const paths = (await filesIn(SITE)).filter((path) => path.endsWith(".html"));
-  const members = paths.filter((path) => MEMBER.test(path));
-  const left = new Set(members.filter((_, index) => index % OF_MEMBERS > 0));
+  const alike = paths.filter((path) => ALIKE.test(path));
+  const left = new Set(alike.filter((_, index) => index % OF_ALIKE > 0));
   const pages: string[] = [];
   for (const path of paths) {
     if (left.has(path)) continue;
