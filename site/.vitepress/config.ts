@@ -34,7 +34,17 @@ const config: UserConfig = defineConfig({
     nav,
     sidebar,
     outline: [2, 3],
-    search: { provider: "local" },
+    search: {
+      provider: "local",
+      options: {
+        // Of a file of code the search knows what is said about it, and not each of its words.
+        _render(text, env, md) {
+          const isCode = env.relativePath.startsWith("examples/recipes/");
+          const html = md.render(isCode ? text.replace(/^(`{3,})[^]*?^\1$/gm, "") : text, env);
+          return env.frontmatter?.["search"] === false ? "" : html;
+        },
+      },
+    },
   },
 });
 
