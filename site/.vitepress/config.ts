@@ -37,6 +37,15 @@ const config: UserConfig = defineConfig({
     search: {
       provider: "local",
       options: {
+        miniSearch: {
+          searchOptions: {
+            // The page of a primitive comes before one that mentions it. This runs in the page.
+            boostDocument: (id: string) =>
+              /(-stream|throttle|fanout|aggregator|singleflight|rate-limit|retry)\.html/.test(id)
+                ? 3
+                : 1,
+          },
+        },
         // Of a file of code the search knows what is said about it, and not each of its words.
         _render(text, env, md) {
           const isCode = env.relativePath.startsWith("examples/recipes/");

@@ -10,6 +10,7 @@ import { serve } from "../../tools/docs/serve.ts";
 import { sidebarOf } from "../../tools/docs/sidebar.ts";
 import { chromium as chromiumProgram, findBrowser } from "../../tools/hosts/browser_process.ts";
 import { Missing } from "../../tools/hosts/host.ts";
+import { deno } from "../../tools/run.ts";
 
 const SITE = ".build/docs-test";
 const BASE = "/some/path/";
@@ -93,6 +94,12 @@ Deno.test("a page that the sidebar doesn't name fails the build", () => {
     message = String(error);
   }
   assertEquals(message, "Error: site/sidebar.ts doesn't name docs/new.md");
+});
+
+Deno.test("what the site is built with type-checks", async () => {
+  const files = ["site/.vitepress/config.ts", "site/.vitepress/theme/index.ts"];
+  const { success, output } = await deno(["check", "--node-modules-dir=manual", ...files]);
+  assert(success, output);
 });
 
 Deno.test("docs/index.md links every page of docs/", async () => {
