@@ -7,6 +7,7 @@
 import { build } from "esbuild";
 import { parseArgs } from "node:util";
 import { Missing } from "./hosts/host.ts";
+import { takeScreenshots } from "./play_screenshots.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const SOURCES = `${ROOT}site/play`;
@@ -64,21 +65,25 @@ async function main(): Promise<void> {
     complain(`--port must be a whole number from 0 to 65535; got ${port}`);
   }
   await buildPlay(BUILT);
-  if (screenshots !== undefined) {
-    const { takeScreenshots } = await import("./play_screenshots.ts");
-    await takeScreenshots(BUILT, screenshots).catch((error) => {
-      if (error instanceof Missing) complain(error.message);
-      throw error;
-    });
-    Deno.exit(0);
+  const server = serve(screenshots === undefined ? Number(port) : 0);
+  const address = `http://127.0.0.1:${server.addr.port}/`;
+  if (screenshots === undefined) {
+    console.log(`See a pipeline run: ${address}`);
+    return await server.finished;
   }
+  await takeScreenshots(address, screenshots).catch((error: unknown) => {
+    if (error instanceof Missing) complain(error.message);
+    throw error;
+  });
+  await server.shutdown();
+}
+
+function serve(port: number): Deno.HttpServer<Deno.NetAddr> {
   try {
-    const server = servePlay(BUILT, Number(port));
-    console.log(`See a pipeline run: http://127.0.0.1:${server.addr.port}/`);
-    await server.finished;
+    return servePlay(BUILT, port);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    complain(`Port ${port} is in use. Choose another one: deno task play --port ${+port + 1}`);
+    complain(`Port ${port} is in use. Choose another one: deno task play --port ${port + 1}`);
   }
 }
 

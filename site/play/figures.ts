@@ -22,24 +22,24 @@ export class Figures {
     const { waiting, running, blocked } = sink.stats;
     const { most } = pipeline;
     const over = phase === "closed" || phase === "aborted";
-    const waits = source.waits && !over && !pipeline.closing;
+    const slowed = source.slowed(now) && !over && !pipeline.closing;
     this.#write("measured", String(Math.round(over ? 0 : source.measured(now))));
     this.#write(
       "source-note",
       over || pipeline.closing
         ? "has ended"
-        : `offers ${settings.rate}/s${waits ? ", waits: no demand" : ""}`,
+        : `offers ${settings.rate}/s${slowed ? ", slowed down" : ""}`,
     );
     this.#write("gathering", String(batching.stats.waiting));
     this.#write("gathering-of", ` of ${settings.maxItems} items`);
     this.#write(
       "batch-note",
-      blocked > 0 ? "a batch waits for room in the queue" : `at most ${settings.linger} ms`,
+      blocked > 0 ? "a batch waits for room" : `at most ${settings.linger} ms`,
     );
     this.#write("waiting", String(waiting));
     this.#write("waiting-of", ` of ${settings.capacity} batches`);
     const full = blocked > 0 || (waiting > 0 && waiting === settings.capacity);
-    this.#write("queue-note", full ? "full: the pipe slows down" : "has room");
+    this.#write("queue-note", full ? "full: the pipe waits" : "has room");
     this.#write("running", String(running));
     this.#write("running-of", ` of ${most} handlers`);
     this.#write("workers-note", workersNote(pipeline, waiting, running));
@@ -47,9 +47,9 @@ export class Figures {
       this.#write(`${end}-items`, ends[end].toLocaleString("en"));
     }
     document.querySelector(".queue")!.classList.toggle("full", full && !over);
-    document.querySelector(".source")!.classList.toggle("full", waits && full);
+    document.querySelector(".source")!.classList.toggle("full", slowed);
     for (const check of checks) this.#check(check);
-    this.#say(sentence(pipeline, full), phase, now);
+    this.#say(sentence(pipeline, full, slowed), phase, now);
   }
 
   /** How many frames there were, and in how many something did not hold. */
@@ -98,7 +98,7 @@ function line({ id, terms }: Check): (check: Check) => void {
       const text = String(value);
       if (values[nth]!.textContent !== text) values[nth]!.textContent = text;
     });
-    const text = holds ? "✓ holds" : "✗ broken";
+    const text = holds ? "✓" : "✗ broken";
     if (sign.textContent !== text) {
       sign.textContent = text;
       sign.className = holds ? "ok" : "wrong";
@@ -109,11 +109,15 @@ function line({ id, terms }: Check): (check: Check) => void {
 function workersNote({ phase, settings, sink }: Pipeline, waiting: number, running: number) {
   if (phase === "paused") return "paused: concurrency is 0";
   const free = running < sink.concurrency;
-  if (settings.rateLimit > 0 && waiting > 0 && free) return "free, and wait for the rate limit";
+  if (settings.rateLimit > 0 && waiting > 0 && free) return "wait for the rate limit";
   return free ? `${sink.concurrency - running} free` : "all busy";
 }
 
-function sentence({ phase, closing, ends, source, sink }: Pipeline, full: boolean): string {
+function sentence(
+  { phase, closing, ends, sink }: Pipeline,
+  full: boolean,
+  slowed: boolean,
+): string {
   const { discarded } = ends;
   switch (phase) {
     case "aborted":
@@ -127,7 +131,7 @@ function sentence({ phase, closing, ends, source, sink }: Pipeline, full: boolea
         ? "Closing, but paused: nothing drains before you resume."
         : `Paused. ${sink.stats.running > 0 ? "Running handlers end; no" : "No"} handler starts.`;
     case "running":
-      if (full) return "The queue is full. The source waits for room.";
-      return source.waits ? "The source waits for demand." : "Running. The queue has room.";
+      if (slowed) return "Running. The source is slowed down: it waits until there is room.";
+      return full ? "Running. The queue is full." : "Running. The queue has room.";
   }
 }

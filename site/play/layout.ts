@@ -8,13 +8,20 @@ export interface Box {
   readonly height: number;
 }
 
-/** So many equal squares, as large as fit and at most so large, in rows from the middle. */
+/**
+ * So many equal squares in rows, as large as fit and at most so large. Of equal sizes it takes the rows
+ * with the fewest gaps, and of those the squarest.
+ */
 export function fit({ x, y, width, height }: Box, count: number, most: number): Box[] {
   let columns = 1;
   let side = 0;
+  let waste = Infinity;
   for (let tried = 1; tried <= count; tried++) {
-    const possible = Math.min(width / tried, height / Math.ceil(count / tried), most);
-    if (possible > side) [columns, side] = [tried, possible];
+    const rows = Math.ceil(count / tried);
+    const possible = Math.min(width / tried, height / rows, most);
+    const wasted = 100 * (rows * tried - count) + Math.abs(rows - tried);
+    if (possible < side || (possible === side && wasted >= waste)) continue;
+    [columns, side, waste] = [tried, possible, wasted];
   }
   const rows = Math.ceil(count / columns);
   const left = x + (width - columns * side) / 2;

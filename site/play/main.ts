@@ -47,7 +47,7 @@ function describe(): void {
   const hash = format(sliders.settings);
   element("code").textContent = codeOf(sliders.settings);
   if (location.hash !== hash) history.replaceState(null, "", hash);
-  let see = "";
+  let see = "Settings of your choice.";
   for (const link of document.querySelectorAll<HTMLAnchorElement>(".experiments a")) {
     const chosen = link.hash === hash;
     if (chosen) link.setAttribute("aria-current", "true");

@@ -5,13 +5,13 @@ import type { Batch, Ended, Item, Pipeline } from "./pipeline.ts";
 import { type Box, fit, square } from "./layout.ts";
 
 /** How quickly a dot comes to its place: the time constant, in milliseconds. */
-const PACE = 110;
+const PACE = 60;
 
 /** How long an item that has ended stays visible, in milliseconds. */
 const FADE = 900;
 
 /** The largest slot of a batch, in pixels. */
-const SLOT = 62;
+const SLOT = 76;
 
 interface Dot {
   x: number;
@@ -42,7 +42,8 @@ export class Picture {
     this.#host = host;
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d")!;
-    new ResizeObserver(() => this.#measure()).observe(host);
+    const observer = new ResizeObserver(() => this.#measure());
+    for (const each of [host, ...host.querySelectorAll("[data-yard]")]) observer.observe(each);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#measure());
     this.#measure();
   }
@@ -88,7 +89,7 @@ export class Picture {
       { ...batch!, height: batch!.height * 0.62 },
       { ...batch!, y: batch!.y + batch!.height * 0.66, height: batch!.height * 0.34 },
     ];
-    const frame = square(main, 2 * SLOT);
+    const frame = square(main, 1.5 * SLOT);
     this.#slot(frame, settings.maxItems);
     this.#send(offered.slice(0, gathering), frame, settings.maxItems, blue);
     const out = square(source!, SLOT);
@@ -96,11 +97,12 @@ export class Picture {
     this.#spout(out, pipeline.source.waits);
 
     const { waiting } = sink.stats;
-    const slots = fit(queue!, Math.max(settings.capacity, waiting), SLOT);
+    // A ring: a batch keeps its slot while it waits.
+    const slots = fit(queue!, settings.capacity, SLOT);
     slots.forEach((slot) => this.#slot(slot, 0));
     const late = handed.slice(waiting);
     handed.forEach((each, place) => {
-      const slot = place < waiting ? slots[place]! : square(door, SLOT);
+      const slot = place < waiting && slots[each.number % slots.length] || square(door, SLOT);
       this.#send(each.items, slot, settings.maxItems, blue);
     });
     if (late.length > 0) this.#slot(square(door, SLOT), 0, true);

@@ -14,6 +14,8 @@ export interface Item {
 
 /** A batch from the moment that the `BatchStream` hands it out. */
 export interface Batch {
+  /** From 0. */
+  readonly number: number;
   readonly items: readonly Item[];
   /** Since when its handler runs, and for how many milliseconds. */
   startedAt: number;
@@ -43,6 +45,7 @@ export class Pipeline {
   /** Items by their ends. */
   readonly ends: Record<Ended["end"], number> = { done: 0, failed: 0, discarded: 0, unaccepted: 0 };
   emitted = 0;
+  #batchCount = 0;
   settings: Settings;
   /** When the first item of the batch that gathers came. */
   gatheringSince = 0;
@@ -143,7 +146,7 @@ export class Pipeline {
   #hand(items: Item[]): void {
     this.offered.splice(0, items.length);
     this.gatheringSince = performance.now();
-    const batch = { items, startedAt: 0, time: 0 };
+    const batch = { number: this.#batchCount++, items, startedAt: 0, time: 0 };
     this.#batches.set(items, batch);
     this.handed.push(batch);
   }

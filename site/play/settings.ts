@@ -51,7 +51,7 @@ export const SETTINGS: readonly Setting[] = [
   {
     name: "linger",
     label: "Linger",
-    hint: "the longest time an item waits for its batch",
+    hint: "longest wait for a batch to fill up",
     ...{ min: 0, max: 2000, step: 50, value: 300, live: false },
     show: (value) => `${value} ms`,
   },

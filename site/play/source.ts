@@ -3,6 +3,9 @@
 /** How much of the past the measured rate covers, in milliseconds. */
 const WINDOW = 2000;
 
+/** How much of that a source waits that is slowed down. */
+const SLOW = 0.1;
+
 /** How far the source may be behind its rate and still catch up, in milliseconds. */
 const CATCH_UP = 50;
 
@@ -15,6 +18,9 @@ export class RatedSource<T> {
   #ended = false;
   #next: number;
   #times: number[] = [];
+  /** When it waited for demand, and for how long. */
+  #waits: { readonly until: number; readonly ms: number }[] = [];
+  #since: number | undefined;
   #wake: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -25,10 +31,13 @@ export class RatedSource<T> {
     this.readable = new ReadableStream<T>({
       pull: async (controller) => {
         this.#asked = true;
+        const now = performance.now();
+        if (this.#since !== undefined) this.#waits.push({ until: now, ms: now - this.#since });
         await this.#due();
         if (this.#ended) return controller.close();
         this.#asked = false;
-        this.#times.push(performance.now());
+        this.#since = performance.now();
+        this.#times.push(this.#since);
         controller.enqueue(make());
       },
       cancel: () => this.end(),
@@ -38,6 +47,14 @@ export class RatedSource<T> {
   /** Whether it waits because its consumer has no demand. */
   get waits(): boolean {
     return !this.#asked && !this.#ended;
+  }
+
+  /** Whether it has waited for demand a good part of the time. */
+  slowed(now: number): boolean {
+    this.#waits = this.#waits.filter(({ until }) => now - until <= WINDOW);
+    let waited = this.waits && this.#since !== undefined ? now - this.#since : 0;
+    for (const { ms } of this.#waits) waited += ms;
+    return waited > SLOW * WINDOW;
   }
 
   /** Items a second, as measured. */

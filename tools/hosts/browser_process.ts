@@ -77,7 +77,7 @@ export async function titleOf(browser: Browser): Promise<string> {
 }
 
 /** The first of its commands that is in the path. */
-async function findBrowser({ commands }: Browser): Promise<string> {
+export async function findBrowser({ commands }: Browser): Promise<string> {
   const directories = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/bin"];
   for (const command of commands) {
     for (const directory of directories) {
