@@ -3,7 +3,7 @@
 import type { Settings } from "./settings.ts";
 
 /** A program that ends by itself after so many items. */
-export const ITEMS = 200;
+const ITEMS = 200;
 
 /** A module for Deno, Node and Bun. */
 export function codeOf(settings: Settings): string {

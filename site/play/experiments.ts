@@ -28,7 +28,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   },
   {
     name: "Adaptive batches",
-    settings: { ...DEFAULTS, maxItems: 36, linger: 0, concurrency: 1, capacity: 0, rate: 30 },
+    settings: { ...DEFAULTS, maxItems: 36, linger: 0, concurrency: 1, capacity: 0, rate: 15 },
     see:
       "With a linger of 0 nothing waits for company: a batch grows only while the worker is busy.",
   },

@@ -24,32 +24,23 @@ export class Figures {
     const over = phase === "closed" || phase === "aborted";
     const slowed = source.slowed(now) && !over && !pipeline.closing;
     this.#write("measured", String(Math.round(over ? 0 : source.measured(now))));
-    this.#write(
-      "source-note",
-      over || pipeline.closing
-        ? "has ended"
-        : `offers ${settings.rate}/s${slowed ? ", slowed down" : ""}`,
-    );
     this.#write("gathering", String(batching.stats.waiting));
     this.#write("gathering-of", ` of ${settings.maxItems} items`);
-    this.#write(
-      "batch-note",
-      blocked > 0 ? "a batch waits for room" : `at most ${settings.linger} ms`,
-    );
     this.#write("waiting", String(waiting));
     this.#write("waiting-of", ` of ${settings.capacity} batches`);
     const full = blocked > 0 || (waiting > 0 && waiting === settings.capacity);
-    this.#write("queue-note", full ? "full: the pipe waits" : "has room");
     this.#write("running", String(running));
-    this.#write("running-of", ` of ${most} handlers`);
-    this.#write("workers-note", workersNote(pipeline, waiting, running));
+    this.#write("running-of", ` of ${most} ${most === 1 ? "handler" : "handlers"}`);
+    for (const [stage, note] of Object.entries(notesOf(pipeline, full, slowed))) {
+      this.#write(`${stage}-note`, over && stage !== "source" ? "" : note);
+    }
     for (const end of ["done", "failed", "discarded"] as const) {
       this.#write(`${end}-items`, ends[end].toLocaleString("en"));
     }
     document.querySelector(".queue")!.classList.toggle("full", full && !over);
     document.querySelector(".source")!.classList.toggle("full", slowed);
     for (const check of checks) this.#check(check);
-    this.#say(sentence(pipeline, full, slowed), phase, now);
+    this.#say(sentence(pipeline, full, slowed), `${phase} ${ends.unaccepted}`, now);
   }
 
   /** How many frames there were, and in how many something did not hold. */
@@ -106,11 +97,28 @@ function line({ id, terms }: Check): (check: Check) => void {
   };
 }
 
-function workersNote({ phase, settings, sink }: Pipeline, waiting: number, running: number) {
+/** A note at each stage. */
+function notesOf(pipeline: Pipeline, full: boolean, slowed: boolean): Record<string, string> {
+  const { settings, sink, phase, closing } = pipeline;
+  const ended = closing || phase === "closed" || phase === "aborted";
+  const offers = `offers ${settings.rate}/s${slowed ? ", slowed down" : ""}`;
+  const lingers = settings.linger === 0
+    ? "waits for demand"
+    : `waits ${settings.linger} ms at most`;
+  return {
+    source: ended ? "has ended" : offers,
+    batch: sink.stats.blocked > 0 ? "a batch waits for room" : lingers,
+    queue: full ? "full: the pipe waits" : "has room",
+    workers: workersNote(pipeline),
+  };
+}
+
+function workersNote({ phase, settings, sink }: Pipeline): string {
   if (phase === "paused") return "paused: concurrency is 0";
-  const free = running < sink.concurrency;
-  if (settings.rateLimit > 0 && waiting > 0 && free) return "wait for the rate limit";
-  return free ? `${sink.concurrency - running} free` : "all busy";
+  const { waiting, running } = sink.stats;
+  const free = sink.concurrency - running;
+  if (settings.rateLimit > 0 && waiting > 0 && free > 0) return `${free} wait for the rate limit`;
+  return free > 0 ? `${free} free` : "all busy";
 }
 
 function sentence(
@@ -118,10 +126,13 @@ function sentence(
   full: boolean,
   slowed: boolean,
 ): string {
-  const { discarded } = ends;
+  const { discarded, unaccepted } = ends;
   switch (phase) {
     case "aborted":
-      return `Aborted at once. ${discarded} items were discarded, and onDiscard got them all.`;
+      return unaccepted === 0
+        ? `Aborted at once. onDiscard got ${discarded} items.`
+        : `Aborted at once. onDiscard got ${discarded} items. ` +
+          `${unaccepted} more were in a pipe: no stage had accepted them.`;
     case "closed":
       return "Closed. Every accepted item has ended.";
     case "closing":

@@ -20,7 +20,7 @@ export function fit({ x, y, width, height }: Box, count: number, most: number): 
     const rows = Math.ceil(count / tried);
     const possible = Math.min(width / tried, height / rows, most);
     const wasted = 100 * (rows * tried - count) + Math.abs(rows - tried);
-    if (possible < side || (possible === side && wasted >= waste)) continue;
+    if (possible < side || (possible === side && wasted > waste)) continue;
     [columns, side, waste] = [tried, possible, wasted];
   }
   const rows = Math.ceil(count / columns);

@@ -5,7 +5,7 @@ import type { Settings } from "./settings.ts";
 import { RatedSource } from "./source.ts";
 
 /** How an item ends. */
-export type End = "done" | "failed" | "discarded";
+type End = "done" | "failed" | "discarded";
 
 /** An item. */
 export interface Item {
