@@ -9,8 +9,8 @@ const BUSY =
 
 /** What is pictured. */
 const VIEWS = [
-  { name: "play-light", colorScheme: "light", width: 1280, height: 860, hash: "" },
-  { name: "play-dark", colorScheme: "dark", width: 1280, height: 860, hash: BUSY },
+  { name: "play-light", colorScheme: "light", width: 1200, height: 800, hash: "" },
+  { name: "play-dark", colorScheme: "dark", width: 1200, height: 800, hash: BUSY },
   { name: "play-phone", colorScheme: "light", width: 390, height: 844, hash: "" },
 ] as const;
 
