@@ -4,7 +4,7 @@
  */
 
 import { type Exploration, visitAll } from "../../tests/races/explore.ts";
-import { SinkRun } from "../../tests/races/sink_run.ts";
+import type { SinkRun } from "../../tests/races/sink_run.ts";
 import type { SinkSetup } from "../../tests/races/sink_steps.ts";
 import { explorations } from "../../tests/races_fanout_test.ts";
 import type { Answer, Described, Question, Turn } from "./replay.ts";
