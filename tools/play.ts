@@ -7,7 +7,6 @@
 import { build } from "esbuild";
 import { parseArgs } from "node:util";
 import { Missing } from "./hosts/host.ts";
-import { takeScreenshots } from "./play_screenshots.ts";
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const SOURCES = `${ROOT}site/play`;
@@ -71,6 +70,7 @@ async function main(): Promise<void> {
     console.log(`See a pipeline run: ${address}`);
     return await server.finished;
   }
+  const { takeScreenshots } = await import("./play_screenshots.ts");
   await takeScreenshots(address, screenshots).catch((error: unknown) => {
     if (error instanceof Missing) complain(error.message);
     throw error;
