@@ -47,10 +47,16 @@ async function missingOf(host: Host): Promise<Outcome | undefined> {
   }
 }
 
-/** Tests in Deno that drive both browsers. */
-export async function drivingBrowsers(files: readonly string[]): Promise<Outcome> {
-  const missing = await missingOf(chromium) ?? await missingOf(firefox);
-  return missing ?? await around([deno], files);
+/** Tests in Deno that drive browsers: both, if nothing else is said. */
+export async function drivingBrowsers(
+  files: readonly string[],
+  browsers: readonly Host[] = [chromium, firefox],
+): Promise<Outcome> {
+  for (const browser of browsers) {
+    const missing = await missingOf(browser);
+    if (missing) return missing;
+  }
+  return await around([deno], files);
 }
 
 /** Tests of what stands around the core, in some runtimes, one after the other. */
