@@ -50,7 +50,7 @@ function style(text: string, up: string): string {
 }
 
 /** A script whose strings have the base of the page. */
-export function script(code: string): string {
+function script(code: string): string {
   if (!code.includes(BASE)) return code;
   let [changed, last] = ["", 0];
   for (const { type, start, end, value } of tokens(code) as Iterable<Valued>) {
