@@ -2,18 +2,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { dirname } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
 import { buildDocs } from "../../tools/docs.ts";
 import { checkLinks } from "../../tools/docs/links.ts";
 import { filesIn } from "../../tools/docs/paths.ts";
-import { serve } from "../../tools/docs/serve.ts";
 import { sidebarOf } from "../../tools/docs/sidebar.ts";
-import { chromium as chromiumProgram, findBrowser } from "../../tools/hosts/browser_process.ts";
-import { Missing } from "../../tools/hosts/host.ts";
 import { deno } from "../../tools/run.ts";
+import { inBrowser, pagesToOpen, SITE, watch } from "./site/browser.ts";
 
-const SITE = ".build/docs-test";
-const BASE = "/some/path/";
 /** What a page calls to say what is wrong with it. */
 const LOOKS = decodeURIComponent(new URL("site/looks.js", import.meta.url).pathname);
 const WITHOUT_PREFETCH =
@@ -21,23 +16,12 @@ const WITHOUT_PREFETCH =
 const TABS = 3;
 const PHONE = { width: 390, height: 800 };
 const DESK = { width: 1280, height: 800 };
-/**
- * Of the members of a symbol, and of the symbols of an entry point beside the root, which are the same
- * again, there are hundreds of pages, all made alike: one of so many is opened.
- */
-const ALIKE = /^reference\/.*\/~\/\w+\..*\.html$|^reference\/\w+\/[\w-]+\/~\//;
-const OF_ALIKE = 15;
 /** What such a page has of its kind, the other pages of the kind have, too. */
 const COLORS_ON_PHONE = /^(index|play\/index|reference\/\w+\/index)\.html$/;
 /** Complaints at most. */
 const SHOWN = 60;
 
 await buildDocs(SITE, "site/.build/test");
-
-const executablePath = await findBrowser(chromiumProgram).catch((error) => {
-  if (error instanceof Missing) return undefined;
-  throw error;
-});
 
 Deno.test("every link of the site is found", async () => {
   const { broken, pages, links } = await checkLinks(SITE);
@@ -198,54 +182,6 @@ inBrowser("the search finds a primitive", async (browser, origin) => {
   assert(!page.url().includes("kafka"));
   assertEquals(wrong, []);
 });
-
-/** The pages that a reader sees, without those that only lead to another. */
-async function pagesToOpen(): Promise<string[]> {
-  const paths = (await filesIn(SITE)).filter((path) => path.endsWith(".html"));
-  const alike = paths.filter((path) => ALIKE.test(path));
-  const left = new Set(alike.filter((_, index) => index % OF_ALIKE > 0));
-  const pages: string[] = [];
-  for (const path of paths) {
-    if (left.has(path)) continue;
-    const text = await Deno.readTextFile(`${SITE}/${path}`);
-    if (!text.includes('http-equiv="refresh"')) pages.push(path);
-  }
-  return pages;
-}
-
-/** A test with a browser, which is left out where there is none. */
-function inBrowser(name: string, body: (browser: Browser, origin: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: executablePath === undefined,
-    // The browser is a process whose pipes outlive the test.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn() {
-      await using server = serve(SITE, { port: 0, base: BASE });
-      await using browser = await chromium.launch({
-        executablePath: executablePath!,
-        args: ["--no-sandbox"],
-      });
-      await body(browser, `http://127.0.0.1:${server.addr.port}${BASE}`);
-    },
-  });
-}
-
-/** Tells of errors in the console, and of requests that leave the site. */
-function watch(page: Page, origin: string, tell: (what: string) => void): void {
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") tell(message.text());
-  });
-  page.on("pageerror", (error) => tell(`${error}`));
-  page.on("request", (request) => {
-    const url = request.url();
-    if (!url.startsWith(origin) && !url.startsWith("data:")) tell(`asks for ${url}`);
-  });
-  page.on("response", (response) => {
-    if (response.status() >= 400) tell(`${response.status()} for ${response.url()}`);
-  });
-}
 
 async function withPages(
   pages: Record<string, string>,

@@ -10,13 +10,11 @@ import { filesIn } from "./paths.ts";
 export const BASE = "/__base_of_the_site__/";
 const AT_RUN_TIME = "globalThis.weirBase";
 
-// What vitepress has rendered around a page stays there when the next one is at another depth.
-const ABSOLUTE = `<script>
-for (const link of document.querySelectorAll('link[rel="icon"], #app a[href^="."]')) {
-  const { pathname, hash } = new URL(link.href);
-  if (!link.closest(".vp-doc")) link.setAttribute("href", pathname + hash);
-}
-</script>`;
+// The browser asks for the icon again when another page is shown, which may be at another depth.
+const ICON = `<script>{
+  const icon = document.querySelector('link[rel="icon"]');
+  icon.href = icon.href;
+}</script>`;
 
 /** Changes all files of a site. */
 export async function makeRelative(root: string): Promise<void> {
@@ -42,7 +40,7 @@ function page(text: string, up: string): string {
     .replaceAll(/(<script\b[^>]*>)([^]*?)(?=<\/script>)/g, (_, tag, code) => tag + script(code))
     .replaceAll(`"${BASE}`, `"${up}`)
     .replace("<head>", () => `<head>${base}`)
-    .replace("</body>", () => `${ABSOLUTE}</body>`);
+    .replace("</body>", () => `${ICON}</body>`);
 }
 
 function style(text: string, up: string): string {
@@ -50,7 +48,7 @@ function style(text: string, up: string): string {
 }
 
 /** A script whose strings have the base of the page. */
-export function script(code: string): string {
+function script(code: string): string {
   if (!code.includes(BASE)) return code;
   let [changed, last] = ["", 0];
   for (const { type, start, end, value } of tokens(code) as Iterable<Valued>) {
