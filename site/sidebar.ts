@@ -1,7 +1,7 @@
 /** The order of the pages. The build fails for a page of docs/ that is not here. */
 
 /** A page by its path in the repository, with a title if its heading is too long. */
-export interface Page {
+interface Page {
   readonly title: string;
   readonly path: string;
 }
