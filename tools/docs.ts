@@ -15,6 +15,7 @@ import { buildReference, references } from "./docs/reference.ts";
 import { BASE, makeRelative } from "./docs/relative.ts";
 import { sidebarOf } from "./docs/sidebar.ts";
 import { serve } from "./docs/serve.ts";
+import { buildPlay } from "./play.ts";
 import { deno, type RunOptions } from "./run.ts";
 
 const SITE = ".build/docs";
@@ -29,25 +30,20 @@ export async function buildDocs(site: string = SITE, work: string = WORK): Promi
   const sources = await buildReference(work);
   const collected = await collect(sources);
   report(collected.broken);
-  const play = await playBuilder();
-  await stage(collected, work, play !== undefined);
+  await stage(collected, work);
   await vitepress(site, work);
   // A host shows it at any depth, so it has no links.
   await Deno.copyFile("site/404.html", `${site}/404.html`);
   await makeRelative(site);
   await Deno.rename(`${work}/reference`, `${site}/reference`);
-  await play?.(`${site}/play`);
+  await buildPlay(`${site}/play`, "../play.html");
   const { pages, links, broken, external } = await checkLinks(site);
   report(broken);
   return `${pages} pages, ${links} links, ${external.size} addresses elsewhere`;
 }
 
 /** Writes what vitepress reads. */
-async function stage(
-  { pages, documents, files }: Pages,
-  work: string,
-  play: boolean,
-): Promise<void> {
+async function stage({ pages, documents, files }: Pages, work: string): Promise<void> {
   for (const [path, text] of pages) await write(`${work}/pages/${sitePath(path)}`, text);
   for (const path of files) {
     const copy = `${work}/pages/public/${sitePath(path)}`;
@@ -62,7 +58,7 @@ async function stage(
   const page = { text: "Play", link: "/play/index.html", target: "_self" };
   const config = {
     base: BASE,
-    nav: [reference, ...(play ? [page] : [])],
+    nav: [reference, page],
     sidebar: [...sidebarOf(sidebar, pages, documents), reference],
   };
   await write(`${work}/site.json`, JSON.stringify(config));
@@ -80,13 +76,6 @@ async function vitepress(site: string, work: string): Promise<void> {
   const args = ["run", "-A", "--node-modules-dir=manual", program, "build", "--outDir", outDir!];
   const built = await deno(args, options);
   if (!built.success) throw new Error(built.output);
-}
-
-/** What builds the page of `deno task play`. */
-async function playBuilder(): Promise<((directory: string) => Promise<void>) | undefined> {
-  const program = new URL("play.ts", import.meta.url);
-  const isThere = await Deno.stat(program).then(() => true, () => false);
-  return isThere ? (await import(program.href)).buildPlay : undefined;
 }
 
 async function clear(folder: string): Promise<void> {

@@ -18,8 +18,8 @@ const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8",
 };
 
-/** Builds the page into a folder. All of its addresses are relative. */
-export async function buildPlay(directory: string): Promise<void> {
+/** Builds the page into a folder. All of its addresses are relative. `about` is a page to link to. */
+export async function buildPlay(directory: string, about?: string): Promise<void> {
   await Deno.mkdir(directory, { recursive: true });
   await build({
     absWorkingDir: ROOT,
@@ -32,9 +32,10 @@ export async function buildPlay(directory: string): Promise<void> {
     legalComments: "none",
     logLevel: "silent",
   });
-  for (const file of ["index.html", "style.css"]) {
-    await Deno.writeFile(`${directory}/${file}`, await Deno.readFile(`${SOURCES}/${file}`));
-  }
+  await Deno.copyFile(`${SOURCES}/style.css`, `${directory}/style.css`);
+  const page = await Deno.readTextFile(`${SOURCES}/index.html`);
+  const link = about ? `<header>\n      <p><a href="${about}">About this page</a></p>` : "<header>";
+  await Deno.writeTextFile(`${directory}/index.html`, page.replace("<header>", link));
 }
 
 /** Serves a folder that `buildPlay` has filled. */
