@@ -7,6 +7,7 @@ import { exploreAll } from "./explore.ts";
 import { load } from "../tests/load/all.ts";
 import { planted } from "./planted.ts";
 import { playRaces } from "./races.ts";
+import { chromium } from "./hosts/browser.ts";
 import { bun, deno, nodes } from "./hosts/runners.ts";
 import {
   around,
@@ -92,7 +93,10 @@ export const thorough: readonly Step[] = [
       ]),
   },
   { name: "site", run: () => tests("tests/field/site_test.ts") },
-  { name: "play", run: () => tests("tests/field/play_test.ts") },
+  {
+    name: "play",
+    run: () => drivingBrowsers(["tests/field/play_test.ts"], [chromium]),
+  },
   {
     name: "migration",
     run: async () => around(quickHosts, await testFiles("tests/field", "migration_")),

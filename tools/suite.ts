@@ -47,10 +47,16 @@ async function missingOf(host: Host): Promise<Outcome | undefined> {
   }
 }
 
-/** Runs tests in Deno that drive both browsers. */
-export async function drivingBrowsers(files: readonly string[]): Promise<Outcome> {
-  const missing = await missingOf(chromium) ?? await missingOf(firefox);
-  return missing ?? await around([deno], files);
+/** Runs tests in Deno that drive browsers: both by default. */
+export async function drivingBrowsers(
+  files: readonly string[],
+  browsers: readonly Host[] = [chromium, firefox],
+): Promise<Outcome> {
+  for (const browser of browsers) {
+    const missing = await missingOf(browser);
+    if (missing) return missing;
+  }
+  return await around([deno], files);
 }
 
 /** Runs tests outside the core, in some runtimes, one after the other. */

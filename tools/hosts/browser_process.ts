@@ -76,8 +76,8 @@ export async function titleOf(browser: Browser): Promise<string> {
   return `${browser.name} ${version}`;
 }
 
-/** The first of its commands in the path. */
-async function findBrowser({ commands }: Browser): Promise<string> {
+/** The first of its commands that is in the path. */
+export async function findBrowser({ commands }: Browser): Promise<string> {
   const directories = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/bin"];
   for (const command of commands) {
     for (const directory of directories) {
