@@ -1,4 +1,4 @@
-/** The picture of an overload: how it goes with time, a curve for each way in each runtime. */
+/** Draws an overload over time: a curve for each way in each runtime. */
 
 import { fixed, STYLE, text, WIDTH } from "./pictures.ts";
 import type { Account, Summary } from "./summary.ts";
@@ -8,14 +8,14 @@ import { OVERLOAD } from "./targets.ts";
 interface Panel {
   readonly title: string;
   readonly ticks: readonly number[];
-  /** The top, which may be above the last tick. */
+  /** The upper end of the axis, which may be above the last tick. */
   readonly most: number;
   /** Whether each tick is a multiple of the one before. */
   readonly log?: true;
-  /** A line across, and what it is. */
+  /** A horizontal line and its label. */
   readonly limit?: readonly [at: number, what: string];
   label(value: number): string;
-  /** The points of a curve: the time, as a part of the run, and the value. */
+  /** The points of a curve: the time, as a fraction of the run, and the value. */
   points(account: Account, runtime: number): readonly (readonly [time: number, value: number])[];
 }
 
@@ -26,7 +26,7 @@ const GAP = 66;
 const RIGHT = 20;
 const PANEL = (WIDTH - LEFT - RIGHT - 2 * GAP) / 3;
 
-/** The ways, and where each stands in the legend. */
+/** The ways, and the place of each in the legend. */
 const WAYS: readonly (readonly [name: string, label: string, x: number])[] = [
   ["Fanout.tryPush", "tryPush: refuses at once", 16],
   ["Fanout.tryPush, with maxWait", "maxWait: gives up the oldest", 218],
@@ -50,7 +50,7 @@ const CURVES = `
   }
 `;
 
-/** How long callers wait, how many get what they wait for, and what that holds. */
+/** How long callers wait, how many are served, and how much memory that takes. */
 export function overload(summary: Summary): string {
   const { seconds, rows } = summary.overload;
   const curves = WAYS.map(([name]) => rows.find((row) => row[1] === name)!.slice(2) as Account[]);

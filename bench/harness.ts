@@ -1,4 +1,4 @@
-/** What a case is, what it moves, and how it is timed. Runs in every runtime. */
+/** Defines cases and their items, and measures their time. Runs in every runtime. */
 
 import { setImmediate } from "node:timers";
 import { Bench, type Task } from "tinybench";
@@ -6,16 +6,16 @@ import type { Effort, Measurement, Way } from "./summary.ts";
 
 export type { Way } from "./summary.ts";
 
-/** One way to do something with `n` items. */
+/** One way to process `n` items. */
 export interface Case extends Way {
-  /** Moves `n` items, and returns how many arrived. */
+  /** Moves `n` items, and returns the number that arrived. */
   run(n: number): Promise<number>;
 }
 
-/** Cases that are compared. The first is the floor that the others are multiples of. */
+/** Cases to compare. The first is the floor: the others are multiples of it. */
 export interface Group {
   readonly name: string;
-  /** How many items one run takes. */
+  /** The number of items in one run. */
   readonly n: number;
   readonly cases: readonly Case[];
 }
@@ -45,9 +45,9 @@ export async function measure(
 }
 
 /**
- * Takes samples of a case: nanoseconds for one of `n` items, the mean of runs that last `minimum`
- * milliseconds. Before each sample the case runs for `warmup` milliseconds: the engine relearns what
- * the cases in between have made it forget.
+ * Takes samples of a case: nanoseconds per item, the mean of runs that last `minimum` milliseconds.
+ * Before each sample the case runs for `warmup` milliseconds, so that the engine optimizes its code
+ * again after other cases.
  */
 export function stopwatch(
   each: Case,
@@ -72,7 +72,7 @@ export function stopwatch(
   return async () => await mean(task!) * 1e6 / n;
 }
 
-/** Milliseconds of one call. */
+/** Returns the milliseconds of one call. */
 async function mean(task: Task): Promise<number> {
   task.reset();
   await task.warmup();
@@ -82,21 +82,24 @@ async function mean(task: Task): Promise<number> {
 }
 
 /**
- * No case pays for the timers of the case before. A forced collection would cost far more than it
- * tells: with the last objects of a shape V8 forgets the code that it had optimized for them.
+ * No case pays for the timers of the case before. A forced collection would distort more than it
+ * helps: with the last objects of a shape, V8 drops the code that it had optimized for them.
  */
 async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** The value in the middle. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Items that are at hand at once: what a source enqueues in one pull, what a pusher pushes. */
+/**
+ * The size of a burst: the items that a source enqueues in one pull, or that a pusher pushes at
+ * once.
+ */
 export const BURST = 1000;
 
 /** The numbers below `n`. */
@@ -105,8 +108,8 @@ export function source(n: number): ReadableStream<number> {
 }
 
 /**
- * A stream of `n` items, many in a pull, like the records of a block that was read. A pull for each
- * would cost as much as a reader does, in the case and in its floor, and hide what lies between.
+ * A stream of `n` items, many in a pull, like the records of a block. A pull for each item would
+ * cost as much as a reader, in the case and in its floor, and hide the difference.
  */
 export function repeat<T>(n: number, item: (i: number) => T): ReadableStream<T> {
   let i = 0;
@@ -118,7 +121,7 @@ export function repeat<T>(n: number, item: (i: number) => T): ReadableStream<T> 
   });
 }
 
-/** Slices of the numbers below `n`, as `[from, to]`: what a pusher pushes in one go. */
+/** Slices of the numbers below `n`, as `[from, to]`: the bursts of a pusher. */
 export function* bursts(n: number, size: number = BURST): Generator<[from: number, to: number]> {
   for (let from = 0; from < n; from += size) yield [from, Math.min(n, from + size)];
 }
@@ -128,7 +131,7 @@ export function* numbers(from: number, to: number): Generator<number> {
   for (let i = from; i < to; i++) yield i;
 }
 
-/** The numbers below `n`, for those who cannot take a stream. */
+/** The numbers below `n`, for code that can't take a stream. */
 export async function* generate(n: number): AsyncGenerator<number> {
   for (let i = 0; i < n; i++) yield i;
 }
@@ -189,12 +192,12 @@ interface Waiting {
 
 const waiting: Waiting[] = [];
 
-/** No work at all: a promise that has already resolved. */
+/** No work: a promise that has already resolved. */
 export function none(): Promise<void> {
   return DONE;
 }
 
-/** 50 microseconds, for which there is no timer: the event loop turns until they are over. */
+/** 50 microseconds. No timer is that short, so the event loop turns until they are over. */
 export function micros(): Promise<void> {
   return new Promise((done) => {
     waiting.push({ due: performance.now() + MICROS, done });
@@ -211,7 +214,7 @@ function turn(): void {
   const now = performance.now();
   const later = waiting.findIndex(({ due }) => due > now);
   const over = waiting.splice(0, later < 0 ? waiting.length : later);
-  // Before anybody is told, who may come back at once.
+  // Before the callers get the result, because they may call again at once.
   if (waiting.length > 0) setImmediate(turn);
   for (const { done } of over) done();
 }

@@ -1,10 +1,10 @@
 /**
- * The ideal: the same jobs with the same bounds, written by hand, and nothing else. No keys, no
- * timeouts, no streams, one kind of failure. It tells what the promises of ours cost: it moves less
- * from run to run than peers do.
+ * The ideal: the same jobs with the same bounds, written by hand. No keys, no timeouts, no streams,
+ * one kind of failure. It shows the cost of the promises of our library, and varies less between
+ * runs than other libraries.
  */
 
-/** At most `concurrency` calls at once, and a ring of `capacity` items that wait for one. */
+/** Runs at most `concurrency` calls at once. A ring of `capacity` items waits for them. */
 export class IdealFanout<T> {
   accepted = 0;
   waiting = 0;
@@ -16,11 +16,11 @@ export class IdealFanout<T> {
   private readonly concurrency: number;
   private readonly capacity: number;
   private readonly ring: (T | undefined)[];
-  /** Where in the ring the oldest item is. */
+  /** The index of the oldest item in the ring. */
   private head = 0;
   private whenRoom: (() => void) | undefined;
   private whenIdle: (() => void) | undefined;
-  /** One of each for all items: a closure for each would be an allocation. */
+  /** Shared by all items: a closure for each item would be an allocation. */
   private readonly succeed = () => {
     this.done++;
     this.next();
@@ -37,7 +37,7 @@ export class IdealFanout<T> {
     this.ring = new Array(capacity).fill(undefined);
   }
 
-  /** Takes an item, or says that it is full. */
+  /** Takes an item, or returns false when it is full. */
   tryPush(item: T): boolean {
     if (this.running < this.concurrency) {
       this.accepted++;
@@ -53,7 +53,7 @@ export class IdealFanout<T> {
     return true;
   }
 
-  /** Takes all items of a stream, and waits for room only where there is none. */
+  /** Takes all items of a stream, and waits only when there is no room. */
   async consume(source: ReadableStream<T>): Promise<void> {
     const reader = source.getReader();
     for (;;) {
@@ -73,7 +73,7 @@ export class IdealFanout<T> {
     this.handler(item).then(this.succeed, this.fail);
   }
 
-  /** A call has settled: the oldest item gets its slot. */
+  /** Called when a call has settled: the oldest item gets its slot. */
   private next(): void {
     if (this.waiting === 0) {
       if (--this.running === 0) this.whenIdle?.();
@@ -81,7 +81,7 @@ export class IdealFanout<T> {
     }
     const { head } = this;
     const item = this.ring[head] as T;
-    // What has left is not held on to.
+    // Clears the place, so that the item can be collected.
     this.ring[head] = undefined;
     this.head = head + 1 === this.capacity ? 0 : head + 1;
     this.waiting--;
@@ -95,7 +95,7 @@ export class IdealFanout<T> {
   }
 }
 
-/** Arrays of `maxItems` for a synchronous handler. */
+/** Makes arrays of `maxItems` for a synchronous handler. */
 export class IdealAggregator<T> {
   accepted = 0;
   waiting = 0;
@@ -113,7 +113,7 @@ export class IdealAggregator<T> {
     this.capacity = capacity;
   }
 
-  /** Takes an item, or says that it is full. */
+  /** Takes an item, or returns false when it is full. */
   tryPush(item: T): boolean {
     if (this.waiting === this.capacity) return false;
     this.accepted++;
@@ -135,8 +135,8 @@ export class IdealAggregator<T> {
 }
 
 /**
- * Batches of an array: a loop that pushes, and awaits each batch. It counts, because V8 makes a
- * `for of` with an `await` in it twice as slow.
+ * Batches of an array: a loop that pushes, and awaits each batch. It uses an index, because V8
+ * makes a `for of` with an `await` twice as slow.
  */
 export async function idealBatches<T>(
   items: readonly T[],
@@ -152,7 +152,7 @@ export async function idealBatches<T>(
   if (batch.length > 0) await take(batch);
 }
 
-/** Pages of rows: so many are mapped at once, and handed over in batches. */
+/** Pages of rows: maps `concurrency` of them at once, and hands them over in batches. */
 export async function idealChain<T, R>(
   pages: AsyncIterable<readonly T[]>,
   map: (rows: readonly T[]) => R[] | Promise<R[]>,

@@ -1,29 +1,29 @@
 /**
- * The pictures of a summary: bars on a logarithmic axis, a row for each case and a bar for each
- * runtime, as plain SVG.
+ * Draws the pictures of a summary as plain SVG: bars on a logarithmic axis, with a row for each
+ * case and a bar for each runtime.
  */
 
 import type { Kind, Summary } from "./summary.ts";
 
 interface Line {
-  /** Rows of a group are drawn together. */
+  /** The group of the row. Rows of a group are drawn together. */
   readonly group: string;
   readonly name: string;
-  /** Whether it is ours. */
+  /** Whether the case is ours. */
   readonly ours: boolean;
-  /** From where to where each bar goes. */
+  /** The start and the end of each bar. */
   readonly bars: readonly (readonly [from: number, to: number])[];
 }
 
 interface Axis {
   readonly title: string;
   readonly ticks: readonly number[];
-  /** The tick that all others are compared with. */
+  /** The tick to compare with. */
   readonly line?: number;
   label(tick: number): string;
 }
 
-/** How wide all of them are. */
+/** The width of all pictures. */
 export const WIDTH = 860;
 const LEFT = 300;
 const RIGHT = 40;
@@ -32,7 +32,7 @@ const BAR = 7;
 const GAP = 9;
 const TITLE = 30;
 
-/** Of all of them, in light and dark. */
+/** The styles of all pictures, in light and dark. */
 export const STYLE = `
   svg { background: #fff; font: 12px system-ui, sans-serif }
   text { fill: #24292f }
@@ -137,7 +137,7 @@ function line(kind: Kind, name: string, bars: Line["bars"], group = ""): Line {
   return { group, name: kind === "unbounded" ? `${name} ∞` : name, ours: kind === "weir", bars };
 }
 
-/** Draws the rows; the legend has a name for each bar. */
+/** Draws the rows. The legend has a name for each bar. */
 function bars(axis: Axis, legend: readonly string[], rows: readonly Line[]): string {
   const step = legend.length * BAR + GAP;
   const values = rows.flatMap((row) => row.bars.flat());
@@ -199,7 +199,7 @@ function scale(least: number, most: number): (value: number) => number {
   };
 }
 
-/** At least so wide that it can be seen. */
+/** At least wide enough to be seen. */
 function bar(from: number, to: number, y: number, kind: string, title: string): string {
   const left = Math.min(from, to);
   const width = Math.max(Math.abs(to - from), 2);
@@ -208,7 +208,7 @@ function bar(from: number, to: number, y: number, kind: string, title: string): 
   }" class="${kind}"><title>${title}</title></rect>`;
 }
 
-/** A line of text. */
+/** Draws a line of text. */
 export function text(
   x: number,
   y: number,
@@ -220,7 +220,7 @@ export function text(
     `${content}</text>`;
 }
 
-/** A coordinate. */
+/** Formats a coordinate. */
 export function fixed(value: number): string {
   return value.toFixed(1);
 }

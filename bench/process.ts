@@ -1,10 +1,10 @@
 /**
- * Workers in processes of their own: of this tree, and of another revision beside it.
+ * Runs workers in separate processes: of this tree, and of another revision beside it.
  *
- * Processes of the two take turns, before, now, before, now, and each measures one round of one
- * group: an engine carries nothing from one edition to the other, and a machine that gets slower does
- * so for both. What counts is the lower quartile of the processes. The least of all comes from a
- * lucky second, which one of the two has and the other has not; it stands beside.
+ * Processes of the two take turns (before, now, before, now), and each measures one round of one
+ * group. So an engine carries nothing from one edition to the other, and a machine that gets slower
+ * affects both. The lower quartile of the processes counts. The least of all may come from a lucky
+ * second that only one edition has; the table shows it too.
  */
 
 import { run } from "../tools/run.ts";
@@ -13,22 +13,22 @@ import type { Findings, Measurement, Orders } from "./summary.ts";
 import { plain } from "./tables.ts";
 import type { RuntimeName } from "./targets.ts";
 
-/** Where this tree is. */
+/** The path of this tree. */
 export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
 const HOME = `${ROOT}.build/against`;
 const WORKER = "bench/worker.ts";
 
 /**
- * How long to measure beside another revision. On a machine that others use, too, the same code then
- * comes out at 0.95 to 1.06 of itself, and mostly within 3 %.
+ * How long to measure against another revision. On a machine with other load, the same code then
+ * measures 0.95 to 1.06 of itself, and mostly within 3 %.
  */
 export const SPREAD = { rounds: 20, warmup: 2, minimum: 10 };
 
-/** From here on a case is marked. */
+/** A case beyond this ratio is marked. */
 const SLOWER = 1.05;
 
-/** Has the worker of a tree measure. A quiet one tells nothing on the way. */
+/** Runs the worker of a tree. A quiet worker prints no progress. */
 export async function measured(
   runtime: RuntimeName,
   root: string,
@@ -54,12 +54,12 @@ export async function measured(
 async function invocation(runtime: RuntimeName): Promise<[path: string, ...args: string[]]> {
   if (runtime === "bun") return [await binary(runtime), WORKER];
   if (runtime === "node24") return [await binary(runtime), "--expose-gc", WORKER];
-  // An older tree may have other dependencies: nothing is installed for it.
+  // An older tree may have other dependencies, and this installs nothing for it.
   const flags = ["--no-check", "--node-modules-dir=manual", "--v8-flags=--expose-gc"];
   return [Deno.execPath(), "run", "-A", ...flags, WORKER];
 }
 
-/** Unpacks a revision, and says where: with the packages that are installed here. */
+/** Unpacks a revision, with the packages that are installed here, and returns its path. */
 export async function edition(revision: string): Promise<string | undefined> {
   const name = `${revision}^{commit}`;
   const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
@@ -71,7 +71,7 @@ export async function edition(revision: string): Promise<string | undefined> {
   return root;
 }
 
-/** The tree has its place only when it is complete. */
+/** The tree moves to its place only when it is complete. */
 async function unpack(sha: string, root: string): Promise<void> {
   await Deno.mkdir(HOME, { recursive: true });
   const half = await Deno.makeTempDir({ dir: HOME, prefix: "half-" });
@@ -90,7 +90,7 @@ async function must(command: string, args: readonly string[]): Promise<void> {
   if (!success) throw new Error(`${command} ${args[0]}: ${output.trim()}`);
 }
 
-/** Measures two trees in a runtime, and says what has become of each case of ours. */
+/** Measures two trees in a runtime, and compares each case of ours. */
 export async function against(
   before: string,
   now: string,
@@ -102,7 +102,7 @@ export async function against(
     console.error(`${title(runtime)}: ${part} ...`);
     for (let round = 0; round < orders.rounds; round++) {
       for (const { root, cases } of sides) {
-        // A group that one of them lacks costs it no time.
+        // A tree doesn't measure a group that it lacks.
         const found = await measured(runtime, root, { ...orders, parts: [part], rounds: 1 }, true);
         cases.push(...found.cases);
       }
@@ -111,17 +111,17 @@ export async function against(
   return told(title(runtime), sides[0]!.cases, sides[1]!.cases);
 }
 
-/** A case of both editions: nanoseconds for one item, and now as multiples of before. */
+/** A case of both editions: nanoseconds per item, and the ratio of now to before. */
 interface Compared {
   readonly case: Measurement;
   readonly before: number;
   readonly now: number;
   readonly ratio: number;
-  /** The same of the least samples. */
+  /** The same for the least samples. */
   readonly least: number;
 }
 
-/** The table of a runtime, the slowest first, and what cannot be compared. */
+/** The table of a runtime, slowest first, and the cases that can't be compared. */
 export function told(
   title: string,
   before: readonly Measurement[],
@@ -175,14 +175,14 @@ function row({ case: { group, name }, before, now, ratio, least }: Compared): st
   return [group, name, before.toFixed(1), now.toFixed(1), exact, least.toFixed(2)];
 }
 
-/** What has not changed tells how far to trust what has. */
+/** Unchanged cases show how far to trust the changed ones. */
 function control(ratios: readonly number[]): string | undefined {
   if (ratios.length === 0) return;
   const [from, to] = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2));
   return `Of what is not ours, and the same on both sides, the ratio is ${from} to ${to}.`;
 }
 
-/** Cases of ours that only one side has. */
+/** Our cases that only one side has. */
 function alone(
   side: string,
   here: ReadonlyMap<string, Measurement[]>,

@@ -1,4 +1,7 @@
-/** What the README and the pages of docs/ show of a summary: pictures, and words in their places. */
+/**
+ * Fills the README and the pages of docs/ from a summary: the pictures, and the text in the marked
+ * places.
+ */
 
 import { deno } from "../tools/run.ts";
 import { overload } from "./curves.ts";
@@ -20,7 +23,7 @@ import { OVERLOAD } from "./targets.ts";
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 const SUMMARY = "bench/summary.json";
 
-/** Every page that may have places. */
+/** All pages that may have places. */
 async function pages(): Promise<string[]> {
   const found = ["README.md"];
   for await (const { name } of Deno.readDir(`${ROOT}docs`)) {
@@ -29,15 +32,15 @@ async function pages(): Promise<string[]> {
   return found;
 }
 
-/** The summary that is committed. */
+/** The committed summary. */
 export async function committed(): Promise<Summary> {
   return JSON.parse(await Deno.readTextFile(`${ROOT}${SUMMARY}`));
 }
 
-/** Every file that is made from a summary, as it should be: its path, and its content. */
+/** Returns every file that is made from a summary: its path and its content. */
 export async function published(measured: Summary): Promise<Map<string, string>> {
   const text = json(measured);
-  // Of what is committed, which is rounded: drawn again from that it must be the same.
+  // From the committed summary, which is rounded, so that drawing it again gives the same.
   const summary: Summary = JSON.parse(text);
   const files = new Map([
     [SUMMARY, text],
@@ -52,14 +55,14 @@ export async function published(measured: Summary): Promise<Map<string, string>>
   return files;
 }
 
-/** Writes them. */
+/** Writes the files. */
 export async function publish(summary: Summary): Promise<void> {
   for (const [path, content] of await published(summary)) {
     await Deno.writeTextFile(`${ROOT}${path}`, content);
   }
 }
 
-/** A page whose places are filled: `<!-- bench:NAME -->`, and `<!-- /bench:NAME -->` at the end. */
+/** Fills the places of a page: `<!-- bench:NAME -->` to `<!-- /bench:NAME -->`. */
 export function filled(page: string, blocks: Readonly<Record<string, string>>): string {
   for (const [name, content] of Object.entries(blocks)) {
     const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
@@ -71,7 +74,7 @@ export function filled(page: string, blocks: Readonly<Record<string, string>>): 
   return page;
 }
 
-/** As `deno fmt` leaves it. */
+/** Formats it as `deno fmt` does. */
 async function formatted(path: string, content: string): Promise<string> {
   const scratch = await Deno.makeTempFile({ suffix: path.slice(path.lastIndexOf(".")) });
   await Deno.writeTextFile(scratch, content);
@@ -82,7 +85,7 @@ async function formatted(path: string, content: string): Promise<string> {
   return text;
 }
 
-/** What the README and the docs show, by the name of the place. */
+/** The text for the README and the docs, by the name of the place. */
 function blocks(summary: Summary): Readonly<Record<string, string>> {
   return {
     "measured": measuredOn(summary),
@@ -101,7 +104,7 @@ function blocks(summary: Summary): Readonly<Record<string, string>> {
   };
 }
 
-/** The cases of a group, each beside the first. */
+/** The cases of a group, each compared with the first. */
 function beside(
   { runtimes, speed }: Summary,
   group: string,
@@ -115,7 +118,10 @@ function beside(
   return piped([["", ...runtimes], ...body]);
 }
 
-/** Every case of a group, as a multiple of the cost of the first; a peer that has no bound says so. */
+/**
+ * Every case of a group, as a multiple of the cost of the first. Libraries without a bound are
+ * marked.
+ */
 function grouped({ runtimes, speed }: Summary, group: string): string {
   const rows = speed[group]!;
   const body = rows.map(([kind, name, ...least]) => [
@@ -133,7 +139,7 @@ function latencies({ runtimes, latency }: Summary): string {
   return piped([["", ...runtimes], ...body]);
 }
 
-/** What the README says of the libraries that a reader may come from, and two cases to compare. */
+/** The README's rows about libraries that a reader may know, each with two cases to compare. */
 const PEERS: readonly Peer[] = [
   {
     name: "p-queue",
@@ -169,9 +175,9 @@ const PEERS: readonly Peer[] = [
 
 interface Peer {
   readonly name: string;
-  /** When to take it. */
+  /** When to use it instead. */
   readonly better: string;
-  /** What we have beside it. */
+  /** What weir adds. */
   readonly adds: string;
   readonly cases: readonly [group: string, ours: string, theirs: string];
 }

@@ -1,4 +1,4 @@
-/** The benchmarks, in every runtime, one process each. */
+/** Runs the benchmarks in every runtime, one process each. */
 
 import { stop } from "esbuild";
 import { parseArgs } from "node:util";
@@ -41,20 +41,20 @@ const PARTS = [...GROUPS, ...studies, "size", "go"];
 
 const HELP = `deno task bench [options]
 
-Measures every case beside its floor, the same job by hand, and its peers. A run of everything
-writes bench/summary.json, and what is made from it; a part of it only prints.
+Measures every case against its floor, the same job by hand, and other libraries. A run of everything
+writes bench/summary.json and the files made from it; a run of a part only prints.
 
   --runtimes A,B  of: ${RUNTIMES.join(", ")}
   --groups A,B    of: ${PARTS.join(", ")};
-                  "growth" by name takes every case of ours, a run of everything those with a target
-  --targets       the cases that have a target, and those that they are held against: prints what is
-                  kept and what is missed
+                  "growth" by name takes all our cases, a run of everything those with a target
+  --targets       the cases with a target, and those that they are compared with: prints which
+                  targets are kept and missed
   --rounds N      samples of each case
   --n N           items in a run
-  --against REV   ours beside ours at a git revision, in turns
-  --smoke         every case once, with few items: whether it runs, and loses none
-  --keep          of --groups overload: writes it into bench/summary.json, and what is made from it
-  --draw          measures nothing: prints bench/summary.json, and writes what is made from it`;
+  --against REV   compares our cases with those at a git revision, in turns
+  --smoke         runs every case once, with few items, and checks that none is lost
+  --keep          with --groups overload: writes it into bench/summary.json and the files made from it
+  --draw          measures nothing: prints bench/summary.json, and writes the files made from it`;
 
 const given = options();
 const effort = given.smoke ? SMOKE : { ...FULL, ...given.against !== undefined && SPREAD };
@@ -121,7 +121,7 @@ function refuse(complaint: string): never {
   Deno.exit(2);
 }
 
-/** Ours beside ours at a revision. */
+/** Compares our library with itself at another revision. */
 async function compare(revision: string): Promise<void> {
   const before = await edition(revision) ?? refuse(`no revision "${revision}"`);
   for (const runtime of runtimes) console.log(await against(before, ROOT, runtime, orders));
@@ -138,7 +138,8 @@ async function measureAll(whole: boolean): Promise<void> {
     console.error(`${title(runtime)} ...`);
     const parts = orders.parts.filter((part) => part !== "overload");
     const found = await measured(runtime, ROOT, { ...orders, parts });
-    // In a process of its own: engines have not seen other kinds of use, and those not this one.
+    // In a separate process, so that the engine is not affected by other kinds of use, and the
+    // reverse.
     const alone = parts.length < orders.parts.length
       ? await measured(runtime, ROOT, { ...orders, parts: ["overload"] })
       : found;
@@ -164,7 +165,7 @@ async function measureAll(whole: boolean): Promise<void> {
   if (given.keep) await publish({ ...await committed(), overload: summary.overload });
 }
 
-/** A target that names no case judges nothing: a smoke test of all groups finds it. */
+/** A target that names no case checks nothing: a smoke test of all groups finds it. */
 function smoked({ runtimes, speed, go }: Summary): string {
   for (const { group, name, against } of targets) {
     const names = speed[group]?.map((row) => row[1]);
@@ -176,7 +177,7 @@ function smoked({ runtimes, speed, go }: Summary): string {
   return `${cases} cases run in ${runtimes.join(", ")}, and lose no item`;
 }
 
-/** What each entry point adds to a bundle. */
+/** Measures how much each entry point adds to a bundle. */
 async function sizes(): Promise<Summary["size"]> {
   const { exports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
   const sizes: [string, number, number][] = [];
@@ -188,7 +189,7 @@ async function sizes(): Promise<Summary["size"]> {
   return sizes;
 }
 
-/** The Go originals in `bench/go`: one program, which takes the name of a system. */
+/** Runs the Go originals in `bench/go`: one program, which takes the name of a system. */
 async function go(): Promise<Summary["go"]> {
   const inGo = (...args: string[]) => run("go", args, { cwd: `${ROOT}bench/go` });
   const version = await inGo("env", "GOVERSION").catch(() => undefined);

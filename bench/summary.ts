@@ -1,105 +1,105 @@
-/** What is asked of a worker, what it finds, and the one small summary that is kept of it. */
+/** Defines the orders for a worker, its findings, and the small summary that is kept. */
 
 /**
- * What a way stands for: what the platform takes, the same job by hand, ours, and what others made.
- * A peer is "unbounded" if it holds all items that it is given. The rest makes the producer wait, or
- * refuses.
+ * The kind of a way: the platform, the same job by hand, ours, or another library. A library is
+ * "unbounded" if it holds all items that it gets. The others make the producer wait, or refuse
+ * items.
  */
 export type Kind = "floor" | "ideal" | "weir" | "peer" | "unbounded";
 
-/** One way to do a thing. */
+/** One way to do a job. */
 export interface Way {
   readonly name: string;
   readonly kind: Kind;
-  /** How many items one run takes at most: for slow ways. */
+  /** The most items in one run, for slow ways. */
   readonly n?: number;
 }
 
 /** How long to measure. */
 export interface Effort {
-  /** Items in one run, in place of what the group says. */
+  /** The number of items in one run, instead of the group's. */
   readonly n?: number | undefined;
   readonly rounds: number;
-  /** Rounds before those, which do not count. */
+  /** Warm-up rounds, which do not count. */
   readonly warmup: number;
-  /** A sample repeats the run for at least so many milliseconds. */
+  /** A sample repeats the run for at least this many milliseconds. */
   readonly minimum: number;
 }
 
 /** What to measure. */
 export interface Orders extends Effort {
-  /** Only cases that have a target, and those that they are held against. */
+  /** Only cases with a target, and the cases that they are compared with. */
   readonly judged: boolean;
   /** Names of groups, and of studies. */
   readonly parts: readonly string[];
-  /** How many items, or objects, a study takes. */
+  /** The number of items, or objects, in a study. */
   readonly memory: number;
   readonly latency: number;
   readonly growth: number;
-  /** Whether growth takes every case. */
+  /** Whether the growth study measures every case. */
   readonly every: boolean;
   readonly idle: number;
-  /** For how many milliseconds each way is offered too much. */
+  /** How long each way is overloaded, in milliseconds. */
   readonly overload: number;
 }
 
-/** What was measured of a case, in nanoseconds for one item. */
+/** The samples of a case, in nanoseconds per item. */
 export interface Measurement extends Way {
   readonly group: string;
   readonly median: number;
   readonly minimum: number;
 }
 
-/** Milliseconds from the push of an item to the batch that has it. */
+/** Milliseconds from the push of an item to its batch. */
 export interface Delay extends Way {
   readonly p50: number;
   readonly p99: number;
 }
 
-/** Nanoseconds for one item, in longer and longer runs. */
+/** Nanoseconds per item, in longer and longer runs. */
 export interface Growth extends Way {
   readonly costs: readonly number[];
 }
 
-/** What a way held, in bytes. */
+/** The memory that a way held, in bytes. */
 export interface Held extends Way {
   readonly bytes: number;
 }
 
-/** What one object costs that has nothing to do. */
+/** The cost of one idle object. */
 export interface Idle extends Way {
   readonly bytes: number;
   readonly timers: number;
 }
 
-/** What became of items when more came than could be done. Times are in milliseconds. */
+/** The outcome of the items under overload. Times are in milliseconds. */
 export interface Account {
   /** These add up: `offered = served + refused + discarded + left`. */
   readonly offered: number;
   readonly served: number;
   readonly refused: number;
   readonly discarded: number;
-  /** What still waited or ran at the end. */
+  /** Items that still waited or ran at the end. */
   readonly left: number;
-  /** How many were served within the deadline, in a second. */
+  /** Items served within the deadline, per second. */
   readonly goodput: number;
   /** Percentiles of the time from when an item was due until it was served. */
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
-  /** By how much an item was offered too late, at most. */
+  /** The largest delay of an offered item. */
   readonly late: number;
-  /** Bytes, after a tenth of the time, and at the end. */
+  /** The memory in bytes, after a tenth of the time and at the end. */
   readonly held: readonly number[];
-  /** For each tenth of the time: the slowest, and what `goodput` is. */
+  /** For each tenth of the time: the slowest item, and the `goodput`. */
   readonly slowest: readonly number[];
   readonly timely: readonly number[];
 }
 
-/** What became of the items of a way. */
+/** The outcome of the items of a way. */
 export interface Overload extends Way, Account {}
 
-/** What a worker finds. */
+/** The findings of a worker. */
 export interface Findings {
   readonly machine: string;
   readonly cases: readonly Measurement[];
@@ -113,36 +113,42 @@ export interface Findings {
 /** A way, and a cell for each runtime. */
 export type Row<Cell> = readonly [kind: Kind, name: string, ...cells: Cell[]];
 
-/** All that is kept of a run. */
+/** The part of a run that is kept. */
 export interface Summary {
   readonly date: string;
   readonly revision: string;
   readonly machine: string;
   readonly rounds: number;
-  /** With their versions. */
+  /** The runtimes with their versions. */
   readonly runtimes: readonly string[];
-  /** For each runtime the median over the minimum of the usual case: near 1 on a quiet machine. */
+  /**
+   * The median divided by the minimum of a typical case, for each runtime: near 1 on a quiet
+   * machine.
+   */
   readonly noise: readonly number[];
-  /** The least nanoseconds for one item, by group. */
+  /** The least nanoseconds per item, by group. */
   readonly speed: Readonly<Record<string, readonly Row<number>[]>>;
   /** p50 and p99 in milliseconds. */
   readonly latency: readonly Row<readonly [number, number]>[];
-  /** Nanoseconds for one item, in longer and longer runs. */
+  /** Nanoseconds per item, in longer and longer runs. */
   readonly growth: readonly Row<readonly number[]>[];
   /** Bytes. */
   readonly memory: readonly Row<number>[];
   /** Bytes and timers of one object. */
   readonly idle: readonly Row<readonly [number, number]>[];
-  /** It may be of another day than the rest. */
+  /** It may be from another day than the rest. */
   readonly overload: {
     readonly date: string;
     readonly revision: string;
     readonly seconds: number;
     readonly rows: readonly Row<Account>[];
   };
-  /** What each entry point adds to a bundle, in bytes: minified, and gzipped. */
+  /** The bytes that each entry point adds to a bundle: minified, and gzipped. */
   readonly size: readonly (readonly [name: string, minified: number, gzipped: number])[];
-  /** The version of Go, the least nanoseconds of each original, and why some have none. */
+  /**
+   * The version of Go, the least nanoseconds of each original, and the reasons where some have
+   * none.
+   */
   readonly go: {
     readonly version: string;
     readonly originals: readonly (readonly [name: string, least: number])[];
@@ -150,7 +156,7 @@ export interface Summary {
   };
 }
 
-/** The columns of a summary, from what was found in each runtime. */
+/** The columns of a summary, from the findings of each runtime. */
 export function summarized(
   findings: readonly Findings[],
 ): Pick<Summary, "noise" | "speed" | "latency" | "growth" | "memory" | "idle"> & {
@@ -191,7 +197,7 @@ function noise(cases: readonly Measurement[]): number {
   return sorted[sorted.length >> 1] ?? 1;
 }
 
-/** A summary as text: each row is a line, with numbers that do not pretend. */
+/** Formats a summary: each row is a line, with rounded numbers. */
 export function json(summary: Summary): string {
   return `${laid(summary)}\n`;
 }

@@ -1,4 +1,4 @@
-/** A summary as tables. */
+/** Formats a summary as tables. */
 
 import type { Account, Row, Summary } from "./summary.ts";
 import { GROWTH, OVERLOAD, RUNTIMES, type Target, targets } from "./targets.ts";
@@ -6,7 +6,7 @@ import { GROWTH, OVERLOAD, RUNTIMES, type Target, targets } from "./targets.ts";
 /** The first row is the head. */
 export type Table = readonly (readonly string[])[];
 
-/** What a run has found, as plain text. */
+/** Formats the findings of a run as plain text. */
 export function text(summary: Summary): string {
   const { runtimes, speed, latency, growth, memory, idle, overload, size, go } = summary;
   const way = ["", "case", ...runtimes];
@@ -54,7 +54,7 @@ export function text(summary: Summary): string {
   ].join("\n");
 }
 
-/** Of the targets alone. */
+/** Formats only the targets. */
 export function judgement(summary: Summary): string {
   return `${plain([verdictHead(summary), ...verdicts(summary)])}\n\n${quietness(summary)}`;
 }
@@ -64,7 +64,7 @@ function quietness({ runtimes, noise }: Summary): string {
   return `How quiet it was, by the median over the minimum of the usual case: ${quiet.join(", ")}.`;
 }
 
-/** A table in columns of spaces. */
+/** Formats a table in columns of spaces. */
 export function plain(rows: Table): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
@@ -72,7 +72,7 @@ export function plain(rows: Table): string {
     .join("\n");
 }
 
-/** A table in Markdown. */
+/** Formats a table in Markdown. */
 export function piped(rows: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const [head, ...body] = rows;
@@ -96,7 +96,7 @@ function grown(costs: readonly number[]): string {
   return `${costs.map(short).join(" / ")}; ${judged(ratio, GROWTH)}`;
 }
 
-/** Each target whose two cases were measured, as a row: its limits, and what is to say of them. */
+/** A row for each target whose two cases were measured: its limits, and the verdict. */
 export function verdicts(summary: Summary): string[][] {
   return targets.flatMap((target) => {
     const found = ratios(summary, target);
@@ -113,7 +113,7 @@ export function verdicts(summary: Summary): string[][] {
   });
 }
 
-/** The head of them. */
+/** The head of those rows. */
 export function verdictHead({ runtimes }: Summary): string[] {
   return ["case", "against", "at most", ...runtimes];
 }
@@ -125,7 +125,10 @@ export function overloadHead({ overload: { seconds } }: Summary): string[] {
   return ["", "", ...counts, "in time", "p50 ms", "p99", "p99.9", held];
 }
 
-/** What became of what each way was offered, a row for each runtime; of those who shed, held to it. */
+/**
+ * The outcome of the offered items of each way, a row for each runtime. Ways that shed are compared
+ * with their targets.
+ */
 export function overloaded({ overload: { rows }, runtimes }: Summary): string[][] {
   const { goodput, maxWait, handler, tolerance, growth, shedding } = OVERLOAD;
   return rows.flatMap(([, name, ...accounts]) =>
@@ -149,12 +152,12 @@ export function overloaded({ overload: { rows }, runtimes }: Summary): string[][
   );
 }
 
-/** By how much the clock of what was offered was late: a machine that had other things to do. */
+/** How late the items were offered, which shows other load on the machine. */
 function lateness({ overload }: Summary): string[] {
   return overload.rows.flatMap(([, , ...each]) => each.map(({ late }) => milliseconds(late)));
 }
 
-/** How much is served within the deadline, of what the handlers can do in that runtime. */
+/** The share of the handlers' capacity in that runtime that is served within the deadline. */
 export function shareOf(
   [floor]: Summary["overload"]["rows"],
   { goodput }: Pick<Account, "goodput">,
@@ -163,22 +166,22 @@ export function shareOf(
   return goodput / (floor![runtime + 2] as Account).goodput;
 }
 
-/** A share in hundredths, without the sign. */
+/** A percentage without the sign. */
 export function percent(share: number): string {
   return (share * 100).toFixed(share < 0.1 ? 1 : 0);
 }
 
-/** Milliseconds, with no more digits than can be trusted. */
+/** Milliseconds, with only the digits that can be trusted. */
 function milliseconds(time: number): string {
   return time < 100 ? time.toFixed(1) : Math.round(time).toLocaleString("en");
 }
 
-/** A runtime's place in the limits of a target. */
+/** The index of a runtime in the limits of a target. */
 function runtime(title: string): number {
   return RUNTIMES.findIndex((name) => name.startsWith(title.split(" ")[0]!));
 }
 
-/** The case as multiples of the other, in each runtime. */
+/** The ratio of a case to the other, in each runtime. */
 export function ratios(summary: Summary, { group, name, against }: Target): number[] | undefined {
   const ours = least(summary, group, name);
   const inGo = original(summary, against);

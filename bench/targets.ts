@@ -1,43 +1,43 @@
-/** The ratios that hold the library to its word, and what a run says of them. */
+/** The ratios that check the library's promises, and the verdict of a run. */
 
-/** Where the cases run. */
+/** The runtimes of the cases. */
 export const RUNTIMES = ["deno", "bun", "node24"] as const;
 
-/** One of them. */
+/** One of the runtimes. */
 export type RuntimeName = typeof RUNTIMES[number];
 
-/** A case may take at most so many times what another takes, in the same run: minima of both. */
+/** A case may take at most a multiple of another case's time in the same run. Both are minima. */
 export interface Target {
   readonly group: string;
   readonly name: string;
   /** A case of the same group, or a Go original. */
   readonly against: string;
-  /** One limit for each runtime; none where the ratio is only shown. */
+  /** One limit for each runtime. Without limits the ratio is only shown. */
   readonly atMost?: readonly number[];
 }
 
-/** An item's cost in a run of 1e7, against one in a run of 1e5. */
+/** The cost of an item in a run of 1e7, compared with a run of 1e5. */
 export const GROWTH = 1.1;
 
-/** What an overload is, and what is asked of those who shed it. Times are in milliseconds. */
+/** The overload, and the limits for the ways that shed it. Times are in milliseconds. */
 export const OVERLOAD = {
   concurrency: 16,
   handler: 5,
-  /** So many times what the handlers can do is offered. */
+  /** The load as a multiple of the handlers' capacity. */
   times: 10,
-  /** The caller waits no longer. */
+  /** The longest time that a caller waits. */
   deadline: 100,
   maxWait: 50,
-  /** The `capacity` of those who shed by it, and of those who shed by `maxWait`. */
+  /** The `capacity` of ways that shed by it, and of ways that shed by `maxWait`. */
   few: 64,
   many: 10_000,
-  /** Of what the handlers can do, so much is served within the deadline. */
+  /** The least share of the handlers' capacity that is served within the deadline. */
   goodput: 0.9,
-  /** The p99.9 is at most `maxWait + handler`, and this for timers that are late and collections. */
+  /** The p99.9 is at most `maxWait + handler`, plus this for late timers and collections. */
   tolerance: 10,
-  /** So many bytes more may be held at the end than in the beginning. */
+  /** The most bytes that may be held at the end beyond the beginning. */
   growth: 1e6,
-  /** Of whom that is asked. */
+  /** The ways that these limits apply to. */
   shedding: ["Fanout.tryPush", "Fanout.tryPush, with maxWait"],
 } as const;
 
@@ -150,7 +150,7 @@ export function promised(group: string, name: string): boolean {
   return targets.some((target) => target.group === group && target.name === name);
 }
 
-/** The same, or whether one is held against it. */
+/** Whether a case has a target, or another case is compared with it. */
 export function judged(group: string, name: string): boolean {
   const named = (target: Target) => target.name === name || target.against === name;
   return targets.some((target) => target.group === group && named(target));

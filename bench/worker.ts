@@ -1,4 +1,4 @@
-/** What runs in each runtime: takes its orders as JSON, prints what it found as JSON. */
+/** The worker in each runtime. It takes its orders as JSON, and prints its findings as JSON. */
 
 import { cpus } from "node:os";
 import process from "node:process";
@@ -34,7 +34,7 @@ export const groups: readonly Group[] = [
 /** The studies. */
 export const studies: readonly string[] = ["latency", "growth", "memory", "idle", "overload"];
 
-/** Fan-out and map with work that takes its time, beside loops that wait for nothing else. */
+/** Fan-out and map with slow handlers, compared with loops that wait for nothing else. */
 function loaded(load: string, work: () => Promise<void>, n: number): Group[] {
   const mapping = (i: number) => work().then(() => i + 1);
   return [
@@ -79,6 +79,6 @@ function machine(): string {
 
 if (import.meta.main) {
   const findings = await find(JSON.parse(process.argv[2]!));
-  // What was left standing still has timers.
+  // The stopped ways still have timers.
   process.stdout.write(JSON.stringify(findings), () => process.exit(0));
 }

@@ -27,7 +27,7 @@ timed("channelx Aggregator: BatchSize 1, 8 workers and one linger [F-26] [5.1]",
 });
 
 timed(
-  "channelx Aggregator: a batch goes when it is full, or LingerTime after its first item [4.2] [4.4]",
+  "channelx Aggregator: a batch goes out when it is full, or LingerTime after its first item [4.2] [4.4]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink = new Aggregator<number>((batch) => void seen.push([clock.now, ...batch]), {
@@ -44,7 +44,7 @@ timed(
   },
 );
 
-test("channelx Aggregator: one batch shared by all workers, and not one per worker [5.1]", async () => {
+test("channelx Aggregator: all workers share one open batch, instead of one each [5.1]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator<number>((batch) => void seen.push(batch), {
     maxItems: 8,
@@ -70,7 +70,7 @@ test("channelx Aggregator: an error handler that re-enqueues its batch [5.3] [5.
     concurrency: 2,
     capacity: 4,
     linger: 0,
-    // Not awaited: its slot is what they may be waiting for.
+    // Not awaited, because the pushed items may need its slot.
     onError: (_error, items) => void retries.push(...items.map((n) => sink.push(n))),
   });
   await sink.consume(ids(1, 40));
@@ -100,7 +100,7 @@ test("channelx Aggregator: an error handler that retries at once keeps its slot,
   assertEquals(table, ids(1, 25));
 });
 
-test("channelx Aggregator: SafeStop against Stop: close drains, abort reports [5.5] [5.6] [5.11]", async () => {
+test("channelx Aggregator: SafeStop and Stop: close drains, abort reports [5.5] [5.6] [5.11]", async () => {
   for (const how of ["SafeStop", "Stop"] as const) {
     const handled: number[] = [];
     const discarded: number[] = [];
@@ -131,7 +131,7 @@ test("channelx Aggregator: a panic loses no batch, and stops no worker [5.3] [F-
   await sink.close();
 });
 
-test("channelx Aggregator: TryEnqueue says no when full, Enqueue waits [5.1]", async () => {
+test("channelx Aggregator: TryEnqueue refuses when full, Enqueue waits [5.1]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2 });
   assertEquals(ids(1, 5).map((n) => sink.tryPush(n)), [true, true, true, true, false]);
@@ -185,7 +185,7 @@ timed(
     assertEquals(seen, [[90, 1, 2, 3], [190, 4]]);
     await clock.tick(98);
     sink.tryPush(5);
-    // No ticker that runs beside it: not at 290.
+    // There is no independent ticker, so nothing goes out at 290.
     await clock.tick(99);
     assertEquals(seen.length, 2);
     await clock.tick(1);
@@ -193,7 +193,7 @@ timed(
   },
 );
 
-test("go-zero PeriodicalExecutor on Aggregator: a container of one's own [4.1]", async () => {
+test("go-zero PeriodicalExecutor on Aggregator: a custom container [4.1]", async () => {
   const seen: Sum[] = [];
   const sink = new Aggregator<number, unknown, Sum>((batch) => void seen.push(batch), {
     collector: summing(100),

@@ -1,4 +1,4 @@
-/** `Aggregator`: when a batch goes, and what is in it. */
+/** `Aggregator`: when a batch goes out, and its items. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
@@ -21,7 +21,7 @@ test("Aggregator keeps the order, in batches that are full, and the rest at clos
   assertEquals(sink.stats, tally({ accepted: 8, done: 8, batches: 3 }));
 });
 
-test("Aggregator handles every item of batches of one, the last included [F-26]", async () => {
+test("Aggregator handles every item in batches of one, including the last [F-26]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch), { maxItems: 1 });
   for (const n of [1, 2, 3]) await sink.push(n);
@@ -30,7 +30,7 @@ test("Aggregator handles every item of batches of one, the last included [F-26]"
   assertEquals(seen.length, 3);
 });
 
-test("Aggregator never touches a batch again, whatever its handler does to it [4.1] [F-11]", async () => {
+test("Aggregator never touches a batch again, even if its handler changes it [4.1] [F-11]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => {
     seen.push([...batch]);
@@ -42,7 +42,7 @@ test("Aggregator never touches a batch again, whatever its handler does to it [4
   assertEquals(sink.stats, tally({ accepted: 5, done: 5, batches: 3 }));
 });
 
-test("Aggregator never exceeds maxWeight: what would exceed it starts the next batch [4.3]", async () => {
+test("Aggregator never exceeds maxWeight: an item that would exceed it starts the next batch [4.3]", async () => {
   const seen: number[][] = [];
   const weighed: number[] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch), {
@@ -50,14 +50,14 @@ test("Aggregator never exceeds maxWeight: what would exceed it starts the next b
     weigh: (n: number) => (weighed.push(n), n),
     linger: Infinity,
   });
-  // Five is left over at 4 + 5 until 2 does not fit; 0 and 8 fill the next exactly.
+  // After 4 + 5 the 2 does not fit; 0 and 8 fill the next batch exactly.
   for (const n of [4, 5, 2, 0, 8, 1, 9, 10]) sink.tryPush(n);
   assertEquals(seen, [[4, 5], [2, 0, 8], [1, 9], [10]]);
   assertEquals(weighed, [4, 5, 2, 0, 8, 1, 9, 10]);
   await sink.close();
 });
 
-test("Aggregator hands over an item that is over the limit alone [4.3] [F-08]", async () => {
+test("Aggregator hands over an item over the limit alone [4.3] [F-08]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]) => void seen.push(batch), {
     maxWeight: 10,
@@ -85,7 +85,7 @@ timed(
     assertEquals(seen, []);
     await clock.tick(1);
     assertEquals(seen, [[100, 1, 2, 3]]);
-    // Nothing is held: no timer.
+    // There are no items, so there is no timer.
     assertEquals(clock.pending, 0);
     await clock.tick(70);
     sink.tryPush(4);
@@ -123,7 +123,7 @@ timed(
     assertEquals(seen, [[90, 1, 2]]);
     await clock.tick(1);
     assertEquals(seen, [[90, 1, 2], [190, 3]]);
-    // Also where the next opens in the very turn in which the one before was flushed.
+    // Even if the next batch opens in the same turn in which the one before was flushed.
     sink.tryPush(4);
     await clock.tick(50);
     void sink.flush();
@@ -135,7 +135,7 @@ timed(
   },
 );
 
-timed("Aggregator makes no timer for what fills at once [4.4]", async (clock) => {
+timed("Aggregator makes no timer for a batch that fills at once [4.4]", async (clock) => {
   let made = 0;
   const { setTimeout } = globalThis;
   globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
@@ -166,7 +166,7 @@ timed("Aggregator makes no timer when linger is Infinity or 0 [3] [4.6]", async 
 });
 
 timed(
-  "Aggregator gathers with linger 1 callers that await between, and with linger 0 those of one turn [4.6]",
+  "Aggregator gathers the callers of one turn with linger 0, and callers that await between with linger 1 [4.6]",
   async (clock) => {
     for (const [linger, queries] of [[0, 5], [1, 1]] as const) {
       const sink = new Aggregator((batch: number[]) => batch, { linger, concurrency: 5 });
@@ -221,7 +221,7 @@ timed(
     hand.calls[0]!.resolve(0);
     await turn();
     assertEquals(hand.started[1], [5, 6, 7]);
-    // And one that is full while due is queued: the next has a linger of its own.
+    // A due batch that fills up is queued, and the next has its own linger.
     sink.tryPush(8);
     await clock.tick(10);
     for (const n of ids(9, 12)) sink.tryPush(n);
@@ -237,7 +237,7 @@ timed(
 );
 
 timed(
-  "Aggregator does not flush what is neither full nor due when a worker comes free [4.2] [F-28]",
+  "Aggregator does not flush a batch that is neither full nor due when a worker becomes free [4.2] [F-28]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const sink = new Aggregator(hand.handler, { maxItems: 2, linger: 100 });

@@ -1,4 +1,4 @@
-/** `Aggregator`: the bound is exact, over open and queued batches. */
+/** `Aggregator`: the bound over open and queued batches is exact. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator, type AggregatorOptions } from "../mod.ts";
@@ -10,7 +10,7 @@ import { timed } from "./support/timed.ts";
 
 const stuck = () => new Promise<never>(() => {});
 
-/** How many items a sink takes that never finishes one. */
+/** The number of items that a sink takes when no handler ends. */
 function room(options: AggregatorOptions<number>): number {
   const sink = new Aggregator<number>(stuck, { linger: Infinity, ...options });
   let accepted = 0;
@@ -21,18 +21,18 @@ function room(options: AggregatorOptions<number>): number {
 }
 
 test("Aggregator has room for maxItems * (concurrency + 1) waiting items by default [5.1]", () => {
-  // In addition to those that run.
+  // Besides the running items.
   assertEquals(room({ maxItems: 1 }), 1 + 2);
   assertEquals(room({ maxItems: 3 }), 3 + 6);
   assertEquals(room({ maxItems: 3, concurrency: 4 }), 12 + 15);
   assertEquals(room({}), 1000 + 2000);
-  // Weight only: a batch is at most what the capacity holds, of 1000 for each.
+  // By weight only: a batch has at most as many items as the capacity, which is 1000 for each.
   const weigh = () => 0;
   assertEquals(room({ maxWeight: 5, weigh }), 2000 + 2000);
   assertEquals(room({ maxWeight: 5, weigh, maxItems: 2 }), 2 + 4);
 });
 
-test("Aggregator has room for capacity waiting items, exactly, when the rest of a batch is open [5.1]", () => {
+test("Aggregator has room for exactly capacity waiting items when the rest of a batch is open [5.1]", () => {
   assertEquals(room({ maxItems: 3, capacity: 3 }), 3 + 3);
   assertEquals(room({ maxItems: 3, capacity: 4 }), 3 + 4);
   assertEquals(room({ maxItems: 3, capacity: 4, concurrency: 2 }), 6 + 4);
@@ -50,7 +50,7 @@ test("Aggregator allows the greatest integers for its limits [F-02]", async () =
   assertEquals(seen, [[1, 2]]);
 });
 
-test("Aggregator keeps the bound at every moment, by whichever way items come [5.1] [3]", async () => {
+test("Aggregator keeps the bound at every moment, however items come in [5.1] [3]", async () => {
   const [maxItems, concurrency, capacity] = [4, 2, 6];
   let [running, most] = [0, 0];
   const look = () => {
@@ -76,7 +76,7 @@ test("Aggregator keeps the bound at every moment, by whichever way items come [5
   assertEquals([sink.stats.done, most], [300, concurrency]);
 });
 
-test("Aggregator.tryPush() does not overtake those who wait for room [5.1] [5.2]", async () => {
+test("Aggregator.tryPush() does not overtake callers that wait for room [5.1] [5.2]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
   for (const n of ids(1, 4)) sink.tryPush(n);
@@ -103,12 +103,12 @@ test("Aggregator gives its oldest batch to a free worker at capacity, and no oth
   for (const item of ["a1", "b1", "a2", "c1"]) sink.tryPush(item);
   assertEquals(hand.started, []);
   sink.tryPush("d1");
-  // The room is enough for now: the others go on gathering.
+  // There is enough room now, so the others go on gathering.
   assertEquals(hand.started, [["a1", "a2"]]);
   assertEquals(sink.stats, tally({ accepted: 5, waiting: 3, running: 2, batches: 1 }));
   for (const item of ["e1", "f1"]) sink.tryPush(item);
   assertEquals(hand.started, [["a1", "a2"], ["b1"]]);
-  // No worker is free: full is full.
+  // No worker is free, so the sink stays full.
   assertEquals([sink.tryPush("g1"), sink.tryPush("g2")], [true, false]);
   const pushed = sink.push("g2");
   hand.calls[1]!.resolve(0);
@@ -117,7 +117,7 @@ test("Aggregator gives its oldest batch to a free worker at capacity, and no oth
   await sink.abort();
 });
 
-test("Aggregator at capacity passes over the oldest batch if its key is being handled [5.2]", async () => {
+test("Aggregator at capacity skips the oldest batch if its key is being handled [5.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     maxItems: 2,
@@ -130,7 +130,7 @@ test("Aggregator at capacity passes over the oldest batch if its key is being ha
   assertEquals(hand.started, [["a1", "a2"]]);
   sink.tryPush("c1");
   assertEquals(hand.started, [["a1", "a2"], ["b1"]]);
-  // Now "c" is open, and may not start before a worker is free.
+  // Now "c" is open, and can't start before a worker is free.
   hand.calls[0]!.resolve(0);
   await turn();
   assertEquals(hand.calls.length, 2);
@@ -189,7 +189,7 @@ test("Aggregator hands over a collector's batch that fills the capacity [5.1] [5
   await sink.abort();
 });
 
-timed("Aggregator slows a writer and a pipe down: no more is read than fits [5.1]", async () => {
+timed("Aggregator slows a writer and a pipe down, which read no more than fits [5.1]", async () => {
   let pulled = 0;
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 3, linger: Infinity });
@@ -207,7 +207,7 @@ timed("Aggregator slows a writer and a pipe down: no more is read than fits [5.1
   assertEquals(sink.stats.discarded, 3);
 });
 
-test("Aggregator.push() lets many calls wait their turn, unawaited [F-37]", async () => {
+test("Aggregator.push() lets many calls wait for room without an await [F-37]", async () => {
   const count = 2e5;
   let next = 0;
   let inOrder = true;
@@ -245,7 +245,7 @@ for (const options of [undefined, new AbortController()]) {
       },
     });
     for (const n of [1, 2]) sink.tryPush(n);
-    // Asked when it comes in, and not before.
+    // `weigh` is called when the item comes in, and not before.
     const pushed = sink.push(3, options);
     assertEquals(sink.stats.blocked, 1);
     for (let n = 0; n < 4; n++) {

@@ -10,7 +10,7 @@ import { timed } from "./support/timed.ts";
 
 type Act = (sink: Aggregator<number, unknown, Sum>) => unknown;
 
-/** A sink that does `act` at the `nth` call of one method of its collector. */
+/** A sink whose collector runs `act` at the `nth` call of one method. */
 function acting(method: string, nth: number, keyed: boolean, act: Act) {
   let calls = 0;
   const sums: number[] = [];
@@ -46,7 +46,7 @@ test("Aggregator keeps a batch that a key's collector opens for the same key in 
   assertEquals([sink.stats.accepted, sink.stats.done], [2, 2]);
 });
 
-test("Aggregator has the results in the places of a collector that gives it items before it keeps its own [5.3] [5.8]", async () => {
+test("Aggregator has the results in the places of a collector that pushes items before it keeps its own [5.3] [5.8]", async () => {
   const inner: unknown[] = [];
   const sink: Aggregator<string, string> = new Aggregator(
     (batch: string[]) => batch.map((item) => `result of ${item}`),
@@ -79,7 +79,7 @@ for (const method of ["size", "full", "fits", "add", "take"]) {
     const where = `a ${keyed ? "key's " : ""}collector in ${method}`;
     const nths = [1, 2];
 
-    test(`Aggregator loses nothing of what ${where} pushes to it [5.8] [3]`, async () => {
+    test(`Aggregator loses no item that ${where} pushes to it [5.8] [3]`, async () => {
       for (const nth of nths) {
         const pushes: Promise<unknown>[] = [];
         const { sink, sums } = acting(method, nth, keyed, (sink) => {
@@ -95,7 +95,7 @@ for (const method of ["size", "full", "fits", "add", "take"]) {
       }
     });
 
-    test(`Aggregator is flushed, closed and aborted by ${where} [5.8] [3]`, async () => {
+    test(`Aggregator can be flushed, closed and aborted by ${where} [5.8] [3]`, async () => {
       for (const how of ["flush", "close", "abort"] as const) {
         for (const nth of nths) {
           let ended: Promise<unknown> | undefined;
@@ -117,7 +117,7 @@ for (const method of ["size", "full", "fits", "add", "take"]) {
   }
 }
 
-test("Aggregator has no room for what a collector tries to push in take, and it comes in after [5.8]", async () => {
+test("Aggregator has no room for an item that a collector tries to push in take, and takes it afterwards [5.8]", async () => {
   const took: unknown[] = [];
   const { sink, sums } = acting("take", 1, false, (sink) => {
     took.push(sink.tryPush(50), sink.push(60));
@@ -165,7 +165,7 @@ timed(
   },
 );
 
-/** Batches of two numbers, of which those that cancel out are swallowed; `on` sees each call. */
+/** Batches of two numbers. Numbers that cancel out are swallowed. `on` gets each call. */
 function pairs(on: (call: string, items: number[]) => void) {
   return (): Collector<number, number[]> => {
     let items: number[] = [];
@@ -201,7 +201,7 @@ function busy(on: Parameters<typeof pairs>[0], options?: { capacity?: number }) 
   return { sink, seen, resolve };
 }
 
-test("Aggregator.flush() lets in who waits when it makes room while all workers are busy [5.1] [5.13]", async () => {
+test("Aggregator.flush() lets a waiting caller in when it makes room while all workers are busy [5.1] [5.13]", async () => {
   const { sink, resolve } = busy(() => {}, { capacity: 2 });
   for (const n of [1, -1]) sink.tryPush(n);
   assertEquals(sink.tryPush(2), false);
@@ -214,7 +214,7 @@ test("Aggregator.flush() lets in who waits when it makes room while all workers 
   assertEquals(sink.stats.done, 5);
 });
 
-test("Aggregator lets in what a collector pushes in take while all workers are busy [5.1] [5.8]", async () => {
+test("Aggregator lets an item in that a collector pushes in take while all workers are busy [5.1] [5.8]", async () => {
   const pushes: Promise<void>[] = [];
   const { sink, seen, resolve } = busy((call, items) => {
     if (call === "take" && items.includes(1)) pushes.push(sink.push(10));
@@ -226,7 +226,7 @@ test("Aggregator lets in what a collector pushes in take while all workers are b
   assertEquals(seen, [[0], [1, 2], [10, 3]]);
 });
 
-test("Aggregator holds its bound against what a collector pushes in add [5.1] [5.8]", async () => {
+test("Aggregator keeps its bound when a collector pushes in add [5.1] [5.8]", async () => {
   let [armed, given] = [false, [] as boolean[]];
   const { sink, resolve } = busy((call) => {
     if (call !== "add" || !armed) return;

@@ -1,4 +1,4 @@
-/** `Aggregator`: collectors of one's own, and throws in them. */
+/** `Aggregator`: custom collectors, and throws in them. */
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, type Collector } from "../mod.ts";
@@ -8,7 +8,7 @@ import { assertConserved, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
-test("Aggregator hands over what a collector makes, in order, each once [4.1]", async () => {
+test("Aggregator hands over the batches of a collector, in order, each once [4.1]", async () => {
   const seen: Sum[] = [];
   const sink = new Aggregator<number, unknown, Sum>((batch) => void seen.push(batch), {
     collector: summing(3),
@@ -21,7 +21,7 @@ test("Aggregator hands over what a collector makes, in order, each once [4.1]", 
   assertEquals(sink.stats, tally({ accepted: 7, done: 7, batches: 3 }));
 });
 
-test("Aggregator asks fits once before each add, and takes what is held before an item that does not fit [4.3]", async () => {
+test("Aggregator calls fits once before each add, and takes the open batch before an item that does not fit [4.3]", async () => {
   const asked: unknown[] = [];
   const seen: string[] = [];
   const lines = (): Collector<string, string> => {
@@ -46,7 +46,7 @@ test("Aggregator asks fits once before each add, and takes what is held before a
   assertEquals(asked, ["abc", "de", "f", "toolong", "g"]);
 });
 
-test("Aggregator makes one collector, or one for each open batch of a key [5.2]", async () => {
+test("Aggregator makes one collector, or with keys one for each open batch [5.2]", async () => {
   let made = 0;
   const collector = () => (made++, summing(2)());
   const one = new Aggregator<number, unknown, Sum>(() => {}, { collector });
@@ -63,7 +63,7 @@ test("Aggregator makes one collector, or one for each open batch of a key [5.2]"
   assertEquals(made, 3);
 });
 
-test("Aggregator hands no batch of a collector that has swallowed everything to the handler [4.1]", async () => {
+test("Aggregator calls no handler for a collector that has swallowed everything [4.1]", async () => {
   const hand = new Hand<number[]>();
   const swallowing = (): Collector<number, number[]> => ({
     size: 0,
@@ -77,7 +77,7 @@ test("Aggregator hands no batch of a collector that has swallowed everything to 
   await sink.push(2);
   await sink.push(3);
   assertEquals(await submitted, undefined);
-  // At capacity, too: what is swallowed makes room.
+  // Also at capacity: swallowed items make room.
   for (const n of ids(4, 20)) assertEquals(sink.tryPush(n), true);
   await sink.flush();
   assertEquals(sink.stats, tally({ accepted: 20, done: 20 }));
@@ -85,7 +85,7 @@ test("Aggregator hands no batch of a collector that has swallowed everything to 
   assertEquals(hand.calls.length, 0);
 });
 
-test("Aggregator hands the very items to onDiscard, in order, with a collector of one's own [5.6]", async () => {
+test("Aggregator with a custom collector passes the same items to onDiscard, in order [5.6]", async () => {
   const discarded: unknown[] = [];
   const sink = new Aggregator<number, unknown, Sum>(() => new Promise(() => {}), {
     collector: summing(2),
@@ -98,7 +98,7 @@ test("Aggregator hands the very items to onDiscard, in order, with a collector o
   assertEquals(sink.stats, tally({ accepted: 5, running: 2, discarded: 3, batches: 1 }));
 });
 
-test("Aggregator counts what is discarded without an onDiscard, and asks the collector nothing [5.6]", async () => {
+test("Aggregator without onDiscard counts discarded items, and calls nothing of the collector [5.6]", async () => {
   let taken = 0;
   const sink = new Aggregator<number, unknown, Sum>(() => new Promise(() => {}), {
     collector: summing(2, (call) => call === "take" && taken++),
@@ -111,7 +111,10 @@ test("Aggregator counts what is discarded without an onDiscard, and asks the col
   assertEquals(sink.stats, tally({ accepted: 5, running: 2, discarded: 3, batches: 1 }));
 });
 
-/** What is accepted when the third call of each throws: the item on hand is not, but for `take` and the look after it. */
+/**
+ * The accepted items when the third call of each method throws. The current item is not accepted,
+ * except at `take` and the call after it.
+ */
 for (const call of ["size", "full", "add", "take"] as const) {
   for (const keyed of [false, true]) {
     for (const nth of [1, 2, 3]) {
@@ -185,7 +188,7 @@ timed(
 );
 
 for (const step of ["fits", "the factory"] as const) {
-  test(`Aggregator gives what ${step} of a collector throws to the caller alone, and goes on [5.27] [F-10] [F-29]`, async () => {
+  test(`Aggregator throws an error of a collector's ${step} only to the caller, and goes on [5.27] [F-10] [F-29]`, async () => {
     const error = new Error(step);
     const seen: number[] = [];
     let made = 0;

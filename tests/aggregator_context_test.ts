@@ -1,4 +1,4 @@
-/** `Aggregator`: a batch runs in the context of the item that opened it. */
+/** `Aggregator`: a batch runs in the context of its first item. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, type Runner } from "../mod.ts";
@@ -7,7 +7,7 @@ import { turn } from "./support/gate.ts";
 import { Hand } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-/** A context by hand: `current` while its runner runs. */
+/** A handmade context: it is `current` while its runner runs. */
 function contexts() {
   const state = { current: "none", captured: 0 };
   const context = (): Runner => {
@@ -35,7 +35,7 @@ function contexts() {
   return { state, context, within };
 }
 
-test("Aggregator runs a batch in the context of the item that opened it, whoever fills or flushes it [5.9]", async () => {
+test("Aggregator runs a batch in the context of its first item, no matter which caller fills or flushes it [5.9]", async () => {
   const { state, context, within } = contexts();
   const seen: unknown[] = [];
   const sink = new Aggregator<number>((batch) => void seen.push([state.current, ...batch]), {
@@ -51,7 +51,7 @@ test("Aggregator runs a batch in the context of the item that opened it, whoever
   await sink.close();
 });
 
-test("Aggregator runs onError in the context of the item that opened the batch [5.32]", async () => {
+test("Aggregator runs onError in the context of the batch's first item [5.32]", async () => {
   const { state, context, within } = contexts();
   const seen: unknown[] = [];
   const sink = new Aggregator<number>((batch) => {
@@ -68,7 +68,7 @@ test("Aggregator runs onError in the context of the item that opened the batch [
   assertEquals(seen, [["request 1", "at once"], ["request 3", "later"]]);
 });
 
-test("Aggregator keeps a context for each key's batch, and for what waited for room [5.9] [5.2]", async () => {
+test("Aggregator keeps a context for each key's batch, and for items that waited for room [5.9] [5.2]", async () => {
   const { state, context, within } = contexts();
   const hand = new Hand<unknown>();
   const sink = new Aggregator<string>(
@@ -95,7 +95,7 @@ test("Aggregator keeps a context for each key's batch, and for what waited for r
     await turn();
   }
   await closed;
-  // "a1" goes at capacity.
+  // "a1" goes out at capacity.
   assertEquals(hand.started.map((call) => (call as string[])[0]), [
     "request a1",
     "request b1",

@@ -1,4 +1,4 @@
-/** `Aggregator`: which items of a batch have failed, and who is told of them. */
+/** `Aggregator`: which items of a batch have failed, and which callers and hooks get the errors. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
@@ -9,7 +9,7 @@ import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-test("Aggregator tells onError of the items that nobody else was told of, as they came, and of the batch [5.17] [5.3]", async () => {
+test("Aggregator calls onError with the items whose failure no caller gets, as they came, and with the batch [5.17] [5.3]", async () => {
   const error = new Error("batch");
   const batches: number[][] = [];
   const told: unknown[][] = [];
@@ -30,7 +30,7 @@ test("Aggregator tells onError of the items that nobody else was told of, as the
   await sink.close();
 });
 
-test("Aggregator with a collector of one's own tells onError of the items, and of its batch [5.17]", async () => {
+test("Aggregator with a custom collector calls onError with the items and the batch [5.17]", async () => {
   const told: unknown[] = [];
   const sink = new Aggregator<number, unknown, { sum: number }>(() => Promise.reject("x"), {
     collector: summing(3),
@@ -42,7 +42,7 @@ test("Aggregator with a collector of one's own tells onError of the items, and o
   await sink.close();
 });
 
-test("Aggregator gives onDiscard the items as they came when a handler has changed its batch [5.17] [5.6]", async () => {
+test("Aggregator passes the items to onDiscard as they came even if a handler has changed its batch [5.17] [5.6]", async () => {
   const discarded: unknown[] = [];
   const hand = new Hand<number[]>();
   const sink = new Aggregator<number>((batch, context) => {
@@ -54,7 +54,7 @@ test("Aggregator gives onDiscard the items as they came when a handler has chang
   assertEquals(discarded, [[3, 4]]);
 });
 
-/** What stands for a failed item. */
+/** The entries of a failed item. */
 const entries: Record<string, (error: Error) => unknown> = {
   "an Error": (error) => error,
   "a promise that rejects": (error) => Promise.reject(error),
@@ -91,7 +91,7 @@ for (const [what, entry] of Object.entries(entries)) {
   });
 }
 
-test("Aggregator.submit() rejects with whatever the promise of its entry rejects with [5.18] [F-14]", async () => {
+test("Aggregator.submit() rejects with the error with which the promise of its entry rejects [5.18] [F-14]", async () => {
   for (const reason of [undefined, null, 0, "text", Object.freeze({})]) {
     const sink = new Aggregator<number>((batch) => batch.map(() => Promise.reject(reason)), {
       maxItems: 1,
@@ -102,8 +102,8 @@ test("Aggregator.submit() rejects with whatever the promise of its entry rejects
   }
 });
 
-test("Aggregator takes an error of another realm in an entry for a failure, and nothing else [5.18]", async () => {
-  // What an object of another realm shows of itself: it is no instance of anything here.
+test("Aggregator treats an error of another realm in an entry as a failure, and nothing else [5.18]", async () => {
+  // An object like one of another realm, which is no instance of a class here.
   const [foreign, exception] = ["Error", "DOMException"].map((tag) =>
     Object.assign(Object.create(null), { message: "", [Symbol.toStringTag]: tag })
   );
@@ -119,7 +119,7 @@ test("Aggregator takes an error of another realm in an entry for a failure, and 
   await sink.close();
 });
 
-test("Aggregator without onError is errored by the first failure of a pushed item in a batch [5.18] [5.3]", async () => {
+test("Aggregator without onError fails at the first failure of a pushed item in a batch [5.18] [5.3]", async () => {
   const [first, second] = [new Error("first"), new Error("second")];
   const sink = new Aggregator<number>(() => [1, first, second], { maxItems: 3 });
   for (const n of [1, 2, 3]) sink.tryPush(n);
@@ -127,7 +127,7 @@ test("Aggregator without onError is errored by the first failure of a pushed ite
   assertEquals(sink.stats, tally({ accepted: 3, done: 1, failed: 2, batches: 1 }));
 });
 
-test("Aggregator tells onError once of an error that items share, and of each other one [5.18] [5.17]", async () => {
+test("Aggregator calls onError once for an error that items share, and once for each other error [5.18] [5.17]", async () => {
   const [shared, own] = [new Error("shared"), new Error("own")];
   const told: unknown[] = [];
   const handling = gate();
@@ -140,7 +140,7 @@ test("Aggregator tells onError once of an error that items share, and of each ot
   });
   for (const n of [1, 2, 3, 4]) sink.tryPush(n);
   assertEquals(told, [[shared, [1, 3]], [own, [2]]]);
-  // The slot is kept until each has been taken care of.
+  // The slot is kept until `onError` has settled for each.
   assertEquals(sink.stats.running, 4);
   handling.resolve();
   await sink.close();
@@ -163,7 +163,7 @@ test("Aggregator keeps the slot until every promise in the results has settled [
 });
 
 timed(
-  "Aggregator fails a batch with a promise in its results that has not settled in time [5.18] [5.7] [F-16] [F-17]",
+  "Aggregator fails a batch when a promise in its results does not settle in time [5.18] [5.7] [F-16] [F-17]",
   async (clock) => {
     const late = gate<number>();
     const sink = new Aggregator((_: number[]) => [1, late.promise], {
@@ -185,7 +185,7 @@ timed(
 );
 
 timed(
-  "Aggregator leaves nothing unhandled of results that come after their time [5.18] [5.7] [F-17]",
+  "Aggregator leaves no result unhandled that comes after the timeout [5.18] [5.7] [F-17]",
   async (clock) => {
     const late = gate<unknown[]>();
     const sink = new Aggregator<number>(() => late.promise, {
@@ -219,7 +219,7 @@ test("Aggregator fails a pushed batch whose results have a wrong count if one of
   await sink.close();
 });
 
-test("Aggregator does not look at what is no array, or of a wrong count without an Error, where nobody submitted [5.18]", async () => {
+test("Aggregator without a submit ignores results that are not an array, or have a wrong count and no Error [5.18]", async () => {
   const reason = new Error("the user's own");
   const returned: unknown[] = [
     ...[undefined, 5, "ab", [], [1, 2, 3], new Error("a value"), new Set([reason])],
@@ -233,7 +233,7 @@ test("Aggregator does not look at what is no array, or of a wrong count without 
   }
 });
 
-test("Aggregator leaves unhandled what is rejected in results of a wrong count: it is the user's [5.18]", async () => {
+test("Aggregator leaves unhandled rejections in results of a wrong count to the user [5.18]", async () => {
   const reason = new Error("the user's own");
   const lost = await unhandled(async () => {
     const sink = new Aggregator<number>(() => [Promise.reject(reason)], { maxItems: 2 });
@@ -244,7 +244,7 @@ test("Aggregator leaves unhandled what is rejected in results of a wrong count: 
   assertEquals(lost, [reason]);
 });
 
-test("Aggregator takes pushed items for done where a submit is told that there is no array [5.18] [5.10]", async () => {
+test("Aggregator counts pushed items as done when a submit rejects because there is no array [5.18] [5.10]", async () => {
   const sink = new Aggregator<number>(() => "done", { maxItems: 3 });
   sink.tryPush(1);
   const submitted = rejection(sink.submit(2));
@@ -279,7 +279,7 @@ test("Aggregator keeps the slot until onError has settled for each error of a ba
   await sink.close();
 });
 
-test("Aggregator tells onDiscard at once of all that a batch gives up after an abort, by whatever echo [5.21] [5.18]", async () => {
+test("Aggregator calls onDiscard once with all items that a batch gives up after an abort, with any echo [5.21] [5.18]", async () => {
   const entries = [gate<never>(), gate<never>()];
   const discarded: unknown[] = [];
   const sink = new Aggregator((_batch: number[]) => entries.map(({ promise }) => promise), {

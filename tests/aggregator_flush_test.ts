@@ -7,7 +7,7 @@ import { gate, settled, streamOf, turn } from "./support/gate.ts";
 import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("Aggregator.flush() dispatches the open batch now, and waits for all accepted before it and nothing after [5.13]", async () => {
+test("Aggregator.flush() dispatches the open batch now, and waits for all items accepted before it and none after [5.13]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 3, linger: Infinity, concurrency: 9 });
   for (const n of [1, 2]) sink.tryPush(n);
@@ -32,7 +32,7 @@ function states(...promises: Promise<void>[]): Promise<string[]> {
   return Promise.all(promises.map(settled));
 }
 
-test("Aggregator.flush() lets no batch grow across it, while no worker is free [5.13]", async () => {
+test("Aggregator.flush() ends the open batch, even while no worker is free [5.13]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 3, linger: Infinity });
   for (const n of [1, 2, 3, 4]) sink.tryPush(n);
@@ -60,7 +60,7 @@ test("Aggregator.flush() dispatches the batch of each key, the oldest first [5.1
   assertEquals(seen, [["b1"], ["a1", "a2"], ["c1"]]);
 });
 
-test("Aggregator.flush() and idle() resolve at once when nothing is held, and no empty batch goes [5.13] [5.15] [4.1]", async () => {
+test("Aggregator.flush() and idle() resolve at once when there are no items, and hand over no empty batch [5.13] [5.15] [4.1]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler);
   await Promise.all([sink.flush(), sink.idle(), sink.flush()]);
@@ -68,14 +68,14 @@ test("Aggregator.flush() and idle() resolve at once when nothing is held, and no
   assertEquals(hand.calls.length, 0);
 });
 
-test("Aggregator.flush() waits for those who wait for room at the time, and closes their batches [5.30] [5.13]", async () => {
+test("Aggregator.flush() waits for callers that wait for room at the time, and closes their batches [5.30] [5.13]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
   for (const n of ids(1, 4)) sink.tryPush(n);
   const pushes = [5, 6, 7].map((n) => sink.push(n));
   const flushed = sink.flush();
   pushes.push(sink.push(8));
-  // Their batches go out as one would expect, and the last of them as soon as it has come in.
+  // Their batches go out as usual, and the last one as soon as its item has come in.
   for (const [n, batch] of [[1, 2], [3, 4], [5, 6], [7]].entries()) {
     assertEquals(hand.started[n], batch);
     assertEquals(await settled(flushed), "pending");
@@ -87,7 +87,7 @@ test("Aggregator.flush() waits for those who wait for room at the time, and clos
   await sink.abort();
 });
 
-test("Aggregator.flush() closes no batch of what a handler pushes while the last that it covers comes in [5.30] [5.13]", async () => {
+test("Aggregator.flush() closes no batch of items that a handler pushes while its last caller comes in [5.30] [5.13]", async () => {
   const first = gate();
   const seen: number[][] = [];
   const sink = new Aggregator((batch: number[]): Promise<void> | void => {
@@ -106,7 +106,7 @@ test("Aggregator.flush() closes no batch of what a handler pushes while the last
   await sink.close();
 });
 
-test("Aggregator.flush() by key waits for those who wait for room at the time [5.30] [5.28]", async () => {
+test("Aggregator.flush() by key waits for callers that wait for room at the time [5.30] [5.28]", async () => {
   const seen: string[][] = [];
   const hand = new Hand<string[]>();
   const sink = new Aggregator((batch: string[], context) => {
@@ -128,13 +128,14 @@ test("Aggregator.flush() by key waits for those who wait for room at the time [5
 });
 
 for (const waiting of [[9], [9, 10]]) {
-  test(`Aggregator.flush() waits for the ${waiting.length} who waited for room at the time when weigh lets a later item into their batch [5.30] [5.8]`, async () => {
+  test(`Aggregator.flush() waits for the ${waiting.length} callers that waited for room when weigh lets a later item into their batch [5.30] [5.8]`, async () => {
     const hand = new Hand<number[]>();
     const last = waiting.at(-1)!;
     const sink: Aggregator<number> = new Aggregator<number>(hand.handler, {
       ...{ maxItems: 4, capacity: 4, maxWeight: 9, linger: Infinity },
       weigh(n) {
-        // Nobody waits outside while this is asked of the last, so it comes in before that.
+        // No caller waits for room while `weigh` runs for the last one, so this item comes in
+        // before it.
         if (n === last) assertEquals(sink.tryPush(11), true);
         return 1;
       },
@@ -146,7 +147,7 @@ for (const waiting of [[9], [9, 10]]) {
     await Promise.all(pushed);
     hand.calls[1]!.resolve([]);
     assertEquals(await settled(flushed), "pending");
-    // Their batch was closed when the last of them had come in.
+    // Their batch was closed after the last of them had come in.
     const batch = [...waiting.slice(0, -1), 11, last];
     assertEquals(hand.started, [ids(1, 4), ids(5, 8), batch]);
     const second = sink.flush();
@@ -157,7 +158,7 @@ for (const waiting of [[9], [9, 10]]) {
   });
 }
 
-test("Aggregator.flush() does not wait for one whom weigh turns away [5.30] [5.27]", async () => {
+test("Aggregator.flush() does not wait for a caller whose weigh throws [5.30] [5.27]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator<number>(hand.handler, {
     maxItems: 1,
@@ -198,7 +199,7 @@ test("Aggregator.idle() does not flush: it waits for the linger [5.15]", async (
   await idle;
 });
 
-test("Aggregator.idle() resolves when an abort gives up all that it waits for [5.6]", async () => {
+test("Aggregator.idle() resolves when an abort discards all items that it waits for [5.6]", async () => {
   const sink = new Aggregator(() => {}, { linger: Infinity });
   sink.tryPush(1);
   const idle = sink.idle();
@@ -249,7 +250,7 @@ test("Aggregator.consume() rejects with the source's error when its items have s
   await sink.abort();
 });
 
-test("Aggregator.consume() closes only the batches that hold one of its items, and waits for those [5.29]", async () => {
+test("Aggregator.consume() closes only the batches with one of its items, and waits for those [5.29]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator<string>(hand.handler, {
     linger: Infinity,
@@ -271,7 +272,7 @@ test("Aggregator.consume() closes only the batches that hold one of its items, a
   await sink.abort();
 });
 
-test("Aggregator.consume() counts a batch of two sources for both [5.29]", async () => {
+test("Aggregator.consume() waits for a batch of two sources in both calls [5.29]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator<number>(hand.handler, { linger: Infinity });
   const ends = [gate(), gate()];
@@ -292,7 +293,7 @@ test("Aggregator.consume() counts a batch of two sources for both [5.29]", async
   await sink.close();
 });
 
-test("Aggregator.close() handles open and queued batches and the pushes that wait, and no one's after [5.5] [5.11] [F-23]", async () => {
+test("Aggregator.close() handles open and queued batches and waiting pushes, and no later item [5.5] [5.11] [F-23]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, capacity: 2, linger: Infinity });
   const pushes = ids(1, 7).map((n) => sink.push(n));
@@ -315,7 +316,7 @@ test("Aggregator.close() rejects when the last, partial batch fails [5.5] [F-20]
   assertStrictEquals(await rejection(sink.close()), error);
 });
 
-test("Aggregator.close() handles what a writer wrote before it [5.5]", async () => {
+test("Aggregator.close() handles the items that a writer wrote before it [5.5]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator<number>((batch) => void seen.push(batch), { linger: Infinity });
   const writer = sink.getWriter();
@@ -332,7 +333,7 @@ test("Aggregator at the end of a pipe flushes the rest [5.5]", async () => {
   assertEquals(seen, [[1, 2], [3, 4], [5]]);
 });
 
-test("Aggregator with await using drains, also where it is locked [5.12]", async () => {
+test("Aggregator with await using drains, even if it is locked [5.12]", async () => {
   const seen: number[][] = [];
   const handler = (batch: number[]) => void seen.push(batch);
   {
@@ -351,7 +352,7 @@ test("Aggregator with await using drains, also where it is locked [5.12]", async
   assertEquals(seen, [[1], [2]]);
 });
 
-test("Aggregator.close() a second time rejects as any stream, also while it drains [5.12] [F-31]", async () => {
+test("Aggregator.close() rejects a second time as any stream does, even while it drains [5.12] [F-31]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { linger: Infinity });
   sink.tryPush(1);

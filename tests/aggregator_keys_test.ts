@@ -11,7 +11,7 @@ import { timed } from "./support/timed.ts";
 
 const initial = (item: string) => item[0];
 
-test("Aggregator forms a batch for each key, and handles those of one key one at a time [5.2]", async () => {
+test("Aggregator forms a batch for each key, and handles the batches of one key one at a time [5.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     maxItems: 2,
@@ -35,7 +35,7 @@ test("Aggregator forms a batch for each key, and handles those of one key one at
 });
 
 timed(
-  "Aggregator gives each key's batch a linger of its own, all by one timer [5.2] [4.4]",
+  "Aggregator gives each key's batch its own linger, with one timer for all [5.2] [4.4]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink = new Aggregator((batch: string[]) => void seen.push([clock.now, ...batch]), {
@@ -75,7 +75,7 @@ timed(
     }
     await clock.tick(20);
     assertEquals(hand.started, [["a1"]]);
-    // Due, and not started yet: they go on collecting.
+    // They are due but have not started, so they go on collecting.
     for (const item of ["c2", "b2"]) sink.tryPush(item);
     for (const batch of [["b1", "b2"], ["c1", "c2"]]) {
       hand.calls.at(-1)!.resolve(0);
@@ -86,7 +86,7 @@ timed(
 );
 
 timed(
-  "Aggregator leaves a due batch whose key is being handled to the next, and starts another [5.2]",
+  "Aggregator skips a due batch whose key is being handled, and starts another [5.2]",
   async (clock) => {
     const hand = new Hand<string[]>();
     const sink = new Aggregator(hand.handler, { linger: 10, key: initial, concurrency: 2 });
@@ -119,7 +119,7 @@ test("Aggregator compares keys as a Map does [5.2]", async () => {
   assertEquals(sink.stats.batches, 5);
 });
 
-test("Aggregator handles many keys in the order of each, whatever the load [5.2] [3]", async () => {
+test("Aggregator keeps the order of each of many keys under any load [5.2] [3]", async () => {
   const last = new Map<number, number>();
   const busy = new Set<number>();
   let batches = 0;
@@ -141,7 +141,7 @@ test("Aggregator handles many keys in the order of each, whatever the load [5.2]
   assertEquals(sink.stats, tally({ accepted: 700, done: 700, batches }));
 });
 
-test("Aggregator may have its capacity filled by one hot key, and starts the others after [5.2]", async () => {
+test("Aggregator allows one hot key to fill its capacity, and starts the others afterwards [5.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     maxItems: 2,
@@ -200,7 +200,7 @@ timed(
     });
     for (const item of ["x1", "x2", "a1", "b1", "c1", "d1", "d2", "b2"]) sink.tryPush(item);
     await clock.tick(10);
-    // One that is due fills up, and keeps its place.
+    // A due batch fills up, and keeps its place.
     sink.tryPush("a2");
     sink.tryPush("a3");
     for (const batch of [["a1", "a2"], ["b1", "b2"], ["c1"], ["d1", "d2"]]) {
@@ -212,7 +212,7 @@ timed(
   },
 );
 
-/** How many steps on a `Map` or a `Set` are made by `body`. */
+/** Counts the operations of `body` on a `Map` or a `Set`. */
 async function steps(body: () => Promise<void>): Promise<number> {
   let count = 0;
   const undo: Array<() => void> = [];
@@ -239,7 +239,7 @@ async function steps(body: () => Promise<void>): Promise<number> {
 for (const linger of [0, Infinity]) {
   test(`Aggregator takes as many steps for an item of 10,000 keys as for one of a hundred: linger ${linger} [5.28]`, async () => {
     const COUNT = 30_000;
-    /** With every key's batch open, and due or at capacity. */
+    /** Every key has an open batch, which is due or at capacity. */
     const measure = async (keys: number) => {
       const sink = new Aggregator<number>(() => undefined as never, {
         concurrency: 1,

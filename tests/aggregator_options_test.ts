@@ -1,4 +1,4 @@
-/** `Aggregator`: what its options mean to each other. Their values are in `options_test.ts`. */
+/** `Aggregator`: how its options depend on each other. `options_test.ts` tests their values. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, type AggregatorOptions, type Collector } from "../mod.ts";
@@ -8,14 +8,14 @@ import { counts, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-test("Aggregator refuses a capacity that holds no full batch [5.1] [7] [F-01]", () => {
+test("Aggregator refuses a capacity smaller than a full batch [5.1] [7] [F-01]", () => {
   const complaint = (least: number, got: number) =>
     `Aggregator: option "capacity" must be at least "maxItems", ${least}; got ${got}`;
   const make = (options: AggregatorOptions<number>) => () => new Aggregator(() => {}, options);
   assertThrows(make({ maxItems: 5, capacity: 4 }), RangeError, complaint(5, 4));
   assertThrows(make({ capacity: 999 }), RangeError, complaint(1000, 999));
   make({ maxItems: 5, capacity: 5 })();
-  // No count, no least.
+  // Without a count there is no minimum.
   make({ maxWeight: 5, weigh: () => 1, capacity: 1 })();
   new Aggregator(() => {}, { collector: summing(5), capacity: 1 });
 });
@@ -28,7 +28,7 @@ for (
     oversize: {},
   })
 ) {
-  test(`Aggregator refuses a collector beside ${name} [4.10] [7.2]`, () => {
+  test(`Aggregator refuses a collector together with ${name} [4.10] [7.2]`, () => {
     const value = { maxItems: 5, maxWeight: 5, weigh: () => 1, oversize: "alone" }[name];
     const options = { collector: summing(5), ...more, [name]: value };
     assertThrows(
@@ -39,7 +39,7 @@ for (
   });
 }
 
-test("Aggregator refuses limits that miss each other, or are all infinite [3] [7]", () => {
+test("Aggregator refuses one of two limits that need each other, or only infinite ones [3] [7]", () => {
   const cases = [
     [{ maxWeight: 5 }, 'option "maxWeight" needs option "weigh"'],
     [{ weigh: () => 1 }, 'option "weigh" needs option "maxWeight"'],
@@ -63,7 +63,7 @@ test("Aggregator has batches of a thousand, one worker and no key by default [7.
   assertEquals(sizes, [1000, 1000, 500]);
 });
 
-test("Aggregator takes undefined for an option that is absent [7]", async () => {
+test("Aggregator treats undefined as an absent option [7]", async () => {
   const none = Object.fromEntries(
     ["maxItems", "maxWeight", "weigh", "oversize", "collector", "linger", "concurrency"]
       .concat(["capacity", "key", "timeout", "onError", "onDiscard", "snapshot", "signal"])
@@ -75,7 +75,7 @@ test("Aggregator takes undefined for an option that is absent [7]", async () => 
   assertEquals(await Promise.all(results), [1, 2]);
 });
 
-test("Aggregator needs no fits of a collector, which may hold fewer than were added [5.10]", async () => {
+test("Aggregator needs no fits of a collector, which may hold fewer items than were added [5.10]", async () => {
   const merging = (): Collector<string, string[]> => {
     const words = new Set<string>();
     return {
@@ -102,7 +102,7 @@ test("Aggregator needs no fits of a collector, which may hold fewer than were ad
   assertEquals(seen, [["a", "b"]]);
   const { batches, ...six } = sink.stats;
   assertEquals([six, batches], [counts({ accepted: 5, waiting: 1, done: 4 }), 1]);
-  // One result for each item, not for each that the collector holds.
+  // One result for each added item, not for each item in the collector.
   const submitted = rejection(sink.submit("d"));
   assertStrictEquals(
     ((await submitted) as Error).message,
@@ -111,7 +111,7 @@ test("Aggregator needs no fits of a collector, which may hold fewer than were ad
   await sink.close();
 });
 
-test("Aggregator surfaces a throw in onDiscard as an uncaught error, and ends all the same [5.3]", async () => {
+test("Aggregator surfaces a throw in onDiscard as an uncaught error, and still ends [5.3]", async () => {
   const thrown = new Error("onDiscard");
   const errors = await unhandled(async () => {
     const sink = new Aggregator<number>(() => {}, {

@@ -21,7 +21,7 @@ const places = [
 const hooks = ["key", "snapshot", "weigh"] as const;
 type Place = typeof places[number];
 
-/** A sink that does `act` at one place, at the first call only. */
+/** A sink that runs `act` at one place, only at the first call. */
 function acting(place: Place, act: Act, more?: AggregatorOptions<number>): Aggregator<number> {
   let acted = false;
   const at = (here: Place) => {
@@ -53,7 +53,7 @@ function acting(place: Place, act: Act, more?: AggregatorOptions<number>): Aggre
 
 for (const place of places) {
   for (const front of ["tryPush", "push", "submit"] as const) {
-    test(`Aggregator takes what its ${place} gives it by ${front} [5.8] [F-18]`, async () => {
+    test(`Aggregator takes items that its ${place} adds by ${front} [5.8] [F-18]`, async () => {
       const given: unknown[] = [];
       const sink = acting(place, (sink) => {
         for (const n of [11, 13, 12]) given.push(sink[front](n));
@@ -68,10 +68,10 @@ for (const place of places) {
     });
   }
 
-  test(`Aggregator ends as told when its ${place} closes it [5.8] [F-18]`, async () => {
+  test(`Aggregator ends normally when its ${place} closes it [5.8] [F-18]`, async () => {
     let closed: Promise<void> | undefined;
     const sink = acting(place, (sink) => closed = sink.close());
-    // Before that, a stream closes only later, and what is weighed comes in time.
+    // Before that, a stream closes only later, and the weighed item comes in time.
     await turn();
     const pushed = sink.push(1);
     const early = hooks.includes(place as never);
@@ -80,13 +80,13 @@ for (const place of places) {
     await turn();
     await closed;
     assertThrows(() => sink.tryPush(2), TypeError);
-    // It is closed and not errored.
+    // It is closed, and not errored.
     await sink.flush();
     assertConserved(sink);
     assertEquals(sink.stats.accepted, early ? 0 : 1);
   });
 
-  test(`Aggregator ends as told when its ${place} aborts it [5.8] [F-18]`, async () => {
+  test(`Aggregator ends with the reason when its ${place} aborts it [5.8] [F-18]`, async () => {
     const reason = new Error("own");
     const sink = acting(place, (sink) => void sink.abort(reason));
     await Promise.allSettled([sink.push(1), sink.push(2), sink.submit(3)]);
@@ -99,7 +99,7 @@ for (const place of places) {
   });
 }
 
-/** Options that do `act` in one hook. */
+/** Options that run `act` in one hook. */
 function hooked(hook: typeof hooks[number], act: () => void): AggregatorOptions<number> {
   if (hook === "key") return { key: () => act() };
   if (hook === "weigh") return { maxWeight: 99, weigh: () => (act(), 1) };
@@ -108,7 +108,7 @@ function hooked(hook: typeof hooks[number], act: () => void): AggregatorOptions<
 
 for (const hook of hooks) {
   for (const front of ["tryPush", "push", "submit"] as const) {
-    test(`Aggregator.${front}() looks again when ${hook} has filled the sink [5.8] [5.1]`, async () => {
+    test(`Aggregator.${front}() checks for room again when ${hook} has filled the sink [5.8] [5.1]`, async () => {
       const hand = new Hand<number[]>();
       let filling = false;
       const fill = () => {
@@ -133,7 +133,7 @@ for (const hook of hooks) {
       await sink.abort("over").catch(() => {});
     });
 
-    test(`Aggregator.${front}() puts its item after what ${hook} pushes [5.8] [5.2]`, async () => {
+    test(`Aggregator.${front}() puts its item after the items that ${hook} pushes [5.8] [5.2]`, async () => {
       const seen: number[][] = [];
       let pushing = true;
       const sink: Aggregator<number> = new Aggregator<number>((batch) => {
@@ -178,7 +178,7 @@ test("Aggregator whose weigh closes it while another batch is handled takes the 
   assertEquals(sink.stats, tally({ accepted: 3, done: 3, batches: 2 }));
 });
 
-test("Aggregator whose weigh fills the sink for one that waited still flushes its oldest batch [5.8] [5.2]", async () => {
+test("Aggregator whose weigh fills the sink for a waiting item still flushes its oldest batch [5.8] [5.2]", async () => {
   const hand = new Hand<string[]>();
   let filled = false;
   const sink: Aggregator<string> = new Aggregator(hand.handler, {
@@ -197,7 +197,7 @@ test("Aggregator whose weigh fills the sink for one that waited still flushes it
     },
   });
   for (const item of ["a1", "a2", "a3", "a4"]) sink.tryPush(item);
-  // Room for it comes when "a" has settled once.
+  // It gets room when "a" has settled once.
   const pushed = sink.push("b1");
   assertEquals(hand.started, [["a1", "a2"]]);
   hand.calls[0]!.resolve(0);
@@ -207,7 +207,7 @@ test("Aggregator whose weigh fills the sink for one that waited still flushes it
   await sink.abort();
 });
 
-test("Aggregator whose weigh fills the sink for one that waited lets nobody overtake that one [5.8] [5.1]", async () => {
+test("Aggregator whose weigh fills the sink for a waiting item lets no other caller overtake it [5.8] [5.1]", async () => {
   const hand = new Hand<number[]>();
   let filled = false;
   const sink: Aggregator<number> = new Aggregator(hand.handler, {
@@ -251,7 +251,7 @@ test("Aggregator whose weigh flushes it closes the batch before its item [5.8]",
   assertEquals(seen[2], ["a2", "a3"]);
 });
 
-test("Aggregator whose weigh closes one batch of its key and opens another adds to that [5.8] [5.2]", async () => {
+test("Aggregator whose weigh closes one batch of its key and opens another adds to the new one [5.8] [5.2]", async () => {
   const seen: string[][] = [];
   let pushed = false;
   const sink: Aggregator<string> = new Aggregator<string>((batch) => void seen.push(batch), {
@@ -301,7 +301,7 @@ for (const how of ["abort", "failure", "signal"] as const) {
 }
 
 timed(
-  "Aggregator whose only handler awaits its own flush() is ended by timeout [5.8] [5.7]",
+  "Aggregator whose only handler awaits its own flush() ends by timeout [5.8] [5.7]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink: Aggregator<number> = new Aggregator<number>(async () => {

@@ -32,7 +32,7 @@ for (const [what, make] of Object.entries(arrays)) {
   });
 }
 
-test("Aggregator.submit() rejects the item whose result is an Error, and it alone [5.10]", async () => {
+test("Aggregator.submit() rejects only the item whose result is an Error [5.10]", async () => {
   const error = new RangeError("one");
   const told: unknown[] = [];
   const sink = new Aggregator<number>((batch) => batch.map((n) => n === 2 ? error : n), {
@@ -63,7 +63,7 @@ const wrong: Record<string, [make: () => unknown, complaint: string]> = {
   }, "each of 3 items; got an object"],
 };
 for (const [what, [make, complaint]] of Object.entries(wrong)) {
-  test(`Aggregator.submit() rejects the whole batch where the handler returns ${what} [5.10] [F-22]`, async () => {
+  test(`Aggregator.submit() rejects the whole batch when the handler returns ${what} [5.10] [F-22]`, async () => {
     const sink = new Aggregator<number>(make, { maxItems: 3 });
     const results = await Promise.all([1, 2, 3].map((n) => rejection(sink.submit(n))));
     for (const error of results) assertStrictEquals(error, results[0]);
@@ -74,14 +74,14 @@ for (const [what, [make, complaint]] of Object.entries(wrong)) {
   });
 }
 
-test("Aggregator ignores what a handler returns where nothing was submitted [5.10]", async () => {
+test("Aggregator ignores the result of a handler when nothing was submitted [5.10]", async () => {
   const sink = new Aggregator<number>(() => new Error("a value"), { maxItems: 1 });
   await sink.push(1);
   assertEquals(sink.stats, tally({ accepted: 1, done: 1, batches: 1 }));
   await sink.close();
 });
 
-test("Aggregator gives submitted items their own results beside pushed ones [5.10]", async () => {
+test("Aggregator gives submitted items their own results when others were pushed [5.10]", async () => {
   const sink = new Aggregator((batch: number[]) => batch.map((n) => n * 2), { maxItems: 4 });
   sink.tryPush(1);
   const second = sink.submit(2);
@@ -99,14 +99,14 @@ test("Aggregator with a failed batch of submitted and pushed items rejects the f
   sink.tryPush(1);
   assertStrictEquals(await rejection(sink.submit(2)), error);
   assertEquals(told, [[error, [1], [1, 2]]]);
-  // All submitted: nobody else is told.
+  // All are submitted, so `onError` is not called.
   const both = await Promise.all([rejection(sink.submit(3)), rejection(sink.submit(4))]);
   assertEquals([both, told.length], [[error, error], 1]);
   assertEquals(sink.stats, tally({ accepted: 4, failed: 4, batches: 2 }));
   await sink.close();
 });
 
-test("Aggregator with a failed batch of submitted and pushed items and no onError is errored [5.3] [5.10]", async () => {
+test("Aggregator without onError fails at a failed batch of submitted and pushed items [5.3] [5.10]", async () => {
   const error = new Error("batch");
   const sink = new Aggregator<number>(() => Promise.reject(error), { maxItems: 2 });
   const submitted = rejection(sink.submit(1));
@@ -116,7 +116,7 @@ test("Aggregator with a failed batch of submitted and pushed items and no onErro
   assertEquals(sink.stats, tally({ accepted: 2, failed: 2, batches: 1 }));
 });
 
-test("Aggregator that fails rejects the submits that run, wait and have no room, with that error [5.3] [F-19] [F-21]", async () => {
+test("Aggregator rejects running, waiting and blocked submits with its error when it fails [5.3] [F-19] [F-21]", async () => {
   const error = new Error("first");
   const hand = new Hand<number[]>();
   const discarded: unknown[] = [];
@@ -140,7 +140,7 @@ test("Aggregator that fails rejects the submits that run, wait and have no room,
 });
 
 for (const error of [undefined, null, 0, "text", Object.freeze({})]) {
-  test(`Aggregator takes a rejection with ${typeof error} ${error} for a failure [5.3] [7] [F-14]`, async () => {
+  test(`Aggregator treats a rejection with ${typeof error} ${error} as a failure [5.3] [7] [F-14]`, async () => {
     const sink = new Aggregator<number>(() => Promise.reject(error), { maxItems: 1 });
     heard(sink);
     assertStrictEquals(await rejection(sink.submit(1)), error);
@@ -151,7 +151,7 @@ for (const error of [undefined, null, 0, "text", Object.freeze({})]) {
   });
 }
 
-test("Aggregator hears the first settlement of a thenable only [F-15]", async () => {
+test("Aggregator takes only the first settlement of a thenable [F-15]", async () => {
   const sink = new Aggregator<number>((batch) => ({
     then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
       resolve(batch);
@@ -163,7 +163,7 @@ test("Aggregator hears the first settlement of a thenable only [F-15]", async ()
   assertEquals(sink.stats, tally({ accepted: 1, done: 1, batches: 1 }));
 });
 
-test("Aggregator keeps the slot while an asynchronous onError is at it, and is errored by its failure [5.3]", async () => {
+test("Aggregator keeps the slot while an asynchronous onError runs, and fails if that fails [5.3]", async () => {
   const hand = new Hand<unknown>();
   const sink = new Aggregator<number>(() => Promise.reject("batch"), {
     maxItems: 1,
@@ -184,7 +184,7 @@ test("Aggregator keeps the slot while an asynchronous onError is at it, and is e
   assertEquals(sink.stats, tally({ accepted: 2, failed: 2, batches: 2 }));
 });
 
-test("Aggregator with a collector of one's own counts the results by the items that were added [5.10]", async () => {
+test("Aggregator with a custom collector matches the results with the added items [5.10]", async () => {
   const sink = new Aggregator(({ sum }: { sum: number }) => [sum, sum], {
     collector: summing(2),
   });
@@ -210,7 +210,7 @@ test("Aggregator with linger 0 and a Singleflight is a data loader [5.10] [4.6]"
   assertEquals(queries.length, 3);
 });
 
-test("Aggregator makes no unhandled rejection of its own [5.3] [F-17] [F-19]", async () => {
+test("Aggregator makes no own unhandled rejection [5.3] [F-17] [F-19]", async () => {
   assertEquals(
     await unhandled(async () => {
       const sink = new Aggregator<number>((batch) => Promise.reject(batch[0]), {

@@ -1,4 +1,4 @@
-/** `Aggregator`: the ways in, and the accounts. */
+/** `Aggregator`: the ways to add items, and the counts. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { retry } from "@std/async/retry";
@@ -8,7 +8,7 @@ import { settled, streamOf, turn } from "./support/gate.ts";
 import { assertConserved, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("Aggregator.tryPush() has started the handler when it returns, where it fills a batch and a slot is free [5.0]", () => {
+test("Aggregator.tryPush() starts the handler before it returns when it fills a batch and a slot is free [5.0]", () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, linger: Infinity });
   assertEquals(["a", "b", "c", "d", "e"].map((item) => sink.tryPush(item)), Array(5).fill(true));
@@ -33,7 +33,7 @@ for (const hook of ["key", "snapshot"] as const) {
     throw error;
   };
 
-  test(`Aggregator gives a throw in ${hook} to the caller and accepts nothing [5.0]`, async () => {
+  test(`Aggregator throws an error of ${hook} to the caller and accepts nothing [5.0]`, async () => {
     const hand = new Hand<number[]>();
     const sink = new Aggregator(hand.handler, { [hook]: broken });
     assertStrictEquals(assertThrows(() => sink.tryPush(1)), error);
@@ -45,7 +45,7 @@ for (const hook of ["key", "snapshot"] as const) {
     assertEquals(hand.started, []);
   });
 
-  test(`Aggregator is errored as any stream by a write whose ${hook} throws [5.0]`, async () => {
+  test(`Aggregator errors as any stream does when a write's ${hook} throws [5.0]`, async () => {
     const sink = new Aggregator(() => {}, { [hook]: broken });
     const writer = sink.getWriter();
     assertStrictEquals(await rejection(writer.write(1)), error);
@@ -85,7 +85,7 @@ test("Aggregator carries undefined, null, 0, false and NaN as items and results 
   assertEquals(seen, [...items, ...items, ...items, ...items]);
 });
 
-test("Aggregator.stats holds at every moment, as seen from inside all hooks and handlers [3]", async () => {
+test("Aggregator.stats adds up at every moment, even inside all hooks and handlers [3]", async () => {
   let looks = 0;
   const look = () => {
     looks++;
@@ -157,7 +157,7 @@ test("Aggregator is a WritableStream and a Sink [5.16]", () => {
   assert(sink instanceof Sink);
 });
 
-test("Aggregator accepts nothing after close(), and says why [5.11] [F-32]", async () => {
+test("Aggregator accepts nothing after close(), and gives the reason [5.11] [F-32]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler);
   const closed = sink.close();
@@ -174,7 +174,7 @@ test("Aggregator accepts nothing after close(), and says why [5.11] [F-32]", asy
 });
 
 for (const how of ["abort", "failure", "signal"] as const) {
-  test(`Aggregator accepts nothing after ${how}, and says why [5.11] [5.3] [F-32]`, async () => {
+  test(`Aggregator accepts nothing after ${how}, and gives the reason [5.11] [5.3] [F-32]`, async () => {
     const error = new Error(how);
     const hand = new Hand<number[]>();
     const controller = new AbortController();
@@ -201,7 +201,7 @@ for (const how of ["abort", "failure", "signal"] as const) {
   });
 }
 
-test("Aggregator takes items by all fronts at once, each once and in a batch [5.1] [3]", async () => {
+test("Aggregator takes items in every way at once, each once and in a batch [5.1] [3]", async () => {
   const handled: number[] = [];
   const sink = new Aggregator(async (batch: number[]) => {
     await undefined;

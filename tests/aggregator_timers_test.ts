@@ -9,7 +9,7 @@ import { countListeners } from "./support/listeners.ts";
 import { timed } from "./support/timed.ts";
 
 timed(
-  "Aggregator closes a partial batch with a timer pending: one last batch, timer gone [F-23]",
+  "Aggregator hands over a partial batch at close, and clears its timer [F-23]",
   async (clock) => {
     const seen: number[][] = [];
     const sink = new Aggregator((batch: number[]) => void seen.push(batch), { linger: 100 });
@@ -85,7 +85,7 @@ for (const how of ["close", "abort", "failure", "signal", "flush", "weigh"] as c
 }
 
 timed(
-  "Aggregator flushes once, late, when the loop was blocked, and no wall clock moves it [F-35]",
+  "Aggregator flushes once, late, when the loop was blocked, and ignores the wall clock [F-35]",
   async (clock) => {
     const seen: unknown[] = [];
     const sink = new Aggregator((batch: number[]) => void seen.push([clock.now, ...batch]), {
@@ -154,7 +154,7 @@ timed("Aggregator is aborted by its signal while a batch lingers [5.6] [F-33]", 
   assertEquals(sink.stats, tally({ accepted: 2, discarded: 2 }));
 });
 
-timed("Aggregator with a signal that has aborted handles nothing [5.6] [F-33]", async () => {
+timed("Aggregator with an aborted signal handles nothing [5.6] [F-33]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 1, signal: AbortSignal.abort("no") });
   assertEquals(await rejection(sink.push(1)), "no");
@@ -181,7 +181,7 @@ timed(
 );
 
 timed(
-  "Aggregator lets batches linger in the order in which they were opened, whatever came before [5.2] [4.1]",
+  "Aggregator lets batches linger in the order in which they were opened, after any earlier batches [5.2] [4.1]",
   async (clock) => {
     const batches: string[][] = [];
     const aggregator = new Aggregator((batch: string[]) => void batches.push(batch), {
@@ -190,7 +190,7 @@ timed(
       concurrency: 9,
       key: (item) => item[0],
     });
-    // One turn: the first batch of `a` is full, and another is opened after that of `b`.
+    // In one turn, the first batch of `a` fills up, and another opens after the batch of `b`.
     for (const item of ["a1", "a2", "b1", "a3"]) {
       aggregator.tryPush(item);
       clock.block(2);

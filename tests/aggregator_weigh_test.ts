@@ -1,4 +1,4 @@
-/** `Aggregator`: what `weigh` may return, and throws in it: the caller's, and nobody else's. */
+/** `Aggregator`: the results of `weigh`, and its errors, which only the caller gets. */
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, byteLength } from "../mod.ts";
@@ -27,7 +27,7 @@ for (const [what, weight] of Object.entries({ NaN, "-1": -1, Infinity, "a string
   });
 }
 
-test("Aggregator refuses an item over the limit where oversize is an error, and goes on [5.27] [4.3] [F-08]", async () => {
+test("Aggregator with oversize: error refuses an item over the limit, and goes on [5.27] [4.3] [F-08]", async () => {
   const seen: number[][] = [];
   const sink = new Aggregator<number>((batch) => void seen.push(batch), {
     maxWeight: 5,
@@ -54,7 +54,7 @@ test("Aggregator refuses an item that byteLength does not know, and goes on [5.2
   assertEquals(seen, [["a", "b"]]);
 });
 
-/** A sink that has room for three, and weighs no 9. */
+/** A sink with room for three, whose `weigh` throws for 9. */
 function refusing(error: Error) {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, {
@@ -71,7 +71,7 @@ function refusing(error: Error) {
 }
 
 for (const front of ["tryPush", "push", "submit", "consume"] as const) {
-  test(`Aggregator.${front}() is told what weigh throws, and nobody else is [5.27]`, async () => {
+  test(`Aggregator.${front}() alone gets the error of weigh [5.27]`, async () => {
     const error = new Error("weigh");
     const { hand, sink } = refusing(error);
     sink.tryPush(1);
@@ -87,7 +87,7 @@ for (const front of ["tryPush", "push", "submit", "consume"] as const) {
 }
 
 for (const front of ["push", "submit"] as const) {
-  test(`Aggregator.${front}() that waits for room is told what weigh throws, and those behind come in [5.27]`, async () => {
+  test(`Aggregator.${front}() that waits for room gets the error of weigh, and later callers come in [5.27]`, async () => {
     const error = new Error("weigh");
     const { hand, sink } = refusing(error);
     for (const n of [1, 2, 3, 4, 5]) sink.tryPush(n);
@@ -112,7 +112,7 @@ for (const front of ["push", "submit"] as const) {
 }
 
 for (const when of ["at once", "waiting for room"] as const) {
-  test(`Aggregator's stream errors when weigh throws for what is written ${when} [5.27]`, async () => {
+  test(`Aggregator's stream errors when weigh throws for an item written ${when} [5.27]`, async () => {
     const error = new Error("weigh");
     const { hand, sink } = refusing(error);
     const waits = when !== "at once";
@@ -138,7 +138,7 @@ for (const when of ["at once", "waiting for room"] as const) {
   });
 }
 
-test("Aggregator at the end of a pipe gives a throw in weigh to the pipe [5.27]", async () => {
+test("Aggregator at the end of a pipe ends the pipe with an error of weigh [5.27]", async () => {
   const error = new Error("weigh");
   const { hand, sink } = refusing(error);
   assertStrictEquals(await rejection(streamOf([1, 9, 2]).pipeTo(sink)), error);

@@ -1,4 +1,6 @@
-/** `BatchStream` with a collector: what it is asked, and what happens when it fails or meddles. */
+/**
+ * `BatchStream` with a collector: the calls of the collector, and its failures and side effects.
+ */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Collector } from "../mod.ts";
@@ -9,7 +11,7 @@ import { test } from "./support/test.ts";
 
 type Step = "size" | "full" | "fits" | "add" | "take";
 
-/** A collector of two that runs `hook` before it does anything. */
+/** A collector of two items that runs `hook` before each step. */
 class Hooked extends ArrayCollector {
   readonly #hook: (step: Step, held: number) => unknown;
 
@@ -38,7 +40,7 @@ class Hooked extends ArrayCollector {
   }
 }
 
-test("BatchStream with a collector rejects close() with the very error when take throws in it [4.7] [7.3] [F-20]", async () => {
+test("BatchStream with a collector rejects close() with the same error when take throws in it [4.7] [7.3] [F-20]", async () => {
   const thrown = new Error("from the collector");
   const collector = () =>
     new Hooked((step) => {
@@ -89,7 +91,7 @@ test("BatchStream with a collector calls its factory once for each stream, befor
   assertEquals(made, 2);
 });
 
-test("BatchStream with a collector takes what is held before an item that does not fit, and asks once [4.2] [4.10]", async () => {
+test("BatchStream with a collector takes the batch before an item that does not fit, and calls fits once [4.2] [4.10]", async () => {
   const asked: unknown[] = [];
   /** Runs of equal items. */
   class Runs extends ArrayCollector {
@@ -111,7 +113,7 @@ test("BatchStream with a collector takes what is held before an item that does n
   assertEquals(await collect(BatchStream.from(items, options)), expected);
 });
 
-test("BatchStream with a collector adds to none that is full, and takes from none that is empty [4.10]", async () => {
+test("BatchStream with a collector never adds to a full one, and never takes from an empty one [4.10]", async () => {
   const wrong: string[] = [];
   const collector = () =>
     new Hooked((step, held) => {
@@ -149,7 +151,7 @@ test("BatchStream with a collector emits no batch and counts the items as done w
 const steps: Step[] = ["size", "full", "fits", "add", "take"];
 
 for (const step of steps) {
-  for (const when of ["the consumer has asked", "nobody asks"]) {
+  for (const when of ["there is demand", "there is no demand"]) {
     test(`BatchStream with a collector errors both sides and stops its timer when ${step} throws and ${when} [4.7] [F-29]`, () =>
       withClock(async (clock) => {
         const thrown = new Error("from the collector");
@@ -159,7 +161,7 @@ for (const step of steps) {
           });
         const stream = new BatchStream({ collector, linger: 10 });
         const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
-        const asked = when !== "nobody asks" && reasonOf(reader.read());
+        const asked = when === "there is demand" && reasonOf(reader.read());
         const writes = ["a", "b", "c"].map((item) => writer.write(item).catch((error) => error));
         await clock.tick(10);
         assertStrictEquals(await (asked || reasonOf(reader.read())), thrown);
@@ -171,7 +173,7 @@ for (const step of steps) {
       }));
   }
 
-  test(`BatchStream with a collector.from() errors and lets go of the source when ${step} throws [4.7] [4.9] [F-29]`, () =>
+  test(`BatchStream with a collector.from() errors and leaves the source when ${step} throws [4.7] [4.9] [F-29]`, () =>
     withClock(async (clock) => {
       const thrown = new Error("from the collector");
       let returned = 0;
@@ -190,7 +192,7 @@ for (const step of steps) {
       const reader = BatchStream.from(source, { collector, linger: 10 }).getReader();
       await reader.read();
       armed = true;
-      // The second one may be held already.
+      // The stream may already hold the second item.
       const reason = await reasonOf(reader.read().then(() => reader.read()));
       assertStrictEquals(reason, thrown);
       assertEquals([returned, clock.pending], [1, 0]);
@@ -204,7 +206,7 @@ for (const step of steps) {
     }
   });
 
-  /** Cancel the stream when `step` is taken for the nth time. */
+  /** Cancels the stream when `step` runs for the nth time. */
   const play = async (clock: Clock, asks: boolean, fits: boolean, nth: number) => {
     let cancelling: Promise<void> | undefined;
     let given: unknown;
@@ -233,7 +235,7 @@ for (const step of steps) {
     assertEquals([done, batches], given);
     assertEquals(await reasonOf(writer.write("d")), "in the middle");
     if (states.includes("pending")) throw new Error(`${states} after ${nth} of ${step}`);
-    // What was added counts, also where its own write rejects because its batch was lost.
+    // Added items count, even if a write rejects because its batch was lost.
     const fulfilled = states.filter((state) => state === "fulfilled").length;
     const last = step === "fits" || step === "add" ? 0 : 1;
     assert(accepted >= fulfilled && accepted <= fulfilled + last, `${accepted} ${states}`);

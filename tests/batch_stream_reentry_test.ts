@@ -11,7 +11,7 @@ import { timed } from "./support/timed.ts";
 const acts = ["flush", "read"] as const;
 const moments = ["before", "after"] as const;
 
-/** Does `act` in the first `take`, before or after the items have been given up. */
+/** Runs `act` in the first `take`, before or after the items leave the collector. */
 class Acting extends ArrayCollector {
   #act: (() => void) | undefined;
   readonly #moment: typeof moments[number];
@@ -35,7 +35,7 @@ class Acting extends ArrayCollector {
 for (const act of acts) {
   for (const moment of moments) {
     timed(
-      `BatchStream loses nothing where its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
+      `BatchStream loses nothing when its collector does a ${act} ${moment} it hands over [3] [4.1] [4.7]`,
       async (clock) => {
         const seen: unknown[] = [];
         const read = () => {
@@ -64,7 +64,7 @@ for (const act of acts) {
   }
 }
 
-/** Aborts its stream when it is asked for the first time whether an item fits, which does not. */
+/** Aborts its stream at the first call of `fits`, which returns false. */
 class Aborting extends ArrayCollector {
   readonly #abort: () => void;
 
@@ -79,7 +79,7 @@ class Aborting extends ArrayCollector {
   }
 }
 
-test("BatchStream does not hang where its collector aborts it, and the item does not fit [4.13] [4.7] [4.11]", async () => {
+test("BatchStream does not hang when its collector aborts it and the item does not fit [4.13] [4.7] [4.11]", async () => {
   const told: unknown[] = [];
   const stream: BatchStream<number, unknown[]> = new BatchStream<number, unknown[]>({
     collector: () =>

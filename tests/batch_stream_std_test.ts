@@ -1,4 +1,7 @@
-/** `new BatchStream(size)` does what `BatchStream` of `@std/streams` is tested for, name by name. */
+/**
+ * `new BatchStream(size)` passes the tests of `BatchStream` of `@std/streams`, under the same
+ * names.
+ */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BatchStream } from "../mod.ts";
@@ -69,7 +72,7 @@ test("std: BatchStream() respects downstream backpressure", async () => {
   assertEquals(await settled(piping), "pending");
   const reached = pulled;
   assertEquals(seen, [[0, 1]]);
-  // The batch that is written, the one that is held, an item at each side of the writable.
+  // The written batch, the held one, and an item at each side of the writable.
   assert(reached <= 7, `pulled ${reached}`);
   assertEquals(await settled(piping), "pending");
   assertEquals(pulled, reached);
@@ -96,7 +99,7 @@ test("std: BatchStream<T> infers T from the surrounding pipeThrough", async () =
   assertEquals(await collect(batches), [[{ id: 1 }, { id: 2 }], [{ id: 3 }]]);
 });
 
-/** Never called: what must not compile. */
+/** Never called: this code must not compile. */
 export function misuses(): void {
   const numbers = streamOf([1, 2, 3]);
   // @ts-expect-error: a stream of numbers gives no strings

@@ -1,4 +1,4 @@
-/** `BatchStream` by weight, and as what it replaces: `BatchStream` of std, go-zero's `BulkExecutor`. */
+/** `BatchStream` by weight, and in the role of go-zero's `BulkExecutor`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream } from "../mod.ts";
@@ -17,7 +17,7 @@ test("BatchStream starts the next batch with the item that would exceed maxWeigh
   assertEquals(stream.stats, { accepted: 8, waiting: 0, done: 8, discarded: 0, batches: 4 });
 });
 
-test("BatchStream keeps both limits when it is given both [4.3]", async () => {
+test("BatchStream keeps both limits when you set both [4.3]", async () => {
   const options = { maxItems: 3, maxWeight: 10, weigh: self };
   const batches = await collect(
     streamOf([1, 1, 1, 1, 9, 1, 5]).pipeThrough(new BatchStream(options)),
@@ -36,7 +36,7 @@ test("BatchStream emits a batch at once when an item does not fit, and keeps the
   assertEquals(stream.stats.waiting, 1);
 });
 
-test("BatchStream holds no more when an item does not fit and nobody asks [4.5] [F-27]", async () => {
+test("BatchStream holds no more when an item does not fit and there is no demand [4.5] [F-27]", async () => {
   const stream = new BatchStream({ maxWeight: 10, weigh: self });
   const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
   await writer.write(6);
@@ -48,14 +48,14 @@ test("BatchStream holds no more when an item does not fit and nobody asks [4.5] 
   await Promise.all(writes);
 });
 
-test("BatchStream emits items that weigh nothing like any others [4.3]", async () => {
+test("BatchStream emits items without weight like all others [4.3]", async () => {
   const batches = streamOf(range(5)).pipeThrough(
     new BatchStream({ maxItems: 3, maxWeight: 10, weigh: () => 0 }),
   );
   assertEquals(await collect(batches), [[0, 1, 2], [3, 4]]);
 });
 
-test("BatchStream emits an item that is heavier than maxWeight alone [4.3] [F-08]", async () => {
+test("BatchStream emits an item alone that is heavier than maxWeight [4.3] [F-08]", async () => {
   for (const items of [[100], [100, 100], [1, 100], [100, 1], [1, 100, 1]]) {
     const source = streamOf(items).pipeThrough(new BatchStream({ maxWeight: 10, weigh: self }));
     assertEquals(await collect(source), items.map((item) => [item]));
@@ -75,7 +75,7 @@ test('BatchStream errors with both numbers when an item is too heavy and oversiz
   assertEquals(stream.stats, { accepted: 1, waiting: 0, done: 0, discarded: 1, batches: 0 });
 });
 
-test("BatchStream asks for the weight of an item once [4.3]", async () => {
+test("BatchStream calls weigh once for each item [4.3]", async () => {
   const asked: number[] = [];
   const weigh = (item: number) => asked.push(item) && 4;
   const batches = collect(
@@ -118,12 +118,12 @@ for (
     }));
 }
 
-test("BatchStream takes a thousand items at the most unless it is told otherwise", async () => {
+test("BatchStream takes at most a thousand items by default", async () => {
   const batches = await collect(streamOf(range(2500)).pipeThrough(new BatchStream()));
   assertEquals(batches.map((batch) => batch.length), [1000, 1000, 500]);
 });
 
-test("go-zero BulkExecutor: by count, whatever the interval", () =>
+test("go-zero BulkExecutor: a full batch goes out before the interval ends", () =>
   withClock(async (clock) => {
     const values: number[] = [];
     const stream = new BatchStream<number>({ maxItems: 10, linger: 60_000 });
@@ -141,7 +141,7 @@ test("go-zero BulkExecutor: by count, whatever the interval", () =>
     assertEquals([values.length, clock.pending], [5, 0]);
   }));
 
-test("go-zero BulkExecutor: by interval, one interval after the first", () =>
+test("go-zero BulkExecutor: a batch goes out one interval after its first item", () =>
   withClock(async (clock) => {
     const stream = new BatchStream<number>({ maxItems: 10, linger: 100 });
     const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
@@ -154,7 +154,7 @@ test("go-zero BulkExecutor: by interval, one interval after the first", () =>
     assertEquals(clock.pending, 0);
   }));
 
-test("go-zero BulkExecutor: nothing for nothing", () =>
+test("go-zero BulkExecutor: no items give no batch", () =>
   withClock(async (clock) => {
     const stream = new BatchStream<number>({ maxItems: 10, linger: 1 });
     const read = stream.readable.getReader().read();

@@ -1,4 +1,4 @@
-/** `onDiscard` of the batching streams: every item that is given up is told, once, and no other. */
+/** `onDiscard` of the batching streams: it gets every discarded item once, and no other. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Collector } from "../mod.ts";
@@ -7,7 +7,7 @@ import { collect, gate, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** Keeps what it is told. */
+/** An `onDiscard` that records its calls. */
 function teller() {
   const told: [items: unknown[], reason: unknown][] = [];
   return {
@@ -24,10 +24,10 @@ const ends: Record<string, (opened: Opened, own: AbortController) => unknown> = 
 
 for (const { name, open } of ways) {
   for (const [event, end] of Object.entries(ends)) {
-    // A source that fails discards nothing.
+    // A failing source discards nothing.
     if (name.endsWith(".from()") && event === "the producer aborts") continue;
 
-    test(`${name} tells onDiscard of what it holds when ${event} [4.11] [4.7]`, async () => {
+    test(`${name} calls onDiscard with the items that it holds when ${event} [4.11] [4.7]`, async () => {
       const { told, onDiscard } = teller();
       const own = new AbortController();
       const opened = open(3, { signal: own.signal, onDiscard });
@@ -39,7 +39,7 @@ for (const { name, open } of ways) {
     });
   }
 
-  test(`${name} does not call onDiscard when nothing is held, or it ends by itself [4.11]`, async () => {
+  test(`${name} does not call onDiscard when it holds nothing, or ends by itself [4.11]`, async () => {
     const { told, onDiscard } = teller();
     const opened = open(2, { onDiscard });
     await begin(opened, 2);
@@ -54,7 +54,7 @@ for (const { name, open } of ways) {
   });
 }
 
-test("BatchStream surfaces what onDiscard throws, and so does ChunkStream, and each tells its reason [4.11]", async () => {
+test("BatchStream surfaces an error of onDiscard and ends with its reason, and ChunkStream does the same [4.11]", async () => {
   const thrown = new Error("from onDiscard");
   for (const { open } of ways) {
     const opened = open(2, {
@@ -70,7 +70,7 @@ test("BatchStream surfaces what onDiscard throws, and so does ChunkStream, and e
 });
 
 for (const { name, make, from } of kinds) {
-  test(`${name} tells onDiscard with both sides and the counts as they will be [4.11] [3]`, async () => {
+  test(`${name} calls onDiscard after both sides and the counts have their final state [4.11] [3]`, async () => {
     const seen: unknown[] = [];
     const own = new AbortController();
     const stream = make(3, {
@@ -91,7 +91,7 @@ for (const { name, make, from } of kinds) {
     assertEquals(await reasonOf(stream.readable.getReader().read()), "the end");
   });
 
-  test(`${name}.from() tells onDiscard of an item that it is given after the end [4.11] [4.9]`, async () => {
+  test(`${name}.from() calls onDiscard with an item that arrives after the end [4.11] [4.9]`, async () => {
     for (const late of ["given", "ended", "failed"] as const) {
       const { told, onDiscard } = teller();
       const step = gate<IteratorResult<unknown>>();
@@ -116,7 +116,7 @@ for (const { name, make, from } of kinds) {
   });
 }
 
-test("BatchStream.from() tells onDiscard of the item that did not fit and waited [4.11] [4.9]", async () => {
+test("BatchStream.from() calls onDiscard with the item that did not fit and waited [4.11] [4.9]", async () => {
   const { told, onDiscard } = teller();
   const options = { maxWeight: 10, weigh: (n: number) => n, onDiscard };
   const reader = BatchStream.from([10, 6, 5, 1], options).getReader();
@@ -127,7 +127,7 @@ test("BatchStream.from() tells onDiscard of the item that did not fit and waited
   assertEquals(told, [[[6], "the end"], [[5], "the end"]]);
 });
 
-test("BatchStream.from() tells onDiscard of the item that weigh throws at [4.11] [F-10]", async () => {
+test("BatchStream.from() calls onDiscard with the item at which weigh throws [4.11] [F-10]", async () => {
   const thrown = new Error("from weigh");
   const { told, onDiscard } = teller();
   const weigh = (n: number) => {
@@ -139,7 +139,7 @@ test("BatchStream.from() tells onDiscard of the item that weigh throws at [4.11]
   assertEquals(told, [[[1, 2], thrown], [[3], thrown]]);
 });
 
-test("BatchStream tells onDiscard of no item whose write rejects [4.11] [4.13] [F-10]", async () => {
+test("BatchStream never calls onDiscard with an item whose write rejects [4.11] [4.13] [F-10]", async () => {
   const { told, onDiscard } = teller();
   const weigh = (n: number) => {
     if (n === 2) throw "from weigh";
@@ -153,7 +153,7 @@ test("BatchStream tells onDiscard of no item whose write rejects [4.11] [4.13] [
   assertEquals(told, [[[1], "from weigh"]]);
 });
 
-/** A collector that acts when it is at work. */
+/** A collector that runs an action at one step. */
 class Acting extends ArrayCollector {
   readonly #act: (at: "add" | "take") => void;
 
@@ -175,7 +175,7 @@ class Acting extends ArrayCollector {
 
 for (const how of ["cancels", "throws"] as const) {
   for (const place of ["add", "take"] as const) {
-    test(`BatchStream tells onDiscard of each item once when its collector ${how} in ${place} [4.11] [4.13] [3]`, async () => {
+    test(`BatchStream calls onDiscard once for each item when its collector ${how} in ${place} [4.11] [4.13] [3]`, async () => {
       for (const front of ["write", "from"] as const) {
         const { told, onDiscard } = teller();
         let adds = 0;
@@ -217,7 +217,7 @@ for (const how of ["cancels", "throws"] as const) {
 }
 
 for (const how of ["cancels", "throws"] as const) {
-  test(`BatchStream rejects the write that waited when its collector ${how} as it comes in, and from tells of it [4.13] [4.11]`, async () => {
+  test(`BatchStream rejects a waiting write when its collector ${how} as it comes in, and from passes it to onDiscard [4.13] [4.11]`, async () => {
     for (const front of ["write", "from"] as const) {
       const { told, onDiscard } = teller();
       let adds = 0;

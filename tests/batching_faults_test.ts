@@ -1,4 +1,4 @@
-/** How batching streams end, on time and before it: each of them, and `from`. */
+/** The normal and early ends of each batching stream, and of `from`. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream } from "../mod.ts";
@@ -11,7 +11,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 const reasons = [new Error("the reason"), "a word", undefined, null, 0, Object.freeze({})];
 
-/** Ways to end a stream early, and who is told of it. */
+/** Ways to end a stream early, and the sides that get the reason. */
 const ends = [
   {
     name: "the consumer cancels",
@@ -38,10 +38,10 @@ const ends = [
 
 for (const { name, open } of ways) {
   for (const { name: event, id, end, consumer, producer } of ends) {
-    // What was read before a source fails is handed over first: `batching_from_test.ts`.
+    // Items read before a failure of the source are handed over first: `batching_from_test.ts`.
     const rest = id === "[F-31]" && name.endsWith(".from()");
     if (!rest) {
-      test(`${name} discards what it holds, stops its timer and tells both sides the very reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
+      test(`${name} discards its items, stops its timer and gives both sides the same reason when ${event} [4.7] [7.3] ${id} [F-34]`, () =>
         withClock(async (clock) => {
           for (const reason of reasons) {
             const controller = new AbortController();
@@ -53,7 +53,7 @@ for (const { name, open } of ways) {
             const lost = await unhandled(() => end(opened, controller, reason));
             assertEquals(lost, []);
             assertEquals([clock.pending, listeners.live], [0, 0]);
-            // A signal that is aborted without a reason makes one.
+            // A signal that aborts without a reason makes one.
             const expected = id === "[F-33]" ? controller.signal.reason : reason;
             if (consumer === "told") {
               assertStrictEquals(await reasonOf(opened.reader.read()), expected);
@@ -120,7 +120,7 @@ for (const { name, open } of ways) {
       assertEquals([clock.pending, listeners.live], [0, 0]);
     }));
 
-  test(`${name} stops the timer when it is closed and nobody asks [F-23] [F-36]`, () =>
+  test(`${name} stops the timer when it is closed without demand [F-23] [F-36]`, () =>
     withClock(async (clock) => {
       const opened = open(3, { linger: 1000 });
       await begin(opened, 3);
@@ -177,7 +177,7 @@ for (const { name, open } of ways) {
       assertEquals((await read).value, ["b"]);
     }));
 
-  test(`${name} emits every item when a batch holds one, the last included [F-26]`, async () => {
+  test(`${name} emits every item, including the last, when a batch holds one [F-26]`, async () => {
     const { reader, add, close } = open(1, { linger: 10 });
     const read = reader.read();
     await add("a", "b", "c");
@@ -188,7 +188,7 @@ for (const { name, open } of ways) {
     assertEquals((await reader.read()).done, true);
   });
 
-  test(`${name} emits a full batch of one when it is closed and nobody asks [4.7] [F-26]`, async () => {
+  test(`${name} emits a full batch of one when it is closed without demand [4.7] [F-26]`, async () => {
     const { reader, add, close } = open(1, { linger: 10 });
     const first = reader.read();
     await add("a", "b");

@@ -1,4 +1,4 @@
-/** `from`: how it reads its source, and how it lets go of it. */
+/** `from`: how it reads its source, and how it leaves it. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchStream, type Source } from "../mod.ts";
@@ -9,7 +9,7 @@ import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** An endless source that counts what is taken from it, and what it hears when it is let go. */
+/** An endless source that counts the taken items, and records how it is left. */
 function endless(kind: "Iterable" | "AsyncIterable" | "ReadableStream") {
   const seen: { taken: number; ends: unknown[] } = { taken: 0, ends: [] };
   const next = () => ({ done: false, value: counted(seen.taken++) } as const);
@@ -59,7 +59,7 @@ for (const { name, from } of kinds) {
       assertEquals(seen, { taken: 9, ends: [heard] });
     });
 
-    test(`${name}.from() lets go of its ${kind} once when the signal aborts [4.7] [4.9] [F-33]`, async () => {
+    test(`${name}.from() cancels its ${kind} once when the signal aborts [4.7] [4.9] [F-33]`, async () => {
       const { seen, source } = endless(kind);
       const own = new AbortController();
       const reader = from(source, 3, { signal: own.signal }).getReader();
@@ -71,7 +71,7 @@ for (const { name, from } of kinds) {
     });
   }
 
-  test(`${name}.from() gives what the source gives, and ends [4.9]`, async () => {
+  test(`${name}.from() gives all items of the source, and ends [4.9]`, async () => {
     const expected = [[1, 2], [3]];
     assertEquals(await collect(from([1, 2, 3], 2)), expected);
     assertEquals(await collect(from(new Set([1, 2, 3]).values(), 2)), expected);
@@ -85,7 +85,7 @@ for (const { name, from } of kinds) {
     assertEquals(await collect(from([], 2)), []);
   });
 
-  test(`${name}.from() hands over what it has read before its source fails, and then errors with that error [4.12] [4.9] [7.3]`, async () => {
+  test(`${name}.from() hands over the items that it has read before its source fails, and then errors with the same error [4.12] [4.9] [7.3]`, async () => {
     for (const thrown of [new Error("from the source"), undefined, 0]) {
       const sync = (function* () {
         yield 1;
@@ -111,7 +111,7 @@ for (const { name, from } of kinds) {
     }
   });
 
-  test(`${name}.from() keeps the error of its source until the batch before it is asked for [4.12] [4.4] [7.5]`, () =>
+  test(`${name}.from() keeps the error of its source until the batch before it is read [4.12] [4.4] [7.5]`, () =>
     withClock(async (clock) => {
       for (const cancels of [false, true]) {
         const own = new AbortController();
@@ -145,7 +145,7 @@ for (const { name, from } of kinds) {
       }
     }));
 
-  test(`${name}.from() locks a stream, and lets go of it at its end [4.9]`, async () => {
+  test(`${name}.from() locks a stream, and releases it at its end [4.9]`, async () => {
     const source = streamOf([1]);
     const batches = from(source, 2);
     assert(source.locked);
@@ -178,7 +178,7 @@ for (const { name, from } of kinds) {
     await turn();
   });
 
-  test(`${name}.from() gives nothing more when it is cancelled as its source ends [4.9] [F-31]`, async () => {
+  test(`${name}.from() gives nothing more when it is cancelled while its source ends [4.9] [F-31]`, async () => {
     const reader = from([1], 2).getReader();
     await turn();
     const read = reader.read();
@@ -198,7 +198,7 @@ for (const { name, from } of kinds) {
       assertEquals([made, clock.pending], [0, 0]);
     }));
 
-  test(`${name}.from() counts linger by a clock that nobody sets [4.4] [F-35]`, () =>
+  test(`${name}.from() measures linger by the monotonic clock [4.4] [F-35]`, () =>
     withClock(async (clock) => {
       for (const jump of [86_400_000, -86_400_000]) {
         const steps = [
@@ -222,11 +222,11 @@ for (const { name, from } of kinds) {
       }
     }));
 
-  test(`${name}.from() keeps together what comes in one go when linger is 0 [4.6]`, async () => {
+  test(`${name}.from() keeps items together that come at once when linger is 0 [4.6]`, async () => {
     assertEquals(await collect(from([1, 2, 3, 4, 5], 3, { linger: 0 })), [[1, 2, 3], [4, 5]]);
   });
 
-  test(`${name}.from() keeps what it took and what does not fit when it waits for demand [4.9]`, async () => {
+  test(`${name}.from() keeps its batch and the item that does not fit while it waits for demand [4.9]`, async () => {
     const read = from([1, 2, 3, 4, 5], 2).getReader();
     const seen: unknown[] = [];
     for (let next = await read.read(); !next.done; next = await read.read()) {
@@ -237,7 +237,7 @@ for (const { name, from } of kinds) {
   });
 }
 
-test("BatchStream.from() takes one item more where that does not fit, and keeps it [4.3] [4.9]", async () => {
+test("BatchStream.from() takes one more item if that does not fit, and keeps it [4.3] [4.9]", async () => {
   const { seen, source } = endless("Iterable");
   const options = { maxWeight: 10, weigh: () => 4 };
   const reader = BatchStream.from(source, options).getReader();
@@ -262,7 +262,7 @@ test("BatchStream.from() prefers the async iterator, and needs no return [4.9]",
   await reader.cancel();
 });
 
-test("BatchStream.from() passes on what the source says to its cancel [4.9] [7.3]", async () => {
+test("BatchStream.from() passes on an error with which the source answers cancel [4.9] [7.3]", async () => {
   const thrown = new Error("from the end of the source");
   const stream = new ReadableStream({ cancel: () => Promise.reject(thrown) });
   assertStrictEquals(await reasonOf(BatchStream.from(stream, 2).cancel()), thrown);
@@ -279,7 +279,7 @@ test("BatchStream.from() passes on what the source says to its cancel [4.9] [7.3
   assertStrictEquals(await reasonOf(reader.cancel()), thrown);
 });
 
-test("BatchStream.from() leaves the error of an async source uncaught when the consumer has gone [4.9]", async () => {
+test("BatchStream.from() leaves the error of an async source uncaught when the consumer has left [4.9]", async () => {
   const thrown = new Error("too late");
   const source = (async function* () {
     try {
@@ -304,7 +304,7 @@ test("BatchStream.from() errors with the signal's reason when the source fails t
   assertEquals(await reason, "comes first");
 });
 
-test("BatchStream.from() pulls no more when the item that waited fills the next batch [4.9] [4.5]", async () => {
+test("BatchStream.from() pulls no more when the waiting item fills the next batch [4.9] [4.5]", async () => {
   let pulled = 0;
   const source = (function* () {
     for (const weight of [10, 5, 10, 1, 1]) {
@@ -318,7 +318,7 @@ test("BatchStream.from() pulls no more when the item that waited fills the next 
   await turn();
   assertEquals(await reader.read(), { done: false, value: [5] });
   await turn();
-  // The one that is held and full.
+  // The held batch, which is full.
   assertEquals(pulled, 3);
   await reader.cancel();
 });

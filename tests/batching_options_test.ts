@@ -1,4 +1,4 @@
-/** Options of the batching streams: read once, checked at the door. */
+/** Options of the batching streams: they are read once, and checked at the entry. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
@@ -16,7 +16,7 @@ type Options = Record<PropertyKey, unknown>;
 const collector = () => new ArrayCollector(2);
 const weigh = () => 1;
 
-/** Each stream, with the least that it must be given, by both ways. */
+/** Each stream with its required options, in both ways. */
 const streams = [
   {
     name: "BatchStream",
@@ -107,7 +107,7 @@ for (const { name, owner, least, make, from } of streams) {
     assertThrows(() => make({ ...least, ["x".repeat(1e6)]: 1 }), TypeError, "unknown option");
   });
 
-  test(`${name} refuses options that are none [7.1] [F-01]`, () => {
+  test(`${name} refuses options that are not an object [7.1] [F-01]`, () => {
     for (const options of [null, "5", 5n, true, Symbol("o"), () => {}]) {
       assertThrows(
         () => make(options as never),
@@ -117,7 +117,7 @@ for (const { name, owner, least, make, from } of streams) {
     }
   });
 
-  test(`${name} reads each option once, and passes on what a getter throws [7.1] [F-05]`, () => {
+  test(`${name} reads each option once, and passes on an error of a getter [7.1] [F-05]`, () => {
     const seen: string[] = [];
     const counted = new Proxy({ ...least, linger: 10, signal: undefined }, {
       get: (target, key, receiver) => {
@@ -147,7 +147,7 @@ for (const { name, owner, least, make, from } of streams) {
 
   test(`${name} reads no option from a prototype [7.1] [F-06]`, async () => {
     const prototype = Object.prototype as Options;
-    // Not `signal`: the platforms read that one themselves.
+    // Not `signal`, because the platforms read that themselves.
     const planted = { maxItems: 1, maxBytes: 1, linger: -1, oversize: "none", highWaterMark: 0 };
     for (const [key, value] of Object.entries(planted)) {
       Object.defineProperty(prototype, key, { value, configurable: true, enumerable: true });
@@ -162,11 +162,11 @@ for (const { name, owner, least, make, from } of streams) {
     assertEquals(batches, [[1, 2]]);
   });
 
-  test(`${name} takes undefined for every option that has a default [7.1]`, () => {
+  test(`${name} treats undefined as the default of an option [7.1]`, () => {
     make({ ...least, linger: undefined, signal: undefined });
   });
 
-  test(`${name}.from() refuses what is no source, and a stream that is locked [4.9] [F-01]`, () => {
+  test(`${name}.from() refuses a value that is not a source, and a locked stream [4.9] [F-01]`, () => {
     for (const source of [undefined, null, 5, 5n, Symbol("s"), {}, () => {}]) {
       const rule =
         `${owner}.from: source must be a ReadableStream, an AsyncIterable or an Iterable`;
@@ -178,7 +178,7 @@ for (const { name, owner, least, make, from } of streams) {
   });
 }
 
-test("BatchStream and ChunkStream take Infinity where another limit is finite [3] [F-02]", async () => {
+test("BatchStream and ChunkStream take Infinity if another limit is finite [3] [F-02]", async () => {
   const items = Array.from({ length: 1500 }, (_, index) => index);
   const counts = async (batches: ReadableStream<unknown[]>) =>
     (await collect(batches)).map((batch) => batch.length);
@@ -206,7 +206,7 @@ test("BatchStream takes maxWeight and weigh only together [4.3] [F-01]", () => {
   assertThrows(() => new BatchStream({ maxWeight: 5 }), TypeError, message("maxWeight", "weigh"));
 });
 
-test("ChunkStream takes no default for maxBytes [7.1]", () => {
+test("ChunkStream has no default for maxBytes [7.1]", () => {
   const make = ChunkStream as unknown as new (options?: Options) => unknown;
   assertThrows(() => new make(), TypeError, 'ChunkStream: option "maxBytes" must be');
 });
@@ -219,7 +219,7 @@ for (
     oversize: { oversize: "error" },
   })
 ) {
-  test(`BatchStream refuses a collector beside ${name} [4.10] [7.2]`, () => {
+  test(`BatchStream refuses a collector together with ${name} [4.10] [7.2]`, () => {
     const options = { ...limits, collector } as never;
     const message = `BatchStream: option "collector" is instead of option "${name}"`;
     assertThrows(() => new BatchStream(options), TypeError, message);
@@ -228,7 +228,7 @@ for (
   });
 }
 
-test("BatchStream refuses a collector that cannot add and take [F-04]", () => {
+test("BatchStream refuses a collector without add and take [F-04]", () => {
   for (const made of [undefined, null, 5, {}, { add() {} }, { take() {} }]) {
     const options = { collector: () => made } as never;
     const rule = 'BatchStream: option "collector" must be a function that returns a Collector';
@@ -236,7 +236,7 @@ test("BatchStream refuses a collector that cannot add and take [F-04]", () => {
   }
 });
 
-test("BatchStream names the option, the rule and the value in what it throws [7.1] [F-01]", () => {
+test("BatchStream names the option, the rule and the value in its error [7.1] [F-01]", () => {
   const error = assertThrows(() => new BatchStream(NaN), RangeError);
   const rule = "an integer of at least 1, or Infinity";
   assertEquals(error.message, `BatchStream: option "maxItems" must be ${rule}; got NaN`);

@@ -1,4 +1,4 @@
-/** The rules of DESIGN 4 that all batching streams share, on each of them and on `from`. */
+/** The common rules of all batching streams, on each of them and on `from`. */
 
 import { assertEquals } from "@std/assert";
 import { begin, ways } from "./support/batching.ts";
@@ -21,7 +21,7 @@ for (const { name, open } of ways) {
     assertEquals(batches, [[1, 2, 3], [4, 5, 6]]);
   });
 
-  test(`${name} emits each item once when one has waited for room [4.1]`, async () => {
+  test(`${name} emits each item once, even if one has waited for room [4.1]`, async () => {
     const { reader, add, close } = open(2);
     const first = reader.read();
     await add("a", "b", "c", "d", "e");
@@ -32,7 +32,7 @@ for (const { name, open } of ways) {
     assertEquals((await reader.read()).done, true);
   });
 
-  test(`${name} never touches a batch that was handed out when the consumer changes it [4.1] [F-11]`, async () => {
+  test(`${name} never touches a batch after the consumer has it [4.1] [F-11]`, async () => {
     const { reader, add, close } = open(2);
     const first = reader.read();
     await add("a", "b", "c");
@@ -63,7 +63,7 @@ for (const { name, open } of ways) {
     assertEquals((await reader.read()).done, true);
   });
 
-  test(`${name} keeps the rest for a consumer who asks after close [4.7]`, async () => {
+  test(`${name} keeps the rest for a consumer that reads after close [4.7]`, async () => {
     const opened = open(3);
     await begin(opened, 3);
     await opened.add("a", "b");
@@ -107,7 +107,7 @@ for (const { name, open } of ways) {
       assertEquals((await read).value, ["a", "b"]);
     }));
 
-  test(`${name} has one timer while items are held, and none while nothing is [4.4] [F-36]`, () =>
+  test(`${name} has one timer while it holds items, and none otherwise [4.4] [F-36]`, () =>
     withClock(async (clock) => {
       const { reader, add, close } = open(2, { linger: 10 });
       const read = reader.read();
@@ -136,9 +136,9 @@ for (const { name, open } of ways) {
       assertEquals(await settled(read), "pending");
     }));
 
-  test(`${name} waits for the longest linger that there is, at any moment [4.4] [F-02] [F-03]`, () =>
+  test(`${name} waits for the longest possible linger, at any moment [4.4] [F-02] [F-03]`, () =>
     withClock(async (clock) => {
-      // Such that adding the linger to it and taking it off again is not exact.
+      // A time to which adding the linger and subtracting it again is not exact.
       performance.now = () => 5.3 + clock.now;
       const { reader, add } = open(9, { linger: 2147483647 });
       const read = reader.read();
@@ -149,7 +149,7 @@ for (const { name, open } of ways) {
       assertEquals((await read).value, ["a"]);
     }));
 
-  test(`${name} keeps collecting while the batch is due and nobody asks [4.5] [F-27]`, () =>
+  test(`${name} keeps collecting while the batch is due and there is no demand [4.5] [F-27]`, () =>
     withClock(async (clock) => {
       const opened = open(3, { linger: 10 });
       await begin(opened, 3);
@@ -157,7 +157,7 @@ for (const { name, open } of ways) {
       await clock.tick(50);
       await opened.add("b");
       const read = opened.reader.read();
-      // At once, and the next one starts anew.
+      // At once, and the next batch starts from zero.
       await microtasks();
       assertEquals((await read).value, ["a", "b"]);
       const next = opened.reader.read();
@@ -168,7 +168,7 @@ for (const { name, open } of ways) {
       assertEquals((await next).value, ["c"]);
     }));
 
-  test(`${name} holds one batch at the most while nobody asks [4.5] [F-27]`, () =>
+  test(`${name} holds at most one batch while there is no demand [4.5] [F-27]`, () =>
     withClock(async (clock) => {
       const opened = open(2, { linger: 10 });
       await begin(opened, 2);

@@ -16,13 +16,13 @@ function ends(stream: Stream) {
 }
 
 for (const { name, make } of kinds) {
-  test(`${name} closes both sides at once when nothing is held and nobody asks [4.7]`, async () => {
+  test(`${name} closes both sides at once when it holds nothing, even without demand [4.7]`, async () => {
     const { writer, reader } = ends(make(2));
     const closed = [writer.close(), reader.closed];
     assertEquals(await Promise.all(closed.map(settled)), ["fulfilled", "fulfilled"]);
   });
 
-  test(`${name} makes writes wait while it holds a full batch and nobody asks [4.5] [F-27]`, async () => {
+  test(`${name} makes writes wait while it holds a full batch and there is no demand [4.5] [F-27]`, async () => {
     const { writer, reader } = ends(make(2));
     const writes = ["a", "b", "c", "d"].map((item) => writer.write(item));
     assertEquals(await Promise.all(writes.map(settled)), [
@@ -37,7 +37,7 @@ for (const { name, make } of kinds) {
     await writer.ready;
   });
 
-  test(`${name} wants items before anybody asks for a batch`, async () => {
+  test(`${name} is ready for items before a batch is read`, async () => {
     const { writer } = ends(make(2));
     await writer.ready;
     assertEquals(writer.desiredSize, 1);
@@ -52,7 +52,7 @@ for (const { name, make } of kinds) {
     ["the signal aborts [F-33]", (_, own) => own.abort("the end")],
   ];
   for (const [event, end] of early) {
-    test(`${name} rejects the write that waits, and does not count it, when ${event} [4.7] [3]`, () =>
+    test(`${name} rejects the waiting write, and does not count it, when ${event} [4.7] [3]`, () =>
       withClock(async (clock) => {
         const own = new AbortController();
         const stream = make(2, { linger: 10, signal: own.signal });
@@ -87,7 +87,7 @@ for (const { name, make } of kinds) {
     assert(await reasonOf(writer.write("a")) instanceof TypeError);
   });
 
-  test(`${name} tells the consumer undefined when that is what abort is given, also while a write waits [7.3] [F-34]`, async () => {
+  test(`${name} gives the consumer undefined when that is the reason of abort, even while a write waits [7.3] [F-34]`, async () => {
     for (const waits of [false, true]) {
       const { writer, reader } = ends(make(1));
       const writes = [writer.write("a"), ...(waits ? [writer.write("b")] : [])];
@@ -99,14 +99,14 @@ for (const { name, make } of kinds) {
     }
   });
 
-  test(`${name} takes no item whose write was aborted when the consumer asks just then [4.7] [3] [F-31]`, async () => {
+  test(`${name} takes no item of an aborted write when the consumer reads at that time [4.7] [3] [F-31]`, async () => {
     const stream = make(1);
     const { writer, reader } = ends(stream);
     await writer.write("a");
     const waits = reasonOf(writer.write("b"));
     await turn();
     const aborting = writer.abort("the end");
-    // Whichever comes first, it is the last that is read.
+    // In either order, it is the last chunk.
     await reader.read().catch(() => {});
     await aborting;
     assertEquals(await waits, "the end");
@@ -114,7 +114,7 @@ for (const { name, make } of kinds) {
     assertEquals(stream.stats.accepted, 1);
   });
 
-  test(`${name} does what the standard says when it is closed or aborted twice [F-31]`, async () => {
+  test(`${name} follows the standard when it is closed or aborted twice [F-31]`, async () => {
     const closed = ends(make(2));
     const closing = closed.writer.close();
     assertEquals(await reasonOf(closed.writer.close()) instanceof TypeError, true);
@@ -127,19 +127,19 @@ for (const { name, make } of kinds) {
     assertEquals(await reasonOf(aborted.reader.read()), "first");
   });
 
-  test(`${name} does what the standard says when it is aborted while it closes [F-31]`, () =>
+  test(`${name} follows the standard when it is aborted while it closes [F-31]`, () =>
     withClock(async (clock) => {
       const stream = make(2, { linger: 10 });
       const { writer, reader } = ends(stream);
       await writer.write("a");
-      // The close has begun, and cannot fail any more.
+      // The close has begun, and can't fail any more.
       const closing = writer.close();
       await writer.abort("too late");
       await closing;
       assertEquals((await reader.read()).value, ["a"]);
 
       const early = ends(make(2));
-      // Nothing has begun: the stream has not started yet.
+      // The stream has not started yet.
       const reason = reasonOf(early.writer.close());
       await early.writer.abort("in time");
       assertEquals(await reason, "in time");
@@ -147,7 +147,7 @@ for (const { name, make } of kinds) {
       assertEquals(clock.pending, 0);
     }));
 
-  test(`${name} closes at once when nobody asks for the rest [4.7]`, async () => {
+  test(`${name} closes its writable at once, even if the rest is not read [4.7]`, async () => {
     const stream = make(3);
     const { writer, reader } = ends(stream);
     await writer.write("a");
@@ -157,7 +157,7 @@ for (const { name, make } of kinds) {
     assertEquals(stream.stats, { accepted: 1, waiting: 0, done: 1, discarded: 0, batches: 1 });
   });
 
-  test(`${name}.flush() emits what is held when the consumer has asked`, () =>
+  test(`${name}.flush() emits the batch when there is demand`, () =>
     withClock(async (clock) => {
       const stream = make(3, { linger: 10 });
       const { writer, reader } = ends(stream);
@@ -169,7 +169,7 @@ for (const { name, make } of kinds) {
       assertEquals(clock.pending, 0);
     }));
 
-  test(`${name}.flush() keeps collecting when nobody asks [4.5]`, () =>
+  test(`${name}.flush() keeps collecting when there is no demand [4.5]`, () =>
     withClock(async (clock) => {
       const stream = make(3, { linger: 10 });
       const { writer, reader } = ends(stream);
@@ -186,7 +186,7 @@ for (const { name, make } of kinds) {
       await next.catch(() => {});
     }));
 
-  test(`${name}.flush() does nothing when nothing is held, or after close [4.1] [F-31]`, async () => {
+  test(`${name}.flush() does nothing without items, or after close [4.1] [F-31]`, async () => {
     const stream = make(3);
     stream.flush();
     const { writer, reader } = ends(stream);
@@ -231,7 +231,7 @@ for (const { name, make } of kinds) {
     ]);
   });
 
-  test(`${name} ends a pipe with the very reason when the signal aborts [7.3]`, async () => {
+  test(`${name} ends a pipe with the same reason when the signal aborts [7.3]`, async () => {
     let taken = 0;
     const source = new ReadableStream({
       pull: (controller) => controller.enqueue(counted(taken++)),

@@ -1,4 +1,4 @@
-/** Functions of the user's are called as functions: nothing of the library's is their `this`. */
+/** The library calls user functions without a `this`. */
 
 import { assertEquals } from "@std/assert";
 import {
@@ -13,7 +13,7 @@ import {
 import { collect } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
-/** A function that keeps its `this`, and then does as `body`. */
+/** A function that records its `this`, and then runs `body`. */
 function spy<R>(seen: unknown[], body: (...args: never[]) => R): () => R {
   return function (this: unknown, ...args: never[]) {
     seen.push(this);

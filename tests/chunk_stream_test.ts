@@ -8,7 +8,7 @@ import { withClock } from "./support/clock.ts";
 import { collect, settled, streamOf, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
-/** What is found to be the length of `item`: it fits where there is as much room, and not with less. */
+/** Finds the length of `item`: it fits with that much room, and not with less. */
 async function measured(item: unknown): Promise<number> {
   const oversize = "error";
   let length = 0;
@@ -29,14 +29,14 @@ test("ChunkStream counts the bytes of strings, buffers, views and blobs [4.8]", 
   assertEquals(await measured(new Blob(["grün"])), 5);
 });
 
-test("ChunkStream counts the bytes of a string as UTF-8 has them [4.8]", async () => {
-  // Each before another, which must not be passed over.
+test("ChunkStream counts the UTF-8 bytes of a string [4.8]", async () => {
+  // Each is followed by another item, which must not be skipped.
   const bounds = ["\x7f", "\x80", "\u07ff", "\u0800", "\uffff", "\u{10000}"];
   const lengths = await Promise.all(bounds.map((char) => measured(`${char}ü`)));
   assertEquals(lengths.map((length) => length - 2), [1, 2, 2, 3, 3, 4]);
   const encoder = new TextEncoder();
   const unit = fc.string({ unit: "binary", minLength: 1, maxLength: 20 });
-  // Halves of surrogate pairs as well, alone and together.
+  // Also halves of surrogate pairs, alone and together.
   const halves = fc.array(fc.constantFrom("\ud83d", "\ude00", "\ud800", "\udfff", "a", "ü", "€"), {
     minLength: 1,
     maxLength: 12,
@@ -54,8 +54,8 @@ test("ChunkStream counts the bytes of a string as UTF-8 has them [4.8]", async (
   );
 });
 
-test("ChunkStream refuses what has no length of its own and says to pass byteLength [4.8]", async () => {
-  // As a response is: it can be read, but its size is not known.
+test("ChunkStream refuses an item without a byte length, and asks for byteLength [4.8]", async () => {
+  // Like a response: it can be read, but has no known size.
   const blank = { arrayBuffer() {} };
   for (
     const item of [undefined, null, 5, 5n, true, Symbol("s"), {}, [], { size: 5 }, () => 5, blank]
@@ -67,18 +67,18 @@ test("ChunkStream refuses what has no length of its own and says to pass byteLen
   }
 });
 
-test("ChunkStream carries empty items, which take no room [4.8]", async () => {
+test("ChunkStream passes on empty items, which take no room [4.8]", async () => {
   const batches = ChunkStream.from(["", "ab", "", "", "c"], { maxBytes: 2 });
   assertEquals(await collect(batches), [["", "ab"], ["", "", "c"]]);
 });
 
-test("ChunkStream hands items over as they are [4.1]", async () => {
+test("ChunkStream hands items over unchanged [4.1]", async () => {
   const bytes = new Uint8Array([1, 2]);
   const [batch] = await collect(ChunkStream.from([bytes], { maxBytes: 8 }));
   assertStrictEquals(batch![0], bytes);
 });
 
-test("ChunkStream asks byteLength once for each item, and tells it nothing else [4.3]", async () => {
+test("ChunkStream calls byteLength once for each item, with no other argument [4.3]", async () => {
   const asked: unknown[][] = [];
   const byteLength = (...args: [string]) => asked.push(args) && 3;
   const stream = new ChunkStream<string>({ maxBytes: 7, byteLength });
@@ -140,13 +140,13 @@ test("go-zero ChunkExecutor: sizes 4, 4, 100, 1 under a cap of 10 give 4 and 4, 
   assertEquals(await collect(ChunkStream.from(sizes, sized)), expected);
 });
 
-test("go-zero ChunkExecutor: by bytes, whatever the interval", async () => {
+test("go-zero ChunkExecutor: a full chunk goes out before the interval ends", async () => {
   const ones = Array.from({ length: 50 }, () => 1);
   const batches = ChunkStream.from(ones, { ...sized, linger: 60_000 });
   assertEquals((await collect(batches)).map((batch) => batch.length), [10, 10, 10, 10, 10]);
 });
 
-test("go-zero ChunkExecutor: by interval, and Flush", () =>
+test("go-zero ChunkExecutor: a chunk goes out after the interval, and by Flush", () =>
   withClock(async (clock) => {
     const stream = new ChunkStream({ ...sized, linger: 100 });
     const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
@@ -163,7 +163,7 @@ test("go-zero ChunkExecutor: by interval, and Flush", () =>
     assertEquals(clock.pending, 0);
   }));
 
-test("go-zero ChunkExecutor: nothing for nothing", () =>
+test("go-zero ChunkExecutor: no items give no chunk", () =>
   withClock(async (clock) => {
     const stream = new ChunkStream({ ...sized, linger: 1 });
     const read = stream.readable.getReader().read();
@@ -172,7 +172,7 @@ test("go-zero ChunkExecutor: nothing for nothing", () =>
     assertEquals(clock.pending, 0);
   }));
 
-test("byteLength() counts what ChunkStream counts, for an Aggregator by bytes [4.8]", async () => {
+test("byteLength() counts the same bytes as ChunkStream, for an Aggregator by bytes [4.8]", async () => {
   const sizes: number[] = [];
   const sink = new Aggregator((batch: string[]) => void sizes.push(batch.length), {
     maxWeight: 8,

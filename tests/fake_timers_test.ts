@@ -1,4 +1,4 @@
-/** Under timers that are fake while the clock is real: what has a timer comes when that fires. */
+/** Fake timers with a real clock: events come when their timer fires. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, Fanout, MapStream, throttle, ThrottleStream } from "../mod.ts";
@@ -7,7 +7,7 @@ import { microtasks, turn } from "./support/gate.ts";
 import { Hand, rejection } from "./support/hand.ts";
 import { timed } from "./support/timed.ts";
 
-/** Far above what a test takes: time that passes by itself must not matter. */
+/** Far longer than a test, so that real time does not matter. */
 const LONG = 3_600_000;
 
 const nameOf = (error: unknown) => (error as Error).name;
@@ -56,7 +56,7 @@ timed("Fanout and Aggregator time out under fake timers [7.16] [5.7]", async (cl
     aggregator.tryPush(n);
   }
   for (const n of [1, 2]) {
-    // The second starts when the first has timed out, and has its whole time.
+    // The second starts when the first has timed out, and has its full time.
     await clock.tick(LONG / 2);
     assertEquals(failed.length, 2 * n - 2);
     await clock.tick(LONG / 2);
@@ -112,7 +112,7 @@ for (const edge of ["trailing", "both"] as const) {
 }
 
 timed(
-  "throttle() waits for one more millisecond at most where timers are fake [7.16] [4.T21]",
+  "throttle() waits for at most one more millisecond under fake timers [7.16] [4.T21]",
   async (clock) => {
     const seen: number[] = [];
     const run = throttle((n: number) => void seen.push(n), { interval: 1, edge: "trailing" });
@@ -158,7 +158,7 @@ timed(
     const fanout = new Fanout(hand.handler, options);
     for (const [n, later] of [[1, 0.75], [2, 0.25], [3, 0]] as const) {
       fanout.tryPush(n);
-      // Each in a turn of its own: those of one turn count from its end.
+      // Each in a separate turn, because those of one turn count from its end.
       await microtasks();
       clock.block(later);
     }
@@ -170,7 +170,7 @@ timed(
 );
 
 timed(
-  "Fanout, Aggregator and MapStream have no timer when nothing needs one, and are open [7.17] [F-36]",
+  "Fanout, Aggregator and MapStream have no timer while they are open and need none [7.17] [F-36]",
   async (clock) => {
     const options = { timeout: LONG, linger: LONG };
     const { linger: _, ...fanning } = options;

@@ -1,4 +1,4 @@
-/** `Fanout`: abort is prompt, and nobody waits for a handler. */
+/** `Fanout`: abort is prompt, and waits for no handler. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout, type FanoutOptions } from "../mod.ts";
@@ -7,7 +7,7 @@ import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** Every way to abort a sink: it is told how, and gives the promise, if there is one. */
+/** Every way to abort a sink. Returns the promise, if there is one. */
 const ways: Record<
   string,
   (options: FanoutOptions<number>, hand: Hand<number>) => {
@@ -41,7 +41,7 @@ const ways: Record<
 const reason = new Error("reason");
 
 for (const [way, make] of Object.entries(ways)) {
-  test(`Fanout is errored by ${way} while nothing is going on [5.6]`, async () => {
+  test(`Fanout is errored by ${way} while it is idle [5.6]`, async () => {
     const { fanout, writer, abort } = make({ onDiscard: () => discarded++ }, new Hand());
     let discarded = 0;
     await turn();
@@ -53,7 +53,7 @@ for (const [way, make] of Object.entries(ways)) {
     assertEquals(fanout.stats, counts({}));
   });
 
-  test(`Fanout tells every caller the reason at ${way}, and waits for no handler [5.6] [F-16]`, async () => {
+  test(`Fanout gives every caller the reason at ${way}, and waits for no handler [5.6] [F-16]`, async () => {
     const hand = new Hand<number>();
     const discarded: unknown[] = [];
     const { fanout, writer, abort } = make({
@@ -73,7 +73,7 @@ for (const [way, make] of Object.entries(ways)) {
     const idle = fanout.idle();
     const aborted = abort(reason);
 
-    // At once, before any promise has had its turn.
+    // At once, before any promise reaction.
     assertStrictEquals(hand.call(0).signal.reason, reason);
     assertStrictEquals(hand.call(1).signal.reason, reason);
     assertEquals(discarded, [[[2, 3], reason]]);
@@ -91,7 +91,7 @@ for (const [way, make] of Object.entries(ways)) {
     hand.call(1).reject("late");
     await idle;
     assertEquals(hand.started, [0, 1]);
-    // With what the second `consume()` had read, and could not bring in.
+    // With the item that the second `consume()` had read and the sink had not accepted.
     assertEquals(discarded.slice(1), [[[6], reason]]);
     assertEquals(fanout.stats, counts({ accepted: 5, done: 1, failed: 1, discarded: 3 }));
   });
@@ -107,20 +107,20 @@ for (const [way, make] of Object.entries(ways)) {
     assertStrictEquals(await rejection(fanout.getWriter().closed), reason);
   });
 
-  test(`Fanout passes undefined on at ${way}, and has failed all the same [F-34]`, async () => {
+  test(`Fanout passes undefined on at ${way}, and still fails [F-34]`, async () => {
     const hand = new Hand<number>();
     const { fanout, writer, abort } = make({}, hand);
     await turn();
     fanout.tryPush(1);
     await abort(undefined);
     await rejection((writer ?? fanout.getWriter()).closed);
-    // A signal makes an AbortError of it, on every platform; so the callers are told that.
+    // A signal makes an AbortError of it on every platform, so the callers get that.
     assertEquals((hand.call(1).signal.reason as Error).name, "AbortError");
     assertEquals(((await rejection(fanout.push(2))) as Error).name, "AbortError");
     assertEquals(fanout.stats, counts({ accepted: 1, running: 1 }));
   });
 
-  test(`Fanout loses no rejection of its own at ${way} [5.6] [F-17]`, async () => {
+  test(`Fanout leaves no internal rejection unhandled at ${way} [5.6] [F-17]`, async () => {
     const lost = await unhandled(async () => {
       const hand = new Hand<number>();
       const { fanout, abort } = make({ concurrency: 2, timeout: 1000 }, hand);
@@ -134,7 +134,7 @@ for (const [way, make] of Object.entries(ways)) {
   });
 }
 
-/** What the platform does with a close that an abort makes reject. */
+/** The platform's behaviour for a close that rejects because of an abort. */
 async function outcomes(stream: WritableStream): Promise<unknown[]> {
   await turn();
   const writer = stream.getWriter();
@@ -144,7 +144,7 @@ async function outcomes(stream: WritableStream): Promise<unknown[]> {
   return await Promise.allSettled([closing, writer.closed, aborted, writer.abort("second")]);
 }
 
-test("Fanout whose writer aborts it while it closes does as the platform's own stream does [5.6] [5.23] [F-31]", async () => {
+test("Fanout whose writer aborts it while it closes behaves as a platform stream [5.6] [5.23] [F-31]", async () => {
   let signal!: AbortSignal;
   const own = new WritableStream({
     start: (controller) => void (signal = controller.signal),
@@ -179,7 +179,7 @@ test("Fanout.abort() after close() has resolved does nothing [5.6] [F-31]", asyn
   await fanout[Symbol.asyncDispose]();
 });
 
-test("Fanout aborted before it has started takes nothing [5.6]", async () => {
+test("Fanout that is aborted before it has started takes nothing [5.6]", async () => {
   const fanout = new Fanout(() => {});
   const aborted = fanout.abort("early");
   assertEquals(assertThrows(() => fanout.tryPush(1)), "early");
@@ -187,7 +187,7 @@ test("Fanout aborted before it has started takes nothing [5.6]", async () => {
   assertEquals(fanout.stats, counts({}));
 });
 
-test("Fanout hands discarded items to onDiscard once and in order, over many keys [5.6]", async () => {
+test("Fanout passes discarded items of many keys to onDiscard once and in order [5.6]", async () => {
   const calls: unknown[][] = [];
   const fanout = new Fanout((_: number) => new Promise(() => {}), {
     concurrency: 2,
@@ -210,7 +210,7 @@ test("Fanout with await using on an aborted sink rejects with the reason [5.12]"
   assert(!fanout.locked);
 });
 
-test("Fanout.abort() discards more items of one key than a call has room for arguments [5.6] [F-37]", async () => {
+test("Fanout.abort() discards more items of one key than a call can have arguments [5.6] [F-37]", async () => {
   const discarded: number[] = [];
   const fanout = new Fanout<number>(() => new Promise(() => {}), {
     capacity: 2e5,

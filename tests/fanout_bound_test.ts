@@ -1,4 +1,4 @@
-/** `Fanout`: the bound is exact, by whichever way items come. */
+/** `Fanout`: the bound is exact for every way to add items. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -20,7 +20,7 @@ test("Kratos fanout: the queue is full at exactly workers + buffer [5.1]", () =>
   }
 });
 
-test("Fanout.tryPush() accepts one item for each that settles when it was full [5.1]", async () => {
+test("Fanout.tryPush() on a full sink accepts one item for each that settles [5.1]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 2 });
   for (let n = 0; n < 4; n++) fanout.tryPush(n);
@@ -33,7 +33,7 @@ test("Fanout.tryPush() accepts one item for each that settles when it was full [
   }
 });
 
-test("Fanout.tryPush() does not overtake those who wait for room [5.1] [5.2]", async () => {
+test("Fanout.tryPush() does not overtake callers that wait for room [5.1] [5.2]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 1, key: (item) => item[0] });
   for (const item of ["a1", "a2"]) assertEquals(fanout.tryPush(item), true);
@@ -46,7 +46,7 @@ test("Fanout.tryPush() does not overtake those who wait for room [5.1] [5.2]", a
   assertEquals(hand.started, ["a1", "a2", "b1"]);
 });
 
-test("Fanout accepts for a free worker what the queue has no room for [5.1]", () => {
+test("Fanout accepts an item for a free worker even if the queue has no room [5.1]", () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 1, key: (item) => item[0] });
   for (const item of ["a1", "a2"]) fanout.tryPush(item);
@@ -56,7 +56,7 @@ test("Fanout accepts for a free worker what the queue has no room for [5.1]", ()
   assertEquals(fanout.stats, counts({ accepted: 3, waiting: 1, running: 2, refused: 2 }));
 });
 
-test("Fanout holds one bound over pipeTo, tryPush, push, submit and consume at once [5.1]", async () => {
+test("Fanout keeps one bound over pipeTo, tryPush, push, submit and consume at once [5.1]", async () => {
   const concurrency = 3;
   const capacity = 4;
   let running = 0;
@@ -92,7 +92,7 @@ test("Fanout holds one bound over pipeTo, tryPush, push, submit and consume at o
   assertEquals(most, concurrency);
 });
 
-test("Fanout slows a pipe down: no more is read than fits [5.1]", async () => {
+test("Fanout slows a pipe down, which reads no more than fits [5.1]", async () => {
   let pulled = 0;
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 3 });
@@ -104,7 +104,7 @@ test("Fanout slows a pipe down: no more is read than fits [5.1]", async () => {
   const piped = source.pipeTo(fanout);
   for (let i = 0; i < 30; i++) await turn();
   assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2, blocked: 1 }));
-  // One write waits for room, and a pipe may hold what it has read ahead.
+  // One write waits for room, and a pipe may hold an item that it has read ahead.
   assert(pulled >= 5 && pulled <= 7, String(pulled));
   const before = pulled;
   for (let i = 0; i < 10; i++) await turn();
@@ -135,7 +135,7 @@ test("Fanout slows a writer down: ready and write() wait for room [5.1]", async 
   assertEquals(fanout.stats, counts({ accepted: 3, waiting: 1, running: 1, done: 1 }));
 });
 
-test("Fanout.push() lets a million calls wait their turn, unawaited [F-37]", async () => {
+test("Fanout.push() lets a million calls wait for room without an await [F-37]", async () => {
   const count = 1e6;
   let next = 0;
   let inOrder = true;
@@ -176,7 +176,7 @@ test("Fanout drains a long queue of synchronous handlers without growing the sta
   assertEquals(handled, 2e5);
 });
 
-test("Fanout with a capacity of 0 accepts only what starts at once [5.33] [5.1]", async () => {
+test("Fanout with a capacity of 0 accepts only items that start at once [5.33] [5.1]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, {
     concurrency: 2,

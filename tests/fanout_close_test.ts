@@ -1,4 +1,4 @@
-/** `Fanout`: close drains, whatever is going on. */
+/** `Fanout`: close drains in every state. */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -24,7 +24,7 @@ for (const [way, close] of Object.entries(ways)) {
     assertEquals(fanout.stats, counts({}));
   });
 
-  test(`Fanout resolves ${way} when everything accepted has settled, and not before [5.5]`, async () => {
+  test(`Fanout resolves ${way} when all accepted items have settled, and not before [5.5]`, async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler, { concurrency: 2 });
     for (const n of [1, 2, 3]) fanout.tryPush(n);
@@ -37,7 +37,7 @@ for (const [way, close] of Object.entries(ways)) {
     assertEquals(fanout.stats, counts({ accepted: 3, done: 3 }));
   });
 
-  test(`Fanout handles the push and submit calls that wait for room at ${way} [5.5] [5.11]`, async () => {
+  test(`Fanout handles the items of push and submit calls that wait for room at ${way} [5.5] [5.11]`, async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler, { capacity: 1 });
     const calls = [1, 2, 3, 4].map((n) => n % 2 ? fanout.push(n) : fanout.submit(n));
@@ -64,7 +64,7 @@ for (const [way, close] of Object.entries(ways)) {
     assertEquals(fanout.stats, counts({ accepted: 2, running: 1, failed: 1 }));
   });
 
-  test(`Fanout resolves the flush() and idle() that wait at ${way} [5.5]`, async () => {
+  test(`Fanout resolves waiting flush() and idle() calls at ${way} [5.5]`, async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler);
     fanout.tryPush(1);
@@ -76,7 +76,7 @@ for (const [way, close] of Object.entries(ways)) {
   });
 }
 
-test("Fanout waits with close() for an asynchronous onError [5.5]", async () => {
+test("Fanout.close() waits for an asynchronous onError [5.5]", async () => {
   const handling = gate();
   const fanout = new Fanout(() => Promise.reject("x"), { onError: () => handling.promise });
   fanout.tryPush(1);
@@ -102,7 +102,7 @@ test("Fanout.close() resolves when failures went to onError [5.5]", async () => 
   await fanout.close();
 });
 
-test("Fanout handles what a writer wrote before close(), with the lock released [5.5]", async () => {
+test("Fanout handles the items that a writer wrote before close(), with the lock released [5.5]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   const writer = fanout.getWriter();
@@ -118,7 +118,7 @@ test("Fanout handles what a writer wrote before close(), with the lock released 
   assertEquals(fanout.stats, counts({ accepted: 4, done: 4 }));
 });
 
-test("Fanout.close() stops a consume, and handles what it had taken [5.5]", async () => {
+test("Fanout.close() stops a consume, and handles the items that it had taken [5.5]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   let returned = false;
@@ -142,7 +142,7 @@ test("Fanout.close() stops a consume, and handles what it had taken [5.5]", asyn
   assertEquals(fanout.stats, counts({ accepted: 3, done: 3 }));
 });
 
-test("Fanout.close() rejects as any stream when it is closed or locked already [5.12] [F-31]", async () => {
+test("Fanout.close() rejects as any stream does when it is already closed or locked [5.12] [F-31]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler);
   fanout.tryPush(1);
@@ -155,13 +155,13 @@ test("Fanout.close() rejects as any stream when it is closed or locked already [
   const locked = new Fanout(hand.handler);
   const writer = locked.getWriter();
   await assertRejects(() => locked.close(), TypeError);
-  // Nothing has happened to it.
+  // The sink is unchanged.
   assertEquals(locked.tryPush(2), true);
   hand.call(2).resolve(0);
   await writer.close();
 });
 
-test("Fanout with await using waits for a sink that is locked to settle [5.12]", async () => {
+test("Fanout with await using waits for a locked sink to settle [5.12]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler);
   const writer = fanout.getWriter();
@@ -178,7 +178,7 @@ test("Fanout with await using waits for a sink that is locked to settle [5.12]",
   await fanout[Symbol.asyncDispose]();
 });
 
-test("Fanout with await using rejects with the error of a sink that is locked [5.12]", async () => {
+test("Fanout with await using rejects with the error of a locked sink [5.12]", async () => {
   const error = new Error("handler");
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler);
@@ -190,7 +190,7 @@ test("Fanout with await using rejects with the error of a sink that is locked [5
   assertStrictEquals(await rejection(writer.closed), error);
 });
 
-test("Fanout with await using waits for a close that was called already [5.12] [F-31]", async () => {
+test("Fanout with await using waits for an earlier close [5.12] [F-31]", async () => {
   for (const way of ["close()", "writer.close()"]) {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler);
@@ -207,7 +207,7 @@ test("Fanout with await using waits for a close that was called already [5.12] [
   }
 });
 
-test("Fanout with await using passes the error of its block on [5.12]", async () => {
+test("Fanout with await using passes on the error of its block [5.12]", async () => {
   const seen: number[] = [];
   const error = new Error("block");
   const thrown = await rejection((async () => {
@@ -219,7 +219,7 @@ test("Fanout with await using passes the error of its block on [5.12]", async ()
   assertEquals(seen, [1]);
 });
 
-test("Fanout loses no rejection of its own at a close that fails [5.5]", async () => {
+test("Fanout leaves no internal rejection unhandled at a close that fails [5.5]", async () => {
   const lost = await unhandled(async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler);

@@ -1,4 +1,4 @@
-/** `Fanout.consume()`: all items of a source, as fast as there is room. */
+/** `Fanout.consume()`: it takes all items of a source, as fast as there is room. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Fanout, type Source } from "../mod.ts";
@@ -7,7 +7,7 @@ import { counts, Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** A source of some kind that notes what becomes of it. */
+/** A source of some kind that records how it ends. */
 class Probe {
   taken = 0;
   ended: unknown = "no";
@@ -62,7 +62,7 @@ const kinds: Record<string, (items: number[]) => Source<number>> = {
 };
 
 for (const [kind, make] of Object.entries(kinds)) {
-  test(`Fanout.consume() resolves when all of ${kind} has settled [5.14]`, async () => {
+  test(`Fanout.consume() resolves when all items of ${kind} have settled [5.14]`, async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 1 });
     const consumed = fanout.consume(make([1, 2, 3, 4]));
@@ -74,14 +74,14 @@ for (const [kind, make] of Object.entries(kinds)) {
     await consumed;
     assertEquals(hand.started, [1, 2, 3, 4]);
     assertEquals(fanout.stats, counts({ accepted: 4, done: 4 }));
-    // It is left open.
+    // The sink stays open.
     assertEquals(fanout.tryPush(5), true);
     hand.call(5).resolve(0);
     await fanout.close();
   });
 }
 
-test("Fanout.consume() of nothing resolves [5.14]", async () => {
+test("Fanout.consume() of an empty source resolves [5.14]", async () => {
   const fanout = new Fanout(() => {});
   await fanout.consume([]);
   await fanout.consume(streamOf<number>([]));
@@ -98,7 +98,7 @@ test("Fanout.consume() takes no more than there is room for [5.1]", async () => 
     const consumed = rejection(fanout.consume(probe[kind]()));
     for (let i = 0; i < 20; i++) await turn();
     assertEquals(fanout.stats, counts({ accepted: 5, waiting: 3, running: 2, blocked: 1 }), kind);
-    // One waits for room.
+    // One item waits for room.
     assertEquals(probe.taken, 6, kind);
     await fanout.abort("over");
     assertEquals(await consumed, "over");
@@ -161,7 +161,7 @@ test("Fanout.consume() rejects with the source's error and leaves the sink open 
   }
 });
 
-test("Fanout.consume() rejects a source that gives no steps [5.14]", async () => {
+test("Fanout.consume() rejects a source whose next() returns no object [5.14]", async () => {
   const fanout = new Fanout(() => {});
   const broken = { [Symbol.iterator]: () => ({ next: () => undefined }) };
   await assertRejects(() => fanout.consume(broken as never), TypeError);
@@ -184,7 +184,7 @@ test("Fanout.consume() cancels the source when key throws [5.0]", async () => {
   }
 });
 
-test("Fanout.consume() tells the sink's error, whatever the source says to being stopped [5.3]", async () => {
+test("Fanout.consume() rejects with the sink's error, even if the source fails to stop [5.3]", async () => {
   const stubborn: Source<number>[] = [
     new ReadableStream({
       cancel() {
@@ -220,7 +220,7 @@ test("Fanout.consume() tells the sink's error, whatever the source says to being
   }
 });
 
-test("Fanout.consume() gives up the lock of a stream, however it ends [5.14]", async () => {
+test("Fanout.consume() releases the lock of a stream, however it ends [5.14]", async () => {
   const whole = streamOf([1]);
   const fanout = new Fanout((n: number) => n);
   await fanout.consume(whole);
@@ -238,7 +238,7 @@ test("Fanout.consume() gives up the lock of a stream, however it ends [5.14]", a
   await silent.getReader().closed;
 });
 
-test("Fanout.consume() reads a stream that cannot be iterated [5.14]", async () => {
+test("Fanout.consume() reads a stream that can't be iterated [5.14]", async () => {
   const stream = streamOf([1, 2, 3]);
   Object.defineProperty(stream, Symbol.asyncIterator, { value: undefined });
   const items: number[] = [];
@@ -247,7 +247,7 @@ test("Fanout.consume() reads a stream that cannot be iterated [5.14]", async () 
   assertEquals(items, [1, 2, 3]);
 });
 
-test("Fanout.consume() rejects what it cannot read from [5.14] [7]", async () => {
+test("Fanout.consume() rejects a value that is not a source [5.14] [7]", async () => {
   const fanout = new Fanout(() => {});
   for (const source of [null, undefined, 5, {}, Symbol("s"), 5n, "letters"]) {
     await assertRejects(
@@ -263,7 +263,7 @@ test("Fanout.consume() rejects what it cannot read from [5.14] [7]", async () =>
 });
 
 for (const how of ["abort", "close"] as const) {
-  test(`Fanout.consume() discards what a read gives after ${how}, and tells it [5.29] [5.6]`, async () => {
+  test(`Fanout.consume() discards an item that a read gives after ${how}, and calls onDiscard [5.29] [5.6]`, async () => {
     const step = gate<IteratorResult<number>>();
     const hand = new Hand<number>();
     const keys: number[] = [];
@@ -290,7 +290,7 @@ for (const how of ["abort", "close"] as const) {
   });
 }
 
-test("Fanout.consume() discards the item that has no room at an abort, and tells it [5.29] [5.6]", async () => {
+test("Fanout.consume() discards the item that waits for room at an abort, and calls onDiscard [5.29] [5.6]", async () => {
   const discarded: unknown[] = [];
   const fanout = new Fanout((_: number) => new Promise(() => {}), {
     capacity: 1,
@@ -349,7 +349,7 @@ for (const what of ["source", "key"] as const) {
   });
 }
 
-test("Fanout.consume() rejects with a failure of the sink at once, also where its source has ended or failed [5.29]", async () => {
+test("Fanout.consume() rejects with a failure of the sink at once, even if its source has ended or failed [5.29]", async () => {
   for (const failing of [false, true]) {
     const error = new Error("sink");
     const hand = new Hand<number>();
@@ -366,7 +366,7 @@ test("Fanout.consume() rejects with a failure of the sink at once, also where it
   }
 });
 
-test("Fanout.consume() waits for its own items when others are failing into onError [5.14]", async () => {
+test("Fanout.consume() waits for its own items when others fail and go to onError [5.14]", async () => {
   const failed: number[] = [];
   const fanout = new Fanout((n: number) => {
     if (n % 2) throw n;

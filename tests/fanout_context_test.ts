@@ -29,7 +29,7 @@ test("Kratos fanout: the trace context travels with the job [5.9]", async () => 
   assertEquals(trace.getStore(), undefined);
 });
 
-test("Fanout without snapshot runs a handler in whatever context frees its slot [5.9]", async () => {
+test("Fanout without snapshot runs a handler in the context that frees its slot [5.9]", async () => {
   const trace = new AsyncLocalStorage();
   const seen: unknown[] = [];
   const fanout = new Fanout(() => void seen.push(trace.getStore()));
@@ -38,7 +38,7 @@ test("Fanout without snapshot runs a handler in whatever context frees its slot 
   assertEquals(seen, ["a"]);
 });
 
-/** What a hand-made context is set to now. */
+/** The current handmade context. */
 let current = "none";
 const within = <R>(store: string, body: () => R): R => {
   const before = current;
@@ -109,7 +109,7 @@ test("Fanout calls snapshot for each item of a pipe and of a writer [5.9]", asyn
   assertEquals([captured, fanout.stats.done], [3, 3]);
 });
 
-test("Fanout takes what a runner returns for the handler's result, and its throw for a failure [5.9]", async () => {
+test("Fanout treats the return value of a runner as the handler's result, and its throw as a failure [5.9]", async () => {
   const error = new Error("runner");
   const runners: Runner[] = [
     (run) => run(),

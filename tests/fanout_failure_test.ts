@@ -1,4 +1,4 @@
-/** `Fanout`: who is told of a failure, and what becomes of the sink. */
+/** `Fanout`: which callers and hooks get a failure, and when the sink fails. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -7,7 +7,7 @@ import { counts, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-test("Fanout keeps the slot while an asynchronous onError is at it [5.3]", async () => {
+test("Fanout keeps the slot while an asynchronous onError runs [5.3]", async () => {
   const hand = new Hand<number>();
   const handling = gate();
   const fanout = new Fanout(hand.handler, { onError: () => handling.promise });
@@ -80,7 +80,7 @@ test("Fanout keeps the abort's reason when an onError fails after it [5.3] [5.8]
   }
 });
 
-test("Fanout tells neither onError nor the sink of what a submit was told [5.3]", async () => {
+test("Fanout neither calls onError nor fails for an error that a submit gets [5.3]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2 });
   const result = fanout.submit(1);
@@ -91,7 +91,7 @@ test("Fanout tells neither onError nor the sink of what a submit was told [5.3]"
   await fanout.close();
 });
 
-test("Fanout that failed aborts the others, discards what waits and rejects every caller [5.3] [F-21]", async () => {
+test("Fanout aborts the other handlers, discards waiting items and rejects every caller when it fails [5.3] [F-21]", async () => {
   const error = new Error("first");
   const hand = new Hand<number>();
   const discarded: unknown[] = [];
@@ -117,7 +117,7 @@ test("Fanout that failed aborts the others, discards what waits and rejects ever
   const calls = [submitted, waiting, written, second, pushed, offered, consumed, flushed, closed];
   for (const call of calls) assertStrictEquals(await rejection(call), error);
   assertStrictEquals(await rejection(writer.closed), error);
-  // With what `consume()` had read, and could not bring in.
+  // With the item that `consume()` had read and the sink had not accepted.
   assertEquals(discarded, [[2, 3], error, [8], error]);
   assertEquals(hand.call(1).signal.reason, error);
   assertEquals(hand.started, [0, 1]);
@@ -127,7 +127,7 @@ test("Fanout that failed aborts the others, discards what waits and rejects ever
   assertEquals(fanout.stats, counts({ accepted: 5, done: 1, failed: 1, discarded: 3 }));
 });
 
-test("Fanout takes the first of two failures in one tick; the other is not unhandled [5.3] [F-19]", async () => {
+test("Fanout fails with the first of two failures in one tick, and the other is not unhandled [5.3] [F-19]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 3 });
   for (const n of [1, 2, 3]) fanout.tryPush(n);
@@ -153,7 +153,7 @@ test("Fanout.close() rejects when a handler fails after it was called [5.3] [5.5
   assertEquals(fanout.stats, counts({ accepted: 2, failed: 1, discarded: 1 }));
 });
 
-test("Fanout tells onError of what fails after an abort, and of nothing that succeeds [5.21] [F-17]", async () => {
+test("Fanout calls onError for items that fail after an abort, and for none that succeeds [5.21] [F-17]", async () => {
   const seen: unknown[] = [];
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, onError: (error) => seen.push(error) });
@@ -166,7 +166,7 @@ test("Fanout tells onError of what fails after an abort, and of nothing that suc
   assertEquals(fanout.stats, counts({ accepted: 2, done: 1, failed: 1 }));
 });
 
-test("Fanout surfaces a throw in onDiscard as an uncaught error, and ends all the same [5.3]", async () => {
+test("Fanout surfaces a throw in onDiscard as an uncaught error, and still ends [5.3]", async () => {
   const error = new Error("onDiscard");
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, {
@@ -184,7 +184,7 @@ test("Fanout surfaces a throw in onDiscard as an uncaught error, and ends all th
   assertEquals(await rejection(fanout.push(1)), "over");
 });
 
-test("Fanout leaves a caller's own rejection to the caller, and makes none of its own [5.3]", async () => {
+test("Fanout leaves a caller's own rejection to the caller, and adds none [5.3]", async () => {
   const lost = await unhandled(() => {
     const fanout = new Fanout(() => Promise.reject("x"), { onError() {} });
     fanout.tryPush(1);

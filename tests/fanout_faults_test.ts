@@ -1,4 +1,4 @@
-/** `Fanout`: a throw, a rejection and a thenable that misbehaves are the same thing. */
+/** `Fanout`: a throw, a rejection and a broken thenable have the same effect. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -29,7 +29,7 @@ const frozen = Object.freeze({ code: 1 });
 const errors = [new Error("e"), undefined, null, 0, false, "", "text", frozen, NaN];
 
 for (const [how, handler] of Object.entries(failures)) {
-  test(`Fanout.submit() rejects with the very error when the handler ${how} [5.3] [7]`, async () => {
+  test(`Fanout.submit() rejects with the same error when the handler ${how} [5.3] [7]`, async () => {
     for (const error of errors) {
       const seen: unknown[] = [];
       const fanout = new Fanout(() => handler(error), { onError: (error) => seen.push(error) });
@@ -41,7 +41,7 @@ for (const [how, handler] of Object.entries(failures)) {
     }
   });
 
-  test(`Fanout tells onError the error and the item when the handler ${how} [5.3]`, async () => {
+  test(`Fanout calls onError with the error and the item when the handler ${how} [5.3]`, async () => {
     for (const error of errors) {
       const seen: unknown[][] = [];
       const fanout = new Fanout(() => handler(error), {
@@ -57,7 +57,7 @@ for (const [how, handler] of Object.entries(failures)) {
     }
   });
 
-  test(`Fanout is errored with the very error when the handler ${how} and nobody else is told [5.3]`, async () => {
+  test(`Fanout fails with the same error when the handler ${how} and neither onError nor a submit gets it [5.3]`, async () => {
     for (const error of errors) {
       const fanout = new Fanout(() => handler(error));
       assertEquals(fanout.tryPush(1), true);
@@ -80,7 +80,7 @@ function thrownBy(body: () => unknown): unknown {
   throw new Error("nothing was thrown");
 }
 
-test("Fanout hears the first settlement of a thenable only [F-15]", async () => {
+test("Fanout takes only the first settlement of a thenable [F-15]", async () => {
   const seen: unknown[] = [];
   const fanout = new Fanout((n: number) => ({
     then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
@@ -96,7 +96,7 @@ test("Fanout hears the first settlement of a thenable only [F-15]", async () => 
   assertEquals(fanout.stats, counts({ accepted: 2, done: 1, failed: 1 }));
 });
 
-test("Fanout waits for a promise of a class of its own by the then of that class [F-15]", async () => {
+test("Fanout waits for a promise of a subclass by the then of that class [F-15]", async () => {
   class Own extends Promise<number> {
     override then<A = number, B = never>(
       fulfilled?: ((value: number) => A | PromiseLike<A>) | null,
@@ -119,7 +119,7 @@ test("Fanout is not re-entered by a thenable that calls back synchronously [F-15
   assertEquals(fanout.stats, counts({ accepted: 1, running: 1 }));
 });
 
-test("Kratos fanout: a panicking job stops no worker [5.3] [F-13]", async () => {
+test("Kratos fanout: a job that panics stops no worker [5.3] [F-13]", async () => {
   const workers = 4;
   let handled = 0;
   const fanout = new Fanout((n: number) => {

@@ -1,4 +1,4 @@
-/** `Fanout`: `flush()` waits for what was accepted before it, `idle()` for everything. */
+/** `Fanout`: `flush()` waits for the items accepted before it, and `idle()` for all. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -6,7 +6,7 @@ import { settled, turn } from "./support/gate.ts";
 import { counts, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("Fanout.flush() resolves when all accepted before it has settled, whatever came after [5.13]", async () => {
+test("Fanout.flush() resolves when all items accepted before it have settled, and waits for no later item [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 9 });
   for (const n of [1, 2]) fanout.tryPush(n);
@@ -19,7 +19,7 @@ test("Fanout.flush() resolves when all accepted before it has settled, whatever 
   hand.call(2).resolve(0);
   assertEquals(await states(first, second, same), ["pending", "pending", "pending"]);
   hand.call(1).resolve(0);
-  // With the first, the second is over too: its own settled before.
+  // When the first resolves, the second does too, because its items settled before.
   assertEquals(await states(first, second, same), ["fulfilled", "fulfilled", "fulfilled"]);
   const last = fanout.flush();
   assertEquals(await settled(last), "pending");
@@ -31,7 +31,7 @@ function states(...promises: Promise<void>[]): Promise<string[]> {
   return Promise.all(promises.map(settled));
 }
 
-test("Fanout.flush() resolves one after the other as their items settle [5.13]", async () => {
+test("Fanout.flush() calls resolve one after the other as their items settle [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler);
   const order: number[] = [];
@@ -48,14 +48,14 @@ test("Fanout.flush() resolves one after the other as their items settle [5.13]",
   assertEquals(order, [1, 2, 3]);
 });
 
-test("Fanout.flush() and idle() resolve at once when nothing is accepted or all has settled [5.13] [5.15]", async () => {
+test("Fanout.flush() and idle() resolve at once without items, or when all have settled [5.13] [5.15]", async () => {
   const fanout = new Fanout((n: number) => n);
   await Promise.all([fanout.flush(), fanout.idle()]);
   fanout.tryPush(1);
   await Promise.all([fanout.flush(), fanout.idle()]);
 });
 
-test("Fanout.flush() waits for those who wait for room at the time, and for nobody later [5.30] [5.13]", async () => {
+test("Fanout.flush() waits for callers that wait for room at the time, and for no later caller [5.30] [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   for (const n of [1, 2]) fanout.tryPush(n);
@@ -83,7 +83,7 @@ test("Fanout.flush() counts a failure as settled [5.13]", async () => {
   await flushed;
 });
 
-test("Fanout.flush() rejects with the sink's error, however many wait [5.13] [5.3]", async () => {
+test("Fanout.flush() rejects every waiting call with the sink's error [5.13] [5.3]", async () => {
   const error = new Error("handler");
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2 });
@@ -98,7 +98,7 @@ test("Fanout.flush() rejects with the sink's error, however many wait [5.13] [5.
   assertStrictEquals(await rejection(fanout.flush()), error);
 });
 
-test("Fanout.flush() of a handler that calls it waits for that handler's own item [5.13] [5.8]", async () => {
+test("Fanout.flush() in a handler waits for that handler's own item [5.13] [5.8]", async () => {
   const hand = new Hand<number>();
   let flushed!: Promise<void>;
   const fanout: Fanout<number> = new Fanout((n: number, context) => {
@@ -111,7 +111,7 @@ test("Fanout.flush() of a handler that calls it waits for that handler's own ite
   await flushed;
 });
 
-test("Fanout.idle() resolves at the first moment when nothing waits or runs, and never rejects [5.15]", async () => {
+test("Fanout.idle() resolves at the first moment when no item is waiting or running, and never rejects [5.15]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   heard(fanout);
@@ -131,7 +131,7 @@ test("Fanout.idle() resolves at the first moment when nothing waits or runs, and
   assertEquals(fanout.stats, counts({ accepted: 4, done: 3, failed: 1 }));
 });
 
-test("go-zero: Add in a handler does not deadlock, Wait is flush or idle [5.8] [F-18]", async () => {
+test("go-zero: Add in a handler does not deadlock, and Wait is flush or idle [5.8] [F-18]", async () => {
   const seen: number[] = [];
   const fanout: Fanout<number> = new Fanout(async (n: number) => {
     await undefined;
@@ -163,7 +163,7 @@ test("go-zero: a caller's failure is not swallowed [5.3]", async () => {
   assertStrictEquals(await rejection(strict.close()), error);
 });
 
-test("Kratos fanout: Close abandons queued jobs, ours drains [5.5]", async () => {
+test("Kratos fanout: Close abandons queued jobs, and ours drains them [5.5]", async () => {
   const seen: number[] = [];
   const fanout = new Fanout(async (n: number) => {
     await turn();

@@ -1,4 +1,4 @@
-/** `Fanout`: its options are checked at the door. */
+/** `Fanout`: its options are checked at the entry. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout, type FanoutOptions } from "../mod.ts";
@@ -62,7 +62,7 @@ test("Fanout refuses a wrong timeout [7] [F-01] [F-03]", () => {
   }
 });
 
-test("Fanout makes no timer when timeout is Infinity, one when it is the longest [3] [F-03]", () =>
+test("Fanout makes no timer when timeout is Infinity, and one when it is the longest [3] [F-03]", () =>
   withClock((clock) => {
     const never = () => new Promise(() => {});
     new Fanout(never, { timeout: Infinity }).tryPush(1);
@@ -74,14 +74,14 @@ test("Fanout makes no timer when timeout is Infinity, one when it is the longest
     assertEquals(clock.pending, 0);
   }));
 
-test("Fanout refuses a handler that is missing or no function [7] [F-04]", () => {
+test("Fanout refuses a missing handler, or one that is not a function [7] [F-04]", () => {
   const bare = Fanout as unknown as new (handler?: unknown) => unknown;
   for (const value of [undefined, ...kinds.filter((kind) => typeof kind !== "function")]) {
     assertThrows(() => new bare(value), TypeError, `Fanout: option "handler" must be a function`);
   }
 });
 
-test("Fanout refuses hooks that are no functions [7] [F-04]", () => {
+test("Fanout refuses hooks that are not functions [7] [F-04]", () => {
   for (const option of ["key", "onError", "onDiscard", "snapshot"]) {
     for (const value of kinds.filter((kind) => typeof kind !== "function")) {
       assertThrows(
@@ -93,7 +93,7 @@ test("Fanout refuses hooks that are no functions [7] [F-04]", () => {
   }
 });
 
-test("Fanout refuses a signal that is none [7] [F-01]", () => {
+test("Fanout refuses a signal that is not an AbortSignal [7] [F-01]", () => {
   const fakes = [
     { aborted: true },
     { addEventListener() {}, removeEventListener() {} },
@@ -109,13 +109,13 @@ test("Fanout refuses a signal that is none [7] [F-01]", () => {
   }
 });
 
-test("Fanout refuses options that are no object [7] [F-01]", () => {
+test("Fanout refuses options that are not an object [7] [F-01]", () => {
   for (const value of [null, 5, "a", 5n, Symbol("s"), handler]) {
     assertThrows(() => make(value), TypeError, "Fanout: options must be a plain object; got");
   }
 });
 
-test("Fanout takes undefined for an option that is absent [7]", () => {
+test("Fanout treats undefined as an absent option [7]", () => {
   const { stats } = make({
     concurrency: undefined,
     capacity: undefined,
@@ -137,7 +137,7 @@ test("Fanout has 1 worker and room for 1024 by default [7.6]", () => {
   assertEquals([fanout.stats.running, fanout.stats.waiting], [1, 1024]);
 });
 
-test("Fanout reads each option once, in a Proxy too [7] [F-05]", () => {
+test("Fanout reads each option once, even of a Proxy [7] [F-05]", () => {
   const reads: PropertyKey[] = [];
   const options = { concurrency: 2, capacity: 3, onError() {} };
   make(
@@ -151,7 +151,7 @@ test("Fanout reads each option once, in a Proxy too [7] [F-05]", () => {
   assertEquals(reads, ["concurrency", "capacity", "onError"]);
 });
 
-test("Fanout sees one value of a getter that changes, and passes on what it throws [F-05]", () => {
+test("Fanout uses one value of a changing getter, and passes on its error [F-05]", () => {
   let value = 2;
   const fanout = new Fanout(() => new Promise(() => {}), {
     get concurrency() {
@@ -171,7 +171,7 @@ test("Fanout sees one value of a getter that changes, and passes on what it thro
   assertStrictEquals(thrown, error);
 });
 
-test("Fanout reads own properties only [7.8] [F-06]", () => {
+test("Fanout reads only own properties [7.8] [F-06]", () => {
   const prototype = Object.prototype as Record<string, unknown>;
   prototype.capacity = 1;
   prototype.concurrency = "no number";
@@ -185,7 +185,7 @@ test("Fanout reads own properties only [7.8] [F-06]", () => {
   assertThrows(() => make(Object.create({ concurrency: 1 })), TypeError, "a plain object");
 });
 
-test("Fanout names the nearest option for one that it does not know [7] [F-07]", () => {
+test("Fanout names the nearest option for an unknown one [7] [F-07]", () => {
   const near = { concurency: "concurrency", onerror: "onError", keys: "key", timeOut: "timeout" };
   for (const [wrong, right] of Object.entries(near)) {
     const error = assertThrows(() => make({ [wrong]: undefined }), TypeError);

@@ -1,4 +1,6 @@
-/** `Fanout`: handlers start in the order of acceptance; with `key`, one at a time for each key. */
+/**
+ * `Fanout`: handlers start in the order of acceptance, and with `key` one at a time for each key.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -33,7 +35,7 @@ test("Fanout keeps the order of a writer and of a pipe [5.2]", async () => {
   assertEquals(seen, Array.from({ length: 40 }, (_, n) => n));
 });
 
-test("Fanout serves those who wait for room in the order of their calls [5.2]", async () => {
+test("Fanout serves callers that wait for room in the order of their calls [5.2]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   const writer = fanout.getWriter();
@@ -78,7 +80,7 @@ test("Fanout handles the items of one key one at a time and in order [5.2]", asy
   assertEquals(fanout.stats.failed, 1);
 });
 
-test("Fanout starts the oldest item that may, whether its key was blocked or not [5.2]", async () => {
+test("Fanout starts the oldest item whose key is free, whether it was blocked before or not [5.2]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 1, key: first });
   for (const item of ["a1", "a2", "b1", "a3", "c1", "b2"]) fanout.tryPush(item);
@@ -90,7 +92,7 @@ test("Fanout starts the oldest item that may, whether its key was blocked or not
   assertEquals(fanout.stats, counts({ accepted: 6, done: 6 }));
 });
 
-test("Fanout starts the oldest of many whose keys came free in any order [5.2]", async () => {
+test("Fanout starts the oldest of many items whose keys become free in any order [5.2]", async () => {
   const keys = [..."abcdefghi"];
   for (let shift = 1; shift <= 8; shift++) {
     const mixed = keys.map((_, n) => keys[(n * n * shift + n) % 9]!);
@@ -98,7 +100,8 @@ test("Fanout starts the oldest of many whose keys came free in any order [5.2]",
     const hand = new Hand<string>();
     const fanout = new Fanout(hand.handler, { concurrency: 9, key: first });
     for (const key of keys) fanout.tryPush(`${key}1`);
-    // These are older than every second item, and take the slots while the second ones are freed.
+    // These are older than every second item, and take the slots while the keys of those become
+    // free.
     const others = keys.map((key) => key.toUpperCase());
     for (const other of others) fanout.tryPush(other);
     const seconds = freeing.toReversed().map((key) => `${key}2`);
@@ -128,7 +131,7 @@ test("Fanout starts the oldest startable item in random rounds over eight keys [
     const key = keys.get(n)!;
     assert(!running.has(key));
     running.add(key);
-    // The oldest item whose key is not running.
+    // The oldest item whose key is free.
     const startable = accepted.find((m) =>
       !started.includes(m) && (m === n || !running.has(keys.get(m)!))
     );
@@ -164,7 +167,7 @@ test("Fanout compares keys as a Map does [5.2]", () => {
   assertEquals(fanout.stats.waiting, 4);
 });
 
-test("Fanout may have its queue filled by one hot key, and starts the others after [5.2]", async () => {
+test("Fanout allows one hot key to fill its queue, and starts the others afterwards [5.2]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 4, capacity: 3, key: first });
   for (const item of ["a1", "a2", "a3", "a4"]) assertEquals(fanout.tryPush(item), true);
@@ -177,7 +180,7 @@ test("Fanout may have its queue filled by one hot key, and starts the others aft
   await other;
 });
 
-test("Fanout keeps nothing of the keys that have settled [5.2]", async () => {
+test("Fanout keeps nothing of keys whose items have settled [5.2]", async () => {
   let most = 0;
   const live = new Set<number>();
   const fanout = new Fanout(async (n: number) => {

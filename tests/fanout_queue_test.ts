@@ -1,4 +1,4 @@
-/** `Fanout`: what waits stands in blocks of 256, where nothing is known of it; nobody can tell. */
+/** `Fanout`: the queue uses blocks of 256 items, and behaves as if it didn't. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -10,10 +10,10 @@ import { test } from "./support/test.ts";
 const MANY = 1000;
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-// As in `garbage_test.ts`.
+// See `garbage_test.ts`.
 const STRAY = "Bun" in globalThis ? 16 : 0;
 
-/** Settles one call after another, and those that start then. */
+/** Settles one call after the other, and those that start then. */
 async function settleAll(hand: Hand<number>, from = 0, to = Infinity): Promise<void> {
   for (let n = from; n < Math.min(to, hand.calls.length); n++) {
     hand.calls[n]!.resolve(0);
@@ -36,7 +36,7 @@ for (const every of [1, 2, 7, 300, Infinity]) {
   });
 }
 
-test("Fanout.flush() covers what waited then, of a thousand items, and not what came later [5.13]", async () => {
+test("Fanout.flush() covers the items that waited at the time, of a thousand, and no later ones [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: MANY });
   for (const n of numbers(0, 300)) fanout.tryPush(n);
@@ -55,7 +55,7 @@ test("Fanout.flush() covers what waited then, of a thousand items, and not what 
   assertEquals(fanout.stats.done, 600);
 });
 
-test("Fanout.consume() resolves with the last of its own of a thousand items [5.14]", async () => {
+test("Fanout.consume() resolves when its last item has settled, among a thousand items [5.14]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: MANY });
   for (const n of numbers(0, 100)) fanout.tryPush(n);
@@ -72,7 +72,7 @@ test("Fanout.consume() resolves with the last of its own of a thousand items [5.
   assertEquals(hand.started, numbers(0, 600));
 });
 
-test("Fanout gives up a thousand items that wait in order, with those that are submitted [5.3] [5.6]", async () => {
+test("Fanout discards a thousand waiting items in order, submitted ones too [5.3] [5.6]", async () => {
   const discarded: number[] = [];
   const fanout = new Fanout<number>(() => gate().promise, {
     capacity: MANY,
@@ -87,7 +87,7 @@ test("Fanout gives up a thousand items that wait in order, with those that are s
   assertEquals(reasons.filter((each) => each === reason).length, 3);
 });
 
-test("Fanout keeps no item that has been handled, while others wait behind it [7.5] [F-36]", async () => {
+test("Fanout keeps no item that has been handled while others wait [7.5] [F-36]", async () => {
   const HANDLED = 64;
   const traces: WeakRef<object>[] = [];
   const handler = ({ n }: { n: number }) => n < HANDLED ? undefined : gate().promise;

@@ -11,7 +11,7 @@ type Act = (fanout: Fanout<number>) => void;
 type Place = "handler" | "async handler" | "key" | "snapshot" | "runner" | "onError";
 const places: Place[] = ["handler", "async handler", "key", "snapshot", "runner", "onError"];
 
-/** A sink that does `act` at one place, at the first item only. */
+/** A sink that runs `act` at one place, only at the first item. */
 function acting(place: Place, act: Act, more?: FanoutOptions<number>): Fanout<number> {
   let acted = false;
   const at = (here: Place) => {
@@ -37,7 +37,7 @@ function acting(place: Place, act: Act, more?: FanoutOptions<number>): Fanout<nu
 }
 
 for (const place of places) {
-  test(`Fanout takes what its ${place} pushes to it [5.8] [F-18]`, async () => {
+  test(`Fanout takes items that its ${place} pushes to it [5.8] [F-18]`, async () => {
     const seen: unknown[] = [];
     const fanout = acting(place, (sink) => {
       seen.push(sink.tryPush(2), sink.tryPush(3));
@@ -55,7 +55,7 @@ for (const place of places) {
     assertConserved(fanout);
   });
 
-  test(`Fanout ends as told when its ${place} closes it [5.8] [F-18]`, async () => {
+  test(`Fanout ends normally when its ${place} closes it [5.8] [F-18]`, async () => {
     let closed: Promise<void> | undefined;
     const fanout = acting(place, (sink) => closed = sink.close());
     const pushed = fanout.push(1);
@@ -69,7 +69,7 @@ for (const place of places) {
     assertEquals(fanout.stats.accepted, early ? 0 : 1);
   });
 
-  test(`Fanout ends as told when its ${place} aborts it [5.8] [F-18]`, async () => {
+  test(`Fanout ends with the reason when its ${place} aborts it [5.8] [F-18]`, async () => {
     const reason = new Error("own");
     const fanout = acting(place, (sink) => void sink.abort(reason));
     const calls = [fanout.push(1), fanout.push(2), fanout.submit(3)];
@@ -84,7 +84,7 @@ for (const place of places) {
 }
 
 for (const front of ["tryPush", "push", "submit"] as const) {
-  test(`Fanout.${front}() looks again when key or snapshot has filled the queue [5.8]`, async () => {
+  test(`Fanout.${front}() checks for room again when key or snapshot has filled the queue [5.8]`, async () => {
     for (const hook of ["key", "snapshot"] as const) {
       const hand = new Hand<number>();
       let filling = false;
@@ -113,7 +113,7 @@ for (const front of ["tryPush", "push", "submit"] as const) {
 
 for (const hook of ["key", "snapshot"] as const) {
   for (const how of ["close", "abort"] as const) {
-    test(`Fanout accepts nothing when its ${hook} has told it to ${how} [5.8] [5.11] [F-18]`, async () => {
+    test(`Fanout accepts nothing after its ${hook} has called ${how} [5.8] [5.11] [F-18]`, async () => {
       for (const front of ["tryPush", "push", "submit", "consume"] as const) {
         const hand = new Hand<number>();
         const end = () => {
@@ -130,7 +130,7 @@ for (const hook of ["key", "snapshot"] as const) {
           how === "abort" ? "own" : "TypeError",
         );
         assertEquals(hand.started, []);
-        // Nobody else would hear of what a source has given.
+        // Only `onDiscard` gets an item that a source has given.
         const lost = front === "consume" ? { accepted: 1, discarded: 1 } : {};
         assertEquals(fanout.stats, counts(lost));
       }
@@ -158,7 +158,7 @@ test("Fanout whose submitted handler aborts the sink rejects the submit with the
   assertEquals(fanout.stats, counts({ accepted: 1, done: 1 }));
 });
 
-/** Where an abort calls the user's code back. */
+/** The places where an abort calls user code. */
 const callbacks = {
   onDiscard: (again: () => void) => ({ options: { onDiscard: again } }),
   "a listener of context.signal": (again: () => void) => ({ listener: again }),
@@ -238,7 +238,7 @@ test("Fanout that a stopped source aborts during close() ends with that error [5
   }
 });
 
-test("Fanout whose only handler awaits room in its own full sink is ended by timeout [5.8]", () =>
+test("Fanout whose only handler waits for room in its own full sink ends by timeout [5.8]", () =>
   withClock(async (clock) => {
     const seen: unknown[] = [];
     const fanout: Fanout<number> = new Fanout(async (n: number) => {
@@ -263,7 +263,7 @@ for (
     "later": () => Promise.resolve(),
   })
 ) {
-  test(`Fanout whose handlers start inside one another until the stack ends counts them all, and drains: settling ${how} [5.34] [3]`, async () => {
+  test(`Fanout whose nested handlers use up the stack counts them all, and drains: settling ${how} [5.34] [3]`, async () => {
     const COUNT = 20_000;
     for (const key of [undefined, (n: number) => n]) {
       const fanout: Fanout<number> = new Fanout((n: number) => {
@@ -277,7 +277,7 @@ for (
   });
 }
 
-test("Fanout keeps its bound where handlers start inside one another until the stack ends [5.1]", async () => {
+test("Fanout keeps its bound when nested handlers use up the stack [5.1]", async () => {
   let left = 20_000;
   let most = 0;
   const fanout: Fanout<number> = new Fanout(() => {

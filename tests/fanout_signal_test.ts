@@ -1,4 +1,4 @@
-/** `Fanout`: the signal that it is given, which many share. */
+/** `Fanout`: its signal option, which many sinks may share. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -8,7 +8,7 @@ import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-test("Fanout with a signal that has aborted runs no handler [5.6] [F-33]", async () => {
+test("Fanout with an aborted signal runs no handler [5.6] [F-33]", async () => {
   const reason = new Error("before");
   const signal = AbortSignal.abort(reason);
   const listeners = countListeners(signal);
@@ -110,13 +110,13 @@ for (
     }
     await turn();
     assertEquals(listeners.live, 0);
-    // It is not heard any more.
+    // The signal has no effect any more.
     controller.abort("later");
     assert(how === "signal" || (await rejection(fanout.push(2))) !== "later");
   });
 }
 
-test("Fanout shares one listener with 1e5 others on one signal, and lets it go [7] [F-33]", () => {
+test("Fanout shares one listener with 1e5 others on one signal, and removes it [7] [F-33]", () => {
   const controller = new AbortController();
   const listeners = countListeners(controller.signal);
   const make = () => new Fanout((_: number) => {}, { signal: controller.signal });
@@ -135,7 +135,7 @@ function refusal(fanout: Fanout<number>): unknown {
   }
 }
 
-test("Fanout lets the shared listener go with the last that closes, and takes a new one [7] [F-33]", async () => {
+test("Fanout removes the shared listener when the last sink closes, and adds a new one [7] [F-33]", async () => {
   const controller = new AbortController();
   const listeners = countListeners(controller.signal);
   const make = () => new Fanout((_: number) => {}, { signal: controller.signal });
@@ -151,7 +151,7 @@ test("Fanout lets the shared listener go with the last that closes, and takes a 
   assertEquals(refusal(again), "all");
 });
 
-test("Fanout that another one closes or aborts as it hears the signal ends with one reason [7] [5.8]", () => {
+test("Fanout that another sink closes or aborts at the signal ends with one reason [7] [5.8]", () => {
   const controller = new AbortController();
   const discarded: unknown[] = [];
   const fanouts: Fanout<number>[] = [0, 1, 2].map((id) =>
@@ -176,12 +176,12 @@ test("Fanout that another one closes or aborts as it hears the signal ends with 
   }
 });
 
-test("Fanout gives each call a signal of its own, made when it is read [5.31] [5.6]", async () => {
+test("Fanout gives each call its own signal, made at the first read [5.31] [5.6]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 20 });
   for (let n = 0; n < 20; n++) fanout.tryPush(n);
   for (let n = 0; n < 18; n++) {
-    // As `fetch` does, which never removes it: Node warns of the eleventh on one signal.
+    // Like `fetch`, which never removes its listener: Node warns of the eleventh on one signal.
     hand.call(n).signal.addEventListener("abort", () => {});
     hand.call(n).resolve(0);
     await turn();
@@ -189,7 +189,7 @@ test("Fanout gives each call a signal of its own, made when it is read [5.31] [5
   const signals = hand.calls.map(({ signal }) => signal);
   assertEquals([signals.length, new Set(signals).size], [20, 20]);
   await fanout.abort("over");
-  // A call that has settled is not told.
+  // The signal of a settled call does not abort.
   assertEquals(signals.map(({ aborted }) => aborted), [...Array(18).fill(false), true, true]);
   assertEquals([signals[18]!.reason, signals[19]!.reason], ["over", "over"]);
 

@@ -1,4 +1,4 @@
-/** `Fanout`: the ways in, and the accounts. */
+/** `Fanout`: the ways to add items, and the counts. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { retry } from "@std/async/retry";
@@ -7,7 +7,7 @@ import { settled, streamOf, turn } from "./support/gate.ts";
 import { assertConserved, counts, Hand, heard, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-test("Fanout.tryPush() has started the handler when it returns, where a slot is free [5.0]", () => {
+test("Fanout.tryPush() starts the handler before it returns when a slot is free [5.0]", () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler);
   assertEquals(fanout.tryPush("a"), true);
@@ -33,7 +33,7 @@ for (const hook of ["key", "snapshot"] as const) {
     throw error;
   };
 
-  test(`Fanout gives a throw in ${hook} to the caller and accepts nothing [5.0]`, async () => {
+  test(`Fanout throws an error of ${hook} to the caller and accepts nothing [5.0]`, async () => {
     const seen: number[] = [];
     const fanout = new Fanout((n: number) => void seen.push(n), { [hook]: broken });
     assertStrictEquals(assertThrows(() => fanout.tryPush(1)), error);
@@ -45,7 +45,7 @@ for (const hook of ["key", "snapshot"] as const) {
     await fanout.close();
   });
 
-  test(`Fanout is errored as any stream by a write whose ${hook} throws [5.0]`, async () => {
+  test(`Fanout errors as any stream does when a write's ${hook} throws [5.0]`, async () => {
     const fanout = new Fanout(() => {}, { [hook]: broken });
     const writer = fanout.getWriter();
     assertStrictEquals(await rejection(writer.write(1)), error);
@@ -81,7 +81,7 @@ test("Fanout.submit() resolves with the handler's result for its item [5.10]", a
   assertEquals(await Promise.all(results), [1, 2, 3, 4]);
 });
 
-test("Fanout.submit() resolves with what a synchronous handler returns [5.10]", async () => {
+test("Fanout.submit() resolves with the result of a synchronous handler [5.10]", async () => {
   const fanout = new Fanout((n: number) => n * 2);
   assertEquals(await fanout.submit(21), 42);
 });
@@ -117,7 +117,7 @@ test("Fanout carries undefined as an item through a writer, in the queue and wai
   assertEquals(fanout.stats, counts({ accepted: 3, done: 3 }));
 });
 
-test("Fanout.stats holds at every moment, as seen from inside all hooks and handlers [3]", async () => {
+test("Fanout.stats adds up at every moment, even inside all hooks and handlers [3]", async () => {
   let looks = 0;
   const look = () => {
     looks++;
@@ -196,7 +196,7 @@ test("Fanout accepts nothing after close() [5.11] [F-32]", async () => {
 });
 
 for (const how of ["abort", "failure"] as const) {
-  test(`Fanout accepts nothing after ${how}, and says why [5.11] [F-32]`, async () => {
+  test(`Fanout accepts nothing after ${how}, and gives the reason [5.11] [F-32]`, async () => {
     const error = new Error(how);
     const hand = new Hand<number>();
     const fanout = heard(new Fanout(hand.handler));

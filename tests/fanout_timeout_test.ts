@@ -1,4 +1,4 @@
-/** `Fanout`: a handler that has not settled in time has failed. */
+/** `Fanout`: a handler that does not settle in time fails. */
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { Fanout, type HandlerContext } from "../mod.ts";
@@ -39,7 +39,7 @@ timed(
   },
 );
 
-timed("Fanout tells onError of a timeout, and keeps its workers [5.7] [5.3]", async (clock) => {
+timed("Fanout calls onError for a timeout, and keeps its workers [5.7] [5.3]", async (clock) => {
   const seen: unknown[] = [];
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, {
@@ -60,22 +60,25 @@ timed("Fanout tells onError of a timeout, and keeps its workers [5.7] [5.3]", as
   assertEquals(fanout.stats, counts({ accepted: 12, done: 6, failed: 6, overrunning: 6 }));
 });
 
-timed("Fanout is errored by a timeout that nobody is told of [5.7] [5.3]", async (clock) => {
-  const hand = new Hand<number>();
-  const fanout = new Fanout(hand.handler, { timeout: 10, concurrency: 2 });
-  for (const n of [1, 2, 3]) fanout.tryPush(n);
-  const closed = rejection(fanout.close());
-  await clock.tick(10);
-  const error = await closed;
-  assertEquals((error as Error).name, "TimeoutError");
-  assertStrictEquals(hand.call(2).signal.reason, error);
-  assertEquals(
-    fanout.stats,
-    counts({ accepted: 3, running: 1, failed: 1, discarded: 1, overrunning: 1 }),
-  );
-});
+timed(
+  "Fanout fails at a timeout that neither onError nor a submit gets [5.7] [5.3]",
+  async (clock) => {
+    const hand = new Hand<number>();
+    const fanout = new Fanout(hand.handler, { timeout: 10, concurrency: 2 });
+    for (const n of [1, 2, 3]) fanout.tryPush(n);
+    const closed = rejection(fanout.close());
+    await clock.tick(10);
+    const error = await closed;
+    assertEquals((error as Error).name, "TimeoutError");
+    assertStrictEquals(hand.call(2).signal.reason, error);
+    assertEquals(
+      fanout.stats,
+      counts({ accepted: 3, running: 1, failed: 1, discarded: 1, overrunning: 1 }),
+    );
+  },
+);
 
-timed("Fanout ignores what a handler does after its timeout [5.7] [F-17]", async (clock) => {
+timed("Fanout ignores a handler after its timeout [5.7] [F-17]", async (clock) => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { timeout: 10, onError() {} });
   const lost = await unhandled(async () => {
@@ -84,7 +87,7 @@ timed("Fanout ignores what a handler does after its timeout [5.7] [F-17]", async
     hand.call(1).resolve(0);
     hand.call(2).reject("late");
     await turn();
-    // The third is running, and what the others do is not taken for its outcome.
+    // The third is running, and the others' outcomes don't count as its outcome.
     assertEquals(fanout.stats, counts({ accepted: 3, running: 1, failed: 2 }));
     hand.call(3).resolve(0);
     await fanout.idle();
@@ -128,7 +131,7 @@ timed(
 );
 
 timed(
-  "Fanout aborts with the sink's reason the signals of running handlers only [5.7] [5.6]",
+  "Fanout aborts only the signals of running handlers with the sink's reason [5.7] [5.6]",
   async () => {
     const hand = new Hand<number>();
     const fanout = new Fanout(hand.handler, { timeout: 100, concurrency: 3 });

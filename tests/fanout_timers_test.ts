@@ -1,4 +1,4 @@
-/** `Fanout`: one timer over all the handlers, and it never outlives them. */
+/** `Fanout`: one timer for all handlers, which never outlives them. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -6,7 +6,7 @@ import { microtasks, turn } from "./support/gate.ts";
 import { counts, Hand, heard } from "./support/hand.ts";
 import { timed } from "./support/timed.ts";
 
-timed("Fanout gives each handler its whole time, whenever it starts [5.7]", async (clock) => {
+timed("Fanout gives each handler its full time from its start [5.7]", async (clock) => {
   const failed: number[] = [];
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, {
@@ -30,7 +30,7 @@ timed("Fanout gives each handler its whole time, whenever it starts [5.7]", asyn
   assertEquals(failed, [60, 90]);
 });
 
-timed("Fanout lets those expire in order whatever settles between [5.7]", async (clock) => {
+timed("Fanout times handlers out in order, no matter which settle between [5.7]", async (clock) => {
   const failed: number[] = [];
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, {
@@ -42,7 +42,7 @@ timed("Fanout lets those expire in order whatever settles between [5.7]", async 
     fanout.tryPush(n);
     await clock.tick(5);
   }
-  // The first, two beside each other, and the last.
+  // The first, two neighbours, and the last.
   for (const n of [0, 4, 5, 9]) hand.call(n).resolve(0);
   await clock.tick(1000);
   assertEquals(failed, [1, 2, 3, 6, 7, 8]);
@@ -122,7 +122,7 @@ timed(
 );
 
 timed(
-  "Fanout starts what waits when a timeout frees a slot, its time counted from then [5.7]",
+  "Fanout starts a waiting item when a timeout frees a slot, and its time counts from then [5.7]",
   async (clock) => {
     const hand = new Hand<number>();
     const failed: unknown[] = [];
@@ -138,40 +138,43 @@ timed(
   },
 );
 
-timed("Fanout fails each once after the event loop was blocked [5.7] [F-35]", async (clock) => {
-  const hand = new Hand<number>();
-  const failed: number[] = [];
-  const fanout = new Fanout(hand.handler, {
-    timeout: 100,
-    concurrency: 3,
-    onError: (_, n) => failed.push(n),
-  });
-  for (const n of [1, 2, 3, 4]) fanout.tryPush(n);
-  await microtasks();
-  clock.jumpWall(-86_400_000);
-  clock.block(5000);
-  // Settled by the time that the timer is heard.
-  hand.call(2).resolve(0);
-  await microtasks();
-  await clock.tick(0);
-  assertEquals(failed, [1, 3]);
-  assertEquals(
-    fanout.stats,
-    counts({ accepted: 4, running: 1, done: 1, failed: 2, overrunning: 2 }),
-  );
-  clock.jumpWall(86_400_000 * 2);
-  await clock.tick(99);
-  assertEquals(failed, [1, 3]);
-  await clock.tick(1);
-  assertEquals(failed, [1, 3, 4]);
-});
+timed(
+  "Fanout fails each late handler once after the event loop was blocked [5.7] [F-35]",
+  async (clock) => {
+    const hand = new Hand<number>();
+    const failed: number[] = [];
+    const fanout = new Fanout(hand.handler, {
+      timeout: 100,
+      concurrency: 3,
+      onError: (_, n) => failed.push(n),
+    });
+    for (const n of [1, 2, 3, 4]) fanout.tryPush(n);
+    await microtasks();
+    clock.jumpWall(-86_400_000);
+    clock.block(5000);
+    // Settled before the timer fires.
+    hand.call(2).resolve(0);
+    await microtasks();
+    await clock.tick(0);
+    assertEquals(failed, [1, 3]);
+    assertEquals(
+      fanout.stats,
+      counts({ accepted: 4, running: 1, done: 1, failed: 2, overrunning: 2 }),
+    );
+    clock.jumpWall(86_400_000 * 2);
+    await clock.tick(99);
+    assertEquals(failed, [1, 3]);
+    await clock.tick(1);
+    assertEquals(failed, [1, 3, 4]);
+  },
+);
 
 timed(
-  "Fanout has as many timeouts as starts when handlers start inside one another [5.7]",
+  "Fanout has as many timeouts as starts when handlers are nested [5.7]",
   async (clock) => {
     const failed: number[] = [];
     const fanout: Fanout<number> = new Fanout((n: number) => {
-      // Takes its time before it starts the next: all count from the end of that turn.
+      // The turn takes time before the next starts: all count from the end of that turn.
       clock.block(10);
       if (n < 4) fanout.tryPush(n + 1);
       return new Promise(() => {});
@@ -185,14 +188,14 @@ timed(
 );
 
 timed(
-  "Fanout fails no handler before its time, however long its turn took [5.7]",
+  "Fanout fails no handler before its time, even after a long turn [5.7]",
   async (clock) => {
     const started = new Map<number, number>();
     const took: number[] = [];
     const fanout: Fanout<number> = new Fanout((n: number) => {
       started.set(n, clock.now);
       clock.block(n % 3);
-      // Where another starts inside it, the clock may be read again before its own time has begun.
+      // If another one starts inside it, the clock may be read again before its own time has begun.
       if (n < 100 && n % 2 === 1) fanout.tryPush(n + 100);
       return new Promise(() => {});
     }, {
@@ -208,7 +211,7 @@ timed(
 );
 
 timed(
-  "Fanout counts the time of a handler that starts alone from its start [5.7]",
+  "Fanout counts the time of a single handler from its start [5.7]",
   async (clock) => {
     const failed: number[] = [];
     const fanout = new Fanout((_: number) => {
@@ -224,7 +227,7 @@ timed(
 );
 
 timed(
-  "Fanout forgets the timeout of a handler that started inside another and has settled [5.7]",
+  "Fanout forgets the timeout of a nested handler that has settled [5.7]",
   async (clock) => {
     const failed: number[] = [];
     const hand = new Hand<number>();

@@ -1,4 +1,7 @@
-/** `FixedChunkStream`: what it takes for bytes. The ids are in `fixed_chunk_stream_test.ts`. */
+/**
+ * `FixedChunkStream`: the kinds of bytes that it takes. The ids are in
+ * `fixed_chunk_stream_test.ts`.
+ */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { FixedChunkStream } from "../mod.ts";
@@ -28,7 +31,7 @@ const detached = <C extends Chunk>(chunk: C): C => {
   return chunk;
 };
 
-test("FixedChunkStream gives nothing for empty chunks, and takes them while it is full [4.X4] [F-09]", async () => {
+test("FixedChunkStream ignores empty chunks, and takes them even while it is full [4.X4] [F-09]", async () => {
   const empty = [
     bytes(),
     new ArrayBuffer(0),
@@ -45,7 +48,7 @@ test("FixedChunkStream gives nothing for empty chunks, and takes them while it i
   await reader.cancel();
 });
 
-test("FixedChunkStream takes every kind of buffer and view, shared and resizable ones too [4.X4] [F-09]", async () => {
+test("FixedChunkStream takes every kind of buffer and view, even shared and resizable ones [4.X4] [F-09]", async () => {
   const words = new Uint32Array([1, 0x01020304, 3]).subarray(1, 2);
   const expected = [...new Uint8Array(words.buffer, 4, 4)];
   const shared = new SharedArrayBuffer(3);
@@ -72,7 +75,7 @@ test("FixedChunkStream takes every kind of buffer and view, shared and resizable
   }
 });
 
-test("FixedChunkStream takes as many bytes as a buffer has when it is written [4.X2] [F-09]", async () => {
+test("FixedChunkStream takes the bytes that a buffer has when it is written [4.X2] [F-09]", async () => {
   const Resizable = ArrayBuffer as new (length: number, options: unknown) => ArrayBuffer;
   const buffer = new Resizable(4, { maxByteLength: 8 }) as ArrayBuffer & {
     resize(to: number): void;
@@ -90,7 +93,7 @@ test("FixedChunkStream takes as many bytes as a buffer has when it is written [4
   assertEquals((await reader.read()).done, true);
 });
 
-test("FixedChunkStream fails by a TypeError when a chunk is not bytes [4.X4] [7.3] [F-09]", async () => {
+test("FixedChunkStream fails with a TypeError when a chunk is not bytes [4.X4] [7.3] [F-09]", async () => {
   const wrong: [unknown, string][] = [
     ["bytes", '"bytes"'],
     [5, "5"],
@@ -113,7 +116,7 @@ test("FixedChunkStream fails by a TypeError when a chunk is not bytes [4.X4] [7.
   }
 });
 
-test("FixedChunkStream fails by a TypeError when a chunk is detached [4.X4] [F-09]", async () => {
+test("FixedChunkStream fails with a TypeError when a chunk is detached [4.X4] [F-09]", async () => {
   for (
     const chunk of [
       bytes(1, 2),
@@ -130,7 +133,7 @@ test("FixedChunkStream fails by a TypeError when a chunk is detached [4.X4] [F-0
   }
 });
 
-test("FixedChunkStream loses no bytes in silence when a chunk is detached while its write waits [4.X4] [F-09]", async () => {
+test("FixedChunkStream never loses bytes silently when a chunk is detached while its write waits [4.X4] [F-09]", async () => {
   const { writer, reader } = open(2);
   const chunk = bytes(1, 2, 3, 4);
   const write = reasonOf(writer.write(chunk));
@@ -143,7 +146,7 @@ test("FixedChunkStream loses no bytes in silence when a chunk is detached while 
   assertEquals(await write, error);
 });
 
-test("FixedChunkStream ends as told when a chunk is detached while its write waits [4.X5] [F-09]", async () => {
+test("FixedChunkStream ends with the given reason when a chunk is detached while its write waits [4.X5] [F-09]", async () => {
   for (const how of ["cancel", "abort", "signal"]) {
     const own = new AbortController();
     const { writer, reader } = open(2, own.signal);

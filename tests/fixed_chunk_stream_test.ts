@@ -1,11 +1,12 @@
 /**
- * `FixedChunkStream`. What it promises:
+ * `FixedChunkStream`. Its promises:
  *
- * - [4.X1] Every piece has exactly `size` bytes but the last, and together they are what came in.
- * - [4.X2] At most `size` bytes are held; a write waits until all of its bytes are copied.
- * - [4.X3] Every piece has a fresh buffer of its own.
- * - [4.X4] Buffers and views are taken, empty ones give nothing; anything else is a `TypeError`.
- * - [4.X5] Close hands over the rest; cancel, abort, signal and failure end both sides with the very reason.
+ * - [4.X1] Every piece except the last has exactly `size` bytes, and together they are the input.
+ * - [4.X2] It holds at most `size` bytes. A write waits until all its bytes are copied.
+ * - [4.X3] Every piece has its own fresh buffer.
+ * - [4.X4] It takes buffers and views, and ignores empty ones. Anything else is a `TypeError`.
+ * - [4.X5] Close hands over the rest. Cancel, abort, signal and failure end both sides with the
+ *   reason.
  */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
@@ -41,7 +42,7 @@ test("FixedChunkStream cuts long chunks and joins short ones [4.X1]", async () =
   assertEquals(await numbers([], 3), []);
 });
 
-test("FixedChunkStream gives the same bytes in pieces of the size, however they are cut [4.X1] [4.X3] [F-09]", async () => {
+test("FixedChunkStream gives the same bytes in pieces of the size for any chunks [4.X1] [4.X3] [F-09]", async () => {
   const part = fc.record({
     length: fc.oneof(fc.nat({ max: 9 }), fc.nat({ max: 300 })),
     offset: fc.nat({ max: 8 }),
@@ -92,13 +93,13 @@ test("FixedChunkStream copies each of 16 MiB of small chunks into big pieces onc
     const pieces = await cut(Array(16 * 1024).fill(chunk), 4 * 1024 * 1024);
     assertEquals(pieces.map(({ length }) => length), Array(4).fill(4 * 1024 * 1024));
   } finally {
-    // It is inherited.
+    // The method is inherited.
     Reflect.deleteProperty(Uint8Array.prototype, "set");
   }
   assertEquals(copied, 16 * 1024 * 1024);
 });
 
-test("FixedChunkStream holds size bytes at the most, and makes the write wait [4.X2]", async () => {
+test("FixedChunkStream holds at most size bytes, and makes the write wait [4.X2]", async () => {
   const { writer, reader } = open(3);
   await writer.write(bytes(1, 2));
   const write = writer.write(bytes(3, 4, 5, 6, 7, 8, 9));
@@ -106,7 +107,7 @@ test("FixedChunkStream holds size bytes at the most, and makes the write wait [4
   assertEquals([...(await reader.read()).value!], [1, 2, 3]);
   assertEquals(await settled(write), "pending");
   assertEquals([...(await reader.read()).value!], [4, 5, 6]);
-  // The last three are held, and no byte waits outside.
+  // It holds the last three, and no byte waits outside.
   assertEquals(await settled(write), "fulfilled");
   const next = writer.write(bytes(10));
   assertEquals(await settled(next), "pending");
@@ -116,7 +117,7 @@ test("FixedChunkStream holds size bytes at the most, and makes the write wait [4
   assertEquals([...(await reader.read()).value!], [10]);
 });
 
-test("FixedChunkStream pulls no more than it may hold, and one chunk that waits [4.X2]", async () => {
+test("FixedChunkStream pulls no more than it may hold, and one waiting chunk [4.X2]", async () => {
   let pulled = 0;
   const source = new ReadableStream<Uint8Array>(
     { pull: (controller) => controller.enqueue(bytes(counted(pulled++))) },
@@ -131,7 +132,7 @@ test("FixedChunkStream pulls no more than it may hold, and one chunk that waits 
   await reader.cancel();
 });
 
-test("FixedChunkStream hands over a piece as soon as it is full and asked for [4.X1] [4.X2]", async () => {
+test("FixedChunkStream hands over a piece as soon as it is full and there is demand [4.X1] [4.X2]", async () => {
   const { writer, reader } = open(2);
   const reads = [reader.read(), reader.read(), reader.read()];
   await writer.write(bytes(1));
@@ -143,7 +144,7 @@ test("FixedChunkStream hands over a piece as soon as it is full and asked for [4
   assertEquals([...(await reads[2]!).value!], [5]);
 });
 
-test("FixedChunkStream gives pieces that nobody else has [4.X3] [F-11]", async () => {
+test("FixedChunkStream gives pieces that share no memory [4.X3] [F-11]", async () => {
   const { writer, reader } = open(4);
   const own = bytes(1, 2, 3);
   await writer.write(own);
@@ -169,7 +170,7 @@ test("FixedChunkStream closes the writable at once, and the readable after the r
   assertEquals((await reader.read()).done, true);
 });
 
-test("FixedChunkStream gives the rest, and the end, to those who asked before the close [4.X5]", async () => {
+test("FixedChunkStream gives the rest, and the end, to reads from before the close [4.X5]", async () => {
   const { writer, reader } = open(4);
   const reads = [reader.read(), reader.read(), reader.read()];
   await writer.write(bytes(1));
@@ -179,7 +180,7 @@ test("FixedChunkStream gives the rest, and the end, to those who asked before th
   assertEquals(after.map(({ done }) => done), [true, true]);
 });
 
-test("FixedChunkStream fails by the engine's error when it cannot make a piece [F-02]", async () => {
+test("FixedChunkStream fails with the engine's error when it can't make a piece [F-02]", async () => {
   const { writer, reader } = open(Number.MAX_SAFE_INTEGER);
   const error = await reasonOf(writer.write(bytes(1)));
   assert(error instanceof RangeError);

@@ -1,4 +1,4 @@
-/** `flatten: true`: sources of arrays, whose elements are the items. And arrays that are sources. */
+/** `flatten: true`: sources of arrays, whose elements are the items. Also arrays as sources. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source } from "../mod.ts";
@@ -7,7 +7,7 @@ import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { from, text, transforms, variants } from "./support/transforms.ts";
 
-/** A source of these, which is told why it is left. */
+/** A source of these items, which records the reason for which it is left. */
 function told<T>(pages: readonly T[]): { source: ReadableStream<T>; left: unknown[] } {
   const left: unknown[] = [];
   const rest = [...pages];
@@ -48,7 +48,7 @@ for (const transform of [...transforms, ...variants]) {
   };
 
   for (const [kind, open] of Object.entries(kinds)) {
-    test(`${name}.from() takes what is in the arrays of ${kind} with flatten [4.19]`, async () => {
+    test(`${name}.from() takes the items in the arrays of ${kind} with flatten [4.19]`, async () => {
       const expected = text(await collect(from(transform, [...items])));
       for (const size of [1, 2, items.length]) {
         const pages: unknown[][] = [[]];
@@ -58,7 +58,7 @@ for (const transform of [...transforms, ...variants]) {
     });
   }
 
-  test(`${name}.from() leaves a source that gives no array with flatten, and says so [4.19]`, async () => {
+  test(`${name}.from() with flatten errors when a source gives no array, and leaves the source [4.19]`, async () => {
     const { source, left } = told<unknown>([[], "text", []]);
     const error = await rejection(collect(flat(source))) as Error;
     assertEquals(error.name, "TypeError");
@@ -70,7 +70,7 @@ for (const transform of [...transforms, ...variants]) {
     assertStrictEquals(left[0], error);
   });
 
-  test(`${name} knows flatten only where there is a source [4.19] [7.1]`, () => {
+  test(`${name} allows flatten only with a source [4.19] [7.1]`, () => {
     const options = { ...transform.least, flatten: true } as never;
     const error = assertThrows(() => transform.construct(options, () => {}), TypeError);
     assertEquals(/unknown option "flatten"/.test(error.message), true);
@@ -97,7 +97,7 @@ test("BatchStream.from() takes the pages of a source no faster than it is read, 
   await reader.cancel();
 });
 
-test("BatchStream.from() does not touch a page, nor is a batch touched with it [4.19] [4.1]", async () => {
+test("BatchStream.from() does not change a page, and a changed page does not change a batch [4.19] [4.1]", async () => {
   const page = [1, 2, 3, 4];
   const reader = BatchStream.from([page], { maxItems: 4, flatten: true }).getReader();
   const batch = (await reader.read()).value!;
@@ -106,7 +106,7 @@ test("BatchStream.from() does not touch a page, nor is a batch touched with it [
   assertEquals(batch === page, false);
 });
 
-test("BatchStream.from() awaits promises in an array that is its source, and takes those in a page as they are [4.19] [4.14]", async () => {
+test("BatchStream.from() awaits promises in an array that is its source, and passes on promises in a page [4.19] [4.14]", async () => {
   const promise = Promise.resolve(2);
   assertEquals(await collect(BatchStream.from([1, promise, 3], 2)), [[1, 2], [3]]);
   const pages = BatchStream.from<unknown>([[1, promise]], { maxItems: 2, flatten: true });
@@ -115,7 +115,7 @@ test("BatchStream.from() awaits promises in an array that is its source, and tak
   assertStrictEquals(batch![1], promise);
 });
 
-test("BatchStream.from() reads an array as it is when its turn comes, by its own iterator if it has one [4.19] [4.9]", async () => {
+test("BatchStream.from() reads an array when its turn comes, by its own iterator if it has one [4.19] [4.9]", async () => {
   const growing = [1, 2, 3];
   const batches = BatchStream.from(growing, 1);
   const reader = batches.getReader();
@@ -153,7 +153,7 @@ test("BatchStream.from() asks for no page while the last item of one fills the b
   const reader = BatchStream.from(source, { ...limits, flatten: true }).getReader();
   assertEquals((await reader.read()).value, [8]);
   await microtasks();
-  // The 9 does not fit, and comes in when the 1 has gone out.
+  // The 9 does not fit, and comes in after the 1 has gone out.
   assertEquals((await reader.read()).value, [1]);
   await microtasks();
   assertEquals(asked, 1);
@@ -162,7 +162,7 @@ test("BatchStream.from() asks for no page while the last item of one fills the b
   assertEquals([asked, (await reader.read()).value], [2, [1]]);
 });
 
-test("A source of empty pages lets others have their turn, with flatten [4.19] [4.16]", async () => {
+test("A source of empty pages with flatten lets other tasks run [4.19] [4.16]", async () => {
   function* empty(): Generator<number[]> {
     for (;;) yield [];
   }
@@ -173,7 +173,7 @@ test("A source of empty pages lets others have their turn, with flatten [4.19] [
   assertEquals((await read).done, true);
 });
 
-test("A page of which nothing is waited for lets others have their turn [4.19] [4.16]", async () => {
+test("A page without an await lets other tasks run [4.19] [4.16]", async () => {
   const page = Array.from({ length: 100_000 }, (_, i) => i);
   for (const source of [[page], later([page])]) {
     let calls = 0;
@@ -190,7 +190,7 @@ test("A page of which nothing is waited for lets others have their turn [4.19] [
   }
 });
 
-test("MapStream.from() tells onDiscard of the rest of a page that was read at an end [4.19] [4.M13]", async () => {
+test("MapStream.from() calls onDiscard with the rest of a page that was read at an end [4.19] [4.M13]", async () => {
   const ends: Record<string, (reader: ReadableStreamDefaultReader, own: AbortController) => void> =
     {
       cancel: (reader) => void reader.cancel("over").catch(() => {}),
@@ -212,7 +212,7 @@ test("MapStream.from() tells onDiscard of the rest of a page that was read at an
   }
 });
 
-test("BatchStream.from() tells onDiscard of a page that comes after the end [4.19] [4.11]", async () => {
+test("BatchStream.from() calls onDiscard with a page that comes after the end [4.19] [4.11]", async () => {
   const page = gate<number[]>();
   const discarded: unknown[] = [];
   const source = {
@@ -243,7 +243,7 @@ const sinks = {
 };
 for (const [name, make] of Object.entries(sinks)) {
   for (const [kind, open] of Object.entries(kinds)) {
-    test(`${name}.consume() takes what is in the arrays of ${kind} with flatten [5.47]`, async () => {
+    test(`${name}.consume() takes the items in the arrays of ${kind} with flatten [5.47]`, async () => {
       const handled: number[] = [];
       const sink = make((item) => handled.push(item), { capacity: 2 });
       await sink.consume(open([[1, 2, 3], [], [4, 5]]), { flatten: true });
@@ -254,7 +254,7 @@ for (const [name, make] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name}.consume() rejects where a source gives no array with flatten, keeps what it has, and goes on [5.47]`, async () => {
+  test(`${name}.consume() with flatten rejects when a source gives no array, and the sink keeps its items and goes on [5.47]`, async () => {
     const handled: number[] = [];
     const sink = make((item) => handled.push(item), {});
     const { source, left } = told<unknown>([[1, 2], 3, [4]]);
@@ -267,7 +267,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name}.consume() refuses a flatten that is no flag [5.47] [7.10]`, async () => {
+  test(`${name}.consume() refuses a flatten that is not a boolean [5.47] [7.10]`, async () => {
     const sink = make(() => {}, {});
     const source = streamOf([[1]]);
     const error = await rejection(sink.consume(source, { flatten: 1 } as never));
@@ -279,7 +279,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name}.consume() counts the rest of a page at its own signal, and tells onDiscard [5.47] [5.43]`, async () => {
+  test(`${name}.consume() counts the rest of a page at its own signal, and calls onDiscard [5.47] [5.43]`, async () => {
     const own = new AbortController();
     const discarded: unknown[] = [];
     const hang = gate();
@@ -303,7 +303,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name}.consume() counts the rest of a page behind an item whose key throws, not that item [5.47] [5.27]`, async () => {
+  test(`${name}.consume() counts the rest of a page after an item whose key throws, but not that item [5.47] [5.27]`, async () => {
     const discarded: unknown[] = [];
     const handled: number[] = [];
     const sink = make((item) => handled.push(item), {
@@ -339,7 +339,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 }
 
-test("BatchStream.from() tells onDiscard what it holds of a page when it is cancelled [4.19] [4.15]", async () => {
+test("BatchStream.from() calls onDiscard with the items of a page that it holds when it is cancelled [4.19] [4.15]", async () => {
   const lost: number[] = [];
   const readable = BatchStream.from([[1, 2, 3, 4, 5]], {
     maxItems: 2,

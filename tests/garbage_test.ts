@@ -1,4 +1,4 @@
-/** What has ended keeps nothing, and nothing keeps what has ended. */
+/** An ended object keeps nothing, and nothing keeps an ended object. */
 
 import { assert, assertEquals } from "@std/assert";
 import * as library from "../mod.ts";
@@ -9,11 +9,11 @@ import { keepable, type Kind, lives, type Watch } from "./support/lives.ts";
 import { test } from "./support/test.ts";
 
 const ROUNDS = 32;
-// A conservative collector takes what looks like a pointer on the stack for one: five at once have been
-// seen. What is really kept is kept in every round.
+// A conservative collector treats any value on the stack that looks like a pointer as one: it has
+// kept up to five objects at once. A real leak shows in every round.
 const STRAY = "Bun" in globalThis ? ROUNDS / 4 : 0;
 
-/** One life of a kind of object, many times. */
+/** Runs one life many times. */
 class Lived {
   readonly #traces: Array<[kind: Kind | "itself", trace: WeakRef<object>]> = [];
   readonly #watch: Watch = (kind, value) => {
@@ -28,7 +28,7 @@ class Lived {
     }
   }
 
-  /** What is not collected, but for some kinds, and how many of it. */
+  /** Returns the kinds of objects that were not collected, and their number, except some kinds. */
   left(except: ReadonlySet<string>): string[] {
     const counts = new Map<string, number>();
     for (const [kind, trace] of this.#traces) {
@@ -38,8 +38,8 @@ class Lived {
   }
 }
 
-test("Every primitive that holds something has lives [7.5]", () => {
-  // What is no class ends with nothing, and `Sink` is what two of the others extend.
+test("Every primitive that holds items is in the table of lives [7.5]", () => {
+  // Exports that aren't classes have no end, and `Sink` is a base class.
   const { Sink: _, backoff: __, byteLength: ___, throttle: ____, ...primitives } = library;
   const alive = Object.keys(primitives).filter((name) =>
     lives.some((life) => life.name.startsWith(name))
@@ -47,7 +47,7 @@ test("Every primitive that holds something has lives [7.5]", () => {
   assertEquals(alive, Object.keys(primitives));
 });
 
-test("Each primitive keeps nothing of its items after any end, and nothing keeps it [7.5] [F-36]", async () => {
+test("Each primitive keeps none of its items after any end, and can be collected [7.5] [F-36]", async () => {
   const { signal } = new AbortController();
   const listeners = countListeners(signal);
   const had: object[] = [];
@@ -62,13 +62,13 @@ test("Each primitive keeps nothing of its items after any end, and nothing keeps
     });
 
   await collectGarbage();
-  assertEquals(left(["itself", ...keepable]), [], "while somebody has it");
+  assertEquals(left(["itself", ...keepable]), [], "while it is referenced");
   had.length = 0;
   await collectGarbage();
-  assertEquals(left([]), [], "when nobody has it");
+  assertEquals(left([]), [], "when it is not referenced");
 });
 
-test("Fanout keeps nothing of the sources that it has consumed [7.5] [F-36]", async () => {
+test("Fanout keeps none of the sources that it has consumed [7.5] [F-36]", async () => {
   const traces: WeakRef<object>[] = [];
   const fanout = new Fanout(() => {});
   const consumeOne = (): Promise<void> => {
@@ -83,7 +83,7 @@ test("Fanout keeps nothing of the sources that it has consumed [7.5] [F-36]", as
   await fanout.close();
 });
 
-test("An Aggregator that nobody refers to still tells what it holds when its signal aborts, and nothing after it is closed [5.35]", async () => {
+test("An Aggregator without references still calls onDiscard when its signal aborts, but not after it is closed [5.35]", async () => {
   const controller = new AbortController();
   const { signal } = controller;
   const told: unknown[] = [];

@@ -1,4 +1,4 @@
-/** Surroundings that somebody else has changed: what is inherited by every object means nothing. */
+/** Polluted globals: properties that every object inherits have no effect. */
 
 import { assertEquals } from "@std/assert";
 import { Singleflight, type Sink, throttle } from "../mod.ts";
@@ -7,7 +7,7 @@ import { sinks } from "./support/sinks.ts";
 import { test } from "./support/test.ts";
 import { from, make, text, transforms, variants } from "./support/transforms.ts";
 
-/** What a platform reads of the objects that streams are made with, and would choke on. */
+/** Names that the platform itself reads from the objects of a stream, and that would break it. */
 const POLLUTION: Record<string, unknown> = {
   type: "bytes",
   size: 5,
@@ -15,7 +15,7 @@ const POLLUTION: Record<string, unknown> = {
   highWaterMark: -1,
 };
 
-/** Runs something where every object inherits what it must not look at. */
+/** Runs code while every object inherits names that the library must ignore. */
 async function polluted<R>(run: () => R | Promise<R>): Promise<R> {
   for (const [name, value] of Object.entries(POLLUTION)) {
     Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });

@@ -1,4 +1,4 @@
-/** `for await` over what a transform hands out. */
+/** `for await` over the readable of a transform. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { BatchStream, ChunkStream, MapStream } from "../mod.ts";
@@ -17,7 +17,7 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
-/** A source that tells what it is asked, and why it is left. */
+/** A source that records its pulls, and the reason for which it is left. */
 function asked(count: number) {
   const seen: unknown[] = [];
   let n = 0;
@@ -41,23 +41,23 @@ const streams: Record<string, (items: number[]) => ReadableStream<unknown>> = {
 };
 
 for (const [name, open] of Object.entries(streams)) {
-  test(`${name} is iterated to its end, and then again to nothing [4.18]`, async () => {
+  test(`${name} can be iterated to its end, and gives nothing the second time [4.18]`, async () => {
     const stream = iterated(open([1, 2, 3]));
     assertEquals(await all(stream), [[1], [2], [3]]);
     assertEquals([stream.locked, await all(stream)], [false, []]);
   });
 
-  test(`${name} gives an iterator what a reader has asked for and left [4.18]`, async () => {
+  test(`${name} gives an iterator the chunk that a released reader had asked for [4.18]`, async () => {
     const stream = iterated(open([1, 2, 3]));
     const reader = stream.getReader();
-    // In Workers it has been answered by then.
+    // In Workers the answer has come by then.
     const read = reader.read().then(({ value }) => [value], () => []);
     reader.releaseLock();
     await turn();
     assertEquals([...await read, ...await all(stream)], [[1], [2], [3]]);
   });
 
-  test(`${name} cancels when a loop is left, and not with preventCancel [4.18]`, async () => {
+  test(`${name} cancels when a loop ends early, except with preventCancel [4.18]`, async () => {
     const stream = iterated(open([1, 2, 3]));
     for await (const first of stream.values({ preventCancel: true })) {
       assertEquals([first, stream.locked], [[1], true]);
@@ -71,7 +71,7 @@ for (const [name, open] of Object.entries(streams)) {
     assertEquals([stream.locked, await all(stream)], [false, []]);
   });
 
-  test(`${name} answers an iterator's calls in their order, each in its turn [4.18]`, async () => {
+  test(`${name} answers an iterator's calls in their order [4.18]`, async () => {
     const iterator = iterated(open([1, 2])).values();
     const told: unknown[] = [];
     const tell = ({ value, done }: IteratorResult<unknown>) => told.push(value, done);
@@ -85,7 +85,7 @@ for (const [name, open] of Object.entries(streams)) {
     assertEquals(told, [[1], false, [2], false, ...ends]);
   });
 
-  test(`${name} is locked by its iterator, which has all that iterators have [4.18]`, async () => {
+  test(`${name} is locked by its iterator, which has all methods of iterators [4.18]`, async () => {
     const stream = iterated(open([1]));
     const iterator = stream.values();
     assertStrictEquals(iterator[Symbol.asyncIterator](), iterator);
@@ -99,7 +99,7 @@ for (const [name, open] of Object.entries(streams)) {
   });
 }
 
-test("MapStream.from() tells its iterator a failure while it waits, and lets go of the lock [4.18] [4.M5]", async () => {
+test("MapStream.from() rejects a waiting iterator with a failure, and releases the lock [4.18] [4.M5]", async () => {
   const call = gate<number>();
   const { source, seen } = asked(9);
   const stream = iterated(MapStream.from(source, () => call.promise));
@@ -113,7 +113,7 @@ test("MapStream.from() tells its iterator a failure while it waits, and lets go 
   assertEquals([value, done], [undefined, true]);
 });
 
-test("BatchStream.from() tells its source why a loop was left, and asks for nothing ahead of an iterator [4.18] [4.9]", async () => {
+test("BatchStream.from() passes the reason of an early end to its source, and pulls nothing ahead of an iterator [4.18] [4.9]", async () => {
   const { source, seen } = asked(9);
   const iterator = iterated(BatchStream.from(source, 2)).values();
   await turn();
@@ -125,7 +125,7 @@ test("BatchStream.from() tells its source why a loop was left, and asks for noth
   assertEquals(seen.at(-1), "enough");
 });
 
-test("MapStream.from() hands an iterator what is there at once, also before a signal of the same turn [4.18] [4.M7]", async () => {
+test("MapStream.from() hands an iterator a ready result at once, even before a signal of the same turn [4.18] [4.M7]", async () => {
   const own = new AbortController();
   const results = MapStream.from([1, 2, 3, 4], (n) => n, { concurrency: 2, signal: own.signal });
   const iterator = iterated(results).values();
@@ -137,7 +137,7 @@ test("MapStream.from() hands an iterator what is there at once, also before a si
   assertEquals(await rejection(iterator.next()), "over");
 });
 
-test("MapStream.from() may be asked by an iterator from within its own function [4.18] [4.M10]", async () => {
+test("MapStream.from() allows its own function to call its iterator [4.18] [4.M10]", async () => {
   const asks: Promise<IteratorResult<number>>[] = [];
   const iterator = iterated(MapStream.from([1, 2, 3], (n) => {
     asks.push(iterator.next());
@@ -148,7 +148,7 @@ test("MapStream.from() may be asked by an iterator from within its own function 
   assertEquals([first, ...others].map(({ value }) => value), [1, 2, 3, undefined]);
 });
 
-test("MapStream.from() is iterated to nothing where a reader has read it to its end [4.18]", async () => {
+test("MapStream.from() gives an iterator nothing after a reader has read it to its end [4.18]", async () => {
   const stream = iterated(MapStream.from([1], (n) => n));
   const reader = stream.getReader();
   while (!(await reader.read()).done);
@@ -164,7 +164,7 @@ interface NodeLike {
   };
 }
 
-test("An iteration ends where Node's addAbortSignal errors its stream past it [4.18]", async () => {
+test("An iteration ends when Node's addAbortSignal errors its stream from outside [4.18]", async () => {
   const node = (globalThis as NodeLike).process?.getBuiltinModule?.("node:stream");
   const own = new AbortController();
   const stage = new MapStream((item: number) => item);
@@ -172,7 +172,7 @@ test("An iteration ends where Node's addAbortSignal errors its stream past it [4
   try {
     node!.addAbortSignal(own.signal, stream);
   } catch {
-    // Then nobody can: there is no such module, or it takes no web streams.
+    // Not testable: the module is missing, or takes no web streams.
     return;
   }
   const iterator = stream.values();

@@ -1,4 +1,4 @@
-/** `MapStream`: timeouts, and ends before the time. The ids are in `map_stream_test.ts`. */
+/** `MapStream`: timeouts, and early ends. The ids are in `map_stream_test.ts`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type MapFunction, MapStream, type MapStreamOptions } from "../mod.ts";
@@ -73,7 +73,7 @@ test("MapStream starts no call in the turn of an abort that a pending write hold
 });
 
 timed(
-  "MapStream does not count the time that a result waits, nor that before the call [4.M6]",
+  "MapStream counts neither the time that a result waits nor the time before the call [4.M6]",
   async (clock) => {
     const { hand, writer, reader } = open({ concurrency: 2, timeout: 100, key: () => 0 });
     await writer.write(1);
@@ -166,7 +166,7 @@ for (const [event, end] of early) {
   });
 }
 
-test("MapStream gives the results that wait after close, though the signal then comes too late [4.M7] [4.M8]", async () => {
+test("MapStream gives the waiting results after close, and a later signal has no effect [4.M7] [4.M8]", async () => {
   const own = new AbortController();
   const { writer, reader } = ends((n) => n, { concurrency: 2, signal: own.signal });
   await writer.write(1);
@@ -177,10 +177,10 @@ test("MapStream gives the results that wait after close, though the signal then 
   assertEquals(await reasonOf(reader.read()), "ends what waits");
 });
 
-/** Places where the user's code runs, and what it may do there. */
+/** Places where user code runs, and its actions there. */
 for (const place of ["fn", "fn, later", "key"] as const) {
   for (const how of ["cancel", "abort", "signal", "throw"] as const) {
-    test(`MapStream ends as told when its ${place} does so by ${how} [4.M10] [F-18]`, async () => {
+    test(`MapStream ends when its ${place} ends it by ${how} [4.M10] [F-18]`, async () => {
       const own = new AbortController();
       const later = gate();
       const act = () => {
@@ -217,7 +217,7 @@ for (const place of ["fn", "fn, later", "key"] as const) {
   }
 }
 
-test("MapStream takes what its function writes to it [4.M10]", async () => {
+test("MapStream takes items that its function writes to it [4.M10]", async () => {
   const { writer, reader } = ends((n) => {
     if (n < 3) writer.write(n + 1);
     return n;
@@ -227,7 +227,7 @@ test("MapStream takes what its function writes to it [4.M10]", async () => {
   await writer.close();
 });
 
-test("MapStream's context has no more than its signal, even after the end [4.M5]", async () => {
+test("MapStream's context has only its signal, even after the end [4.M5]", async () => {
   const contexts: { readonly signal: AbortSignal }[] = [];
   const results = MapStream.from([1], (_, context) => void contexts.push(context));
   await collect(results.pipeThrough(new MapStream((n) => n)));

@@ -30,7 +30,7 @@ for (const how of ["throws", "rejects"] as const) {
     throw error;
   };
 
-  test(`MapStream errors both sides with the very error when a call ${how} [4.M5] [7.3] [F-13] [F-14]`, async () => {
+  test(`MapStream errors both sides with the same error when a call ${how} [4.M5] [7.3] [F-13] [F-14]`, async () => {
     for (const error of failures) {
       const { writer, reader } = ends(() => fail(error));
       const lost = await unhandled(async () => {
@@ -44,7 +44,7 @@ for (const how of ["throws", "rejects"] as const) {
     }
   });
 
-  test(`MapStream cancels its source and calls no more when a call ${how} [4.M5]`, async () => {
+  test(`MapStream cancels its source and makes no more calls when a call ${how} [4.M5]`, async () => {
     for (const error of failures) {
       const [heard, items]: [unknown[], number[]] = [[], []];
       let pulled = 0;
@@ -64,7 +64,7 @@ for (const how of ["throws", "rejects"] as const) {
   });
 }
 
-test("MapStream aborts the other calls with the failure, and does not hear what they do then [4.M5] [F-17]", async () => {
+test("MapStream aborts the other calls with the failure, and ignores their outcome [4.M5] [F-17]", async () => {
   for (const options of [{}, { timeout: 60_000 }, { ordered: false }, { key: (n: number) => n }]) {
     const { hand, writer, reader } = open({ concurrency: 4, ...options });
     for (const n of [1, 2, 3]) await writer.write(n);
@@ -82,7 +82,7 @@ test("MapStream aborts the other calls with the failure, and does not hear what 
   }
 });
 
-test("MapStream gives up the results that wait, and the calls, when one fails [4.M5]", async () => {
+test("MapStream drops waiting results and running calls when a call fails [4.M5]", async () => {
   const { hand, writer, reader } = open({ concurrency: 3, key: (n) => n % 10 });
   for (const n of [1, 2, 11]) await writer.write(n);
   hand.call(1).resolve("waits");
@@ -95,7 +95,7 @@ test("MapStream gives up the results that wait, and the calls, when one fails [4
   assertEquals(hand.started, [1, 2, 11]);
 });
 
-test("MapStream calls for nothing that waits for its key when the call before it fails [4.M4] [4.M5]", async () => {
+test("MapStream makes no call for an item that waits for its key when the call before it fails [4.M4] [4.M5]", async () => {
   const { hand, writer, reader } = open({ concurrency: 3, key: () => 0 });
   for (const n of [1, 2, 3]) await writer.write(n);
   hand.call(1).reject("over");
@@ -104,7 +104,7 @@ test("MapStream calls for nothing that waits for its key when the call before it
   assertEquals(hand.started, [1]);
 });
 
-test("MapStream keeps the first of two failures in one tick [4.M5] [F-19]", async () => {
+test("MapStream fails with the first of two failures in one tick [4.M5] [F-19]", async () => {
   const { hand, writer, reader } = open({ concurrency: 2 });
   await writer.write(1);
   await writer.write(2);
@@ -117,7 +117,7 @@ test("MapStream keeps the first of two failures in one tick [4.M5] [F-19]", asyn
   assertEquals(lost, []);
 });
 
-test("MapStream rejects the write that waits when a call fails [4.M5] [F-21]", async () => {
+test("MapStream rejects the waiting write when a call fails [4.M5] [F-21]", async () => {
   const { hand, writer, reader } = open();
   await writer.write(1);
   const waits = [reasonOf(writer.write(2)), reasonOf(writer.write(3))];
@@ -128,7 +128,7 @@ test("MapStream rejects the write that waits when a call fails [4.M5] [F-21]", a
   assertEquals(await reasonOf(reader.read()), "over");
 });
 
-test("MapStream errors both sides with what key throws, and calls for nothing [4.M4] [4.M5]", async () => {
+test("MapStream errors both sides with an error of key, and makes no call [4.M4] [4.M5]", async () => {
   const thrown = new Error("from key");
   const items: number[] = [];
   const key = () => {
@@ -160,7 +160,7 @@ test("MapStream rejects close() when a call fails after it [4.M8] [F-20]", async
   }
 });
 
-test("MapStream hears the first settlement of a thenable, and never at once [4.M2] [F-15]", async () => {
+test("MapStream takes the first settlement of a thenable, and never synchronously [4.M2] [F-15]", async () => {
   const thrower = {
     then() {
       throw new Error("from then");
@@ -192,7 +192,7 @@ test("MapStream hears the first settlement of a thenable, and never at once [4.M
   assertEquals(lost, []);
 });
 
-test("MapStream calls no key and no onError that every object inherits [7.8] [F-06]", async () => {
+test("MapStream ignores a key and an onError that every object inherits [7.8] [F-06]", async () => {
   const prototype = Object.prototype as Record<string, unknown>;
   const called: string[] = [];
   for (const name of ["key", "onError", "onDiscard"]) {

@@ -1,4 +1,6 @@
-/** `MapStream.from`: how it reads its source, and lets go of it. The ids are in `map_stream_test.ts`. */
+/**
+ * `MapStream.from`: how it reads its source, and leaves it. The ids are in `map_stream_test.ts`.
+ */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { MapStream, type Source } from "../mod.ts";
@@ -10,7 +12,7 @@ import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** Endless sources that count what is taken, and keep what they hear when they are let go. */
+/** Endless sources that count the taken items, and record how they are left. */
 function endless(): { name: string; source: Source<number>; seen: number[]; heard: unknown[] }[] {
   return ["Iterable", "AsyncIterable", "ReadableStream"].map((name) => {
     const [seen, heard]: [number[], unknown[]] = [[], []];
@@ -54,7 +56,7 @@ test("MapStream.from() takes as many items as calls may run, and not one more [4
       const read = reader.read();
       for (let i = 0; i < 5; i++) await turn();
       assertEquals([seen.length, hand.calls.length], [concurrency, concurrency], name);
-      // Results that wait take the places of their calls; the one that is read makes room.
+      // Waiting results keep the places of their calls. A read makes room.
       for (const call of hand.calls.slice()) call.resolve(call.item);
       assertEquals((await read).value, 0);
       for (let i = 0; i < 5; i++) await turn();
@@ -64,7 +66,7 @@ test("MapStream.from() takes as many items as calls may run, and not one more [4
   }
 });
 
-test("MapStream.from() lets go of its source when the consumer cancels [4.M7] [4.M9] [F-30]", async () => {
+test("MapStream.from() leaves its source when the consumer cancels [4.M7] [4.M9] [F-30]", async () => {
   for (const reason of [new Error("enough"), undefined]) {
     for (const { name, source, heard } of endless()) {
       const hand = new Hand<number>();
@@ -80,7 +82,7 @@ test("MapStream.from() lets go of its source when the consumer cancels [4.M7] [4
   }
 });
 
-test("MapStream.from() lets go of its source when a call fails, and tells the very error [4.M5] [4.M9]", async () => {
+test("MapStream.from() leaves its source when a call fails, and gives the same error [4.M5] [4.M9]", async () => {
   for (const error of [new Error("own"), undefined]) {
     for (const { name, source, heard } of endless()) {
       const hand = new Hand<number>();
@@ -97,7 +99,7 @@ test("MapStream.from() lets go of its source when a call fails, and tells the ve
   }
 });
 
-test("MapStream.from() gives the results for what came before the error of the source, and then that error [4.12] [4.M9]", async () => {
+test("MapStream.from() gives the results of items before the error of the source, and then that error [4.12] [4.M9]", async () => {
   for (const thrown of [new Error("from the source"), undefined, 0]) {
     const sync = function* () {
       yield 1;
@@ -170,7 +172,7 @@ timed(
 );
 
 timed(
-  "MapStream.from() errors when a call does not settle in time, though the source has ended [4.M6] [4.M8]",
+  "MapStream.from() errors when a call does not settle in time, even if the source has ended [4.M6] [4.M8]",
   async (clock) => {
     const never = new Promise(() => {});
     const read = reasonOf(MapStream.from([1], () => never, { timeout: 10 }).getReader().read());
@@ -214,7 +216,7 @@ test("MapStream.from() ends when its function cancels it or its signal aborts, a
   }
 });
 
-test("MapStream.from() throws a TypeError when there is no source, or it is locked, and leaves it alone [4.M9]", () => {
+test("MapStream.from() throws a TypeError without a source, or with a locked one, which it leaves alone [4.M9]", () => {
   for (const none of [undefined, null, 5, {}, () => {}]) {
     assertThrows(
       () => MapStream.from(none as never, (n) => n),

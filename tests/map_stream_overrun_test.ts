@@ -1,4 +1,4 @@
-/** `MapStream`: what becomes of the place and the key of a call that runs on after its timeout. */
+/** `MapStream`: the place and the key of a call that runs on after its timeout. */
 
 import { assertEquals } from "@std/assert";
 import { MapStream, type MapStreamOptions } from "../mod.ts";
@@ -27,7 +27,7 @@ for (const ordered of [true, false]) {
   const order = ordered ? "in order" : "without order";
 
   timed(
-    `MapStream ${order} holds the place of a call that runs on until it has settled; its item is skipped by then [4.M15] [4.M6] [4.M12]`,
+    `MapStream ${order} holds the place of a call that runs on until it settles, and skips its item [4.M15] [4.M6] [4.M12]`,
     async (clock) => {
       const { hand, told, writer, reader, stream } = open({ ordered, capacity: 2 });
       const lost = await unhandled(async () => {
@@ -55,7 +55,7 @@ for (const ordered of [true, false]) {
   );
 
   timed(
-    `MapStream ${order} ends, and hands over what is behind, while a call runs on that it holds [4.M15] [4.M8]`,
+    `MapStream ${order} hands over later results, and ends, while it holds a call that runs on [4.M15] [4.M8]`,
     async (clock) => {
       const { hand, writer, reader, stream } = open({ ordered, concurrency: 2, capacity: 3 });
       for (const n of [1, 2]) await writer.write(n);
@@ -91,7 +91,7 @@ timed(
 );
 
 timed(
-  "MapStream starts no call beside one that runs on, though there is room for its item, and has as many as before when it ends [4.M15] [4.M1]",
+  "MapStream counts a call that runs on toward its concurrency, even if there is room for an item [4.M15] [4.M1]",
   async (clock) => {
     const { hand, writer, reader, stream } = open({ concurrency: 2 });
     for (const n of [1, 2]) await writer.write(n);
@@ -110,7 +110,7 @@ timed(
 );
 
 timed(
-  "MapStream frees the place of a call that runs on at once by default, and shows that it runs [4.M15] [4.M6]",
+  "MapStream by default frees the place of a call that runs on at once, and counts it as overrunning [4.M15] [4.M6]",
   async (clock) => {
     for (const overrun of ["release", undefined] as const) {
       const { hand, writer, reader, stream } = open({ overrun });
@@ -129,7 +129,7 @@ timed(
 );
 
 timed(
-  "MapStream lets a call that it holds be when it ends early, and starts nothing more [4.M15] [4.M7] [4.M13]",
+  "MapStream leaves a held call alone when it ends early, and starts nothing more [4.M15] [4.M7] [4.M13]",
   async (clock) => {
     for (const end of ["cancel", "abort", "timeout"] as const) {
       const discarded: number[] = [];
@@ -152,7 +152,7 @@ timed(
 );
 
 timed(
-  "MapStream.from() holds the place of a call that runs on, too [4.M15] [4.M9]",
+  "MapStream.from() also holds the place of a call that runs on [4.M15] [4.M9]",
   async (clock) => {
     const hand = new Hand<number>();
     const reader = MapStream.from([1, 2], hand.handler, {

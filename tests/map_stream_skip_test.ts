@@ -1,4 +1,6 @@
-/** `MapStream`: a capacity beyond its calls, failures that are skipped, and what becomes of items. */
+/**
+ * `MapStream`: a capacity larger than its concurrency, skipped failures, and the outcome of items.
+ */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { MapStream, type MapStreamOptions } from "../mod.ts";
@@ -21,7 +23,7 @@ function open(options?: Options) {
 
 const value = async (read: Promise<{ value?: unknown }>) => (await read).value;
 
-test("MapStream goes on behind a slow call when its capacity allows it [4.M11]", async () => {
+test("MapStream starts later calls during a slow one when its capacity allows it [4.M11]", async () => {
   const { hand, writer, reader, stream } = open({ concurrency: 2, capacity: 5 });
   const writes = [1, 2, 3, 4, 5, 6].map((n) => writer.write(n));
   await turn();
@@ -30,7 +32,7 @@ test("MapStream goes on behind a slow call when its capacity allows it [4.M11]",
     hand.call(n).resolve(n);
     await turn();
   }
-  // Two run, three results wait, and nothing more is taken.
+  // Two calls run, three results wait, and no more items are taken.
   assertEquals(hand.started, [1, 2, 3, 4, 5]);
   assertEquals(stream.stats, mapped({ accepted: 5, running: 2, done: 3 }));
   assertEquals(await settled(writes[5]!), "pending");
@@ -43,7 +45,7 @@ test("MapStream goes on behind a slow call when its capacity allows it [4.M11]",
   await reader.cancel();
 });
 
-test("MapStream reads ahead for the keys that are free when its capacity allows it [4.M11] [4.M4]", async () => {
+test("MapStream reads ahead for free keys when its capacity allows it [4.M11] [4.M4]", async () => {
   const { hand, writer, reader, stream } = open({
     concurrency: 3,
     capacity: 5,
@@ -86,7 +88,7 @@ test("MapStream throws a RangeError when its capacity is below its concurrency [
 });
 
 for (const how of ["throws", "rejects"] as const) {
-  test(`MapStream tells onError of a call that ${how}, skips its item and goes on [4.M12] [F-13] [F-14]`, async () => {
+  test(`MapStream calls onError when a call ${how}, skips its item and goes on [4.M12] [F-13] [F-14]`, async () => {
     const errors = [new Error("own"), undefined, null, 0, "a word", Object.freeze({})];
     for (const ordered of [true, false]) {
       for (const error of errors) {
@@ -116,7 +118,7 @@ for (const how of ["throws", "rejects"] as const) {
   });
 }
 
-test("MapStream keeps the place of an item that is skipped until its turn, and no longer [4.M12] [4.M1]", async () => {
+test("MapStream keeps the place of a skipped item until its turn, and no longer [4.M12] [4.M1]", async () => {
   for (const ordered of [true, false]) {
     const { hand, writer, reader, stream } = open({ concurrency: 2, ordered, onError() {} });
     const writes = [1, 2, 3].map((n) => writer.write(n));
@@ -135,7 +137,7 @@ test("MapStream keeps the place of an item that is skipped until its turn, and n
   }
 });
 
-test("MapStream makes room for an item that is skipped though nobody asks [4.M12]", async () => {
+test("MapStream frees the place of a skipped item even without demand [4.M12]", async () => {
   const { writer, stream } = (() => {
     const stream = new MapStream<number, never>((n) => {
       throw n;
@@ -172,7 +174,7 @@ test("MapStream awaits onError, and keeps the slot and the key of the call meanw
 });
 
 for (const how of ["throws", "rejects"] as const) {
-  test(`MapStream errors both sides with what onError ${how} [4.M12] [4.M5]`, async () => {
+  test(`MapStream errors both sides with the same error when onError ${how} [4.M12] [4.M5]`, async () => {
     const thrown = new Error("enough");
     const { hand, writer, reader, stream } = open({
       concurrency: 2,
@@ -196,7 +198,7 @@ for (const how of ["throws", "rejects"] as const) {
 }
 
 timed(
-  "MapStream tells onError of a call that takes too long, and goes on [4.M12] [4.M6]",
+  "MapStream calls onError for a call that times out, and goes on [4.M12] [4.M6]",
   async (clock) => {
     const told: unknown[] = [];
     const { hand, writer, reader, stream } = open({
@@ -224,7 +226,7 @@ const ends: Record<string, (both: ReturnType<typeof open>, own: AbortController)
 };
 
 for (const [event, end] of Object.entries(ends)) {
-  test(`MapStream tells onDiscard of the items whose calls have not started when ${event} [4.M13] [3]`, async () => {
+  test(`MapStream calls onDiscard with the items whose calls have not started when ${event} [4.M13] [3]`, async () => {
     const own = new AbortController();
     const told: unknown[] = [];
     const both = open({
@@ -237,7 +239,7 @@ for (const [event, end] of Object.entries(ends)) {
     await turn();
     const lost = await unhandled(() => end(both, own));
     assertEquals(lost, []);
-    // The one outside was not accepted: its write has told.
+    // The item outside was not accepted, and its write rejects.
     assertEquals(told, [[[11, 21, 3], "the end"]]);
     assertEquals(await waits, "the end");
     const failed = event === "a call fails" ? 1 : 0;
@@ -251,7 +253,7 @@ for (const [event, end] of Object.entries(ends)) {
   });
 }
 
-test("MapStream surfaces what onDiscard throws [4.M13]", async () => {
+test("MapStream surfaces an error of onDiscard [4.M13]", async () => {
   const thrown = new Error("from onDiscard");
   const { writer, reader } = open({
     capacity: 2,
@@ -264,7 +266,7 @@ test("MapStream surfaces what onDiscard throws [4.M13]", async () => {
   assertEquals(await unhandled(() => reader.cancel()), [thrown]);
 });
 
-test("MapStream does not call onDiscard when nothing waits, or it ends by itself [4.M13]", async () => {
+test("MapStream does not call onDiscard without waiting items, or when it ends by itself [4.M13]", async () => {
   const told: unknown[] = [];
   const options: Options = { concurrency: 2, onDiscard: (items) => void told.push(items) };
   await collect(MapStream.from([1, 2, 3], (n) => n, options));
@@ -274,7 +276,7 @@ test("MapStream does not call onDiscard when nothing waits, or it ends by itself
   assertEquals(told, []);
 });
 
-test("MapStream.stats adds up at every moment, also where user code looks [4.M13] [3]", async () => {
+test("MapStream.stats adds up at every moment, even inside user code [4.M13] [3]", async () => {
   const seen: unknown[] = [];
   const look = () => {
     assertConserved(stream);
@@ -306,7 +308,7 @@ test("MapStream.stats adds up at every moment, also where user code looks [4.M13
   ]);
 });
 
-test("MapStream gives values and promises of one function, and its type says so [4.M14]", async () => {
+test("MapStream takes values and promises from one function, and its type says so [4.M14]", async () => {
   const mixed = (n: number) => n % 2 ? "odd" as const : Promise.resolve(n);
   const results: ("odd" | number)[] = await collect(MapStream.from([1, 2], mixed));
   assertEquals(results, ["odd", 2]);
@@ -344,7 +346,7 @@ test("MapStream resolves a write whose call ends the stream at once: its item wa
   }
 });
 
-test("MapStream.from() tells onDiscard of the item that key throws at, and of none that fn has had [4.M13] [4.13]", async () => {
+test("MapStream.from() calls onDiscard with the item at which key throws, and with none that fn has got [4.M13] [4.13]", async () => {
   for (const place of ["key", "fn"] as const) {
     const thrown = new Error(place);
     const told: unknown[] = [];

@@ -1,4 +1,4 @@
-/** A function of a `MapStream` whose results are no promises, or not all. */
+/** A function of a `MapStream` that returns values, or values and promises. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type HandlerContext, MapStream } from "../mod.ts";
@@ -24,7 +24,7 @@ for (const ordered of [true, false]) {
   });
 }
 
-test("MapStream counts a call that is not over as running, whatever it gives then [3]", async () => {
+test("MapStream counts a call as running until it is over, with any outcome [3]", async () => {
   const seen: number[][] = [];
   const see = () => {
     const { accepted, waiting, running, done } = stream.stats;
@@ -44,7 +44,7 @@ test("MapStream counts a call that is not over as running, whatever it gives the
   assertEquals(seen, [[1, 0, 1, 0], [2, 0, 1, 1], [2, 0, 1, 1], [2, 0, 0, 2]]);
 });
 
-test("MapStream gives each call a signal of its own, which aborts with none that is over [4.M7] [4.M5]", async () => {
+test("MapStream gives each call its own signal, which does not abort after the call [4.M7] [4.M5]", async () => {
   const signals: AbortSignal[] = [];
   const stream = new MapStream<number, number>((n, { signal }) => {
     signals.push(signal);
@@ -58,7 +58,7 @@ test("MapStream gives each call a signal of its own, which aborts with none that
   assertEquals(signals.map(({ aborted }) => aborted), [false, false, true]);
 });
 
-test("MapStream may be ended by its function, whatever that gives then [4.M10] [4.M7]", async () => {
+test("MapStream allows its function to end it, with any outcome [4.M10] [4.M7]", async () => {
   const gives: Record<string, () => unknown> = {
     value: () => 1,
     promise: () => Promise.resolve(1),
@@ -102,7 +102,7 @@ test("MapStream aborts the signal of a call that ends it and goes on [4.M7] [4.M
   assertEquals([signal!.aborted, signal!.reason], [true, "over"]);
 });
 
-test("MapStream calls for no second item while onError is at the first, though no call gave a promise [4.M12] [4.M1]", async () => {
+test("MapStream makes no second call while onError runs for the first, even without promises [4.M12] [4.M1]", async () => {
   const calls: number[] = [];
   const handled = gate();
   const stream = new MapStream<number, number>((n) => {

@@ -1,15 +1,18 @@
 /**
- * `MapStream`: how many calls, and in what order. What it promises:
+ * `MapStream`: the number and the order of calls. Its promises:
  *
- * - [4.M1] Calls that run and results that wait are at most `concurrency`, together too; nothing more is pulled.
- * - [4.M2] Results come in the order of their items, however the calls settle.
+ * - [4.M1] Running calls and waiting results together are at most `concurrency`, and it pulls no
+ *   more.
+ * - [4.M2] Results come in the order of their items, in any order of settlement.
  * - [4.M3] `ordered: false`: results come as the calls settle.
- * - [4.M4] `key`: one call at a time for each key, in order; keys run beside each other.
- * - [4.M5] The first failure errors both sides with the very error, and aborts the other calls.
- * - [4.M6] `timeout`: a call that has not settled by then has failed with a `TimeoutError`.
- * - [4.M7] `signal`, cancel and abort end it at once, without waiting for calls, and abort theirs.
- * - [4.M8] The writable closes when the calls have settled, the readable when the results are read.
- * - [4.M9] `from`: the same for a source; begins with the first demand, cancels the source.
+ * - [4.M4] `key`: one call at a time for each key, in order. Different keys run concurrently.
+ * - [4.M5] The first failure errors both sides with the same error, and aborts the other calls.
+ * - [4.M6] `timeout`: a call that has not settled by then fails with a `TimeoutError`.
+ * - [4.M7] `signal`, cancel and abort end it at once. They abort the calls' signals, and wait for
+ *   no call.
+ * - [4.M8] The writable closes when the calls have settled, and the readable when the results are
+ *   read.
+ * - [4.M9] `from`: the same for a source. It starts at the first demand, and cancels the source.
  * - [4.M10] `fn` and `key` may end their own stream.
  */
 
@@ -33,14 +36,14 @@ function open(options?: MapStreamOptions<number>) {
 const states = (promises: Promise<unknown>[]): Promise<Ready[]> =>
   Promise.all(promises.map(settled));
 
-test("MapStream gives the results of its function, through a pipe and a hand [4.M2]", async () => {
+test("MapStream gives the results of its function, through a pipe and by hand [4.M2]", async () => {
   const doubled = streamOf([1, 2, 3]).pipeThrough(new MapStream((n: number) => n * 2));
   assertEquals(await collect(doubled), [2, 4, 6]);
   const later = new MapStream(async (n: number) => (await turn(), n * 2), { concurrency: 2 });
   assertEquals(await collect(streamOf([1, 2, 3]).pipeThrough(later)), [2, 4, 6]);
 });
 
-test("MapStream closes when there is nothing to call for [4.M8]", async () => {
+test("MapStream closes without items [4.M8]", async () => {
   const never = () => {
     throw new Error("called");
   };
@@ -48,7 +51,7 @@ test("MapStream closes when there is nothing to call for [4.M8]", async () => {
   assertEquals(await collect(MapStream.from([], never)), []);
 });
 
-test("MapStream starts a call as soon as its item is written, asked for or not [4.M1]", async () => {
+test("MapStream starts a call as soon as its item is written, even without demand [4.M1]", async () => {
   const { hand, writer } = open();
   await writer.write(1);
   assertEquals(hand.started, [1]);
@@ -56,16 +59,16 @@ test("MapStream starts a call as soon as its item is written, asked for or not [
 
 for (const concurrency of [1, 2, 5]) {
   const options = { ...(concurrency > 1 && { concurrency }) };
-  const title = concurrency > 1 ? `${concurrency} are allowed` : "nothing is said";
+  const title = concurrency > 1 ? `with a concurrency of ${concurrency}` : "by default";
 
-  test(`MapStream makes writes wait while as many calls run as it may when ${title} [4.M1]`, async () => {
+  test(`MapStream makes writes wait while as many calls run as allowed, ${title} [4.M1]`, async () => {
     const { hand, writer, reader } = open(options);
     const writes = Array.from({ length: concurrency + 2 }, (_, n) => writer.write(n));
     const taken = Array<Ready>(concurrency).fill("fulfilled");
     assertEquals(await states(writes), [...taken, "pending", "pending"]);
     assertEquals(hand.calls.length, concurrency);
     assertEquals(await settled(writer.ready), "pending");
-    // A result that waits takes the place of its call.
+    // A waiting result keeps the place of its call.
     for (const call of hand.calls.slice()) call.resolve(call.item);
     assertEquals(await states(writes), [...taken, "pending", "pending"]);
     assertEquals(hand.calls.length, concurrency);
@@ -76,7 +79,7 @@ for (const concurrency of [1, 2, 5]) {
   });
 }
 
-test("MapStream pulls one item beyond its calls through a pipe, and that one waits [4.M1]", async () => {
+test("MapStream pulls one item more than its calls through a pipe, and that item waits [4.M1]", async () => {
   let pulled = 0;
   const source = new ReadableStream<number>(
     { pull: (controller) => controller.enqueue(pulled++) },
@@ -89,13 +92,13 @@ test("MapStream pulls one item beyond its calls through a pipe, and that one wai
   await results.cancel();
 });
 
-test("MapStream wants items before anybody asks for a result [4.M1]", async () => {
+test("MapStream is ready for items before a result is read [4.M1]", async () => {
   const { writer } = open();
   await writer.ready;
   assertEquals(writer.desiredSize, 1);
 });
 
-test("MapStream keeps the order of items when calls settle in another [4.M2]", async () => {
+test("MapStream keeps the order of items when calls settle in another order [4.M2]", async () => {
   const { hand, writer, reader } = open({ concurrency: 3 });
   for (const n of [1, 2, 3]) await writer.write(n);
   const reads = [reader.read(), reader.read(), reader.read()];
@@ -116,7 +119,7 @@ test("MapStream gives an early result at once, while later calls run [4.M2]", as
   await reader.cancel();
 });
 
-test("MapStream gives results as calls settle when it need not keep order [4.M3]", async () => {
+test("MapStream without order gives results as calls settle [4.M3]", async () => {
   const { hand, writer, reader } = open({ concurrency: 3, ordered: false });
   for (const n of [1, 2, 3]) await writer.write(n);
   const reads = [reader.read(), reader.read()];
@@ -124,14 +127,14 @@ test("MapStream gives results as calls settle when it need not keep order [4.M3]
   await turn();
   hand.call(1).resolve("a");
   assertEquals((await Promise.all(reads)).map(({ value }) => value), ["c", "a"]);
-  // There is room for two, though the first to come still runs.
+  // There is room for two, although the first item still runs.
   const writes = [writer.write(4), writer.write(5), writer.write(6)];
   assertEquals(await states(writes), ["fulfilled", "fulfilled", "pending"]);
   await reader.cancel().catch(() => {});
   await Promise.allSettled(writes);
 });
 
-test("MapStream counts results that wait as places when it need not keep order [4.M1] [4.M3]", async () => {
+test("MapStream without order counts waiting results as places [4.M1] [4.M3]", async () => {
   const { hand, writer, reader } = open({ concurrency: 2, ordered: false });
   const writes = [1, 2, 3].map((n) => writer.write(n));
   await turn();
@@ -145,7 +148,7 @@ test("MapStream counts results that wait as places when it need not keep order [
   await reader.cancel();
 });
 
-test("MapStream makes one call at a time for a key, in order, and others beside it [4.M4]", async () => {
+test("MapStream makes one call at a time for a key, in order, and calls for other keys meanwhile [4.M4]", async () => {
   const { hand, writer, reader } = open({ concurrency: 4, key: (n) => n % 10 });
   for (const n of [1, 11, 2, 21]) await writer.write(n);
   assertEquals(hand.started, [1, 2]);
@@ -162,7 +165,7 @@ test("MapStream makes one call at a time for a key, in order, and others beside 
   reader.releaseLock();
 });
 
-test("MapStream bounds what waits for its key, too [4.M1] [4.M4]", async () => {
+test("MapStream also bounds items that wait for their key [4.M1] [4.M4]", async () => {
   const { hand, writer, reader } = open({ concurrency: 2, key: () => "same" });
   const writes = [1, 2, 3].map((n) => writer.write(n));
   assertEquals(await states(writes), ["fulfilled", "fulfilled", "pending"]);
@@ -171,7 +174,7 @@ test("MapStream bounds what waits for its key, too [4.M1] [4.M4]", async () => {
   await Promise.allSettled(writes);
 });
 
-test("MapStream keeps the order of all items with a key when it is told to [4.M2] [4.M4]", async () => {
+test("MapStream with a key keeps the order of all items when ordered is true [4.M2] [4.M4]", async () => {
   const { hand, writer, reader } = open({ concurrency: 5, key: (n) => n % 10, ordered: true });
   for (const n of [1, 11, 2, 21, 3]) await writer.write(n);
   const reads = [reader.read(), reader.read(), reader.read(), reader.read(), reader.read()];
@@ -186,7 +189,7 @@ test("MapStream keeps the order of all items with a key when it is told to [4.M2
   assertEquals((await Promise.all(reads)).map(({ value }) => value), [1, 11, 2, 21, 3]);
 });
 
-test("MapStream asks for the key of each item once, in order, and compares as a Map does [4.M4]", async () => {
+test("MapStream calls key once for each item, in order, and compares as a Map does [4.M4]", async () => {
   const keys: Record<number, unknown> = {
     1: NaN,
     2: NaN,
@@ -210,7 +213,7 @@ test("MapStream asks for the key of each item once, in order, and compares as a 
   await reader.cancel();
 });
 
-test("MapStream carries undefined, null, 0 and false, there and back [4.M2] [F-12]", async () => {
+test("MapStream carries undefined, null, 0 and false, as items and results [4.M2] [F-12]", async () => {
   const values = [undefined, null, 0, false, "", NaN, [], new Error("a value")];
   for (const ordered of [true, false]) {
     const options = { concurrency: 3, ordered };
@@ -220,7 +223,7 @@ test("MapStream carries undefined, null, 0 and false, there and back [4.M2] [F-1
   }
 });
 
-test("MapStream gives each call a signal of its own [5.31]", async () => {
+test("MapStream gives each call its own signal [5.31]", async () => {
   const signals: AbortSignal[] = [];
   const results = MapStream.from([1, 2, 3], (n, { signal }) => {
     signals.push(signal);
@@ -230,7 +233,7 @@ test("MapStream gives each call a signal of its own [5.31]", async () => {
   assertEquals(new Set(signals).size, 3);
 });
 
-test("MapStream gives its function the item, a context with a signal, and nothing else [4.M5]", async () => {
+test("MapStream gives its function the item and a context with a signal, and nothing else [4.M5]", async () => {
   const seen: unknown[][] = [];
   await collect(MapStream.from(["a"], (...args: unknown[]) => void seen.push(args)));
   const [item, context, ...rest] = seen[0]!;
@@ -258,7 +261,7 @@ test("MapStream closes the writable with the calls, and the readable with the re
 });
 
 timed(
-  "MapStream closes after its last result when that is asked for already [4.M8] [F-36]",
+  "MapStream closes after its last result when a read waits for it [4.M8] [F-36]",
   async () => {
     const { hand, writer, reader } = open({ timeout: 1000 });
     await writer.write(1);

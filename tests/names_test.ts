@@ -1,4 +1,4 @@
-/** What each primitive is called in messages, and what is shown of it. */
+/** The name of each primitive in messages, and its output in inspectors. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
@@ -18,7 +18,7 @@ interface Options {
   readonly name?: string | undefined;
 }
 
-/** One of each, and how it comes to a message of its own. */
+/** One of each, and a way to get an error message of it. */
 const all: Record<string, {
   readonly make: (options: Options) => object;
   readonly fails?: (made: never) => unknown;
@@ -62,7 +62,7 @@ const all: Record<string, {
   },
 };
 
-/** Its producer hears of what it makes of 5. */
+/** Its producer gets the error for 5. */
 function write({ writable, readable }: TransformStream<unknown>): Promise<unknown> {
   const writer = writable.getWriter();
   const read = readable.getReader().read();
@@ -78,7 +78,7 @@ async function closed(sink: Fanout<number>): Promise<unknown> {
 
 for (const [owner, { make, fails, says }] of Object.entries(all)) {
   if (fails) {
-    test(`${owner} says its name in messages, when it has one [7.12]`, () =>
+    test(`${owner} shows its name in messages, if it has one [7.12]`, () =>
       withClock(async (clock) => {
         const titles = { undefined: owner, mails: `${owner} "mails"`, "": `${owner} ""` };
         for (const [name, title] of Object.entries(titles)) {
@@ -90,7 +90,7 @@ for (const [owner, { make, fails, says }] of Object.entries(all)) {
       }));
   }
 
-  test(`${owner} is shown as its class, its name and its stats [7.13]`, () => {
+  test(`${owner} shows its class, its name and its stats [7.13]`, () => {
     for (const [name, title] of [[undefined, owner], ["mails", `${owner} "mails"`]] as const) {
       const made = make({ name }) as { readonly stats?: object };
       const seen: unknown[] = [];
@@ -108,7 +108,7 @@ for (const [owner, { make, fails, says }] of Object.entries(all)) {
     }
   });
 
-  test(`${owner} has the tag of its class, and nothing that is enumerable [7.13]`, () => {
+  test(`${owner} has the tag of its class, and no enumerable properties [7.13]`, () => {
     const made = make({ name: "two words" });
     assertEquals(Object.prototype.toString.call(made), `[object ${owner}]`);
     assertEquals(Object.keys(made), []);
@@ -124,7 +124,7 @@ for (const [owner, { make, fails, says }] of Object.entries(all)) {
   });
 }
 
-/** What the platform makes of the same kind: some keep their state in symbols. */
+/** The same kind of object of the platform: some keep their state in symbols. */
 function native(made: object): object {
   if (made instanceof WritableStream) return new WritableStream();
   return made instanceof TransformStream ? new TransformStream() : {};
@@ -136,7 +136,7 @@ test("Singleflight.wrap() passes its name on [7.12]", async () => {
   assertThrows(() => Singleflight.wrap(() => 1, { key: () => 1, name: 5 as never }), TypeError);
 });
 
-test("Every class gives its title and stats to whoever inspects it, as Deno asks and as Node does [7.13]", () => {
+test("Every class shows its title and stats when it is inspected, in Deno's way and in Node's [7.13]", () => {
   const show = (value: unknown) => JSON.stringify(value);
   for (const [name, { make }] of Object.entries(all)) {
     const made = make({ name: "mails" }) as {

@@ -1,4 +1,4 @@
-/** The object that options come in: what is read of it, and how often. */
+/** The object of the options: which properties are read, and how often. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { BatchStream, ChunkStream, Fanout } from "../mod.ts";
@@ -18,7 +18,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
       for (const [key, value] of Object.entries(values)) {
         const get = () => {
           reads.push(key);
-          // Another value the second time.
+          // Another value at the second read.
           return reads.indexOf(key) === reads.length - 1 ? value : Symbol("changed");
         };
         Object.defineProperty(getters, key, { get, enumerable: true });
@@ -38,7 +38,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     }
   });
 
-  test(`${name} passes on what a getter or a proxy throws [7] [F-05]`, () => {
+  test(`${name} passes on an error of a getter or a proxy [7] [F-05]`, () => {
     for (const option of names) {
       const error = new Error(option);
       const get = () => {
@@ -55,14 +55,15 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     assertThrows(() => make(proxy), TypeError);
   });
 
-  test(`${name} reads own properties only [7] [F-06]`, async () => {
+  test(`${name} reads only own properties [7] [F-06]`, async () => {
     const bad = Symbol("polluted");
     const inherited = Object.fromEntries(names.map((option) => [option, bad]));
     assertThrows(() => make(Object.assign(Object.create(inherited), least)), TypeError);
     await end(make(Object.assign(Object.create(null), least)));
     const before = names.filter((option) => option in Object.prototype);
     assertEquals(before, []);
-    // The platform reads some of these names of its own dictionaries, so only bad ones would show.
+    // The platform reads some of these names from its own dictionaries, so only bad values would
+    // show.
     const polluted = names.filter((option) => option !== "signal" && option !== "size");
     for (const option of polluted) {
       Object.defineProperty(Object.prototype, option, { value: bad, configurable: true });
@@ -74,7 +75,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     }
   });
 
-  test(`${name} names an option when it does not know one that is a letter or two away [7.9] [F-07]`, () => {
+  test(`${name} suggests an option for an unknown one that is a letter or two away [7.9] [F-07]`, () => {
     for (const option of names) {
       const typos = [
         `${option}s`,
@@ -112,7 +113,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     assertThrows(() => make(hidden), TypeError, 'unknown option "hidden"');
   });
 
-  test(`${name} throws a TypeError when the options are no object [7] [F-01]`, () => {
+  test(`${name} throws a TypeError when the options are not an object [7] [F-01]`, () => {
     const wrong: [unknown, string][] = [
       [null, "null"],
       ["5", "String"],
@@ -130,7 +131,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     }
   });
 
-  test(`${name} throws a TypeError when a signal, an array or an instance stands for the options [7.8]`, async () => {
+  test(`${name} throws a TypeError when the options are a signal, an array or an instance [7.8]`, async () => {
     class Settings {
       readonly signal = undefined;
     }
@@ -140,7 +141,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
       [Object.values({ ...least }), "Array"],
       [new Settings(), "Settings"],
       [new Map(), "Map"],
-      // Of what is inherited nothing would be read.
+      // Inherited properties would not be read.
       [Object.create({ ...least }), "Object"],
     ];
     for (const [options, shown] of wrong) {
@@ -153,7 +154,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
     for (const options of [frozen, named]) await end(make(options));
   });
 
-  test(`${name} takes undefined for the default [7] [F-01]`, async () => {
+  test(`${name} treats undefined as the default [7] [F-01]`, async () => {
     const all = Object.fromEntries(names.map((option) => [option, undefined]));
     await end(make({ ...all, ...least }));
     if (Object.keys(least).length === 0) await end(make(undefined));
@@ -163,7 +164,7 @@ for (const { name, owner, least, instead, options, make, end } of fronts) {
   });
 }
 
-test("BatchStream and Fanout take undefined for their documented defaults [7]", async () => {
+test("BatchStream and Fanout treat undefined as their documented defaults [7]", async () => {
   const options = { maxItems: undefined, linger: undefined, oversize: undefined };
   const sizes = await collect(BatchStream.from(Array(1001).fill(0), options));
   assertEquals(sizes.map(({ length }) => length), [1000, 1]);

@@ -1,4 +1,4 @@
-/** The values of options: one table, for every class and every way in. */
+/** The values of options: one table for every class and every entry. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as library from "../mod.ts";
@@ -20,7 +20,7 @@ const hostile = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower });
 const hostileFunction = new Proxy(() => {}, { get: thrower });
 const hostiles: unknown[] = [hostile, hostileFunction, revoked.proxy];
 
-/** Values that are of the wrong kind for a number, and how a message shows them. */
+/** Values that aren't numbers, and their form in a message. */
 const notNumbers: [unknown, string][] = [
   [null, "null"],
   ["5", '"5"'],
@@ -47,7 +47,7 @@ const notStrings = [...notNumbers.filter(([value]) => typeof value !== "string")
   unknown,
   string,
 ][];
-// These two are looked into, so a hostile object throws its own error.
+// Reading these two looks into the object, so a hostile object throws its own error.
 const tame = ([value]: [unknown, string]) => !hostiles.includes(value);
 
 const LIMIT = "an integer of at least 1";
@@ -55,7 +55,7 @@ const TIME = "and at most 2147483647 milliseconds, or Infinity";
 const never = [-1, -Infinity, 0, NaN, 1.5, 2 ** 53];
 const late = [-1, -Infinity, NaN, 2147483648, 2 ** 53];
 
-/** What each kind of option must be, and the values that are wrong. */
+/** The rule of each kind of option, and wrong values. */
 const kinds: Record<Kind, { rule: string; types: [unknown, string][]; ranges: unknown[] }> = {
   "limit": { rule: LIMIT, types: notNumbers, ranges: [...never, Infinity] },
   "limit or 0": {
@@ -139,7 +139,7 @@ for (const front of fronts) {
       }));
   }
 
-  test(`${front.name} takes what is at the edge of its options [7] [F-02] [F-03]`, () =>
+  test(`${front.name} takes values at the limits of its options [7] [F-02] [F-03]`, () =>
     withClock(async (clock) => {
       const edges: Record<Kind, unknown[]> = {
         "limit": [1, Number.MAX_SAFE_INTEGER],
@@ -177,7 +177,7 @@ test("Every primitive has its options in the table [7]", () => {
   assertEquals([...owners].sort(), Object.keys(primitives).sort());
 });
 
-test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [F-02]", () => {
+test("BatchStream, ChunkStream and Fanout report exactly what is wrong [7] [F-01] [F-02]", () => {
   const [batch, chunk, fanout] = ["new BatchStream()", "new ChunkStream()", "new Fanout()"].map(
     (name) => fronts.find((front) => front.name === name),
   );
@@ -221,7 +221,7 @@ test("BatchStream, ChunkStream and Fanout say exactly what is wrong [7] [F-01] [
   );
 });
 
-test("Fanout and Singleflight.wrap() throw a TypeError when there is no function [7] [F-04]", () => {
+test("Fanout and Singleflight.wrap() throw a TypeError without a function [7] [F-04]", () => {
   for (const [value, shown] of [...notFunctions, [undefined, "undefined"]]) {
     assertEquals(
       assertThrows(() => new Fanout(value as never), TypeError).message,
@@ -234,7 +234,7 @@ test("Fanout and Singleflight.wrap() throw a TypeError when there is no function
   }
 });
 
-test("MapStream and throttle() throw a TypeError when there is no function [7] [F-04]", () => {
+test("MapStream and throttle() throw a TypeError without a function [7] [F-04]", () => {
   for (const [value, shown] of [...notFunctions, [undefined, "undefined"]]) {
     const makes: [string, () => unknown][] = [
       ["MapStream", () => new MapStream(value as never)],
@@ -266,7 +266,7 @@ test("BatchStream throws a TypeError when the factory makes no collector [7] [F-
   }
 });
 
-test("Singleflight.do() and Fanout have no timer when theirs is Infinity [7] [F-03]", () =>
+test("Singleflight.do() and Fanout have no timer when their time is Infinity [7] [F-03]", () =>
   withClock(async (clock) => {
     const { promise, resolve } = gate<number>();
     const fanout = new Fanout(() => promise, { timeout: Infinity });

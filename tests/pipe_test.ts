@@ -1,4 +1,4 @@
-/** Pipes between two of ours: what the platform's pipe does, and where the platform's is taken. */
+/** Pipes between two of ours: they behave like the platform's pipe, and sometimes use it. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -9,7 +9,7 @@ import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 const ROUNDS = 32;
-// As in `garbage_test.ts`.
+// See `garbage_test.ts`.
 const STRAY = "Bun" in globalThis ? ROUNDS / 4 : 0;
 
 test("A pipe between two of ours hands over every item, and closes [7.19]", async () => {
@@ -39,11 +39,11 @@ test("A pipe between two of ours locks both until it is over [7.19]", async () =
   assertEquals([readable.locked, fanout.locked], [false, false]);
 });
 
-test("A pipe between two of ours leaves the platform's where something is queued, or one is not ours [7.19]", async () => {
+test("A pipe between two of ours uses the platform's pipe when something is queued, or one side is not ours [7.19]", async () => {
   const seen: unknown[] = [];
   const sink = () => new WritableStream({ write: (item) => void seen.push(item) });
   const fanout = () => new Fanout((item) => void seen.push(item));
-  // A reader has asked, and is gone: the chunk is in the queue of the stream.
+  // A reader has read, and was released: the chunk is in the queue of the stream.
   const queued = new BatchStream<number>(1);
   const reader = queued.readable.getReader();
   reader.read().catch(() => {});
@@ -70,12 +70,12 @@ test("A pipe between two of ours leaves the platform's where something is queued
   assertEquals(seen, [[1], [2], 3, 4]);
 });
 
-test("A pipe between two of ours passes what a writer of the sink has left in its queue first [7.19]", async () => {
+test("A pipe between two of ours first passes the items that a writer of the sink has left in its queue [7.19]", async () => {
   const seen: unknown[] = [];
   const fanout = new Fanout((item) => void seen.push(item), { concurrency: 0, capacity: 0 });
   const writer = fanout.getWriter();
-  // The first is the sink's already.
-  // Workers reject what is pending when the writer lets go.
+  // The sink already has the first. Workers reject pending writes when the writer releases its
+  // lock.
   for (const n of [1, 2]) writer.write(n).catch(() => {});
   await turn();
   writer.releaseLock();
@@ -113,7 +113,7 @@ test("A pipe between two of ours reads its options as the standard does, once [7
   assertEquals([readable.locked, writable.locked], [false, false]);
 });
 
-test("A pipe between two of ours leaves a signal that is none to the platform [7.19]", async () => {
+test("A pipe between two of ours leaves a wrong signal to the platform [7.19]", async () => {
   const addEventListener = () => {
     throw new Error("no signal");
   };
@@ -126,7 +126,7 @@ test("A pipe between two of ours leaves a signal that is none to the platform [7
   assertEquals(ours, await told(new ReadableStream(), new WritableStream()));
 });
 
-test("A pipe between two of ours that its signal ends loses nothing with preventCancel [7.19] [3]", async () => {
+test("A pipe between two of ours loses nothing with preventCancel when its signal ends it [7.19] [3]", async () => {
   const own = new AbortController();
   const { promise, resolve } = gate<number>();
   const readable = MapStream.from([1, 2], (n) => n === 1 ? promise : n);
@@ -141,7 +141,7 @@ test("A pipe between two of ours that its signal ends loses nothing with prevent
   assertEquals([numbers, fanout.stats.accepted], [[1, 2], 0]);
 });
 
-test("A pipe between two of ours with a signal that has aborted ends both, and begins nothing [7.19] [F-33]", async () => {
+test("A pipe between two of ours with an aborted signal ends both, and passes nothing [7.19] [F-33]", async () => {
   let begun = 0;
   const readable = MapStream.from([1], () => begun++);
   const fanout = new Fanout(() => {});
@@ -159,7 +159,7 @@ test("A pipe between two of ours whose signal aborts when one side has failed re
     const fanout = new Fanout(() => {}, given("sink"));
     const piped = readable.pipeTo(fanout, { signal: own.signal });
     await turn();
-    // Nobody has heard of the first one when the second comes.
+    // The first failure has not been reported when the second comes.
     first.abort("first");
     own.abort("own");
     assertEquals(await rejection(piped), "own");
@@ -168,7 +168,7 @@ test("A pipe between two of ours whose signal aborts when one side has failed re
   }
 });
 
-test("A pipe between two of ours tells each side of the end of the other [7.19] [7.3]", async () => {
+test("A pipe between two of ours ends each side when the other ends [7.19] [7.3]", async () => {
   const bad = new Error("bad");
   const thrower = () => {
     throw bad;
@@ -186,7 +186,7 @@ test("A pipe between two of ours tells each side of the end of the other [7.19] 
   assertEquals(await rejection(aggregator.closed), bad);
 });
 
-test("A readable side of ours has ways of its own that nobody sees [7.19] [4.18] [7.13]", () => {
+test("A readable side of ours has own methods that do not show [7.19] [4.18] [7.13]", () => {
   const { readable } = new BatchStream(1);
   assertEquals(Reflect.ownKeys(readable), Reflect.ownKeys(new ReadableStream()));
   assertEquals(readable.constructor, ReadableStream);
@@ -201,7 +201,7 @@ test("A readable side of ours has ways of its own that nobody sees [7.19] [4.18]
   }
 });
 
-test("Fanout without snapshot runs in the context of the pipe of ours that brings an item [7.20]", async () => {
+test("Fanout without snapshot runs in the context of the pipe that brings an item [7.20]", async () => {
   const trace = new AsyncLocalStorage();
   const seen: unknown[] = [];
   const see = (place: string) => seen.push([place, trace.getStore()]);
@@ -217,7 +217,7 @@ test("Fanout without snapshot runs in the context of the pipe of ours that bring
   assertEquals(seen.sort(), places.map((place) => [place, "pipe"]));
 });
 
-test("Fanout keeps nothing of the sources that were piped to it, nor do their streams [7.5] [F-36]", async () => {
+test("Fanout keeps none of the sources that were piped to it, and their streams neither [7.5] [F-36]", async () => {
   const traces: WeakRef<object>[] = [];
   const had: ReadableStream[] = [];
   const fanout = new Fanout(() => {});
@@ -236,7 +236,7 @@ test("Fanout keeps nothing of the sources that were piped to it, nor do their st
   await fanout.close();
 });
 
-test("A pipe between two of ours rejects with what a hook of its sink throws [7.19] [5.27]", async () => {
+test("A pipe between two of ours rejects with an error of a hook of its sink [7.19] [5.27]", async () => {
   const failure = new Error("key");
   const given: number[] = [];
   const fanout = new Fanout<number>((n) => void given.push(n), {
@@ -251,7 +251,7 @@ test("A pipe between two of ours rejects with what a hook of its sink throws [7.
   assertStrictEquals(await rejection(fanout.closed), failure);
 });
 
-test("A pipe between two of ours rejects with the failure of a sink that comes after all was read [7.19]", async () => {
+test("A pipe between two of ours rejects with a failure of the sink after the last read [7.19]", async () => {
   const failure = new Error("handler");
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
@@ -263,7 +263,7 @@ test("A pipe between two of ours rejects with the failure of a sink that comes a
   assertEquals(fanout.locked, false);
 });
 
-test("A pipe between two of ours cancels a source that goes on where its sink fails, and loses nothing in silence [7.19]", async () => {
+test("A pipe between two of ours cancels its source when its sink fails, and loses nothing silently [7.19]", async () => {
   const failure = new Error("handler");
   const left: unknown[] = [];
   const lost: number[] = [];
@@ -287,7 +287,7 @@ test("A pipe between two of ours cancels a source that goes on where its sink fa
   assertEquals([left, lost, readable.locked], [["finally"], [2], false]);
 });
 
-test("A pipe between two of ours rejects where a close of its sink is queued, and cancels its source [7.19]", async () => {
+test("A pipe between two of ours rejects when a close of its sink is queued, and cancels its source [7.19]", async () => {
   const left: unknown[] = [];
   const source = {
     *[Symbol.iterator]() {
@@ -306,7 +306,7 @@ test("A pipe between two of ours rejects where a close of its sink is queued, an
   assert(await rejection(readable.pipeTo(batches.writable)) instanceof TypeError);
   await closed;
   assertEquals([readable.locked, batches.writable.locked], [false, false]);
-  // It was not begun.
+  // The write was not started.
   assertEquals([left, (await batches.readable.getReader().read()).done], [[], true]);
 });
 
@@ -318,7 +318,7 @@ test("A pipe between two of ours writes nothing to a sink that has ended since t
   const readable = MapStream.from([1], () => result.promise);
   const piped = readable.pipeTo(fanout);
   await turn();
-  // Heard after the stream, whose chunk is on its way by then.
+  // Called after the stream's own listener, whose chunk is on its way by then.
   result.promise.then(() => own.abort("enough"));
   result.resolve(1);
   assertEquals(await rejection(piped), "enough");

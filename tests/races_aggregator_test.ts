@@ -25,15 +25,15 @@ const MAX_WEIGHT = 6;
 
 interface Setup extends SinkSetup {
   readonly maxItems: number;
-  /** Beyond `maxItems`. */
+  /** Besides `maxItems`. */
   readonly spare: number;
   readonly weighed: boolean;
-  /** `weigh` throws for the heaviest. */
+  /** Whether `weigh` throws for the heaviest items. */
   readonly picky: boolean;
   readonly linger: number;
 }
 
-/** A batch as it was when the handler was given it. */
+/** A batch at the time when the handler got it. */
 interface Handed {
   readonly items: readonly Item[];
   readonly copy: readonly Item[];
@@ -44,9 +44,12 @@ class AggregatorRun extends SinkRun<Setup> {
   /** The first items of the batches that were full or due at the last quiet moment. */
   readonly #due = new Set<Item>();
   readonly #batches: Batches;
-  /** Those that waited for room at each flush: the batches are closed when all of them have come in. */
+  /**
+   * The items that waited for room at each flush: their batches are closed when all of them have
+   * come in.
+   */
   #flushes: Item[][] = [];
-  /** All that was given by sources that give no more. */
+  /** All items of ended sources. */
   readonly #ended = new Set<Item>();
 
   constructor(setup: Setup, clock: Clock) {
@@ -100,7 +103,7 @@ class AggregatorRun extends SinkRun<Setup> {
     if (end === "fails") return { failed: true, value: { error: "batch" } };
     const results: unknown[] = [...items];
     if (end === "one") results[items.length - 1] = new Error("item");
-    // Not of both kinds: what is left is told an error of the sink's own.
+    // Not of both kinds: the items that are left get an error of the sink.
     const [first] = items;
     if (end === "count" && items.every(({ submitted }) => submitted === first!.submitted)) {
       results.pop();
@@ -111,7 +114,7 @@ class AggregatorRun extends SinkRun<Setup> {
   protected verdict({ items }: Job, place: number, { failed, value }: Verdict): Verdict {
     if (failed) return { failed, value };
     const results = value as unknown[];
-    // Only what was submitted, and is waited for, needs a result.
+    // Only submitted items whose callers wait need a result.
     const asked = !this.first && items.some(({ submitted, left }) => submitted && !left);
     if (results.length < items.length) return { failed: asked, value: MISSING };
     const own = results[place];
@@ -129,7 +132,7 @@ class AggregatorRun extends SinkRun<Setup> {
     for (const item of given) this.#ended.add(item);
   }
 
-  /** Sees whose batches a flush has closed. Those whose key is full hold up no others. */
+  /** Finds the batches that a flush has closed. Items of a full key hold up no others. */
   #comeIn(accepted: number): void {
     if (this.#flushes.length === 0) return;
     const inLine = new Set(this.offers.filter(({ kept }, place) => place >= accepted && !kept));
@@ -140,7 +143,7 @@ class AggregatorRun extends SinkRun<Setup> {
     }).filter(({ length }) => length > 0);
   }
 
-  /** Its batch need not wait any longer, and takes no more. */
+  /** Marks its batch as due and closed. */
   #close(item: Item): void {
     item.due = true;
     if (item.batch) close(item.batch, this.clock.now);
@@ -151,7 +154,7 @@ class AggregatorRun extends SinkRun<Setup> {
     const { keyCapacity, maxWait } = this.setup;
     if (maxWait !== undefined) this.#batches.add(item, this.#keyOf(item), this.clock.now);
     if (keyCapacity === undefined) return;
-    // Where no more of its key may wait, its open batch is due.
+    // If no more items of its key may wait, its open batch is due.
     const { key } = item.plan;
     const waiting = this.ofKey(key).filter((item) => this.offers.indexOf(item) <= place);
     if (waiting.length >= keyCapacity) { for (const item of waiting) item.due = true; }
@@ -162,7 +165,8 @@ class AggregatorRun extends SinkRun<Setup> {
     const expected = this.#waiting().get(key) ?? [];
     this.must(items.every((item, place) => item === expected[place]), "not in order");
     const { batch } = items[0]!;
-    // The stream closes the sink a moment after its last write came in: others may join that until then.
+    // The stream closes the sink a moment after its last write came in. Until then others may join
+    // its batch.
     const joined = this.closing && this.setup.front === "writer";
     this.must(
       !batch || batch.items.length === items.length || joined,
@@ -175,7 +179,7 @@ class AggregatorRun extends SinkRun<Setup> {
     );
     const crowded = this.stats.waiting + items.length >= this.capacity || this.heavy;
     const inTime = this.#isFull(items, next) || this.#isDue(items);
-    // A flush need not wait for one who has got in line behind those who came later.
+    // A flush need not wait for an item that got in line after later ones.
     const flushed = this.setup.keyCapacity !== undefined &&
       this.#flushes.some((covered) => covered.includes(items[0]!));
     this.must(inTime || flushed || this.closing || crowded, "too early");
@@ -196,7 +200,10 @@ class AggregatorRun extends SinkRun<Setup> {
     this.#batches.look(this.clock.now);
   }
 
-  /** No idle worker while a batch may start, nobody kept out while there is room. */
+  /**
+   * Checks that no worker is idle while a batch may start, and that no item is kept out while there
+   * is room.
+   */
   protected checkProgress(): void {
     const { waiting } = this.stats;
     const { keyed, timed } = this.setup;
@@ -223,7 +230,7 @@ class AggregatorRun extends SinkRun<Setup> {
     }
   }
 
-  /** Nothing more comes. */
+  /** No more items come. */
   get #isEnding(): boolean {
     return this.closing && this.offers.length === this.stats.accepted && this.coming === 0;
   }
@@ -246,7 +253,7 @@ class AggregatorRun extends SinkRun<Setup> {
     return this.setup.keyed ? plan.key : undefined;
   }
 
-  /** The accepted items of each key that no handler has been given, in order. */
+  /** The accepted items of each key that have not gone to a handler, in order. */
   #waiting(): Map<unknown, Item[]> {
     const byKey = new Map<unknown, Item[]>();
     const { accepted } = this.stats;
@@ -268,14 +275,14 @@ class AggregatorRun extends SinkRun<Setup> {
     return sum;
   }
 
-  /** Whether a batch of these takes no more, or not the next. */
+  /** Whether a batch of these items takes no more, or not the next item. */
   #isFull(items: readonly Item[], next: Item | undefined): boolean {
     const weight = this.#weight(items);
     return items.length >= this.setup.maxItems || weight >= MAX_WEIGHT ||
       (next !== undefined && weight + this.#weight([next]) > MAX_WEIGHT);
   }
 
-  /** Whether a batch that begins with these need not wait any longer. */
+  /** Whether a batch that begins with these items is due. */
   #isDue(items: readonly Item[]): boolean {
     const [first] = items;
     return first!.due ||
@@ -351,7 +358,7 @@ function aggregator(
         retry: fc.constantFrom(undefined, 0, 3),
       }),
     }, { noNullPrototype: true }).filter(({ retry, onError }) =>
-      // The time of those that go again would begin when it is over that the others have failed.
+      // The delay of the retries would begin only after the others have failed.
       !leaves || retry === undefined || onError === "absent" || onError === "sync"
     ).filter(({ picky, front }) => !picky || front !== CONSUME),
     steps: sinkSteps({
@@ -366,7 +373,7 @@ function aggregator(
   });
 }
 
-/** Of `Aggregator`. */
+/** The races and explorations of `Aggregator`. */
 export const races: readonly Race[] = suite([
   aggregator("aggregator", "Aggregator", {}),
   aggregator("aggregator-weight", "Aggregator by weight [4.3]", { weighed: true }),
@@ -450,7 +457,7 @@ function every(
   return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
 }
 
-/** Of `Aggregator`. */
+/** The races and explorations of `Aggregator`. */
 export const explorations: readonly Exploration[] = explored([
   every("aggregator", { concurrency: 1 }, {
     ...items(["tryPush", "push", "submit"]),

@@ -14,9 +14,9 @@ interface Setup {
   readonly maxItems: number;
   readonly maxWeight: number;
   readonly linger: number;
-  /** By a collector of one's own, whose `maxItems` are different weights. */
+  /** By a custom collector, whose `maxItems` are different weights. */
   readonly own: boolean;
-  /** Somebody is told of what is given up. */
+  /** Whether there is an `onDiscard`. */
   readonly tells: boolean;
 }
 
@@ -24,7 +24,7 @@ interface Item extends Numbered {
   readonly weight: number;
 }
 
-/** A batch of its own kind. */
+/** A custom batch. */
 class Bag {
   readonly items: Item[];
 
@@ -38,11 +38,11 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
   readonly #stream: { readonly stats: BatchStats; flush(): void } | undefined;
   #done = 0;
   #batches = 0;
-  /** As the consumer has left them. */
+  /** The batches, as the consumer has left them. */
   readonly #handed: { readonly batch: Item[]; readonly copy: Item[] }[] = [];
   /** The items before this one were flushed. */
   #flushed = 0;
-  /** Told to have been given up. */
+  /** The items that `onDiscard` got. */
   readonly #told: Item[] = [];
 
   constructor(setup: Setup, clock: Clock) {
@@ -52,7 +52,10 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     const { signal } = this;
     const weigh = (item: Item) => item.weight;
     const onDiscard = (items: Item[], reason: unknown) => {
-      this.must(items.length > 0 && this.isReason(reason), "told of nothing, or why");
+      this.must(
+        items.length > 0 && this.isReason(reason),
+        "onDiscard got no items, or a wrong reason",
+      );
       this.#told.push(...items);
     };
     const ends = { linger, signal, ...(tells && { onDiscard }) };
@@ -102,7 +105,7 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected override doOther(): void {
     if (!this.#stream) return;
-    // What was written just now is in the stream already, though its write has not resolved.
+    // An item that was just written is already in the stream, though its write has not resolved.
     this.#flushed = this.#stream.stats.accepted;
     this.#stream.flush();
   }
@@ -116,10 +119,10 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     this.#batches++;
     this.#done += batch.length;
     this.must(this.#isFull(batch) || this.#isDue(batch), "too early");
-    // Whoever did not fit waited outside, and is accepted now.
+    // An item that did not fit waited outside, and is accepted now.
     const next = this.written[this.#done];
     if (this.source && next) next.acceptedAt = this.clock.now;
-    // It is the consumer's now.
+    // The consumer owns it now.
     this.#handed.push({ batch: batch.reverse(), copy: [...batch] });
   }
 
@@ -129,11 +132,11 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected override checkAlways(): void {
     if (this.#setup.tells) {
-      // A write that is rejected tells its producer; what a source has given it has not any more.
+      // A rejected write informs its producer. A source no longer has the item that it gave.
       const given = this.source ? this.written.length : this.accepted;
       const lost = this.over ? this.written.slice(this.#done, given) : [];
       const same = lost.length === this.#told.length && lost.every((it, n) => it === this.#told[n]);
-      this.must(same, "told of other items");
+      this.must(same, "onDiscard got other items");
     }
     if (!this.#stream) return;
     const { accepted, waiting, done, discarded, batches } = this.#stream.stats;
@@ -148,7 +151,7 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
 
   protected checkOpen(): void {
     const held = this.written.slice(this.#done, this.accepted);
-    // Of a source the one that does not fit, and what stands behind it in its page.
+    // With a source, the item that does not fit, and the rest of its page.
     let outside = 0;
     const most = this.#setup.front === "pages" ? Infinity : 1;
     for (; this.source && held.length > 1 && !this.#within(held); outside++) held.pop();
@@ -177,7 +180,7 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     return this.#size(items) <= this.#setup.maxItems && weightOf(items) <= this.#setup.maxWeight;
   }
 
-  /** Takes no more, whatever comes. */
+  /** Whether it takes no more items. */
   #complete(items: readonly Item[]): boolean {
     return items.length > 0 &&
       (this.#size(items) >= this.#setup.maxItems || weightOf(items) >= this.#setup.maxWeight);
@@ -187,14 +190,14 @@ class BatchRun extends TransformRun<number, Item, Item, { readonly do: "flush" }
     return this.#setup.own ? new Set(items.map(({ weight }) => weight)).size : items.length;
   }
 
-  /** No room, or none for the next item. */
+  /** Whether it has no room, or none for the next item. */
   #isFull(items: Item[]): boolean {
     if (items.length === 0) return false;
     const next = this.written[items.at(-1)!.id + 1];
     return this.#complete(items) || (next !== undefined && !this.#within([...items, next]));
   }
 
-  /** Waited long enough, flushed, or at the end. */
+  /** Whether its linger is over, or it was flushed, or the stream ends. */
   #isDue(items: Item[]): boolean {
     const [first, last] = [items[0], items.at(-1)];
     if (!first || !last) return false;
@@ -238,7 +241,7 @@ function batching(name: string, promise: string, fixed: Partial<Setup>, fronts: 
   });
 }
 
-/** Of `BatchStream`, by its limits and by a collector. */
+/** The races of `BatchStream`, by its limits and by a collector. */
 export const races: readonly Race[] = suite([
   batching("batch-stream", "BatchStream [3]", { maxWeight: Infinity }, ["writer"]),
   batching("batch-stream-weight", "BatchStream by weight [3] [4.3]", {}, ["writer"]),
@@ -282,7 +285,7 @@ function every(name: string, setup: Partial<Setup>): Exploration {
   });
 }
 
-/** Of `BatchStream`. */
+/** The explorations of `BatchStream`. */
 export const explorations: readonly Exploration[] = explored([
   every("batch-stream", {}),
   every("batch-stream-adaptive", { linger: 0 }),

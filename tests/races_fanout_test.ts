@@ -62,14 +62,14 @@ class FanoutRun extends SinkRun<Setup> {
         this.goesAgain !== "yes" && this.#toStart.every((other) => this.isLate(other)));
   }
 
-  /** What waits in it and could start now, and does not go again. */
+  /** The waiting items that could start now, without retries. */
   get #toStart(): Item[] {
     return this.offers.slice(0, this.stats.accepted).filter((item) =>
       !item.job && !item.end && !item.again && this.#isStartable(item)
     );
   }
 
-  /** Whether another of its key waits, which is about to start. */
+  /** Whether another item of its key waits, which is about to start. */
   #isBehind({ plan }: Item): boolean {
     const accepted = this.offers.slice(0, this.stats.accepted);
     return this.setup.keyed &&
@@ -89,7 +89,7 @@ class FanoutRun extends SinkRun<Setup> {
 
   override do(step: SinkStep): void {
     super.do(step);
-    // Not a moment later.
+    // At once.
     const now = step.do === "tryPush" || step.do === "trySubmit" || step.do === "concurrency";
     if (now && !this.first && !this.awaitsRate) {
       this.#checkStarted();
@@ -106,7 +106,7 @@ class FanoutRun extends SinkRun<Setup> {
     }
   }
 
-  /** The keys of which a handler runs. */
+  /** The keys with a running handler. */
   get #busy(): Set<number> {
     const busy = this.delayedKeys() as Set<number>;
     if (!this.setup.keyed) return busy;
@@ -129,7 +129,7 @@ class FanoutRun extends SinkRun<Setup> {
     this.must(this.#toStart.length === 0, "a worker is idle");
   }
 
-  /** Whether a worker is free for it. */
+  /** Whether a worker is free for an item. */
   #isStartable({ plan }: Item): boolean {
     const held = this.jobs.filter((job) => job.over && job.held === "no" && this.keeps(job));
     return this.stats.running + held.length < this.concurrency && !this.#busy.has(plan.key) &&
@@ -216,7 +216,7 @@ function fanout(
   });
 }
 
-/** Of `Fanout`. */
+/** The races and explorations of `Fanout`. */
 export const races: readonly Race[] = suite([
   fanout("fanout", "Fanout", {}),
   fanout("fanout-keyed", "Fanout by key", { keyed: true }),
@@ -274,7 +274,7 @@ function every(
   return exploration({ name, races, setup: { ...SETUP, ...setup }, events });
 }
 
-/** Of `Fanout`. */
+/** The races and explorations of `Fanout`. */
 export const explorations: readonly Exploration[] = explored([
   every("fanout", {}, {
     ...items(["tryPush", "push", "submit"]),

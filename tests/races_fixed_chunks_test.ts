@@ -1,4 +1,4 @@
-/** `FixedChunkStream`: exact pieces of the very bytes, and no more held than one. */
+/** `FixedChunkStream`: exact pieces of the same bytes, and it holds at most one. */
 
 import fc from "fast-check";
 import { FixedChunkStream } from "../mod.ts";
@@ -15,7 +15,7 @@ interface Item extends Numbered {
 class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> {
   readonly #size: number;
   readonly #stream: FixedChunkStream;
-  /** Of bytes: written, those of writes that have resolved, and received. */
+  /** Numbers of bytes: written, of resolved writes, and received. */
   #written = 0;
   #taken = 0;
   #received = 0;
@@ -29,7 +29,7 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
   }
 
   protected make(id: number, length: number): Item {
-    // A view of a part, so that offsets count.
+    // A view of a part, so that offsets matter.
     const bytes = new Uint8Array(new ArrayBuffer(length + 2), 1, length);
     return { id, bytes };
   }
@@ -56,7 +56,7 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
     this.#buffers.add(piece.buffer);
     this.must(piece.every((byte, at) => byte === (this.#received + at) % 251), "other bytes");
     this.#received += piece.length;
-    // It is the consumer's now.
+    // The consumer owns it now.
     piece.fill(254);
   }
 
@@ -67,7 +67,7 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
   protected override checkAlways(): void {
     const { accepted, waiting, done, discarded } = this.#stream.stats;
     this.must(accepted === waiting + done + discarded, "not conserved");
-    // Of a write that waits a part has been copied.
+    // A part of a waiting write has been copied.
     this.must(accepted >= this.#taken && accepted <= this.#written, "accepted");
     this.must(done === this.#received && waiting <= this.#size, "done");
     this.must(this.over !== undefined || discarded === 0, "discarded for no reason");
@@ -90,7 +90,7 @@ class FixedChunkRun extends TransformRun<number, Item, Uint8Array<ArrayBuffer>> 
   }
 }
 
-/** Of `FixedChunkStream`. */
+/** The races and explorations of `FixedChunkStream`. */
 export const races: readonly Race[] = suite([race({
   name: "fixed-chunk-stream",
   promise:
@@ -100,7 +100,7 @@ export const races: readonly Race[] = suite([race({
   start: (size, clock) => new FixedChunkRun(size, clock),
 })]);
 
-/** Of `FixedChunkStream`. */
+/** The races and explorations of `FixedChunkStream`. */
 export const explorations: readonly Exploration[] = explored([exploration({
   name: "fixed-chunk-stream",
   races,

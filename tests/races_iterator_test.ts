@@ -1,6 +1,6 @@
 /**
- * Iterating what we hand out, beside the platform's own iterator of the very same stream: things are
- * done to both, and nobody can tell which is which.
+ * Compares our iterator with the platform's iterator of an equal stream: both get the same steps,
+ * and must behave the same.
  */
 
 import fc from "fast-check";
@@ -15,13 +15,13 @@ import type { Front } from "./races/transform_run.ts";
 interface Setup {
   readonly of: "map" | "batch";
   readonly front: Front;
-  /** Calls at once, or items in a batch. */
+  /** The concurrency, or the items in a batch. */
   readonly size: number;
-  /** Of what is given up. */
+  /** Whether there is an `onDiscard`. */
   readonly tells: boolean;
 }
 
-/** What comes of an item of a `MapStream`. */
+/** The outcome of an item of a `MapStream`. */
 type Plan = "by hand" | "at once";
 
 type Deed =
@@ -46,7 +46,7 @@ type Steps = Deed | { readonly do: "together"; readonly steps: readonly Deed[] }
 
 type Values = (options?: { preventCancel?: boolean }) => AsyncIterableIterator<unknown>;
 
-/** One of the two, and all that can be seen of it. */
+/** One of the two, and everything that is visible of it. */
 class Side {
   readonly log: string[] = [];
   readonly #own = new AbortController();
@@ -56,11 +56,11 @@ class Side {
   readonly #writer: WritableStreamDefaultWriter<number> | undefined;
   readonly #stats: (() => object) | undefined;
   readonly #iterators: AsyncIterator<unknown>[] = [];
-  /** Those of which something is asked. */
+  /** The calls that wait for an answer. */
   readonly #asked = new Set<AsyncIterator<unknown>>();
   readonly #plans: Plan[] = [];
   readonly #calls: Gate<unknown>[] = [];
-  /** Loops that are to be left. */
+  /** Loops that end early. */
   readonly #loops: Gate[] = [];
   #reader: ReadableStreamDefaultReader<unknown> | undefined;
   #closed = false;
@@ -104,7 +104,7 @@ class Side {
       : (options) => readable.values(options);
   }
 
-  /** What stands still. */
+  /** The calls that stand still. */
   get state(): string {
     const { asked, ended, cancelled } = this.#source ?? {};
     const { locked } = this.#readable;
@@ -126,7 +126,7 @@ class Side {
       case "return": {
         const place = this.#iterators.length - 1 - deed.which;
         const iterator = this.#iterators[place];
-        // Deno forgets that some wait, and then reads for two at once.
+        // Deno forgets that some calls wait, and then reads for two at once.
         if (!iterator || this.#asked.has(iterator)) break;
         const asked: Promise<unknown>[] = [];
         for (let times = 0; times < deed.times; times++) {
@@ -181,7 +181,7 @@ class Side {
   #write(plan: Plan): void {
     const item = this.#plans.push(plan) - 1;
     if (this.#source?.open) this.#source.feed(item);
-    // Node rejects what is written after a close with an assertion of its own.
+    // Node rejects a write after a close with an internal assertion.
     else if (this.#writer && !this.#closed) this.#tell("write", this.#writer.write(item));
   }
 
@@ -190,7 +190,7 @@ class Side {
     for await (const value of this.#values(options)) {
       this.log.push(`turn ${told(value)}`);
       if (turns-- > 0) continue;
-      // Ours is quicker by some microtasks: it would leave before what the other lets in just then.
+      // Ours is quicker by some microtasks: it would leave before the other lets in another item.
       const leave = gate();
       this.#loops.push(leave);
       await leave.promise;
@@ -215,14 +215,14 @@ class Side {
   }
 }
 
-/** In words, the same for both. */
+/** As text, the same for both. */
 function told(value: unknown): string {
   const { name, done, value: item } = Object(value);
   if (typeof done === "boolean") return `${told(item)}, ${done}`;
   return typeof name === "string" ? name : JSON.stringify(value) ?? "undefined";
 }
 
-/** Who hears of it. */
+/** The listener of the event. */
 function hearer(line: string): string {
   if (/^(write|close|abort)/.test(line)) return "producer";
   return /^(next|return) (\d+)/.exec(line)?.[2] ?? line.slice(0, line.indexOf(" "));
@@ -245,7 +245,7 @@ class IteratorRun extends Run<Deed> {
 
   protected check(): void {
     const [ours, native] = [this.#ours, this.#native];
-    // Within a turn ours is quicker by some microtasks: each of those who hear of it hears in order.
+    // Within a turn ours is quicker by some microtasks, so only the order for each listener counts.
     for (const { log } of [ours, native]) {
       log.sort((a, b) => hearer(a) < hearer(b) ? -1 : +(hearer(a) > hearer(b)));
     }
@@ -268,9 +268,10 @@ class IteratorRun extends Run<Deed> {
 }
 
 /**
- * What may be done in one turn. Of a stream that has ended ours lets go of the lock a microtask later,
- * so nobody asks for it just then; whoever reads quicker has read more when a call fails; and what is
- * there it hands over at once, not in the microtask that a signal, or in Node an abort, still precedes.
+ * The steps that may come in one turn. After the end of a stream, ours releases the lock a
+ * microtask later, so no step asks for it at that time. A quicker reader has read more when a call
+ * fails. And ours hands over a ready chunk at once, not in a microtask that a signal, or in Node an
+ * abort, still precedes.
  */
 function atOnce(deeds: readonly Deed[]): readonly Deed[] {
   const locks = (deed: Deed) => ["values", "loop", "getReader", "cancel"].includes(deed.do);
@@ -312,12 +313,12 @@ const deeds: fc.Arbitrary<Deed> = fc.oneof(
   often(1, simply("leave", "cancelReader", "cancel", "close", "abort", "signal")),
 );
 
-/** All of it. */
+/** The races. */
 export const races: readonly Race[] = suite([
   race({
     name: "iterator",
-    promise: "The iterator of what BatchStream and MapStream hand out [4.18] does what the " +
-      "platform's own does in every schedule",
+    promise: "The iterator of BatchStream and MapStream [4.18] does the same as the " +
+      "platform's own in every schedule",
     setups: fc.record({
       of: fc.constantFrom("map", "batch"),
       front: fc.constantFrom<Front>("writer", "stream", "iterator"),
@@ -336,5 +337,5 @@ export const races: readonly Race[] = suite([
   }),
 ]);
 
-/** None: both are held against each other, and against no model. */
+/** There are no explorations, because both are compared with each other, and not with a model. */
 export const explorations: readonly Exploration[] = [];

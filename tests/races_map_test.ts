@@ -1,4 +1,4 @@
-/** `MapStream`: so many calls, results in their order, and the first failure ends it. */
+/** `MapStream`: a bounded number of calls, results in order, and the first failure ends it. */
 
 import fc from "fast-check";
 import { type HandlerContext, MapStream } from "../mod.ts";
@@ -19,14 +19,14 @@ import { transformEvents } from "./races/transform_events.ts";
 interface Setup {
   readonly front: Front;
   readonly concurrency: number;
-  /** How much more it holds. */
+  /** The capacity beyond the concurrency. */
   readonly ahead: number;
-  /** A failure is told, and skipped. */
+  /** Whether `onError` gets a failure, which is then skipped. */
   readonly skips: boolean;
   readonly ordered: boolean;
   readonly keyed: boolean;
   readonly timed: boolean;
-  /** A call that runs on after its time keeps its place. */
+  /** Whether a call that runs on after its timeout keeps its place. */
   readonly holds: boolean;
 }
 
@@ -36,15 +36,15 @@ interface Plan {
 }
 
 interface Item extends Numbered, Plan {
-  /** Who waits for it; none where it ended at once. */
+  /** The function that settles it; none if it was synchronous. */
   call?: Gate<Item>;
   signal?: AbortSignal;
   startedAt?: number;
-  /** Its call has ended, or its time is up. */
+  /** Whether its call has ended or timed out. */
   over: boolean;
-  /** Its time is up, and its promise open. */
+  /** Whether it has timed out and its promise is pending. */
   overruns: boolean;
-  /** By failing, and this has been told. */
+  /** Whether it was skipped because of a failure that `onError` got. */
   failed: boolean;
   told: boolean;
 }
@@ -59,12 +59,12 @@ const TIMEOUT = 10;
 class MapRun extends TransformRun<Plan, Item, Item, Settle> {
   readonly #setup: Setup;
   readonly #stream: MapStream<Item, Item> | undefined;
-  /** Those that have a result, in the order of their settlement. */
+  /** The items with a result, in the order of settlement. */
   readonly #settled: Item[] = [];
   #received = 0;
-  /** Of those in the order of results: received, or skipped in their turn. */
+  /** The number of results in order that were received, or skipped in their turn. */
   #passed = 0;
-  /** Told to have been given up. */
+  /** The items that `onDiscard` got. */
   readonly #discarded: Item[] = [];
 
   constructor(setup: Setup, clock: Clock) {
@@ -79,7 +79,10 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
       ...(keyed && { key: (item: Item) => item.key }),
       ...(skips && { onError: (error: unknown, item: Item) => this.#tell(error, item) }),
       onDiscard: (items: Item[], reason: unknown) => {
-        this.must(items.length > 0 && this.isReason(reason), "told of nothing, or why");
+        this.must(
+          items.length > 0 && this.isReason(reason),
+          "onDiscard got no items, or a wrong reason",
+        );
         this.#discarded.push(...items);
       },
     };
@@ -115,20 +118,20 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
       this.#fail(item, "thrown");
       throw "thrown";
     }
-    // Every other one does not care whether it is aborted.
+    // Every second call ignores an abort.
     if (timed || item.id % 2 === 0) {
       item.signal = context.signal;
       item.signal.addEventListener("abort", () => this.#aborted(item));
     }
     item.call = gate<Item>();
-    // Heard just before the stream hears it.
+    // Called just before the stream's own reaction.
     item.call.promise.then(() => this.#over(item), (error) => this.#fail(item, error));
     return item.call.promise;
   }
 
   #over(item: Item): void {
     item.overruns = false;
-    // What a call does after its timeout is ignored.
+    // A call is ignored after its timeout.
     if (item.over) return;
     item.over = true;
     this.#settled.push(item);
@@ -139,18 +142,18 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     if (item.over) return;
     if (!this.#setup.skips) this.end(error);
     item.over = item.failed = true;
-    // Nobody is told after the end.
+    // Nothing is reported after the end.
     if (this.over) item.told = true;
   }
 
   #tell(error: unknown, item: Item): void {
     const { name = error } = Object(error);
-    this.must(item.failed && !item.told, "told of no failure, or twice");
+    this.must(item.failed && !item.told, "onError got no failure, or got one twice");
     this.must(["thrown", "failed", "TimeoutError"].includes(name), "another error");
     item.told = true;
   }
 
-  /** Accepted, or given by the source, and not started. */
+  /** The items that are accepted, or that the source gave, and have not started. */
   get #waiting(): Item[] {
     const given = this.source ? this.written : this.written.slice(0, this.accepted);
     return given.filter(({ startedAt }) => startedAt === undefined);
@@ -168,14 +171,14 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     return this.written.filter(({ startedAt, over }) => startedAt !== undefined && !over);
   }
 
-  /** Those whose promise is open. */
+  /** The calls with a pending promise. */
   get #open(): Item[] {
     return this.written.filter(({ startedAt, over, overruns }) =>
       startedAt !== undefined && (!over || overruns)
     );
   }
 
-  /** Those that have a place. */
+  /** The items that have a place. */
   get #busy(): Item[] {
     return this.#setup.holds ? this.#open : this.#running;
   }
@@ -204,7 +207,7 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     return this.#setup.ordered ? this.written : this.#settled;
   }
 
-  /** One that has failed is passed over in its turn. */
+  /** A failed item is skipped in its turn. */
   #skip(): void {
     while (this.#order[this.#passed]?.failed) this.#passed++;
   }
@@ -216,13 +219,15 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
 
   protected override checkAlways(): void {
     const failed = this.written.filter((item) => item.failed);
-    if (this.#setup.skips) this.must(failed.every(({ told }) => told), "a failure is not told");
+    if (this.#setup.skips) {
+      this.must(failed.every(({ told }) => told), "onError did not get a failure");
+    }
     const { discarded } = this.#checkStats(failed.length);
     if (!this.over) return;
     const lost = this.#waiting;
     this.must(discarded === undefined || discarded === lost.length, "discarded");
-    this.must(this.#discarded.length === lost.length, "told of more, or less");
-    this.must(lost.every((item, n) => item === this.#discarded[n]), "told of others");
+    this.must(this.#discarded.length === lost.length, "onDiscard got more items, or fewer");
+    this.must(lost.every((item, n) => item === this.#discarded[n]), "onDiscard got other items");
     for (const { signal } of this.#running) {
       if (signal) this.must(this.isReason(signal.reason), "a call is not aborted");
     }
@@ -265,7 +270,10 @@ class MapRun extends TransformRun<Plan, Item, Item, Settle> {
     }
   }
 
-  /** As many run as can, the oldest first; by key only the oldest that has not ended. */
+  /**
+   * As many calls run as possible, the oldest first. With a key, only the oldest of each key that
+   * has not ended runs.
+   */
   #checkStarted(entered: number): void {
     const { concurrency, keyed } = this.#setup;
     const busy = this.#busy;
@@ -336,7 +344,7 @@ function map(name: string, promise: string, fixed: Partial<Setup>, fronts: Front
   });
 }
 
-/** Of `MapStream`. */
+/** The races and explorations of `MapStream`. */
 export const races: readonly Race[] = suite([
   map("map-stream", "MapStream in order [4.M2] [4.M6] [4.M15]", { ordered: true, timed: true }, [
     "writer",
@@ -391,7 +399,7 @@ function every(name: string, setup: Partial<Setup>): Exploration {
   });
 }
 
-/** Of `MapStream`. */
+/** The races and explorations of `MapStream`. */
 export const explorations: readonly Exploration[] = explored([
   every("map-stream", {}),
   every("map-stream-timeout", { timed: true }),

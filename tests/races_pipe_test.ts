@@ -1,4 +1,4 @@
-/** Pipes between two of ours: whatever happens, all is as it is by the platform's own pipe. */
+/** Pipes between two of ours: everything happens as with the platform's own pipe. */
 
 import fc from "fast-check";
 import type { Clock } from "./support/clock.ts";
@@ -17,10 +17,10 @@ import { advance, often, type Race, race, Run, simply, suite } from "./races/rac
 
 const PATIENCE = 60;
 
-/** Of a pipe by `pipeThrough` it is seen only that it is over. */
+/** Of a pipe by `pipeThrough`, only the end is visible. */
 const FAILURE = /rejected|pipe \d false false/;
 
-/** The platform's, past what the streams have of their own. */
+/** The platform's pipe, bypassing our own methods. */
 const theirs: Piping = {
   to: (source, sink, options) => ReadableStream.prototype.pipeTo.call(source, sink, options),
   through(source, pair, options) {
@@ -36,7 +36,7 @@ const ours: Piping = {
 };
 
 interface Setup extends LineSetup {
-  /** Everything has had its turn when the pipes begin. */
+  /** All tasks have run before the pipes begin. */
   readonly late: boolean;
 }
 
@@ -45,13 +45,13 @@ class PipeRun extends Run<LineStep> {
   #waits: boolean;
   readonly #loosely: boolean;
   /**
-   * The part behind which others may come: it lets through what is the latest just then, or what is ready
-   * first of batches that differ.
+   * The first part after which results may differ: it passes the latest item of that moment, or
+   * whichever batch is ready first.
    */
   readonly #thinning: number;
-  /** How much has been rejected so far. */
+  /** The number of rejections so far. */
   #failures = 0;
-  /** They have come apart in a turn in which something has ended: no more is compared. */
+  /** They differ in a turn in which something has ended, so the comparison stops. */
   #apart = false;
 
   constructor(setup: Setup, clock: Clock) {
@@ -59,12 +59,12 @@ class PipeRun extends Run<LineStep> {
     this.#lines = [theirs, ours].map((piping) => new Line(setup, piping));
     this.#waits = setup.late;
     const adaptive = setup.parts.some((part) => "linger" in part && part.linger === 0);
-    // It is asked at once.
+    // It gets a pull at once.
     const eager = setup.front !== "writer" && setup.parts[0]?.kind === "map";
     this.#loosely = setup.rash || (adaptive && (eager || here !== "node24"));
     const thinning = setup.parts.findIndex((part, at) =>
       part.kind === "throttle" ||
-      // Of other batches it makes other calls, and hands over first what comes first.
+      // With other batches it makes other calls, and hands over the first result first.
       (part.kind === "map" && !part.ordered && part.how !== "sync" &&
         setup.parts.slice(0, at).some((before) => "linger" in before && before.linger === 0))
     );
@@ -99,7 +99,7 @@ class PipeRun extends Run<LineStep> {
     while (this.#lines.map((line) => line.catchUp()).includes(true)) await super.quiet();
   }
 
-  /** The pipe of Node 24 writes where it has let go of the sink. */
+  /** The pipe of Node 24 writes after it has released the sink. */
   protected override forgives(error: unknown): boolean {
     return (error as { code?: unknown } | undefined)?.code === "ERR_INTERNAL_ASSERTION";
   }
@@ -128,11 +128,10 @@ class PipeRun extends Run<LineStep> {
 }
 
 /**
- * Whether two may differ. Node rejects a pipe that has come to its end with the failure of a write that
- * was pending then. And how far items move in one turn, platforms differ: by a microtask that one takes
- * more than another. That is seen in a turn in which something fails, where functions are `rash`, and in
- * the batches of `linger: 0`, but in Node 24, which takes as many as ours, unless a
- * `MapStream.from` is asked.
+ * Whether two may differ. Node rejects an ended pipe with the failure of a write that was pending
+ * at that time. Platforms also differ in how far items move in one turn, because some need one more
+ * microtask. This is visible in a turn in which something fails, with `rash` functions, and in the
+ * batches of `linger: 0`. Node 24 needs as many microtasks as ours, except for a `MapStream.from`.
  */
 function mayDiffer(
   one: LineView,
@@ -148,7 +147,7 @@ function mayDiffer(
     return failing || told.every((name) => one.outcomes[name]!.startsWith("rejected"));
   }
   if (!failing && !loosely) return false;
-  // One has given each function what the other has, and the next few.
+  // One has given each function the same items as the other, and a few more.
   return Object.keys({ ...one.seen, ...other.seen }).every((place) => {
     const [, at = place === "sink" ? Infinity : -1] = /^part (\d)$/.exec(place) ?? [];
     if (Number(at) < 0 || Number(at) > thinning) return true;
@@ -157,7 +156,7 @@ function mayDiffer(
   });
 }
 
-/** In whichever batches. */
+/** In any batches. */
 function idsIn(seen: readonly string[]): string {
   return `${seen}`.replaceAll(/[[\]]/g, "");
 }
@@ -196,7 +195,7 @@ const parts: fc.Arbitrary<Part> = fc.oneof(
   often(1, fc.record({ kind: fc.constant("fixed" as const), size: few })),
 );
 
-/** What takes bytes comes before what gathers them. */
+/** A stage that takes bytes comes before one that gathers them. */
 function inOrder(given: readonly Part[]): Part[] {
   const gathers = given.findIndex(({ kind }) => kind === "batch" || kind === "chunk");
   return given.filter(({ kind }, at) =>
@@ -245,7 +244,7 @@ const written = (count: fc.Arbitrary<number>, deeds: fc.Arbitrary<LineStep>) =>
 
 function pipes(name: string, promise: string, rash: boolean): Race {
   const count = rash ? few : fc.constant(1);
-  // Where one comes in between, platforms differ by a microtask, and then by what is refused.
+  // If a step comes in between, platforms differ by a microtask, and so in the refused items.
   const deed = rash ? plain.filter((step) => step.do !== "push") : plain;
   const write = written(count, fc.oneof(often(3, deed), often(1, written(count, deed))));
   return race({
@@ -269,7 +268,7 @@ function pipes(name: string, promise: string, rash: boolean): Race {
         : fc.array(fc.oneof(early, written(count, plain)), { maxLength: 1 }),
       late: fc.boolean(),
     }).map((setup) =>
-      // A pipe that Node has let go of its source without a word is to be seen.
+      // Node may release the source of a pipe silently, which must be visible.
       setup.signalled ? { ...setup, through: false } : setup
     ),
     steps: fc.oneof(
@@ -283,15 +282,19 @@ function pipes(name: string, promise: string, rash: boolean): Race {
   });
 }
 
-/** Of the pipes between two of ours. */
+/** The races of pipes between two of ours. */
 export const races: readonly Race[] = suite([
   pipes(
     "pipe",
-    "A pipe between two of ours is as that of the platform in every schedule [7.19]",
+    "A pipe between two of ours does the same as the platform's pipe in every schedule [7.19]",
     false,
   ),
-  pipes("pipe-rash", "A pipe between two of ours moves as that of the platform does [7.19]", true),
+  pipes(
+    "pipe-rash",
+    "A pipe between two of ours moves items at the same time as the platform's pipe [7.19]",
+    true,
+  ),
 ]);
 
-/** What may happen is too much for all of it. */
+/** There are no explorations, because there are too many sequences. */
 export const explorations: readonly Exploration[] = [];

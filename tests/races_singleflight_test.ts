@@ -1,4 +1,7 @@
-/** `Singleflight`: as its model does, whoever joins, leaves, forgets or fails, and when. */
+/**
+ * `Singleflight`: it behaves like its model for any joins, leaves, forgets and failures at any
+ * time.
+ */
 
 import fc from "fast-check";
 import { type FlightStats, Singleflight } from "../mod.ts";
@@ -23,7 +26,7 @@ interface Call {
 type Step =
   | Call
   | { readonly do: "settle"; readonly index: number; readonly well: boolean }
-  /** An abort after it, before anybody can hear of it. */
+  /** An abort after the settlement, before any reaction to it. */
   | {
     readonly do: "race";
     readonly index: number;
@@ -40,7 +43,7 @@ interface Flying {
   readonly reject: (error: unknown) => void;
 }
 
-/** The real thing beside its model. */
+/** The object and its model. */
 class FlightRun extends Run<Step> {
   readonly #model: Model;
   readonly #cache: Map<string, Value> | undefined;
@@ -67,7 +70,7 @@ class FlightRun extends Run<Step> {
     });
   }
 
-  /** Forgets by time; nothing else happens on the way. */
+  /** Forgets by time; nothing else happens meanwhile. */
   override look(): void {
     this.#model.advance(this.clock.now - this.#modelled);
     this.#modelled = this.clock.now;
@@ -119,14 +122,14 @@ class FlightRun extends Run<Step> {
     if (plan.body === "throw") throw plan.error;
     if (plan.inside) this.#perform(plan.inside);
     if (plan.body === "forget inside") this.#flights.forget(plan.key);
-    // Every other one does not care.
+    // Every second function ignores an abort.
     if (plan.body === "rejoin" || plan.value.id % 2 === 0) {
       this.#signals.set(plan, context.signal);
       context.signal.addEventListener("abort", () => plan.rejoin && this.#perform(plan.rejoin));
     }
     const { promise, resolve, reject } = gate<Value>();
     this.#flying.push({ plan, resolve, reject });
-    // Heard just before the group hears it.
+    // Called just before the object's own reaction.
     promise.then(() => this.#model.settle(plan, true), () => this.#model.settle(plan, false));
     return promise;
   }
@@ -173,7 +176,7 @@ class FlightRun extends Run<Step> {
 
   #compare(expected: Outcome, given: Outcome | undefined): void {
     const state = given?.state ?? "pending";
-    this.must(state === expected.state, "a caller was told too early, too late, or otherwise");
+    this.must(state === expected.state, "a caller settled too early, too late, or differently");
     if (expected.state === "error" && given?.state === "error") {
       const { error } = given;
       const right = expected.error === "re-entry" ? error instanceof Error : false;
@@ -246,7 +249,7 @@ const RULES = "[6.1] [6.2] [6.3] [6.4] [6.5] [6.6] [6.7] [6.8] [6.10] [7.3] [7.5
 function singleflight(name: string, promise: string, cache: boolean): Race {
   return race<Config, Step>({
     name,
-    promise: `${promise} does as its model in every schedule ${RULES}`,
+    promise: `${promise} does the same as its model in every schedule ${RULES}`,
     setups: fc.record({
       cache: fc.constant(cache),
       clone: fc.boolean(),
@@ -258,7 +261,7 @@ function singleflight(name: string, promise: string, cache: boolean): Race {
   });
 }
 
-/** Of `Singleflight`. */
+/** The races and explorations of `Singleflight`. */
 export const races: readonly Race[] = suite([
   singleflight("singleflight", "Singleflight", false),
   singleflight("singleflight-cache", "Singleflight with a cache", true),
@@ -273,7 +276,7 @@ const PLAIN: Readonly<Record<string, Step>> = {
   "leave y": { do: "leave", signal: 1 },
 };
 
-/** What the function does in its synchronous part, or when it is aborted. */
+/** The action of the function in its synchronous part, or at an abort. */
 const INSIDE: Readonly<Record<string, Step>> = {
   "call a x rejoining": { ...CALL, body: "rejoin", signal: 0 },
   "call a forgetting": { ...CALL, body: "forget inside" },
@@ -304,7 +307,7 @@ function every(
   });
 }
 
-/** Of `Singleflight`. */
+/** The races and explorations of `Singleflight`. */
 export const explorations: readonly Exploration[] = explored([
   every("singleflight", {}, { ...PLAIN, clear: { do: "clear" } }),
   every("singleflight-inside", {}, INSIDE),

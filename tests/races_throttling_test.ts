@@ -1,4 +1,4 @@
-/** `throttle` and `ThrottleStream`: at most one in an interval, and everything is counted. */
+/** `throttle` and `ThrottleStream`: at most one call in an interval, and everything is counted. */
 
 import fc from "fast-check";
 import { throttle, type Throttled, type ThrottleEdge, ThrottleStream } from "../mod.ts";
@@ -19,7 +19,7 @@ type Call =
   | { readonly do: "trigger"; readonly acts: readonly Act[] }
   | { readonly do: "flush" | "cancel" };
 
-/** The function. */
+/** The model of the function. */
 class ThrottleRun extends Run<Call> {
   readonly #interval: number;
   readonly #model: ThrottleModel;
@@ -42,7 +42,7 @@ class ThrottleRun extends Run<Call> {
     if (step.do === "trigger") {
       for (const act of step.acts) {
         const trigger = this.#trigger(act);
-        // In this order: the model is told afterwards what the function did inside.
+        // In this order, because the model gets the inner actions of the function afterwards.
         const passed = this.#throttled(trigger);
         this.must(passed === this.#model.trigger(trigger, this.clock.now), "whether it ran");
       }
@@ -82,7 +82,7 @@ class ThrottleRun extends Run<Call> {
     this.#throttled[Symbol.dispose]();
     this.#model.flush(this.clock.now);
     await this.quiet();
-    // What it triggered inside waits.
+    // A trigger inside the function waits.
     this.do({ do: "cancel" });
     await this.quiet();
     this.must(this.#passed.every((trigger, n) => trigger === this.#model.passed[n]), "others");
@@ -92,14 +92,14 @@ class ThrottleRun extends Run<Call> {
 
 interface Item extends Numbered, Trigger {}
 
-/** The stream: the function, and what waits on either side of it. */
+/** The model of the stream: the function, and the waiting items on both sides of it. */
 class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "flush" }> {
   readonly #setup: Setup;
   readonly #stream: ThrottleStream<Item>;
   readonly #model: ThrottleModel;
-  /** Written, and kept outside. */
+  /** Items that were written and wait outside. */
   #outside: readonly Item[] = [];
-  /** What has passed and is not asked for, of so many that have passed. */
+  /** The item that has passed and is not read yet, and the number of passed items. */
   #held: Trigger | undefined;
   #passed = 0;
   #replaced = 0;
@@ -145,7 +145,7 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
     this.#go();
   }
 
-  /** The end, if it is the first. */
+  /** Ends the stream, if this is the first end. */
   protected override end(reason: unknown): void {
     if (!this.over) this.#discarded = (this.#model.pending ? 1 : 0) + (this.#held ? 1 : 0);
     super.end(reason);
@@ -158,7 +158,7 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
     return step.do === "advance" || super.can(step);
   }
 
-  /** Everything goes as far as it can. */
+  /** Moves everything as far as possible. */
   #go(): void {
     const model = this.#model;
     for (let rest = this.closed;;) {
@@ -179,13 +179,13 @@ class ThrottleStreamRun extends TransformRun<null, Item, Item, { readonly do: "f
     }
   }
 
-  /** At the leading edge what has passed is kept, and the next that would pass waits. */
+  /** At the leading edge a passed item is kept, and the next write that would pass waits. */
   get #kept(): boolean {
     return this.#setup.edge === "leading" && this.#held !== undefined &&
       this.#model.isQuiet(this.clock.now);
   }
 
-  /** There is no source that may fail. */
+  /** There is no source that could fail. */
   protected drained(): boolean {
     return false;
   }
@@ -233,7 +233,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
 
 const EDGES = "[4.T1] [4.T2] [4.T3] [4.T4] [4.T5] [4.T6] [4.T20]";
 
-/** Of `throttle` and `ThrottleStream`. */
+/** The races of `throttle` and `ThrottleStream`. */
 export const races: readonly Race[] = suite([
   race<Setup, Call>({
     name: "throttle",
@@ -268,7 +268,7 @@ export const races: readonly Race[] = suite([
 
 const EDGE_NAMES = ["leading", "trailing", "both"] as const;
 
-/** Of `throttle` and `ThrottleStream`, at each edge. */
+/** The explorations of `throttle` and `ThrottleStream`, at each edge. */
 export const explorations: readonly Exploration[] = explored(EDGE_NAMES.flatMap((edge) => [
   exploration<Setup, Call | Advance>({
     name: `throttle-${edge}`,

@@ -1,4 +1,4 @@
-/** `RateLimit`: strict in every window, shared in turns, and of no cost to anybody who waits for nothing. */
+/** `RateLimit`: strict in every window, shared in turns, and free for items that don't wait. */
 
 import fc from "fast-check";
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -9,13 +9,13 @@ import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
-/** The places of those that start too soon after the one that is `limit` before them. */
+/** The places of starts that come too soon after the start `limit` places before. */
 function tooSoon(starts: readonly number[], limit: number, interval: number): number[] {
   return [...starts.keys()].filter((n) => n >= limit && starts[n]! - starts[n - limit]! < interval);
 }
 
 timed(
-  "RateLimit lets no more start in any window, and no fewer than it may [8.1]",
+  "RateLimit starts no more than its limit in any window, and no fewer than possible [8.1]",
   async (clock) => {
     const rate = new RateLimit({ limit: 3, interval: 100 });
     const starts: number[] = [];
@@ -35,7 +35,7 @@ timed(
 );
 
 timed(
-  "RateLimit is strict in random schedules of three who share it [8.1] [8.2]",
+  "RateLimit is strict in random schedules of three sharers [8.1] [8.2]",
   async (clock) => {
     const seed = newSeed();
     const step = fc.record({ sink: fc.nat(2), items: fc.nat(5), wait: fc.nat(30) });
@@ -70,7 +70,7 @@ timed(
 );
 
 timed(
-  "RateLimit has those who wait for it take turns, whatever each of them has [8.2]",
+  "RateLimit makes waiting sinks take turns, no matter how many items each has [8.2]",
   async (clock) => {
     const rate = new RateLimit({ limit: 2, interval: 10 });
     const seen: string[] = [];
@@ -91,7 +91,7 @@ timed(
 );
 
 timed(
-  "RateLimit.pause() lets nothing start before its end, and of two the later end wins [8.3]",
+  "RateLimit.pause() lets nothing start before its end, and the later end of two wins [8.3]",
   async (clock) => {
     const rate = new RateLimit({ limit: 9, interval: 10 });
     const seen: number[] = [];
@@ -126,7 +126,7 @@ timed("RateLimit holds the calls of a MapStream, in their order [8.1] [4.M16]", 
 });
 
 timed(
-  "RateLimit counts a batch as one start, and makes none smaller [8.1] [4.1]",
+  "RateLimit counts a batch as one start, and makes no batch smaller [8.1] [4.1]",
   async (clock) => {
     const rate = new RateLimit({ limit: 1, interval: 100 });
     const seen: number[][] = [];
@@ -135,7 +135,7 @@ timed(
     });
     for (const n of [1, 2, 3, 4, 5]) sink.tryPush(n);
     await clock.tick(50);
-    // It is due, and goes on growing; what fills it takes its place.
+    // It is due, and goes on growing. The full batch takes its place.
     for (const n of [6, 7]) sink.tryPush(n);
     await clock.tick(300);
     assertEquals(seen, [[1, 2, 3], [4, 5, 6], [7]]);
@@ -144,7 +144,7 @@ timed(
 );
 
 timed(
-  "RateLimit lets an Aggregator that is full go on when something may start [8.1] [4.6]",
+  "RateLimit lets a full Aggregator go on when a start is allowed [8.1] [4.6]",
   async (clock) => {
     const rate = new RateLimit({ limit: 1, interval: 100 });
     const seen: number[][] = [];
@@ -165,7 +165,7 @@ timed(
 );
 
 timed(
-  "RateLimit and a capacity of 0: only what starts at once is accepted, and a push waits for that [8.1] [5.33]",
+  "RateLimit with a capacity of 0 accepts only items that start at once, and a push waits for a start [8.1] [5.33]",
   async (clock) => {
     const rate = new RateLimit({ limit: 1, interval: 10 });
     const fanout = new Fanout(() => {}, { concurrency: 9, capacity: 0, rate });
@@ -180,7 +180,7 @@ timed(
   },
 );
 
-timed("RateLimit holds up nobody who is not ready in his turn [8.2]", async (clock) => {
+timed("RateLimit skips a sink that is not ready in its turn [8.2]", async (clock) => {
   const rate = new RateLimit({ limit: 1, interval: 10 });
   const [hand, seen] = [new Hand<number>(), [] as number[]];
   const busy = new Fanout(hand.handler, { rate, concurrency: 1 });
@@ -199,7 +199,7 @@ timed("RateLimit holds up nobody who is not ready in his turn [8.2]", async (clo
   assertEquals(clock.pending, 0);
 });
 
-timed("RateLimit has no timer when nobody waits [8.4] [F-09]", async (clock) => {
+timed("RateLimit has no timer when no sink waits [8.4] [F-09]", async (clock) => {
   const rate = new RateLimit({ limit: 1, interval: 1000 });
   const fanout = new Fanout(() => {}, { rate });
   fanout.tryPush(1);
@@ -241,39 +241,45 @@ test("RateLimit is strict by the real clock, whose timers may be early [8.1]", a
   await fanout.close();
 });
 
-timed("RateLimit takes an interval of Infinity: so many, and no more [8.1]", async (clock) => {
-  const rate = new RateLimit({ limit: 2, interval: Infinity });
-  const fanout = new Fanout(() => {}, { rate });
-  for (const n of [1, 2, 3]) fanout.tryPush(n);
-  await clock.tick(2147483647);
-  assertEquals([fanout.stats.done, rate.stats.wait, clock.pending], [2, Infinity, 0]);
-  const closed = rejection(fanout.close({ timeout: 5 }));
-  await clock.tick(5);
-  assertEquals((await closed as Error).name, "TimeoutError");
-});
+timed(
+  "RateLimit with an interval of Infinity allows its limit, and no more [8.1]",
+  async (clock) => {
+    const rate = new RateLimit({ limit: 2, interval: Infinity });
+    const fanout = new Fanout(() => {}, { rate });
+    for (const n of [1, 2, 3]) fanout.tryPush(n);
+    await clock.tick(2147483647);
+    assertEquals([fanout.stats.done, rate.stats.wait, clock.pending], [2, Infinity, 0]);
+    const closed = rejection(fanout.close({ timeout: 5 }));
+    await clock.tick(5);
+    assertEquals((await closed as Error).name, "TimeoutError");
+  },
+);
 
-timed("RateLimit has no timer for who has left, or was shed [8.4] [5.42] [5.44]", async (clock) => {
-  const rate = new RateLimit({ limit: 1, interval: 1000 });
-  for (const capacity of [0, 1]) {
-    const fanout = new Fanout((n: number) => n, { concurrency: 2, capacity, rate });
-    fanout.tryPush(1);
-    const caller = new AbortController();
-    const result = fanout.submit(2, caller).catch((reason) => reason);
-    assertEquals([clock.pending, rate.stats.waiting], [1, 1]);
-    caller.abort("left");
-    assertEquals([clock.pending, rate.stats.waiting, await result], [0, 0, "left"]);
+timed(
+  "RateLimit has no timer for items that have left, or were shed [8.4] [5.42] [5.44]",
+  async (clock) => {
+    const rate = new RateLimit({ limit: 1, interval: 1000 });
+    for (const capacity of [0, 1]) {
+      const fanout = new Fanout((n: number) => n, { concurrency: 2, capacity, rate });
+      fanout.tryPush(1);
+      const caller = new AbortController();
+      const result = fanout.submit(2, caller).catch((reason) => reason);
+      assertEquals([clock.pending, rate.stats.waiting], [1, 1]);
+      caller.abort("left");
+      assertEquals([clock.pending, rate.stats.waiting, await result], [0, 0, "left"]);
+      await fanout.close();
+      await clock.tick(1000);
+    }
+    const fanout = new Fanout((n: number) => n, { capacity: 1, maxWait: 10, rate });
+    for (const n of [1, 2]) fanout.tryPush(n);
+    await clock.tick(11);
+    fanout.concurrency = 2;
+    assertEquals([clock.pending, fanout.stats.discarded, rate.stats.waiting], [0, 1, 0]);
     await fanout.close();
-    await clock.tick(1000);
-  }
-  const fanout = new Fanout((n: number) => n, { capacity: 1, maxWait: 10, rate });
-  for (const n of [1, 2]) fanout.tryPush(n);
-  await clock.tick(11);
-  fanout.concurrency = 2;
-  assertEquals([clock.pending, fanout.stats.discarded, rate.stats.waiting], [0, 1, 0]);
-  await fanout.close();
-});
+  },
+);
 
-test("RateLimit refuses what is no limit, and a pause that is no time [8.3] [7] [F-01] [F-03]", () => {
+test("RateLimit refuses a wrong limit, and a wrong pause [8.3] [7] [F-01] [F-03]", () => {
   assertThrows(() => new RateLimit({ limit: 1 } as never), TypeError, 'option "interval" must');
   assertThrows(() => new RateLimit({ interval: 1 } as never), TypeError, 'option "limit" must');
   const rate = new RateLimit({ limit: 1, interval: 1, name: "api" });
@@ -293,7 +299,7 @@ test("RateLimit refuses what is no limit, and a pause that is no time [8.3] [7] 
   }
 });
 
-timed("RateLimit waits for one millisecond more where a timer is early [8.1]", async (clock) => {
+timed("RateLimit waits for one more millisecond when a timer is early [8.1]", async (clock) => {
   const rate = new RateLimit({ limit: 1, interval: 10.0005 });
   const starts: number[] = [];
   const fanout = new Fanout(() => void starts.push(clock.now), { rate });

@@ -19,7 +19,7 @@ function cut(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
 }
 
-test("records: any array, cut anywhere, gives its values", async () => {
+test("records: an array gives its values, however it is cut", async () => {
   const tricky = fc.string({
     unit: fc.constantFrom("{", "}", '"', "\\", "[", "]", ",", "é", "🏞️"),
   });
@@ -31,7 +31,7 @@ test("records: any array, cut anywhere, gives its values", async () => {
     space,
     fc.array(fc.nat()),
     async (values, indent, cuts) => {
-      // As JSON has it: without -0 and lone surrogates.
+      // Values of JSON, without -0 and lone surrogates.
       const bytes = encoder.encode(JSON.stringify(values, undefined, indent));
       const expected = JSON.parse(new TextDecoder().decode(bytes));
       const texts = await split(...cut(bytes, cuts));
@@ -40,7 +40,7 @@ test("records: any array, cut anywhere, gives its values", async () => {
   ));
 });
 
-test("records: a byte at a time", async () => {
+test("records: it reads one byte at a time", async () => {
   const text = '\ufeff [ {"é": "}\\"{\\\\"},\n\t{"🏞": [{}]} ]\r\n';
   const bytes = encoder.encode(text);
   assertEquals(await split(...cut(bytes, Array.from(bytes, (_, i) => i))), [
@@ -49,7 +49,7 @@ test("records: a byte at a time", async () => {
   ]);
 });
 
-test("records: a bad one is passed on as it is, and does no harm to the next", async () => {
+test("records: a bad record is passed on unchanged, and the next is fine", async () => {
   const bad = [
     "{bad}",
     "nothing",
@@ -66,7 +66,7 @@ test("records: a bad one is passed on as it is, and does no harm to the next", a
   }));
 });
 
-test("records: one that lacks its end is not held for ever", async () => {
+test("records: an endless record is not held forever", async () => {
   const longer = function* () {
     yield encoder.encode('[1,{"name":"');
     for (;;) yield new Uint8Array(100_000).fill(120);
@@ -76,11 +76,11 @@ test("records: one that lacks its end is not held for ever", async () => {
   }, RecordError);
   assertEquals([error.record, error.message], [
     2,
-    "longer than 1048576 bytes, so a brace or a quote of it lacks its partner",
+    "longer than 1048576 bytes: a closing brace or quote is missing",
   ]);
 });
 
-test("records: those before a fault come out", async () => {
+test("records: records before a fault come out", async () => {
   const found: string[] = [];
   const error = await assertRejects(async () => {
     for await (const record of records([encoder.encode("[{},{},]")])) {
@@ -111,14 +111,14 @@ for (const [text, record, message] of FAULTS) {
   });
 }
 
-test("records: what is not UTF-8 is passed on as it is", async () => {
+test("records: bytes that are not UTF-8 are passed on unchanged", async () => {
   const found: number[][] = [];
   const pieces = [encoder.encode("["), Uint8Array.of(0xff, 0xc3), encoder.encode(",{}]")];
   for await (const record of records(pieces)) found.push([...record]);
   assertEquals(found, [[0xff, 0xc3], [0x7b, 0x7d]]);
 });
 
-test("records: nothing more is read once the consumer stops", async () => {
+test("records: nothing more is read after the consumer stops", async () => {
   let read = 0;
   let returned = false;
   function* pieces() {

@@ -7,7 +7,7 @@ import { gate } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 
-/** A function that takes a while, by the fake clock, and heeds its signal. */
+/** A function that takes a while, by the fake clock, and respects its signal. */
 function slow<V>(ms: number, value: V): (context: { readonly signal: AbortSignal }) => Promise<V> {
   return ({ signal }) =>
     new Promise((resolve, reject) => {
@@ -26,7 +26,7 @@ function timeout(ms: number): AbortSignal {
   return controller.signal;
 }
 
-test("x/sync singleflight: 1000 token requests over 4 regions run 4 times [6.1]", () =>
+test("x/sync singleflight: 1000 token requests over 4 regions execute 4 times [6.1]", () =>
   withClock(async (clock) => {
     const regions = ["eu", "us", "ap", "sa"];
     const issued: string[] = [];
@@ -65,7 +65,7 @@ test("x/sync singleflight: one slow flight and its waiters' timeouts [6.3]", () 
     assertEquals(clock.pending, 0);
   }));
 
-test("x/sync singleflight: one slow flight is cancelled when the last of its waiters has timed out, and the key is free [6.3]", () =>
+test("x/sync singleflight: one slow flight is cancelled when its last waiter has timed out, and the key is free [6.3]", () =>
   withClock(async (clock) => {
     const pages = new Singleflight<string, string>();
     let aborted = -1;
@@ -86,7 +86,7 @@ test("x/sync singleflight: one slow flight is cancelled when the last of its wai
     assertEquals(await pages.do("/", () => "page"), "page");
   }));
 
-test("x/sync singleflight: DoChan and select are a promise and a race [6.1]", () =>
+test("x/sync singleflight: a promise and a race replace DoChan and select [6.1]", () =>
   withClock(async (clock) => {
     const pages = new Singleflight<string, string>();
     const page = pages.do("/", slow(100, "page"));
@@ -99,7 +99,7 @@ test("x/sync singleflight: DoChan and select are a promise and a race [6.1]", ()
     assertEquals([pages.size, clock.pending], [0, 0]);
   }));
 
-test("x/sync singleflight: Forget after a while lets more than one slow call run, one in each period [6.4]", () =>
+test("x/sync singleflight: Forget after a period allows one more slow call in each period [6.4]", () =>
   withClock(async (clock) => {
     const pages = new Singleflight<string, number>({ forgetAfter: 100 });
     let runs = 0;
@@ -116,7 +116,7 @@ test("x/sync singleflight: Forget after a while lets more than one slow call run
     assertEquals([pages.size, clock.pending], [0, 0]);
   }));
 
-test("x/sync singleflight: Forget when a call has failed too often is forget() in its callers [6.4]", async () => {
+test("x/sync singleflight: callers use forget() when a call has failed too often [6.4]", async () => {
   const pages = new Singleflight<string, string>();
   const first = gate<string>();
   const stuck = pages.do("/", () => first.promise);
@@ -126,7 +126,7 @@ test("x/sync singleflight: Forget when a call has failed too often is forget() i
   await assertRejects(() => stuck, Error, "after a minute");
 });
 
-test("x/sync singleflight: shared is how many answers one call has given [6.7]", async () => {
+test("x/sync singleflight: shared counts the answers of one call [6.7]", async () => {
   const counters = { alone: 0, shared: 0 };
   const pages = new Singleflight<string, string>();
   const ask = async (path: string) => {
@@ -137,7 +137,7 @@ test("x/sync singleflight: shared is how many answers one call has given [6.7]",
   assertEquals(counters, { alone: 1, shared: 3 });
 });
 
-test("x/sync singleflight: a panic reaches everybody who waits, and the next call runs [6.5]", () =>
+test("x/sync singleflight: a panic reaches every waiting caller, and the next call runs [6.5]", () =>
   withClock(async (clock) => {
     const pages = new Singleflight<string, string>();
     const panic = new Error("nil map");
@@ -183,7 +183,7 @@ class TimedCache<V> implements FlightCache<string, V> {
   }
 }
 
-test("x/sync singleflight: with a result cache the database is asked once in its time, and an error is not kept [6.2]", () =>
+test("x/sync singleflight: with a result cache the database gets one query per ttl, and an error is not kept [6.2]", () =>
   withClock(async (clock) => {
     const rows = new Singleflight<string, string>({ cache: new TimedCache(1000, clock) });
     const answers = [new Error("no connection"), "row 1", "row 2"];
@@ -204,7 +204,7 @@ test("x/sync singleflight: with a result cache the database is asked once in its
     assertEquals([await Promise.all([ask(), ask()]), asked], [["row 2", "row 2"], 3]);
   }));
 
-test("Singleflight.do() gives every caller a Response that it can read when clone clones it [6.6]", async () => {
+test("Singleflight.do() with clone gives every caller a Response that it can read [6.6]", async () => {
   for (const cache of [undefined, new Map<string, Response>()]) {
     const pages = new Singleflight<string, Response>({ clone: (page) => page.clone(), cache });
     let fetched = 0;

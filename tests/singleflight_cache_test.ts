@@ -35,7 +35,7 @@ test("Singleflight.do() keeps undefined, null, 0 and false like any other value 
   }
 });
 
-test("Singleflight.do() answers with a value that expires while it is asked for [6.2]", async () => {
+test("Singleflight.do() answers with a value that expires during the look-up [6.2]", async () => {
   const cache = new Map([["k", "still good"]]);
   cache.has = () => false;
   const flights = new Singleflight<string, string>({ cache });
@@ -56,7 +56,7 @@ test("Singleflight.do() keeps no error [6.2]", async () => {
   assertEquals([...cache], [["k", 1]]);
 });
 
-test("Singleflight.do() has kept the value when its callers hear of it [6.2]", async () => {
+test("Singleflight.do() stores the value before its callers get it [6.2]", async () => {
   const cache = new Map<string, number>();
   const flights = new Singleflight<string, number>({ cache });
   let kept: number | undefined;
@@ -64,7 +64,7 @@ test("Singleflight.do() has kept the value when its callers hear of it [6.2]", a
   assertEquals(kept, 1);
 });
 
-test("Singleflight.forget() deletes from the cache too [6.2] [6.4]", async () => {
+test("Singleflight.forget() also deletes from the cache [6.2] [6.4]", async () => {
   const cache = new Map<string, number>();
   const flights = new Singleflight<string, number>({ cache });
   await flights.do("k", () => 1);
@@ -92,7 +92,7 @@ test("Singleflight.clear() clears the cache when it can be cleared [6.2]", async
   }
 });
 
-test("Singleflight.do() keeps nothing of a flight that was forgotten, cleared, outlived or left [6.2] [6.4]", () =>
+test("Singleflight.do() does not cache the value of a flight that was forgotten, cleared, outlived or left [6.2] [6.4]", () =>
   withClock(async (clock) => {
     const cache = new Map<string, string>();
     const flights = new Singleflight<string, string>({ cache, forgetAfter: 100 });
@@ -114,7 +114,7 @@ test("Singleflight.do() keeps nothing of a flight that was forgotten, cleared, o
     }
   }));
 
-test("Singleflight.do() keeps the new value when a forgotten flight ends after it [6.2] [6.4] [F-39]", async () => {
+test("Singleflight.do() keeps the new value when a forgotten flight ends later [6.2] [6.4] [F-39]", async () => {
   const cache = new Map<string, string>();
   const flights = new Singleflight<string, string>({ cache });
   const old = gate<string>();
@@ -126,10 +126,10 @@ test("Singleflight.do() keeps the new value when a forgotten flight ends after i
   assertEquals(cache.get("k"), "fresh");
 });
 
-test("Singleflight.do() starts a call when the value expires while it looks [6.2]", async () => {
+test("Singleflight.do() starts a call when the value expires between has and get [6.2]", async () => {
   const kept = new Map([["k", "stale"]]);
   const cache: FlightCache<string, string> = {
-    // A cache with times to live: gone by the second look.
+    // A cache with times to live: the value is gone at the second look.
     get: (key) => (expire(), kept.get(key)),
     has: (key) => {
       const has = kept.has(key);
@@ -144,7 +144,7 @@ test("Singleflight.do() starts a call when the value expires while it looks [6.2
   assertEquals(await flights.do("k", () => "fresh"), "fresh");
 });
 
-test("Singleflight.do() rejects with what the cache throws, and frees the key [6.2] [6.8]", async () => {
+test("Singleflight.do() rejects with an error of the cache, and frees the key [6.2] [6.8]", async () => {
   for (const method of ["get", "has", "set"] as const) {
     const error = new Error(method);
     const cache = new Map<string, number>(method === "get" ? [["k", 1]] : []);
@@ -161,7 +161,7 @@ test("Singleflight.do() rejects with what the cache throws, and frees the key [6
   }
 });
 
-test("Singleflight.do() rejects when its signal aborts while the cache is asked [6.3] [F-33]", async () => {
+test("Singleflight.do() rejects when its signal aborts during a call of the cache [6.3] [F-33]", async () => {
   const leaver = new AbortController();
   class Aborting extends Map<string, number> {
     override has(key: string): boolean {
@@ -176,7 +176,7 @@ test("Singleflight.do() rejects when its signal aborts while the cache is asked 
   assertEquals([runs, flights.size], [0, 0]);
 });
 
-test("Singleflight.do() gives each further caller its own copy, and the first the value, when there is clone [6.6]", async () => {
+test("Singleflight.do() with clone gives the first caller the value, and each other its own copy [6.6]", async () => {
   const { promise, resolve } = gate<Value>();
   const flights = new Singleflight<string, Value>({ clone: (value) => ({ ...value }) });
   const calls = [flights.do("k", () => promise), flights.do("k", () => promise)];
@@ -191,7 +191,7 @@ test("Singleflight.do() gives each further caller its own copy, and the first th
   assert((await detailed).shared);
 });
 
-test("Singleflight.do() gives the first who stays the value when the first caller has left [6.6]", async () => {
+test("Singleflight.do() gives the first remaining caller the value when the first caller has left [6.6]", async () => {
   let copies = 0;
   const flights = new Singleflight<string, Value>({ clone: (value) => (copies++, { ...value }) });
   const { promise, resolve } = gate<Value>();
@@ -206,7 +206,7 @@ test("Singleflight.do() gives the first who stays the value when the first calle
   assertEquals(copies, 0);
 });
 
-test("Singleflight.do() gives every caller a copy when there is a cache too [6.6]", async () => {
+test("Singleflight.do() with clone and a cache gives every caller a copy [6.6]", async () => {
   const cache = new Map<string, Value>();
   const flights = new Singleflight<string, Value>({ cache, clone: (value) => ({ ...value }) });
   const fn = () => Promise.resolve({ text: "one" });
@@ -227,7 +227,7 @@ test("Singleflight.do() makes all copies before any caller has its value [6.6]",
   assertEquals(log, ["copy", "copy", "given", "given", "given"]);
 });
 
-test("Singleflight.do() rejects with what clone throws the caller it copies for, and no other [6.6]", async () => {
+test("Singleflight.do() rejects only the caller for whose copy clone throws [6.6]", async () => {
   const error = new Error("no copy");
   let copies = 0;
   const cache = new Map<string, Value>();
@@ -244,7 +244,7 @@ test("Singleflight.do() rejects with what clone throws the caller it copies for,
   assertEquals(await flights.do("k", fn), { text: "one" });
 });
 
-test("Singleflight.do() takes a caller's leaving for too late when clone or the cache aborts its signal [6.3] [6.6]", async () => {
+test("Singleflight.do() ignores an abort of a caller's signal by clone or the cache as too late [6.3] [6.6]", async () => {
   const leaver = new AbortController();
   const flights = new Singleflight<string, Value>({
     clone: (value) => {
@@ -257,7 +257,7 @@ test("Singleflight.do() takes a caller's leaving for too late when clone or the 
   assertEquals(await Promise.all(calls), Array(2).fill({ text: "one" }));
 });
 
-test("Singleflight.do() takes a caller's leaving for too late when the cache aborts its signal as it keeps the value [6.3]", async () => {
+test("Singleflight.do() ignores an abort of a caller's signal by the cache's set as too late [6.3]", async () => {
   const leaver = new AbortController();
   const cache = new Map<string, number>();
   cache.set = (key, value) => {
@@ -276,7 +276,7 @@ test("Singleflight.do() takes a caller's leaving for too late when the cache abo
 const RULE = 'Singleflight: option "cache" must answer at once, not with a promise: ' +
   "look it up inside the function; got an object";
 
-/** A cache of which one method answers with a promise, as a client of a server does. */
+/** A cache with one method that returns a promise, like the client of a server. */
 function remote(method: "get" | "has" | "set", answer: PromiseLike<unknown>): Map<string, number> {
   const cache = new Map<string, number>();
   cache[method] = () => answer as never;
@@ -309,7 +309,7 @@ test("Singleflight.forget() throws a TypeError when the cache answers with a pro
   await undefined;
 });
 
-test("Singleflight.forget() has freed the key when the cache throws, or answers with a promise [6.4] [6.11]", async () => {
+test("Singleflight.forget() frees the key even if the cache throws, or answers with a promise [6.4] [6.11]", async () => {
   const broken = new Map<string, number>();
   const error = new Error("has");
   for (const cache of [remote("has", Promise.resolve(false)), broken]) {
@@ -330,7 +330,7 @@ test("Singleflight.forget() has freed the key when the cache throws, or answers 
   }
 });
 
-test("Singleflight.do() leaves nothing unhandled when what the cache answers with rejects [6.11] [6.8]", async () => {
+test("Singleflight.do() leaves nothing unhandled when the cache answers with a promise that rejects [6.11] [6.8]", async () => {
   const errors = await unhandled(async () => {
     for (const method of ["get", "has", "set"] as const) {
       const down = Promise.reject(new Error("down"));

@@ -6,7 +6,7 @@ import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-test("Singleflight.do() rejects a caller at once with its reason, and flies on for the others, when its signal aborts [6.3]", async () => {
+test("Singleflight.do() rejects a caller at once with its reason when its signal aborts, and goes on for the others [6.3]", async () => {
   const flights = new Singleflight<string, number>();
   const { promise, resolve } = gate<number>();
   const leaver = new AbortController();
@@ -25,7 +25,7 @@ test("Singleflight.do() rejects a caller at once with its reason, and flies on f
   assert(!inner!.aborted);
 });
 
-test("Singleflight.do() rejects with the reason as it is, falsy ones included [6.3] [F-34] [7]", async () => {
+test("Singleflight.do() rejects with the same reason, even a falsy one [6.3] [F-34] [7]", async () => {
   for (const reason of [undefined, null, 0, "", false, Object.freeze({})]) {
     for (const method of ["do", "doShared"] as const) {
       const flights = new Singleflight<string, number>();
@@ -44,7 +44,7 @@ test("Singleflight.do() rejects with the reason as it is, falsy ones included [6
   }
 });
 
-test("Singleflight.do() aborts the function with the reason of the last caller when all have left [6.3]", async () => {
+test("Singleflight.do() aborts the function with the last caller's reason when all have left [6.3]", async () => {
   const flights = new Singleflight<string, number>();
   const leavers = Array.from({ length: 3 }, () => new AbortController());
   const aborts: unknown[] = [];
@@ -63,7 +63,7 @@ test("Singleflight.do() aborts the function with the reason of the last caller w
   assertEquals([aborts, flights.size], [[2], 0]);
 });
 
-test("Singleflight.do() has freed the key when the function hears that all have left [6.3] [F-39]", async () => {
+test("Singleflight.do() frees the key before it aborts the function's signal [6.3] [F-39]", async () => {
   const flights = new Singleflight<string, string>();
   const leaver = new AbortController();
   let free: boolean | undefined;
@@ -82,7 +82,7 @@ test("Singleflight.do() has freed the key when the function hears that all have 
   assertEquals(await newcomer, "new");
 });
 
-test("Singleflight.do() starts nothing and joins nothing when the signal has aborted before [6.3] [F-33]", async () => {
+test("Singleflight.do() with an aborted signal starts nothing and joins nothing [6.3] [F-33]", async () => {
   const cache = new Map([["kept", 1]]);
   const flights = new Singleflight<string, number>({ cache });
   const reason = new Error("before");
@@ -115,7 +115,7 @@ test("Singleflight.do() ends the flights of every key when their callers share a
   assertEquals([aborted.sort(), flights.size], [["a", "b"], 0]);
 });
 
-test("Singleflight.do() flies on when the caller who stays has no signal [6.3]", async () => {
+test("Singleflight.do() goes on when the remaining caller has no signal [6.3]", async () => {
   const flights = new Singleflight<string, number>();
   const { promise, resolve } = gate<number>();
   const leaver = new AbortController();
@@ -128,7 +128,7 @@ test("Singleflight.do() flies on when the caller who stays has no signal [6.3]",
   assertEquals(await stays, 1);
 });
 
-test("Singleflight.do() frees the key when the function aborts its own only caller at once [6.3] [F-39]", async () => {
+test("Singleflight.do() frees the key when the function synchronously aborts its only caller [6.3] [F-39]", async () => {
   await withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 10 });
     const leaver = new AbortController();
@@ -154,7 +154,7 @@ test("Singleflight.do() rejects with the reason when the abort comes before the 
   assertEquals(await assertRejects(() => call), "first");
 });
 
-test("Singleflight.do() ignores what an abandoned flight comes to [6.3] [6.8] [F-17]", async () => {
+test("Singleflight.do() ignores the outcome of an abandoned flight [6.3] [6.8] [F-17]", async () => {
   for (const end of ["resolve", "reject"] as const) {
     const cache = new Map<string, number>();
     const flights = new Singleflight<string, number>({ cache });

@@ -8,7 +8,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 type Then = PromiseLike<number>["then"];
 
-/** Not a promise, and its `then` does as it likes. */
+/** Not a promise, with a `then` that may do anything. */
 function thenable(
   then: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void,
 ): PromiseLike<number> {
@@ -48,7 +48,7 @@ test("Singleflight.do() rejects when a thenable throws in then, or in the getter
   }
 });
 
-test("Singleflight.do() is in flight until the next turn when a thenable calls back at once [F-15]", async () => {
+test("Singleflight.do() is in flight until the next turn when a thenable calls back synchronously [F-15]", async () => {
   const flights = new Singleflight<string, number>();
   const callable = Object.assign(() => {}, { then: thenable((resolve) => resolve(2)).then });
   for (const value of [thenable((resolve) => resolve(2)), callable as PromiseLike<number>]) {
@@ -60,7 +60,7 @@ test("Singleflight.do() is in flight until the next turn when a thenable calls b
   }
 });
 
-test("Singleflight.do() waits for what a thenable resolves with, and for promises of its own class [F-15]", async () => {
+test("Singleflight.do() waits for a promise with which a thenable resolves, and for promises of a subclass [F-15]", async () => {
   class Own<T> extends Promise<T> {
     override then<A = T, B = never>(
       fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -75,7 +75,7 @@ test("Singleflight.do() waits for what a thenable resolves with, and for promise
   assertEquals(await flights.do("k", () => Own.resolve(4)), 4);
 });
 
-test("Singleflight.do() gives back what is no thenable as it is [F-12]", async () => {
+test("Singleflight.do() gives a value that is not a thenable unchanged [F-12]", async () => {
   const flights = new Singleflight<string, unknown>();
   for (const value of [{ then: 1 }, () => {}, Symbol("s"), 1n, Object.create(null), null]) {
     assertStrictEquals(await flights.do("k", () => value), value);
@@ -96,7 +96,7 @@ test("Singleflight.do() lets its callers leave when the function never settles [
   assertEquals(await flights.do("k", () => 1), 1);
 });
 
-test("golang/go#33519: a throw does not lock its key, and everybody who waits has it [6.5] [F-39]", async () => {
+test("golang/go#33519: Singleflight frees the key after a throw, and every waiting caller gets it [6.5] [F-39]", async () => {
   const flights = new Singleflight<string, number>();
   const error = new Error("panic");
   const { promise, resolve } = gate();
@@ -128,7 +128,7 @@ test("golang/go#31420: the end of a forgotten call does not forget the call afte
 test("tailscale#18919: a newcomer never joins a call that is being cancelled [6.3] [F-39]", async () => {
   const flights = new Singleflight<string, string>();
   const leaver = new AbortController();
-  // As fetch does: it rejects only some time after the abort.
+  // Like fetch: it rejects only some time after the abort.
   const fetching = ({ signal }: { signal: AbortSignal }) =>
     new Promise<string>((_, reject) => {
       signal.onabort = () => void turn().then(() => reject(signal.reason));
@@ -170,7 +170,7 @@ test("Singleflight.do() holds 2e5 keys in flight, and none after they have settl
   assertEquals(flights.size, 0);
 });
 
-test("Singleflight.do() retains nothing that was of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
+test("Singleflight.do() retains nothing of 1e6 callers that join and leave one long flight [6.3] [F-40]", async () => {
   const flights = new Singleflight<string, object>();
   const { promise, resolve } = gate<object>();
   const stays = flights.doShared("k", () => promise);
@@ -196,14 +196,14 @@ test("Singleflight.do() retains nothing that was of 1e6 callers that join and le
   assertEquals([left, listening, flights.size], [1e6, 0, 1]);
   await collectGarbage();
   const retained = traces.filter((trace) => trace.deref() !== undefined).length;
-  // Where the collector is a conservative one, the last few may still be on the stack.
+  // With a conservative collector, the last few may still be on the stack.
   assert(retained < traces.length / 100, `${retained} of ${traces.length} are retained`);
   const value = {};
   resolve(value);
   assertEquals(await stays, { value, shared: true });
 });
 
-test("Singleflight.do() leaves unhandled what a caller does not handle, beside one that does [6.8]", async () => {
+test("Singleflight.do() leaves unhandled rejections to a caller that does not handle them, even if another does [6.8]", async () => {
   const error = new Error("down");
   const signals = [undefined, new AbortController().signal];
   for (const [first, second] of [signals, signals.toReversed()]) {
@@ -218,7 +218,7 @@ test("Singleflight.do() leaves unhandled what a caller does not handle, beside o
   }
 });
 
-test("Singleflight.do() has a reaction of its own for each caller that does not share the promise [6.12]", async () => {
+test("Singleflight.do() makes a separate reaction for each caller that does not share the promise [6.12]", async () => {
   const { promise, resolve } = gate<number>();
   const { signal } = new AbortController();
   const flights = new Singleflight<string, number>();
@@ -247,7 +247,7 @@ test("Singleflight.do() has a reaction of its own for each caller that does not 
 const VALUE = { id: 1 };
 const ERROR = new Error("down");
 
-/** What the reactions to `promise` that `make` brings about do, when they are let go. */
+/** Holds back the reactions to `promise` that `make` adds, and returns functions that run them. */
 function held(promise: unknown, make: () => void): ((end: "resolve" | "reject") => void)[] {
   const reactions: ((end: "resolve" | "reject") => void)[] = [];
   const { then } = Promise.prototype;
@@ -271,7 +271,7 @@ function held(promise: unknown, make: () => void): ((end: "resolve" | "reject") 
   return reactions;
 }
 
-test("Singleflight.do() settles callers each in its own reaction, whichever comes first, as in the requests of a Worker [6.12] [6.6]", async () => {
+test("Singleflight.do() settles each caller in its own reaction, in any order, as in the requests of a Worker [6.12] [6.6]", async () => {
   for (const order of [[0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
     for (const end of ["resolve", "reject"] as const) {
       for (const copying of [false, true]) {
@@ -299,7 +299,7 @@ test("Singleflight.do() settles callers each in its own reaction, whichever come
           reactions[place]!(end);
           await turn();
           assertEquals(heard, all.slice(0, count + 1));
-          // The first has landed it, for all of them.
+          // The first one has settled it for all of them.
           const made = copying && end === "resolve" ? 2 : 0;
           assertEquals([copies, flights.size, flights.stats.running], [made, 0, 0]);
         }
@@ -308,35 +308,35 @@ test("Singleflight.do() settles callers each in its own reaction, whichever come
   }
 });
 
-test("Singleflight leaves no key behind where the stack ends inside of it [6.13] [3]", async () => {
+test("Singleflight leaves no key behind when the stack overflows in it [6.13] [3]", async () => {
   const options = [undefined, { cache: new Map() }, { forgetAfter: 1e9 }, { clone: Number }];
   const groups = options.map((each) => new Singleflight<number, number>(each));
   const calls: Promise<unknown>[] = [];
-  // A rejection for which there was no stack left is in nobody's hands.
+  // No caller has a promise for which there was no stack left.
   await unhandled(async () => {
     for (const flights of groups) {
       const nest = (key: number): Promise<number> => flights.do(key, () => nest(key - 1));
       let key = 0;
-      // Comes by at each level of the way back from an overflow.
+      // Runs at each level of the way back from an overflow.
       const recurse = (): void => {
         try {
           recurse();
         } catch {
-          // That is what it is for.
+          // The overflow is expected.
         }
         if (++key > 300) return;
         try {
           calls.push(flights.do(key, () => Promise.resolve(1)));
           calls.push(flights.doShared(-key, () => 1));
         } catch {
-          // It ends here, too.
+          // The overflow may also end here.
         }
       };
       recurse();
       try {
         calls.push(nest(-1e6));
       } catch {
-        // And here.
+        // Or here.
       }
     }
     await Promise.allSettled(calls);

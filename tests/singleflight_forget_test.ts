@@ -4,7 +4,7 @@ import { withClock } from "./support/clock.ts";
 import { gate, settled, turn } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
-test("Singleflight.forget() leaves the old flight to those who wait and has the next caller start anew [6.4]", async () => {
+test("Singleflight.forget() leaves the old flight to its callers, and the next caller starts a new one [6.4]", async () => {
   const flights = new Singleflight<string, string>();
   const old = gate<string>();
   const waiting = flights.do("k", () => old.promise);
@@ -16,7 +16,7 @@ test("Singleflight.forget() leaves the old flight to those who wait and has the 
   assertEquals(await waiting, "stale");
 });
 
-test("Singleflight.forget() keeps the old flight's end off the new one [6.4] [F-39]", async () => {
+test("Singleflight.forget() keeps the new flight when the old one ends [6.4] [F-39]", async () => {
   for (const end of ["resolve", "reject"] as const) {
     const flights = new Singleflight<string, string>();
     const [old, fresh] = [gate<string>(), gate<string>()];
@@ -64,7 +64,7 @@ test("Singleflight.forget() returns whether there was anything to forget [6.4]",
   assert(!flights.forget("k"));
 });
 
-test("Singleflight.forget() lets the function call its own key again [6.4] [6.5]", async () => {
+test("Singleflight.forget() allows the function to call its own key again [6.4] [6.5]", async () => {
   const flights = new Singleflight<string, string>();
   const outer = flights.do("k", () => {
     flights.forget("k");
@@ -99,7 +99,7 @@ test("Singleflight.clear() forgets every key [6.4] [F-36]", () =>
     assertEquals(clock.pending, 0);
   }));
 
-test("Singleflight.do() starts anew when forgetAfter has passed since the start [6.4]", () =>
+test("Singleflight.do() starts a new flight when forgetAfter has passed since the start [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, string>({ forgetAfter: 100 });
     const old = gate<string>();
@@ -133,7 +133,7 @@ test("Singleflight.do() counts forgetAfter from before the function's synchronou
     await call;
   }));
 
-test("Singleflight.do() forgets each in its own time when flights start inside one another [6.4]", () =>
+test("Singleflight.do() forgets each nested flight at its own time [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const { promise, resolve } = gate<number>();
@@ -160,7 +160,7 @@ test("Singleflight.do() forgets each in its own time when flights start inside o
     await Promise.all(calls);
   }));
 
-test("Singleflight.size counts no flight whose time is over, however many there are [6.4]", () =>
+test("Singleflight.size counts none of many flights whose time is over [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<number, number>({ forgetAfter: 100 });
     const { promise, resolve } = gate<number>();
@@ -173,7 +173,7 @@ test("Singleflight.size counts no flight whose time is over, however many there 
     await Promise.all(calls);
   }));
 
-test("Singleflight.forget() finds nothing to forget where a flight's time is over [6.4]", () =>
+test("Singleflight.forget() returns false when a flight's time is over [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const { promise, resolve } = gate<number>();
@@ -186,7 +186,7 @@ test("Singleflight.forget() finds nothing to forget where a flight's time is ove
     await Promise.all(calls);
   }));
 
-test("Singleflight.do() rejects when its function calls its own key, however long it was about it [6.5] [6.4] [F-39]", () =>
+test("Singleflight.do() rejects when its function calls its own key, even after forgetAfter [6.5] [6.4] [F-39]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const outer = flights.do("k", () => {
@@ -197,7 +197,7 @@ test("Singleflight.do() rejects when its function calls its own key, however lon
     assertEquals(flights.size, 0);
   }));
 
-test("Singleflight.do() forgets no newer flight when the old one settled before its time [6.4]", () =>
+test("Singleflight.do() forgets no newer flight when the old one settled early [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const [old, fresh, other] = [gate<number>(), gate<number>(), gate<number>()];
@@ -223,7 +223,7 @@ test("Singleflight.do() forgets by time without a timer [6.4] [F-36]", () =>
     const calls = gates.map(({ promise }, key) => flights.do(key, () => promise));
     await flights.do(99, () => 1);
     assertEquals(clock.pending, 0);
-    // The middle, the first, the last, and what is left.
+    // The middle, the first, the last, and the rest.
     for (const index of [2, 0, 4, 1]) {
       gates[index]!.resolve(1);
       await calls[index];
@@ -236,7 +236,7 @@ test("Singleflight.do() forgets by time without a timer [6.4] [F-36]", () =>
     await calls[3];
   }));
 
-test("Singleflight.do() has no timer when forgetAfter is Infinity, or the function ends at once [6.4] [F-03] [F-36]", () =>
+test("Singleflight.do() has no timer when forgetAfter is Infinity, or the function is synchronous [6.4] [F-03] [F-36]", () =>
   withClock(async (clock) => {
     const { promise, resolve } = gate<number>();
     const calls = [
@@ -249,7 +249,7 @@ test("Singleflight.do() has no timer when forgetAfter is Infinity, or the functi
     await Promise.all(calls);
   }));
 
-test("Singleflight.do() forgets by a monotonic clock, also when the event loop was blocked [6.4] [F-35]", () =>
+test("Singleflight.do() forgets by a monotonic clock, even if the event loop was blocked [6.4] [F-35]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const { promise, resolve } = gate<number>();
@@ -264,7 +264,7 @@ test("Singleflight.do() forgets by a monotonic clock, also when the event loop w
     await call;
   }));
 
-test("Singleflight.do() joins no flight whose time is over, though no timer can run [6.4] [F-35]", () =>
+test("Singleflight.do() joins no flight whose time is over, even if no timer can run [6.4] [F-35]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, number>({ forgetAfter: 100 });
     const gates = [gate<number>(), gate<number>()];
@@ -276,7 +276,7 @@ test("Singleflight.do() joins no flight whose time is over, though no timer can 
     calls.push(join());
     clock.block(1);
     calls.push(join());
-    // The time of the old one does not end the new one.
+    // The time of the old flight does not end the new one.
     await clock.tick(99);
     assert(flights.has("k"));
     clock.block(1);
@@ -287,7 +287,7 @@ test("Singleflight.do() joins no flight whose time is over, though no timer can 
     assertEquals([flights.size, clock.pending], [0, 0]);
   }));
 
-test("Singleflight.do() forgets what it started in the synchronous part of another call [6.4]", () =>
+test("Singleflight.do() forgets a flight that started in the synchronous part of another call [6.4]", () =>
   withClock(async (clock) => {
     const flights = new Singleflight<string, boolean>({ forgetAfter: 100 });
     const { promise, resolve } = gate<boolean>();

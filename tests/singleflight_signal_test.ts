@@ -4,7 +4,7 @@ import { gate, turn } from "./support/gate.ts";
 import { countListeners } from "./support/listeners.ts";
 import { test } from "./support/test.ts";
 
-test("Singleflight.do() leaves no listener when the flight ends, however it ends [6.3] [F-33] [F-36]", async () => {
+test("Singleflight.do() leaves no listener after any end of the flight [6.3] [F-33] [F-36]", async () => {
   const ends = {
     value: ({ resolve }) => resolve(1),
     error: ({ reject }) => reject(new Error("down")),
@@ -26,7 +26,7 @@ test("Singleflight.do() leaves no listener when the flight ends, however it ends
   }
 });
 
-test("Singleflight.do() leaves no listener when the function ends at once or throws [6.3] [F-33]", async () => {
+test("Singleflight.do() leaves no listener when the function is synchronous or throws [6.3] [F-33]", async () => {
   const flights = new Singleflight<string, number>();
   const { signal } = new AbortController();
   const listeners = countListeners(signal);
@@ -61,7 +61,7 @@ test("Singleflight.do() puts one listener on a signal that 1e5 callers share [7]
   assertEquals([listeners.live, listeners.added, flights.size], [0, 2, 0]);
 });
 
-test("Singleflight.do() makes a controller only when the function reads its signal [6.3]", async () => {
+test("Singleflight.do() makes a controller only if the function reads its signal [6.3]", async () => {
   const { AbortController } = globalThis;
   const leaver = new AbortController();
   let made = 0;
@@ -85,7 +85,7 @@ test("Singleflight.do() makes a controller only when the function reads its sign
   }
 });
 
-test("Singleflight.do() shows the abort when the function reads its signal only after it [6.3]", async () => {
+test("Singleflight.do() gives an aborted signal to a function that reads it only after the abort [6.3]", async () => {
   const flights = new Singleflight<string, number>();
   const leaver = new AbortController();
   const { promise, resolve } = gate();
@@ -102,7 +102,7 @@ test("Singleflight.do() shows the abort when the function reads its signal only 
   assertEquals([inner!.aborted, inner!.reason], [true, "gone"]);
 });
 
-test("Singleflight.do() never aborts the function's signal when the flight has ended [6.3]", async () => {
+test("Singleflight.do() never aborts the function's signal after the flight has ended [6.3]", async () => {
   const flights = new Singleflight<string, number>();
   const late = new AbortController();
   let inner: AbortSignal | undefined;
@@ -142,7 +142,7 @@ test("Singleflight.do() rejects when its options are wrong, and starts nothing [
   assertEquals([runs, flights.size], [0, 0]);
 });
 
-test("Singleflight.do() frees the key when the signal cannot be listened to [6.3]", async () => {
+test("Singleflight.do() frees the key when the signal refuses a listener [6.3]", async () => {
   const flights = new Singleflight<string, number>();
   const error = new Error("no listeners");
   const signal = {
@@ -156,7 +156,7 @@ test("Singleflight.do() frees the key when the signal cannot be listened to [6.3
   assertEquals([flights.size, await flights.do("k", () => 2)], [0, 2]);
 });
 
-test("Singleflight.do() takes any object with a signal, reads it once, and rejects with what a getter throws [7.10] [F-05]", async () => {
+test("Singleflight.do() takes any object with a signal, reads it once, and rejects with an error of its getter [7.10] [F-05]", async () => {
   const flights = new Singleflight<string, number>();
   const thrown = new Error("from the getter");
   let reads = 0;

@@ -3,7 +3,7 @@ import { type FlightFunction, Singleflight } from "../mod.ts";
 import { gate } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 
-test("Singleflight.stats counts what was executed, joined and answered by the cache [6.10]", async () => {
+test("Singleflight.stats counts executions, joined calls and cache hits [6.10]", async () => {
   const { promise, resolve } = gate<number>();
   const flights = new Singleflight<string, number>({ cache: new Map() });
   assertEquals(flights.stats, { running: 0, executions: 0, shared: 0, hits: 0 });
@@ -48,7 +48,7 @@ test("Singleflight.stats counts each execution once, however it ends [6.10]", as
   }
 });
 
-test("Singleflight.stats counts as running what was forgotten, or left by all, until it settles [6.10] [6.4]", async () => {
+test("Singleflight.stats counts a forgotten or abandoned execution as running until it settles [6.10] [6.4]", async () => {
   const flights = new Singleflight<string, number>();
   const gates = [gate<number>(), gate<number>()];
   const forgotten = flights.do("k", () => gates[0]!.promise);
@@ -63,7 +63,7 @@ test("Singleflight.stats counts as running what was forgotten, or left by all, u
   assertEquals(flights.stats, { running: 0, executions: 2, shared: 0, hits: 0 });
 });
 
-test("Singleflight.stats counts nobody who was turned away [6.10]", async () => {
+test("Singleflight.stats counts no rejected calls [6.10]", async () => {
   const flights = new Singleflight<string, number>();
   const deaf = {
     aborted: false,
@@ -84,7 +84,7 @@ test("Singleflight.stats counts nobody who was turned away [6.10]", async () => 
   assertEquals(flights.stats, { running: 0, executions: 2, shared: 0, hits: 0 });
 });
 
-test("Singleflight.stats is what there was when it was read [6.10]", async () => {
+test("Singleflight.stats is a snapshot [6.10]", async () => {
   const flights = new Singleflight<string, number>();
   const before = flights.stats;
   await flights.do("k", () => 1);

@@ -16,7 +16,7 @@ test("Singleflight.do() executes once and gives all callers the same value when 
   assertEquals(runs, 1);
 });
 
-test("Singleflight.do() gives all callers the very same error when the function rejects [6.1] [7]", async () => {
+test("Singleflight.do() rejects all callers with the same error when the function rejects [6.1] [7]", async () => {
   for (const error of [new Error("down"), undefined, null, 0, "text", Object.freeze({})]) {
     const { promise, reject } = gate<number>();
     const flights = new Singleflight<string, number>();
@@ -52,7 +52,7 @@ test("Singleflight.do() starts the function before it returns when no call is in
   assertEquals(await call, 1);
 });
 
-test("Singleflight.do() executes anew when the call before has settled, well or ill [6.2]", async () => {
+test("Singleflight.do() executes again after the call before has resolved or rejected [6.2]", async () => {
   const flights = new Singleflight<string, number>();
   let runs = 0;
   assertEquals(await flights.do("k", () => Promise.resolve(++runs)), 1);
@@ -61,7 +61,7 @@ test("Singleflight.do() executes anew when the call before has settled, well or 
   assertEquals([flights.size, flights.has("k")], [0, false]);
 });
 
-test("Singleflight.do() has freed the key when its callers hear of the end [6.2]", async () => {
+test("Singleflight.do() frees the key before its callers settle [6.2]", async () => {
   const flights = new Singleflight<string, number>();
   const seen: boolean[] = [];
   const look = () => void seen.push(flights.has("k"));
@@ -79,7 +79,7 @@ test("Singleflight.do() has freed the key when its callers hear of the end [6.2]
   assertEquals(seen, [false, false, false]);
 });
 
-test("Singleflight.do() runs calls of different keys beside each other [6.1]", async () => {
+test("Singleflight.do() runs calls of different keys concurrently [6.1]", async () => {
   const flights = new Singleflight<string, string>();
   const gates = { a: gate<string>(), b: gate<string>() };
   const a = flights.do("a", () => gates.a.promise);
@@ -92,7 +92,7 @@ test("Singleflight.do() runs calls of different keys beside each other [6.1]", a
   assertEquals(await a, "A");
 });
 
-test("Singleflight.do() rejects and never throws when the function throws at once [6.5] [F-13]", async () => {
+test("Singleflight.do() rejects and never throws when the function throws synchronously [6.5] [F-13]", async () => {
   const flights = new Singleflight<string, number>();
   for (const error of [new Error("at once"), undefined, Object.freeze({})]) {
     const call = flights.do("k", () => {
@@ -124,7 +124,7 @@ test("Singleflight.do() passes the error on when the function waits for its own 
   assertEquals(flights.size, 0);
 });
 
-test("Singleflight.do() joins from inside the function once it has awaited [6.5]", async () => {
+test("Singleflight.do() joins from inside the function after its first await [6.5]", async () => {
   const flights = new Singleflight<string, number>();
   const { promise, resolve } = gate<number>();
   let inner: Promise<number> | undefined;
@@ -138,7 +138,7 @@ test("Singleflight.do() joins from inside the function once it has awaited [6.5]
   assertEquals([await outer, await inner], [1, 1]);
 });
 
-test("Singleflight.do() tells keys apart as a Map does [6.7] [F-38]", async () => {
+test("Singleflight.do() compares keys as a Map does [6.7] [F-38]", async () => {
   const symbol = Symbol("k");
   const object = {};
   const same: unknown[][] = [[NaN, NaN], [0, -0], ["k", "k"], [symbol, symbol], [object, object]];
@@ -156,7 +156,7 @@ test("Singleflight.do() tells keys apart as a Map does [6.7] [F-38]", async () =
   }
 });
 
-test("Singleflight.do() takes __proto__, constructor and hasOwnProperty for keys [6.7] [F-38]", async () => {
+test("Singleflight.do() takes __proto__, constructor and hasOwnProperty as keys [6.7] [F-38]", async () => {
   const flights = new Singleflight<string, string>();
   const keys = ["__proto__", "constructor", "hasOwnProperty", ""];
   for (const key of keys) assert(!flights.has(key));
@@ -165,7 +165,7 @@ test("Singleflight.do() takes __proto__, constructor and hasOwnProperty for keys
   assertEquals(await Promise.all(calls), keys);
 });
 
-test("Singleflight.doShared() says shared to every caller, the first included, when there were two [6.7]", async () => {
+test("Singleflight.doShared() reports shared to every caller, including the first, when there were two [6.7]", async () => {
   const flights = new Singleflight<string, number>();
   const alone = flights.doShared("k", () => Promise.resolve(1));
   assertEquals(await alone, { value: 1, shared: false });
@@ -178,7 +178,7 @@ test("Singleflight.doShared() says shared to every caller, the first included, w
   assertEquals(await first, { value: 3, shared: true });
 });
 
-test("Singleflight.doShared() says shared when the second caller has left again [6.7]", async () => {
+test("Singleflight.doShared() reports shared even if the second caller has left [6.7]", async () => {
   const flights = new Singleflight<string, number>();
   const { promise, resolve } = gate<number>();
   const leaver = new AbortController();
@@ -190,7 +190,7 @@ test("Singleflight.doShared() says shared when the second caller has left again 
   assertEquals(await first, { value: 1, shared: true });
 });
 
-test("Singleflight.do() rejects when the function is none, and starts nothing [7] [F-04]", async () => {
+test("Singleflight.do() rejects without a function, and starts nothing [7] [F-04]", async () => {
   const flights = new Singleflight<string, number>();
   const message = 'Singleflight: option "fn" must be a function; got ';
   for (const fn of [undefined, null, 5, {}] as never[]) {
@@ -200,7 +200,7 @@ test("Singleflight.do() rejects when the function is none, and starts nothing [7
   }
 });
 
-test("Singleflight.do() leaves unhandled what its callers leave, and nothing else [6.8]", async () => {
+test("Singleflight.do() leaves unhandled only rejections that its callers leave [6.8]", async () => {
   const error = new Error("down");
   const fails = () => Promise.reject(error);
   const flights = new Singleflight<string, number>();
@@ -213,7 +213,7 @@ test("Singleflight.do() leaves unhandled what its callers leave, and nothing els
   assertEquals(own, [error]);
 });
 
-test("Singleflight.do() leaves nothing unhandled when every caller listens [6.8]", async () => {
+test("Singleflight.do() leaves nothing unhandled when every caller handles its rejection [6.8]", async () => {
   const flights = new Singleflight<string, number>();
   const errors = await unhandled(async () => {
     const calls = [

@@ -49,24 +49,24 @@ test("Singleflight.wrap() clones and caches as its options say [6.9] [6.2] [6.6]
   assert(first !== second && first !== cache.get(1));
 });
 
-test("Singleflight.wrap() throws a TypeError when there is no function or no key [7] [F-04]", () => {
+test("Singleflight.wrap() throws a TypeError without a function or a key [7] [F-04]", () => {
   assertThrows(() => Singleflight.wrap(undefined as never, { key: () => 1 }), TypeError);
   assertThrows(() => Singleflight.wrap(() => 1, {} as never), TypeError, '"key"');
   assertThrows(() => Singleflight.wrap(() => 1, undefined as never), TypeError, '"key"');
 });
 
-test("Singleflight.wrap() leaves nothing unhandled when its caller listens [6.8]", async () => {
+test("Singleflight.wrap() leaves nothing unhandled when its caller handles the rejection [6.8]", async () => {
   const fails = Singleflight.wrap(() => Promise.reject(new Error("down")), { key: () => 1 });
   assertEquals(await unhandled(() => fails().catch(() => {})), []);
 });
 
-test("Singleflight.wrap() leaves unhandled what its callers leave [6.8]", async () => {
+test("Singleflight.wrap() leaves unhandled a rejection that its callers leave [6.8]", async () => {
   const error = new Error("down");
   const fails = Singleflight.wrap(() => Promise.reject(error), { key: () => 1 });
   assertEquals(await unhandled(() => void fails()), [error]);
 });
 
-test("Singleflight.wrap() gives the function its flight, to forget by and to look at [6.9] [6.10]", async () => {
+test("Singleflight.wrap() adds its flight to the function, for forget and stats [6.9] [6.10]", async () => {
   let asked = 0;
   const cache = new Map<number, number>();
   const get = Singleflight.wrap((_id: number) => Promise.resolve(++asked), {

@@ -1,4 +1,4 @@
-/** Sinks: what becomes of the items whose handlers run as the sink ends. */
+/** Sinks: the outcome of items whose handlers run when the sink ends. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator } from "../mod.ts";
@@ -10,7 +10,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 const reason = new Error("shutdown");
 
-/** Errors of handlers that have only done as they were told. */
+/** Errors of handlers that only answer the abort. */
 const echoes: Record<string, (signal: AbortSignal) => unknown> = {
   "the reason": (signal) => signal.reason,
   "an AbortError": () => new DOMException("aborted", "AbortError"),
@@ -33,7 +33,7 @@ const failures: Record<string, () => unknown> = {
 };
 
 for (const [name, open] of Object.entries(sinks)) {
-  /** Three run: one was submitted, one does not settle; one waits. */
+  /** Three run: one of them was submitted, and one does not settle. One waits. */
   const busy = (fail: (signal: AbortSignal) => unknown, more: Options) => {
     const own = new AbortController();
     const seen: unknown[][] = [];
@@ -55,7 +55,7 @@ for (const [name, open] of Object.entries(sinks)) {
 
   for (const [what, echo] of Object.entries(echoes)) {
     for (const how of ["abort()", "the signal"] as const) {
-      test(`${name} counts as discarded, and tells onDiscard of, what ends with ${what} after ${how} [5.21] [5.6] [3]`, async () => {
+      test(`${name} counts an item that ends with ${what} after ${how} as discarded, and calls onDiscard [5.21] [5.6] [3]`, async () => {
         const onError = () => seen.push(["failed"]);
         const { sink, own, seen, submitted } = busy(echo, { onError });
         const lost = await unhandled(async () => {
@@ -73,7 +73,7 @@ for (const [name, open] of Object.entries(sinks)) {
   }
 
   for (const [what, failure] of Object.entries(failures)) {
-    test(`${name} tells onError of what ends with ${what} after an abort, submitted or not [5.21]`, async () => {
+    test(`${name} calls onError for an item that ends with ${what} after an abort, submitted or not [5.21]`, async () => {
       const errors: unknown[] = [];
       const fail = () => {
         const error = failure();
@@ -94,7 +94,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} counts as failed what fails after an abort where there is no onError [5.21]`, async () => {
+  test(`${name} without onError counts an item that fails after an abort as failed [5.21]`, async () => {
     const { sink, seen } = busy(() => new Error("database"), {});
     heard(sink);
     assertEquals(await unhandled(() => sink.abort(reason)), []);
@@ -109,7 +109,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals([sink.stats.failed, sink.stats.running], [2, 1]);
   });
 
-  test(`${name} counts as done what succeeds after an abort [5.21]`, async () => {
+  test(`${name} counts an item that succeeds after an abort as done [5.21]`, async () => {
     const one = gate<number>();
     const seen: unknown[] = [];
     const sink = open(() => one.promise, { onDiscard: (items) => seen.push(items) });
@@ -120,7 +120,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals([sink.stats.done, seen], [1, []]);
   });
 
-  test(`${name} that a failure has ended takes the echo of that as given up [5.21] [5.3]`, async () => {
+  test(`${name} counts the echo of the failure that has ended it as discarded [5.21] [5.3]`, async () => {
     const rejects: Array<(error: unknown) => void> = [];
     const seen: unknown[] = [];
     const sink = heard(open((n, { signal }) => {
@@ -139,7 +139,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals([sink.stats.failed, sink.stats.discarded], [1, 1]);
   });
 
-  test(`${name} has counted what was given up when onDiscard is told [5.21]`, async () => {
+  test(`${name} counts discarded items before it calls onDiscard [5.21]`, async () => {
     const counted: unknown[] = [];
     const sink = open((_, { signal }) => {
       const { promise, reject } = gate<never>();
@@ -157,7 +157,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals(counted, [[0, 1]]);
   });
 
-  test(`${name} takes an AbortError before the end for a failure [5.21] [5.3]`, async () => {
+  test(`${name} treats an AbortError before the end as a failure [5.21] [5.3]`, async () => {
     const error = new DOMException("own", "AbortError");
     const seen: unknown[] = [];
     const sink = open(() => Promise.reject(error), { onError: (error) => seen.push(error) });
@@ -167,7 +167,7 @@ for (const [name, open] of Object.entries(sinks)) {
   });
 }
 
-test("Aggregator after an abort tells apart what each item of a batch has come to [5.21] [5.18]", async () => {
+test("Aggregator after an abort counts each item of a batch by its own outcome [5.21] [5.18]", async () => {
   const seen: unknown[] = [];
   const error = new Error("database");
   const results = gate<unknown[]>();

@@ -1,4 +1,4 @@
-/** `{ signal }` of one call: who waits may leave, and leaves nothing behind. */
+/** `{ signal }` of one call: a waiting caller may leave, and leaves nothing behind. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -12,7 +12,7 @@ import { timed } from "./support/timed.ts";
 
 const REASON = { left: true };
 
-/** A signal, its abort, and how many listen to it. */
+/** A signal, its abort, and the number of its listeners. */
 function leaver(): { signal: AbortSignal; leave: () => void; listeners: () => number } {
   const controller = new AbortController();
   const listeners = countListeners(controller.signal);
@@ -24,7 +24,7 @@ function leaver(): { signal: AbortSignal; leave: () => void; listeners: () => nu
 }
 
 for (const [name, make] of Object.entries(sinks)) {
-  test(`${name}.push() with a signal ends the waiting for room, and has no say afterwards [5.42]`, async () => {
+  test(`${name}.push() with a signal stops waiting for room at its abort, which has no effect later [5.42]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     for (const n of [1, 2]) assert(sink.tryPush(n));
@@ -45,7 +45,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([hand.started, sink.stats.done, sink.stats.discarded], [[1, 2, 3, 5], 4, 0]);
   });
 
-  test(`${name} refuses a call whose signal has aborted, and accepts nothing [5.42]`, async () => {
+  test(`${name} refuses a call with an aborted signal, and accepts nothing [5.42]`, async () => {
     const sink = make(() => {});
     const { signal, leave, listeners } = leaver();
     leave();
@@ -60,7 +60,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name} takes any object for the options of a call, but no AbortSignal [5.42] [7]`, async () => {
+  test(`${name} takes any object as the options of a call, except an AbortSignal [5.42] [7]`, async () => {
     const sink = make(() => {});
     const { signal } = leaver();
     for (const wrong of [signal, null, 5, "signal"] as never[]) {
@@ -108,7 +108,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([sink.stats.accepted, listeners()], [1, 0]);
   });
 
-  test(`${name}.submit() that waits for room leaves at once, and its room is nobody's [5.42]`, async () => {
+  test(`${name}.submit() that waits for room leaves at once, and takes no room [5.42]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     for (const n of [1, 2]) assert(sink.tryPush(n));
@@ -128,7 +128,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([accepted, done, discarded], [3, 3, 0]);
   });
 
-  test(`${name}.consume() with a signal reads no more, keeps what it has brought in, and then rejects [5.43]`, async () => {
+  test(`${name}.consume() with a signal reads no more, keeps its accepted items, and then rejects [5.43]`, async () => {
     const hand = new Hand<number>();
     const discarded: unknown[] = [];
     const sink = make(hand.handler, {
@@ -149,7 +149,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([hand.started, sink.stats.waiting, sink.stats.blocked], [[1], 1, 1]);
     leave();
     await turn();
-    // The third was read, and could not be brought in.
+    // The third item was read, and not accepted.
     assertEquals([cancelled, source.locked, discarded], [REASON, false, [[[3], REASON]]]);
     assertEquals([await settled(consumed), sink.stats.blocked, listeners()], ["pending", 0, 0]);
     hand.calls[0]!.resolve(0);
@@ -173,7 +173,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(sink.stats.done, 2);
   });
 
-  test(`${name} hears of a failure after its caller has left, and does not end with it [5.42] [5.21]`, async () => {
+  test(`${name} calls onError for a failure after its caller has left, and does not end with it [5.42] [5.21]`, async () => {
     const hand = new Hand<number>();
     const told: unknown[] = [];
     for (const onError of [(error: unknown) => told.push(error), undefined]) {
@@ -193,7 +193,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(told, ["real"]);
   });
 
-  test(`${name} tells nobody of the echo of a caller who has left, also after its end [5.42] [5.21]`, async () => {
+  test(`${name} reports no echo of a caller that has left, even after its end [5.42] [5.21]`, async () => {
     const hand = new Hand<number>();
     const told: unknown[] = [];
     const sink = make(hand.handler, {
@@ -211,23 +211,26 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([told, sink.stats.failed, sink.stats.discarded], [[REASON], 1, 1]);
   });
 
-  timed(`${name} asks no retry for an item whose caller has left [5.42] [5.40]`, async (clock) => {
-    const hand = new Hand<number>();
-    const asked: unknown[] = [];
-    const sink = make(hand.handler, {
-      concurrency: 9,
-      retry: (error: unknown) => asked.push(error),
-      onError: () => {},
-    } as never);
-    const { signal, leave } = leaver();
-    const result = rejection(sink.submit(1, { signal }));
-    leave();
-    hand.calls[0]!.reject("real");
-    await result;
-    await clock.tick(10);
-    await sink.close();
-    assertEquals([asked, hand.calls.length, sink.stats.failed], [[], 1, 1]);
-  });
+  timed(
+    `${name} does not call retry for an item whose caller has left [5.42] [5.40]`,
+    async (clock) => {
+      const hand = new Hand<number>();
+      const asked: unknown[] = [];
+      const sink = make(hand.handler, {
+        concurrency: 9,
+        retry: (error: unknown) => asked.push(error),
+        onError: () => {},
+      } as never);
+      const { signal, leave } = leaver();
+      const result = rejection(sink.submit(1, { signal }));
+      leave();
+      hand.calls[0]!.reject("real");
+      await result;
+      await clock.tick(10);
+      await sink.close();
+      assertEquals([asked, hand.calls.length, sink.stats.failed], [[], 1, 1]);
+    },
+  );
 }
 
 test("Fanout.submit() that waits for a worker leaves the queue: its room and its turn are free at once [5.42]", async () => {
@@ -261,7 +264,7 @@ test("Fanout.submit() that waits for a worker leaves the queue: its room and its
 });
 
 for (const place of [0, 1, 2, 3]) {
-  test(`Fanout.submit() leaves its key's queue at place ${place}, and the order of the others holds [5.42] [5.2]`, async () => {
+  test(`Fanout.submit() leaves its key's queue at place ${place}, and the others keep their order [5.42] [5.2]`, async () => {
     const hand = new Hand<string>();
     const fanout = new Fanout(hand.handler, { concurrency: 1, key: (item: string) => item[0] });
     const { signal, leave } = leaver();
@@ -281,7 +284,7 @@ for (const place of [0, 1, 2, 3]) {
   });
 }
 
-test("Fanout.submit() leaves a key that is freed out of order, from the middle of those that are ready [5.42] [5.2]", async () => {
+test("Fanout.submit() leaves a key that is freed out of order, from the middle of the ready ones [5.42] [5.2]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 3, key: (item: string) => item[0] });
   const { signal, leave } = leaver();
@@ -302,7 +305,7 @@ test("Fanout.submit() leaves a key that is freed out of order, from the middle o
   await fanout.close();
 });
 
-test("Fanout.submit() whose handler runs aborts its signal, and the item settles when the handler does [5.42]", async () => {
+test("Fanout.submit() aborts the signal of its running handler, and the item settles when the handler does [5.42]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 2 });
   const { signal, leave } = leaver();
@@ -320,7 +323,7 @@ test("Fanout.submit() whose handler runs aborts its signal, and the item settles
 });
 
 timed(
-  "Fanout.submit() leaves while it waits to go again, and its key is free [5.42] [5.40]",
+  "Fanout.submit() leaves while it waits for a retry, and its key is free [5.42] [5.40]",
   async (clock) => {
     const seen: number[] = [];
     const fanout = new Fanout((n: number) => {
@@ -339,7 +342,7 @@ timed(
   },
 );
 
-test("Aggregator.submit() that leaves its batch does so alone: the others stay, and the item is handled [5.42]", async () => {
+test("Aggregator.submit() that leaves its batch leaves alone: the others stay, and the item is handled [5.42]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, { maxItems: 2, linger: Infinity });
   const { signal, leave } = leaver();
@@ -354,7 +357,7 @@ test("Aggregator.submit() that leaves its batch does so alone: the others stay, 
   await sink.close();
 });
 
-test("Aggregator asks no result for a caller who has left [5.42] [5.18]", async () => {
+test("Aggregator needs no result for a caller that has left [5.42] [5.18]", async () => {
   for (const outcome of [undefined, []]) {
     const hand = new Hand<number[]>();
     const sink = heard(new Aggregator(hand.handler, { maxItems: 2 }));
@@ -402,7 +405,7 @@ test("Fanout lets ten thousand callers leave from the middle, and keeps nothing 
   await fanout.close();
 });
 
-test("Fanout.flush() does not wait for one who has left, and resolves by that [5.42] [5.13]", async () => {
+test("Fanout.flush() does not wait for a caller that has left, and resolves when it leaves [5.42] [5.13]", async () => {
   const hand = new Hand<number>();
   const fanout = heard(new Fanout(hand.handler));
   assert(fanout.tryPush(1));
@@ -439,7 +442,7 @@ timed(
 );
 
 timed(
-  "Fanout.submit() leaves before its next attempt, also where it is measured how long it waits [5.42] [5.44]",
+  "Fanout.submit() leaves before its next attempt, also with a maxWait [5.42] [5.44]",
   async (clock) => {
     const fanout = new Fanout(() => Promise.reject("busy"), { retry: () => 10, maxWait: 5 });
     const { signal, leave } = leaver();
@@ -451,7 +454,7 @@ timed(
   },
 );
 
-test("Fanout.consume() takes its item out from among others that wait for room [5.43]", async () => {
+test("Fanout.consume() takes its item out of the callers that wait for room [5.43]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { capacity: 1 });
   for (const n of [1, 2]) assert(fanout.tryPush(n));

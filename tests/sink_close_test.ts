@@ -1,4 +1,4 @@
-/** Sinks: an abort without a reason, and one while they close; how long a close may take. */
+/** Sinks: an abort without a reason, an abort during a close, and the time limit of a close. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Fanout } from "../mod.ts";
@@ -11,7 +11,7 @@ import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
 
 for (const [name, open] of Object.entries(sinks)) {
-  test(`${name} rejects all that it has promised with one AbortError where abort() has no reason [5.22] [F-34]`, async () => {
+  test(`${name} rejects all its promises with one AbortError when abort() has no reason [5.22] [F-34]`, async () => {
     const signals: AbortSignal[] = [];
     const discarded: unknown[] = [];
     const sink = open((_, { signal }) => {
@@ -35,7 +35,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertConserved(sink);
   });
 
-  test(`${name} rejects the write in flight with an AbortError, and the others as the standard has it, where an abort has no reason [5.22] [F-34]`, async () => {
+  test(`${name} at an abort without a reason rejects the write in flight with an AbortError, and the others as the standard says [5.22] [F-34]`, async () => {
     const sink = open(hang, { capacity: 1 });
     for (const n of [1, 2]) sink.tryPush(n);
     const writer = sink.getWriter();
@@ -49,7 +49,7 @@ for (const [name, open] of Object.entries(sinks)) {
   });
 
   for (const when of ["while the writes before it wait for room", "while it drains"] as const) {
-    test(`${name} rejects its close() with an AbortError where abort() has no reason, ${when} [5.22] [F-31]`, async () => {
+    test(`${name} rejects its close() with an AbortError when abort() has no reason, ${when} [5.22] [F-31]`, async () => {
       const sink = open(hang, { capacity: 1 });
       sink.tryPush(1);
       if (when !== "while it drains") {
@@ -67,7 +67,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name}.abort() while close() is under way resolves, and the close rejects with the reason [5.23] [F-31]`, async () => {
+  test(`${name}.abort() during close() resolves, and the close rejects with the reason [5.23] [F-31]`, async () => {
     const reason = new Error("now");
     const lost = await unhandled(async () => {
       for (const turns of [0, 1]) {
@@ -173,7 +173,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  timed(`${name}.close() without an end to its patience has no timer [5.24]`, async (clock) => {
+  timed(`${name}.close() with a timeout of Infinity has no timer [5.24]`, async (clock) => {
     for (const options of [undefined, {}, { timeout: undefined }, { timeout: Infinity }]) {
       const sink = open(hang);
       sink.tryPush(1);
@@ -196,7 +196,7 @@ for (const [name, open] of Object.entries(sinks)) {
     },
   );
 
-  test(`${name}.close() with wrong options rejects, and nothing has happened [5.24] [7.2] [F-01] [F-03]`, async () => {
+  test(`${name}.close() with wrong options rejects, and does nothing [5.24] [7.2] [F-01] [F-03]`, async () => {
     const kinds: unknown[] = [5, null, "5", new AbortController().signal, { timeout: "5" }];
     kinds.push({ timeout: null }, { signal: {} }, { signal: null });
     const values = [0, -1, NaN, 2 ** 31].map((timeout) => ({ timeout }));
@@ -212,7 +212,7 @@ for (const [name, open] of Object.entries(sinks)) {
   });
 }
 
-test("Fanout gives an AbortError where a signal of another make has no reason [5.22]", async () => {
+test("Fanout gives an AbortError when a foreign signal has no reason [5.22]", async () => {
   const signal = { aborted: true, addEventListener() {}, removeEventListener() {} };
   const fanout = new Fanout(() => {}, { signal: signal as unknown as AbortSignal });
   const error = await rejection(fanout.push(1));

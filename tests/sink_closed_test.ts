@@ -1,4 +1,4 @@
-/** Sinks: `closed`, and failures that nobody hears, which surface. */
+/** Sinks: `closed`, and unhandled failures, which surface. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { settled, turn } from "./support/gate.ts";
@@ -7,7 +7,7 @@ import { hang, type Options, reasons, type Sink, sinks, thrower } from "./suppor
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** A sink of which one item runs, and what makes that fail. */
+/** A sink with one running item, and a function that makes it fail. */
 interface Failing {
   readonly sink: Sink;
   readonly fail: (error: unknown) => void;
@@ -34,7 +34,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertStrictEquals(sink.closed, closed);
   });
 
-  test(`${name}.closed rejects with the very error, or the reason of an abort [5.19] [7.3]`, async () => {
+  test(`${name}.closed rejects with the same error, or the reason of an abort [5.19] [7.3]`, async () => {
     for (const reason of reasons) {
       const { sink, fail } = failing();
       const closed = rejection(sink.closed);
@@ -51,11 +51,11 @@ for (const [name, open] of Object.entries(sinks)) {
     }
   });
 
-  test(`${name} surfaces a failure that nobody hears, once, and as it is [5.20]`, async () => {
+  test(`${name} surfaces an unhandled failure once, and unchanged [5.20]`, async () => {
     for (const reason of reasons) {
       const lost = await unhandled(async () => {
         const { sink, fail } = failing({ concurrency: 2 });
-        // They have been told of what they asked for.
+        // These calls have got their results before.
         await sink.push(2);
         await sink.submit(3);
         sink.idle();
@@ -70,7 +70,7 @@ for (const [name, open] of Object.entries(sinks)) {
     }
   });
 
-  test(`${name} surfaces what onError throws where nobody hears of it [5.20] [5.3]`, async () => {
+  test(`${name} surfaces an unhandled error of onError [5.20] [5.3]`, async () => {
     const error = new Error("onError");
     const lost = await unhandled(() => {
       const onError = () => {
@@ -82,7 +82,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals(lost, [error]);
   });
 
-  test(`${name} surfaces a failure of which those hear who come a turn later [5.20]`, async () => {
+  test(`${name} surfaces a failure that is handled only a turn later [5.20]`, async () => {
     const error = new Error("handler");
     const later: unknown[] = [];
     const lost = await unhandled(async () => {
@@ -95,11 +95,11 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals([lost, later], [[error], [error, error]]);
   });
 
-  /** Who hears of the failure, if this is pending as the sink fails. */
+  /** What handles the failure, if it is pending when the sink fails. */
   const hearers: Record<string, (sink: Sink) => unknown> = {
-    "who has taken closed": (sink) => sink.closed.catch(() => {}),
+    "a read of closed": (sink) => sink.closed.catch(() => {}),
     "push()": (sink) => {
-      // The first may have room.
+      // There may be room for the first.
       for (const n of [2, 3]) sink.push(n).catch(() => {});
     },
     "submit()": (sink) => sink.submit(2).catch(() => {}),
@@ -110,12 +110,11 @@ for (const [name, open] of Object.entries(sinks)) {
     "a submit that runs": (sink) => sink.submit(-1).catch(() => {}),
     "flush()": (sink) => sink.flush().catch(() => {}),
     "consume()": (sink) => sink.consume([2]).catch(() => {}),
-    "consume() of a source that is silent": (sink) =>
-      sink.consume(new ReadableStream()).catch(() => {}),
+    "consume() of a silent source": (sink) => sink.consume(new ReadableStream()).catch(() => {}),
     "close()": (sink) => sink.close().catch(() => {}),
     "await using": (sink) => sink[Symbol.asyncDispose]().catch(() => {}),
     "an idle writer": (sink) => sink.getWriter(),
-    "a writer that has closed it, and has let go": (sink) => {
+    "a writer that has closed it and released its lock": (sink) => {
       const writer = sink.getWriter();
       writer.close().catch(() => {});
       writer.releaseLock();
@@ -123,13 +122,13 @@ for (const [name, open] of Object.entries(sinks)) {
     "a pipe": (sink) => new ReadableStream<number>().pipeTo(sink).catch(() => {}),
   };
   for (const [hearer, listen] of Object.entries(hearers)) {
-    for (const when of ["is pending", "is called in the same turn"] as const) {
-      // Nothing waits any more when the sink has failed.
-      if (when !== "is pending" && /^a (submit|writer) that /.test(hearer)) continue;
-      test(`${name} leaves nothing unhandled of a failure of which ${hearer} hears, where that ${when} [5.20]`, async () => {
+    for (const when of ["before it", "in the same turn"] as const) {
+      // A sink that has failed lets nothing wait.
+      if (when !== "before it" && /^a (submit|writer) that /.test(hearer)) continue;
+      test(`${name} leaves no failure unhandled for ${hearer} that starts ${when} [5.20]`, async () => {
         const error = new Error("handler");
         const lost = await unhandled(async () => {
-          if (when === "is called in the same turn") {
+          if (when === "in the same turn") {
             const sink = open(thrower(error));
             sink.tryPush(1);
             listen(sink);
@@ -149,7 +148,7 @@ for (const [name, open] of Object.entries(sinks)) {
     }
   }
 
-  test(`${name} leaves nothing unhandled of a failure that tryPush throws in the same turn [5.20]`, async () => {
+  test(`${name} leaves no failure unhandled that tryPush throws in the same turn [5.20]`, async () => {
     const lost = await unhandled(() => {
       const sink = open(() => {
         throw new Error("handler");
@@ -171,7 +170,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals([lost, told], [[], ["handler"]]);
   });
 
-  test(`${name} leaves nothing unhandled of an abort, by a call, a writer or a signal [5.20] [5.6]`, async () => {
+  test(`${name} leaves no abort unhandled, by a call, a writer or a signal [5.20] [5.6]`, async () => {
     const own = new AbortController();
     const lost = await unhandled(async () => {
       open(hang).abort("call");
@@ -186,7 +185,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals(lost, []);
   });
 
-  test(`${name} leaves unhandled the closed that somebody takes and drops [5.20]`, async () => {
+  test(`${name} leaves unhandled a closed that is read and dropped [5.20]`, async () => {
     const error = new Error("handler");
     const lost = await unhandled(() => {
       const { sink, fail } = failing();

@@ -1,4 +1,4 @@
-/** Sinks: how many handlers run at once may change while they run, and 0 pauses. */
+/** Sinks: you can change the concurrency while handlers run, and 0 pauses. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -15,7 +15,7 @@ for (const [name, make] of Object.entries(sinks)) {
     return { hand, sink: make(hand.handler, { capacity: 9, ...options }) };
   };
 
-  test(`${name}.concurrency is what it was made with, and what it was set to [5.36]`, () => {
+  test(`${name}.concurrency is its option, or the last value set [5.36]`, () => {
     const { sink } = open({});
     assertEquals([sink.concurrency, open({ concurrency: 0 }).sink.concurrency], [1, 0]);
     for (const value of [3, 0, Number.MAX_SAFE_INTEGER]) {
@@ -24,7 +24,7 @@ for (const [name, make] of Object.entries(sinks)) {
     }
   });
 
-  test(`${name}.concurrency starts what waits at once when it is raised, in order and no more [5.36] [5.1] [5.2]`, async () => {
+  test(`${name}.concurrency starts waiting items at once when you raise it, in order and no more [5.36] [5.1] [5.2]`, async () => {
     const { hand, sink } = open({ concurrency: 1 });
     for (const n of [1, 2, 3, 4, 5]) sink.tryPush(n);
     sink.concurrency = 3;
@@ -37,7 +37,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([sink.stats.waiting, sink.stats.running], [0, 4]);
   });
 
-  test(`${name}.concurrency lets what runs go on when it is lowered, and starts the next when fewer run [5.36]`, async () => {
+  test(`${name}.concurrency lets running handlers go on when you lower it, and starts the next when fewer run [5.36]`, async () => {
     const { hand, sink } = open({ concurrency: 3 });
     for (const n of [1, 2, 3, 4, 5]) sink.tryPush(n);
     sink.concurrency = 1;
@@ -53,7 +53,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([sink.stats.done, sink.stats.failed, sink.stats.discarded], [2, 1, 2]);
   });
 
-  test(`${name} starts nothing while its concurrency is 0, and accepts what there is room for [5.36] [5.1]`, async () => {
+  test(`${name} starts nothing while its concurrency is 0, and accepts items while there is room [5.36] [5.1]`, async () => {
     const { hand, sink } = open({ concurrency: 0, capacity: 2 });
     assertEquals([1, 2, 3].map((n) => sink.tryPush(n)), [true, true, false]);
     const pushed = sink.push(4);
@@ -70,7 +70,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(hand.started, [1, 2, 4]);
   });
 
-  test(`${name}.concurrency throws when it is set to what it cannot be, and stays as it was [5.36] [7.2] [7.12]`, () => {
+  test(`${name}.concurrency throws at a wrong value, and does not change [5.36] [7.2] [7.12]`, () => {
     const { hand, sink } = open({ concurrency: 0, name: "mails" });
     sink.tryPush(1);
     const must = `${name} "mails": option "concurrency" must be`;
@@ -84,7 +84,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([hand.started, sink.concurrency], [[], 0]);
   });
 
-  test(`${name} runs no two of a key beside each other when its concurrency is raised [5.36] [5.2]`, async () => {
+  test(`${name} runs one item of a key at a time even if its concurrency is raised [5.36] [5.2]`, async () => {
     const { hand, sink } = open({ concurrency: 1, key: (n) => n % 10 });
     for (const n of [1, 11, 2, 21]) sink.tryPush(n);
     sink.concurrency = 9;
@@ -94,7 +94,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(hand.started, [1, 2, 11]);
   });
 
-  /** Where user code may set it, while the first of four items is handled. */
+  /** Places where user code may set it, while the first of four items is handled. */
   const places: Record<string, (set: () => void) => [Options, (n: number) => unknown]> = {
     "a handler": (set) => [{}, (n) => void (n === 1 && set())],
     "a handler that is asynchronous": (set) => [{}, async (n) => {
@@ -110,7 +110,7 @@ for (const [name, make] of Object.entries(sinks)) {
     "snapshot": (set) => [{ snapshot: () => (set(), (run) => run()) }, (n) => n],
   };
   for (const [place, act] of Object.entries(places)) {
-    test(`${name} heeds a concurrency that ${place} sets [5.36] [5.8]`, async () => {
+    test(`${name} respects a concurrency that ${place} sets [5.36] [5.8]`, async () => {
       for (const [from, to] of [[1, 0], [1, 3], [4, 1]] as const) {
         let [running, most] = [0, 0];
         let set = false;
@@ -139,7 +139,7 @@ for (const [name, make] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} starts what a handler lets start by raising its concurrency, before that handler is over [5.36] [5.8]`, () => {
+  test(`${name} starts items when a handler raises its concurrency, before that handler ends [5.36] [5.8]`, () => {
     const seen: unknown[] = [];
     const sink: Sink = make((n) => {
       seen.push(n);
@@ -167,7 +167,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(sink.stats.done, 3);
   });
 
-  test(`${name}.close() resolves when what runs has settled, though its concurrency is lower than that [5.36] [5.5]`, async () => {
+  test(`${name}.close() resolves when all running handlers have settled, even above its concurrency [5.36] [5.5]`, async () => {
     for (const lower of [0, 1]) {
       const { hand, sink } = open({ concurrency: 2 });
       for (const n of [1, 2]) sink.tryPush(n);
@@ -193,7 +193,7 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  test(`${name} has flush, idle, submit, consume and a pipe wait while its concurrency is 0 [5.36] [5.13] [5.14] [5.15]`, async () => {
+  test(`${name} makes flush, idle, submit, consume and a pipe wait while its concurrency is 0 [5.36] [5.13] [5.14] [5.15]`, async () => {
     const sink = make((n) => n, { concurrency: 0, capacity: 2 });
     const submitted = sink.submit(1);
     const calls = [sink.flush(), sink.idle(), sink.consume([2, 3, 4]), submitted];
@@ -210,7 +210,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(sink.stats.done, 8);
   });
 
-  test(`${name} gives up what waits when it is aborted while its concurrency is 0 [5.36] [5.6]`, async () => {
+  test(`${name} discards waiting items when it is aborted while its concurrency is 0 [5.36] [5.6]`, async () => {
     const discarded: unknown[] = [];
     const { hand, sink } = open({ concurrency: 0, onDiscard: (...args) => discarded.push(args) });
     const submitted = rejection(sink.submit(1));
@@ -223,7 +223,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertConserved(sink);
   });
 
-  test(`${name}.concurrency may be set after every end, and starts nothing [5.36] [5.11]`, async () => {
+  test(`${name}.concurrency can be set after every end, and starts nothing [5.36] [5.11]`, async () => {
     for (const end of ["close", "abort", "fail"] as const) {
       const { hand, sink } = open({ concurrency: 2 });
       for (const n of [1, 2, 3]) sink.tryPush(n);
@@ -251,7 +251,7 @@ for (const [name, make] of Object.entries(sinks)) {
     }
   });
 
-  test(`${name} disposes of itself when its concurrency is raised from 0 [5.36] [5.12]`, async () => {
+  test(`${name} with await using ends when its concurrency is raised from 0 [5.36] [5.12]`, async () => {
     const { hand, sink } = open({ concurrency: 0 });
     sink.tryPush(1);
     const disposed = sink[Symbol.asyncDispose]();
@@ -262,7 +262,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 }
 
-test("Fanout with neither slots nor room accepts what starts at once when its concurrency is raised [5.36] [5.33]", async () => {
+test("Fanout without slots and room accepts items that start at once when its concurrency is raised [5.36] [5.33]", async () => {
   const hand = new Hand<number>();
   const fanout = new Fanout(hand.handler, { concurrency: 0, capacity: 0 });
   assertEquals(fanout.tryPush(1), false);
@@ -277,7 +277,7 @@ test("Fanout with neither slots nor room accepts what starts at once when its co
 });
 
 timed(
-  "Aggregator lets a linger run out while its concurrency is 0, and the batch that is due grows until it is raised [5.36] [4.4] [5.1]",
+  "Aggregator with a concurrency of 0 lets a linger end, and the due batch grows until you raise it [5.36] [4.4] [5.1]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const sink = new Aggregator(hand.handler, { concurrency: 0, maxItems: 3, linger: 50 });
@@ -286,7 +286,7 @@ timed(
     sink.tryPush(2);
     assertEquals([hand.started, clock.pending], [[], 0]);
     sink.concurrency = 1;
-    // It was due 10 ms ago, and nothing lingers anew.
+    // It was due 10 ms ago, and does not linger again.
     assertEquals([hand.started, clock.pending], [[[1, 2]], 0]);
     hand.calls[0]!.resolve(0);
     await turn();
@@ -303,7 +303,7 @@ timed(
 );
 
 timed(
-  "Aggregator fills batches beyond the one that is due while its concurrency is 0, and keeps their order [5.36] [4.3] [5.2]",
+  "Aggregator with a concurrency of 0 fills batches after the due one, and keeps their order [5.36] [4.3] [5.2]",
   async (clock) => {
     const seen: number[][] = [];
     const sink = new Aggregator((batch: number[]) => void seen.push(batch), {
@@ -313,7 +313,7 @@ timed(
     await clock.tick(10);
     assertEquals([2, 3, 4, 5, 6].map((n) => sink.tryPush(n)), [true, true, true, true, false]);
     sink.concurrency = 1;
-    // At capacity the last one was due as well, but now there is room.
+    // At capacity the last one was also due, but now there is room.
     assertEquals(seen, [[1, 2], [3, 4]]);
     assertEquals(sink.stats, tally({ accepted: 5, waiting: 1, done: 4, batches: 2, refused: 1 }));
     await sink.close();
@@ -321,7 +321,7 @@ timed(
   },
 );
 
-test("Aggregator has the oldest of its batches due when its concurrency is raised at capacity [5.36] [5.2]", () => {
+test("Aggregator at capacity starts its oldest batch when its concurrency is raised [5.36] [5.2]", () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, {
     ...{ concurrency: 0, maxItems: 2, capacity: 2, linger: Infinity, key: (n: number) => n },
@@ -331,7 +331,7 @@ test("Aggregator has the oldest of its batches due when its concurrency is raise
   assertEquals(hand.started, [[1]]);
 });
 
-test("Aggregator takes its default capacity from the concurrency that it was made with [5.36] [7.6]", () => {
+test("Aggregator takes its default capacity from the concurrency option [5.36] [7.6]", () => {
   for (const [concurrency, capacity] of [[0, 10], [undefined, 20], [3, 40]] as const) {
     const sink = new Aggregator(() => new Promise(() => {}), { concurrency, maxItems: 10 });
     sink.concurrency = 0;

@@ -1,4 +1,4 @@
-/** Faults at the end of a sink, on both alike. */
+/** Faults at the end of a sink, for both sinks. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { settled, turn } from "./support/gate.ts";
@@ -35,7 +35,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} rejects all who wait for room with the very error when a handler fails [5.3] [F-21]`, async () => {
+  test(`${name} rejects all callers that wait for room with the same error when a handler fails [5.3] [F-21]`, async () => {
     for (const reason of reasons) {
       let reject!: (reason: unknown) => void;
       const started: number[] = [];
@@ -57,7 +57,7 @@ for (const [name, open] of Object.entries(sinks)) {
         assertStrictEquals(await rejection(sink.push(8)), reason);
       });
       assertEquals([lost, started], [[], [1]]);
-      // One had room, and one was read by `consume()`.
+      // One item had room, and `consume()` has read one.
       assertEquals([sink.stats.failed, sink.stats.discarded], [1, 2]);
     }
   });
@@ -69,10 +69,10 @@ for (const [name, open] of Object.entries(sinks)) {
       const lost = await unhandled(async () => {
         const calls = [sink.flush(), sink.close(), sink.flush()].map(rejection);
         assert(await rejection(sink.close()) instanceof TypeError);
-        // They reject where the sink was closing, as the platform's own do.
+        // They reject if the sink was closing, as platform streams do.
         await Promise.allSettled([sink.abort(reason), sink.abort("second")]);
         const [told, ...others] = await Promise.all(calls);
-        // A signal makes an `AbortError` of it; the stream itself keeps it.
+        // A signal makes an `AbortError` of it. The stream itself keeps the reason.
         if (reason === undefined) assertEquals((told as Error).name, "AbortError");
         else assertStrictEquals(told, reason);
         const later = [sink.flush(), sink.push(3)].map(rejection);
@@ -87,7 +87,7 @@ for (const [name, open] of Object.entries(sinks)) {
   });
 
   for (const hook of ["key", "snapshot"] as const) {
-    test(`${name} whose ${hook} aborts it takes nothing of what is written [5.6] [5.8] [F-18]`, async () => {
+    test(`${name} whose ${hook} aborts it takes no item of a write [5.6] [5.8] [F-18]`, async () => {
       const own = new AbortController();
       const handled: number[] = [];
       const sink = open((n) => handled.push(n), {
@@ -104,7 +104,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} closes all the same when it is flushed or closed while it drains [5.5] [F-31]`, async () => {
+  test(`${name} still closes when it is flushed or closed while it drains [5.5] [F-31]`, async () => {
     let settle!: (value: unknown) => void;
     const sink = open(() => new Promise((yes) => settle = yes));
     sink.tryPush(1);
@@ -119,7 +119,7 @@ for (const [name, open] of Object.entries(sinks)) {
     assert(await rejection(sink.push(2)) instanceof TypeError);
   });
 
-  test(`${name} refuses every way in after its end, and says why [5.11] [F-32]`, async () => {
+  test(`${name} refuses items in every way after its end, and gives the reason [5.11] [F-32]`, async () => {
     const over = new Error("over");
     const own = new AbortController();
     const ends: Array<[Sink, (sink: Sink) => unknown]> = [

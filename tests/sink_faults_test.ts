@@ -1,4 +1,4 @@
-/** Faults of handlers, on both sinks alike. */
+/** Faults of handlers, for both sinks. */
 
 import { assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { microtasks, settled, turn } from "./support/gate.ts";
@@ -26,7 +26,7 @@ const failing: Record<string, (error: unknown) => unknown> = {
 
 for (const [name, open] of Object.entries(sinks)) {
   for (const [how, fail] of Object.entries(failing)) {
-    test(`${name} has failed with the very error, and goes on, when its handler ${how} [5.3] [7.3]`, async () => {
+    test(`${name} calls onError with the same error, and goes on, when its handler ${how} [5.3] [7.3]`, async () => {
       for (const reason of reasons) {
         const told: unknown[] = [];
         const sink = open((n) => n < 3 ? fail(reason) : n, {
@@ -47,7 +47,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} hears the first settlement of a thenable, and never at once [5.8] [F-15]`, async () => {
+  test(`${name} takes the first settlement of a thenable, and never synchronously [5.8] [F-15]`, async () => {
     const handle = (n: number) => ({
       then(yes: Settle, no: Settle) {
         yes(n);
@@ -63,7 +63,7 @@ for (const [name, open] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name} has failed when its handler gives what only looks like a promise [5.3] [F-15]`, async () => {
+  test(`${name} fails when its handler returns a value that only looks like a promise [5.3] [F-15]`, async () => {
     const told: unknown[] = [];
     const sink = open((n) => n > 1 ? n : Object.create(Promise.prototype), {
       onError: (error) => {
@@ -74,12 +74,12 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals(sink.tryPush(1), true);
     await sink.idle().catch(() => {});
     assertEquals([told.length, told[0] instanceof TypeError], [1, true]);
-    // What onError has given is no better.
+    // The result of onError behaves the same.
     assertEquals((await rejection(sink.push(2))) instanceof TypeError, true);
   });
 
   for (const how of ["abort", "writer.abort", "signal"] as const) {
-    test(`${name} waits for no handler that hangs, and hears of none that settles, after ${how} [5.6] [F-16] [F-17]`, async () => {
+    test(`${name} waits for no hanging handler, and ignores handlers that settle, after ${how} [5.6] [F-16] [F-17]`, async () => {
       const settles: Array<() => void> = [];
       const signals: AbortSignal[] = [];
       const own = new AbortController();
@@ -150,7 +150,7 @@ for (const [name, open] of Object.entries(sinks)) {
     },
   );
 
-  test(`${name} keeps the first of two failures in one tick, whichever it started first [5.3] [F-19]`, async () => {
+  test(`${name} keeps the first of two failures in one tick, in any order of their starts [5.3] [F-19]`, async () => {
     for (const order of [[0, 1], [1, 0]] as const) {
       const rejects: Array<(reason: unknown) => void> = [];
       const sink = open(() => new Promise((_, no) => rejects.push(no)), { concurrency: 2 });
@@ -168,16 +168,16 @@ for (const [name, open] of Object.entries(sinks)) {
 }
 
 for (const [name, make] of Object.entries(sinks)) {
-  test(`${name}: where the stack ends inside of it, it goes on or errors with that, and loses no item [5.34] [3]`, async () => {
+  test(`${name}: when the stack overflows in it, it goes on or fails with that error, and loses no item [5.34] [3]`, async () => {
     const sink = make(() => {}, { concurrency: 4 });
     let told = 0;
     let budget = 300;
-    // Comes by at each level of the way back from an overflow.
+    // Runs at each level of the way back from an overflow.
     const recurse = (): void => {
       try {
         recurse();
       } catch {
-        // That is what it is for.
+        // The overflow is expected.
       }
       if (budget === 0) return;
       try {

@@ -1,4 +1,4 @@
-/** `maxWait`: overload sheds the oldest, and no timer does it. */
+/** `maxWait`: overload sheds the oldest items, without a timer. */
 
 import { assert, assertEquals } from "@std/assert";
 import { Aggregator, Fanout, RateLimit, type SinkContext } from "../mod.ts";
@@ -21,7 +21,7 @@ const late = (error: unknown) => (error as DOMException).name === "TimeoutError"
 
 for (const [name, make] of Object.entries(sinks)) {
   timed(
-    `${name} discards what has waited longer than maxWait when its turn comes, and tells of it [5.44]`,
+    `${name} discards an item that has waited longer than maxWait when its turn comes, and calls onDiscard [5.44]`,
     async (clock) => {
       const hand = new Hand<number>();
       const discarded: [readonly number[], unknown][] = [];
@@ -49,27 +49,30 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  timed(`${name} gives up with one error what is too late at one moment [5.44]`, async (clock) => {
-    const reasons: unknown[] = [];
-    const sink = make(() => new Promise(() => {}), {
-      ...{ maxWait: 10, capacity: 3, key: (n: number) => n },
-      onDiscard: (_, reason) => reasons.push(reason),
-    });
-    for (const n of [1, 2, 3]) sink.tryPush(n);
-    const submitted = rejection(sink.submit(4));
-    await clock.tick(11);
-    assert(sink.tryPush(5));
-    reasons.push(await submitted);
-    await clock.tick(11);
-    for (const n of [6, 7, 8]) assert(sink.tryPush(n));
-    const [first, second, third, later] = reasons;
-    assert([late(first), first === second, first === third, late(later)].every(Boolean));
-    assertEquals([reasons.length, later === first], [4, false]);
-    await sink.abort();
-  });
+  timed(
+    `${name} discards all items that are late at one moment with one error [5.44]`,
+    async (clock) => {
+      const reasons: unknown[] = [];
+      const sink = make(() => new Promise(() => {}), {
+        ...{ maxWait: 10, capacity: 3, key: (n: number) => n },
+        onDiscard: (_, reason) => reasons.push(reason),
+      });
+      for (const n of [1, 2, 3]) sink.tryPush(n);
+      const submitted = rejection(sink.submit(4));
+      await clock.tick(11);
+      assert(sink.tryPush(5));
+      reasons.push(await submitted);
+      await clock.tick(11);
+      for (const n of [6, 7, 8]) assert(sink.tryPush(n));
+      const [first, second, third, later] = reasons;
+      assert([late(first), first === second, first === third, late(later)].every(Boolean));
+      assertEquals([reasons.length, later === first], [4, false]);
+      await sink.abort();
+    },
+  );
 
   timed(
-    `${name} handles what has waited as long as maxWait, to the millisecond [5.44]`,
+    `${name} handles an item that has waited exactly as long as maxWait [5.44]`,
     async (clock) => {
       const hand = new Hand<number>();
       const sink = make(hand.handler, { maxWait: 10, capacity: 9 } as never);
@@ -83,7 +86,7 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  timed(`${name} sheds what has waited too long before it refuses [5.44] [5.1]`, async (clock) => {
+  timed(`${name} sheds late items before it refuses one [5.44] [5.1]`, async (clock) => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { maxWait: 10, capacity: 2 } as never);
     for (const n of [1, 2]) assert(sink.tryPush(n));
@@ -106,7 +109,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 
   timed(
-    `${name} sheds what has waited too long, and lets in who waits for room, before it refuses [5.44] [5.38]`,
+    `${name} sheds late items, and lets in callers that wait for room, before it refuses one [5.44] [5.38]`,
     async (clock) => {
       const hand = new Hand<number>();
       const sink = make(hand.handler, { maxWait: 10, capacity: 2 } as never);
@@ -122,7 +125,7 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  timed(`${name} accepts nothing where onDiscard ends it before [5.44] [5.11]`, async (clock) => {
+  timed(`${name} accepts nothing when onDiscard ends it before [5.44] [5.11]`, async (clock) => {
     const ends = new AbortController();
     const sink = make(() => new Promise(() => {}), {
       ...{ maxWait: 10, capacity: 1, signal: ends.signal },
@@ -135,7 +138,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(await rejection(sink.closed), "end");
   });
 
-  timed(`${name} sheds what waits behind a key that is stuck [5.44] [5.2]`, async (clock) => {
+  timed(`${name} sheds items that wait for a stuck key [5.44] [5.2]`, async (clock) => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, {
       ...{ maxWait: 10, capacity: 2, concurrency: 2, key: (n: number) => n % 2 },
@@ -152,7 +155,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  timed(`${name} tells the handler how long its item has waited [5.44]`, async (clock) => {
+  timed(`${name} shows the handler how long its item has waited [5.44]`, async (clock) => {
     const waited: unknown[] = [];
     const hand = new Hand<number>();
     for (const maxWait of [Infinity, undefined]) {
@@ -171,7 +174,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(waited, [0, 1000, undefined, undefined]);
   });
 
-  timed(`${name} starts the time anew for each attempt of a retry [5.44] [5.40]`, async (clock) => {
+  timed(`${name} restarts the time for each attempt of a retry [5.44] [5.40]`, async (clock) => {
     const waited: unknown[] = [];
     const sink = make((item, context) => {
       const { waited: ms, attempt } = context as unknown as SinkContext;
@@ -185,7 +188,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 
   timed(
-    `${name} discards what has waited too long to go again for a worker, and tells how long it has [5.44] [5.40]`,
+    `${name} discards an item that waits too long for a worker after a retry, and reports how long [5.44] [5.40]`,
     async (clock) => {
       const waited: unknown[] = [];
       const hand = new Hand<number>();
@@ -213,7 +216,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name}.flush(), idle() and close() do not wait for what is shed [5.44] [5.13] [5.5]`,
+    `${name}.flush(), idle() and close() do not wait for shed items [5.44] [5.13] [5.5]`,
     async (clock) => {
       const hand = new Hand<number>();
       const sink = make(hand.handler, { maxWait: 10, capacity: 9 } as never);
@@ -232,7 +235,7 @@ for (const [name, make] of Object.entries(sinks)) {
 }
 
 timed(
-  "Aggregator counts maxWait from when a batch is due, and sheds all of it [5.44]",
+  "Aggregator counts maxWait from the time when a batch is due, and sheds the whole batch [5.44]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const discarded: unknown[] = [];
@@ -243,7 +246,7 @@ timed(
     for (const n of [1, 2, 3]) sink.tryPush(n);
     for (const n of [4, 5]) sink.tryPush(n);
     await clock.tick(110);
-    // It is due since ten milliseconds; it is still open, and gathers.
+    // It has been due for ten milliseconds, and is still open.
     const result = rejection(sink.submit(6));
     assertEquals(discarded, []);
     await clock.tick(1);
@@ -257,7 +260,7 @@ timed(
 );
 
 timed(
-  "Aggregator sheds a batch that is due and gathers, and opens another for its key [5.44]",
+  "Aggregator sheds a due batch that still gathers, and opens another for its key [5.44]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const sink = new Aggregator(hand.handler, {
@@ -280,7 +283,7 @@ timed(
 );
 
 timed(
-  "Fanout under a rate sheds what has waited too long, and takes no start for it [5.44] [8.1]",
+  "Fanout with a rate sheds late items, and uses no start for them [5.44] [8.1]",
   async (clock) => {
     const rate = new RateLimit({ limit: 1, interval: 100 });
     const seen: number[] = [];
@@ -313,7 +316,7 @@ timed(
     const sink = new Aggregator(hand.handler, { collector, linger: 5, maxWait: 10, capacity: 9 });
     for (const n of [1, -1]) assert(sink.tryPush(n));
     await clock.tick(5);
-    // It is due, and is flushed before its turn: there is nothing to hand over.
+    // It is due, and flushed before its turn, so there is nothing to hand over.
     const flushed = sink.flush();
     await clock.tick(20);
     assert(sink.tryPush(2));

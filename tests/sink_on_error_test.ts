@@ -1,4 +1,4 @@
-/** Sinks: how long `onError` may take. */
+/** Sinks: the time limit of `onError`. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { gate, microtasks, turn } from "./support/gate.ts";
@@ -9,7 +9,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 for (const [name, open] of Object.entries(sinks)) {
   timed(
-    `${name} is errored by an onError that has not settled in time, with the failure as the cause [5.25] [5.7] [F-16]`,
+    `${name} fails when onError does not settle in time, with the failure as the cause [5.25] [5.7] [F-16]`,
     async (clock) => {
       const failure = new Error("handler");
       const told: unknown[] = [];
@@ -32,7 +32,7 @@ for (const [name, open] of Object.entries(sinks)) {
         assertStrictEquals(error.cause, failure);
         assertStrictEquals(await rejection(sink.closed), error);
       });
-      // The item has failed, and keeps no slot.
+      // The item has failed, and holds no slot.
       await sink.idle();
       const { running, failed, discarded } = sink.stats;
       assertEquals([running, failed, discarded], [0, 1, 1]);
@@ -41,7 +41,7 @@ for (const [name, open] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} gives the onError of a handler that has timed out as long again [5.25] [5.7]`,
+    `${name} gives onError the same time again after a handler's timeout [5.25] [5.7]`,
     async (clock) => {
       const handling = gate();
       const names: string[] = [];
@@ -64,7 +64,7 @@ for (const [name, open] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} hears nothing of an onError that settles too late, and has reported once [5.25] [5.20] [F-17]`,
+    `${name} ignores an onError that settles too late, and reports once [5.25] [5.20] [F-17]`,
     async (clock) => {
       for (const how of ["resolve", "reject"] as const) {
         const handling = gate();
@@ -81,7 +81,7 @@ for (const [name, open] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} is errored by the first of two that are too late, and by that alone [5.25] [5.3]`,
+    `${name} fails only with the first of two late onErrors [5.25] [5.3]`,
     async (clock) => {
       const sink = heard(open((n) => Promise.reject(n), {
         timeout: 50,
@@ -92,13 +92,13 @@ for (const [name, open] of Object.entries(sinks)) {
       await microtasks();
       await clock.tick(50);
       assertEquals(((await rejection(sink.closed)) as Error).cause, 1);
-      // The other is told of no end, and keeps its slot: nobody is waited for at an end.
+      // The other one holds its slot: the sink waits for no `onError` after an end.
       assertEquals([sink.stats.running, sink.stats.failed], [1, 1]);
     },
   );
 
   timed(
-    `${name} has no timer for onError where there is no timeout, and none after an abort [5.25] [F-36]`,
+    `${name} has no timer for onError without a timeout, and none after an abort [5.25] [F-36]`,
     async (clock) => {
       for (const timeout of [Infinity, 50]) {
         const handling = gate();

@@ -1,4 +1,4 @@
-/** Sinks: what becomes of a slot and a key whose handler runs on after its timeout. */
+/** Sinks: the slot and the key of a handler that runs on after its timeout. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, type AggregatorOptions } from "../mod.ts";
@@ -21,7 +21,7 @@ for (const [name, make] of Object.entries(sinks)) {
 
   for (const ends of ["fulfilled", "rejected"] as const) {
     timed(
-      `${name} holds the slot of a handler that runs on until it is ${ends}; its item has failed by then [5.37] [5.7] [F-17]`,
+      `${name} holds the slot of a handler that runs on until it is ${ends}, after its item has failed [5.37] [5.7] [F-17]`,
       async (clock) => {
         const { hand, told, sink } = open({ concurrency: 2 });
         const lost = await unhandled(async () => {
@@ -52,7 +52,7 @@ for (const [name, make] of Object.entries(sinks)) {
   }
 
   timed(
-    `${name} frees the slot of a handler that runs on at once by default, and shows that it runs [5.37] [5.7]`,
+    `${name} by default frees the slot of a handler that runs on at once, and counts it as overrunning [5.37] [5.7]`,
     async (clock) => {
       for (const overrun of ["release", undefined] as const) {
         const { hand, sink } = open({ overrun });
@@ -71,7 +71,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} holds the key of a handler that runs on, and no other [5.37] [5.2]`,
+    `${name} holds only the key of a handler that runs on [5.37] [5.2]`,
     async (clock) => {
       const { hand, sink } = open({ concurrency: 3, key: (n) => n % 10 });
       for (const n of [1, 11]) sink.tryPush(n);
@@ -81,7 +81,7 @@ for (const [name, make] of Object.entries(sinks)) {
       hand.call(1).reject("late");
       await turn();
       assertEquals(hand.started, [1, 2, 11]);
-      // The slot of one that ended in time is free again beside that.
+      // The slot of a handler that ended in time is free again meanwhile.
       for (const n of [11, 2]) hand.call(n).resolve(0);
       await turn();
       hand.call(21).resolve(0);
@@ -91,7 +91,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} has close() and flush() not wait for what it holds, and idle() wait [5.37] [5.5] [5.13] [5.15]`,
+    `${name}.close() and flush() do not wait for a held slot, and idle() does [5.37] [5.5] [5.13] [5.15]`,
     async (clock) => {
       const { hand, sink } = open({});
       sink.tryPush(1);
@@ -109,7 +109,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} closes when the handler that runs on is the last, also where close() came before its timeout [5.37] [5.5]`,
+    `${name} closes when only the handler that runs on is left, even if close() came before its timeout [5.37] [5.5]`,
     async (clock) => {
       const { hand, sink } = open({});
       sink.tryPush(1);
@@ -123,7 +123,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name}.close() waits for items that wait for a slot that is held, and for no longer than its timeout [5.37] [5.24]`,
+    `${name}.close() waits for items that need a held slot, and no longer than its timeout [5.37] [5.24]`,
     async (clock) => {
       for (const timeout of [undefined, 50]) {
         const { hand, sink } = open({});
@@ -147,7 +147,7 @@ for (const [name, make] of Object.entries(sinks)) {
 
   for (const first of ["the handler", "onError"] as const) {
     timed(
-      `${name} holds a slot until both the handler and an asynchronous onError are over, where ${first} is first [5.37] [5.25]`,
+      `${name} holds a slot until both the handler and an asynchronous onError end, ${first} first [5.37] [5.25]`,
       async (clock) => {
         const handling: Gate = gate();
         const { hand, sink } = open({ onError: () => handling.promise });
@@ -173,7 +173,7 @@ for (const [name, make] of Object.entries(sinks)) {
   }
 
   timed(
-    `${name} that is aborted while a handler runs on lets it be, starts nothing, and has idle() wait for it [5.37] [5.6] [5.21]`,
+    `${name} at an abort leaves a handler that runs on alone, starts nothing, and idle() waits for it [5.37] [5.6] [5.21]`,
     async (clock) => {
       const discarded: unknown[] = [];
       const { hand, told, sink } = open({ onDiscard: (items) => discarded.push(...items) });
@@ -186,7 +186,7 @@ for (const [name, make] of Object.entries(sinks)) {
         assertEquals(discarded, [2]);
         const idle = sink.idle();
         assertEquals(await settled(idle), "pending");
-        // What was told at the timeout is told to nobody again.
+        // An error that was reported at the timeout is not reported again.
         hand.call(1).reject("over");
         await idle;
       });
@@ -197,7 +197,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} is errored by a timeout that nobody is told of, and still shows what runs on [5.37] [5.3]`,
+    `${name} fails at a timeout without onError, and still counts the handler that runs on [5.37] [5.3]`,
     async (clock) => {
       const { hand, sink } = open({ onError: undefined as never, concurrency: 2 });
       heard(sink);
@@ -205,7 +205,7 @@ for (const [name, make] of Object.entries(sinks)) {
       await clock.tick(TIMEOUT);
       assertEquals(((await rejection(sink.closed)) as Error).name, "TimeoutError");
       const { running, failed, discarded, overrunning } = sink.stats;
-      // The end of the sink ends the timeouts, too.
+      // The end of the sink also ends the timeouts.
       assertEquals([running, failed, discarded, overrunning], [1, 1, 1, 1]);
       const idle = sink.idle();
       hand.call(2).resolve(0);
@@ -217,7 +217,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} counts a slot that is held when its concurrency changes [5.37] [5.36]`,
+    `${name} counts a held slot when its concurrency changes [5.37] [5.36]`,
     async (clock) => {
       const { hand, sink } = open({ concurrency: 2 });
       for (const n of [1, 2, 3, 4]) sink.tryPush(n);
@@ -239,7 +239,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} lets in who waits for room when the handler that runs on ends, and refuses before that [5.37] [5.1]`,
+    `${name} lets in callers that wait for room when the handler that runs on ends, and refuses before that [5.37] [5.1]`,
     async (clock) => {
       const { hand, sink } = open({ capacity: 1 });
       for (const n of [1, 2]) sink.tryPush(n);
@@ -258,7 +258,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} goes on at once where a handler ends as its signal tells it to [5.37] [5.31]`,
+    `${name} goes on at once when a handler ends at the abort of its signal [5.37] [5.31]`,
     async (clock) => {
       const seen: number[] = [];
       const { sink } = ((): ReturnType<typeof open> => {
@@ -279,7 +279,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} counts a handler that runs on once, whatever its thenable does [5.37] [F-15]`,
+    `${name} counts a handler that runs on once, for any thenable [5.37] [F-15]`,
     async (clock) => {
       for (const overrun of ["release", "hold"] as const) {
         let settle!: (value: unknown) => void;
@@ -305,7 +305,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} that holds what runs on is the same where nothing takes too long [5.37]`,
+    `${name} with overrun "hold" works the same when no handler times out [5.37]`,
     async (clock) => {
       for (const timeout of [TIMEOUT, Infinity]) {
         const { hand, sink } = open({ timeout });
@@ -322,7 +322,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 }
 
-/** An Aggregator whose batches of two are settled by hand. */
+/** An Aggregator with batches of two, which the test settles. */
 function batches(options: AggregatorOptions<number> = {}) {
   const hand = new Hand<number[]>();
   const failed: unknown[] = [];
@@ -351,7 +351,7 @@ for (const when of ["in time", "after its time"] as const) {
         entries[0]!.resolve(1);
         await turn();
         assertEquals([hand.calls.length, sink.stats.overrunning], [1, 1]);
-        // Nobody is told of what comes too late, and it is handled.
+        // A late outcome is not reported, and is handled.
         entries[1]!.reject(new Error("late"));
         await turn();
         assertEquals([hand.started, sink.stats.overrunning], [[[1, 2], [3, 4]], 0]);
@@ -365,7 +365,7 @@ for (const when of ["in time", "after its time"] as const) {
 }
 
 timed(
-  "Aggregator has a due batch grow behind a handler that runs on, of its key alone [5.37] [5.1]",
+  "Aggregator lets a due batch grow while a handler of its key runs on [5.37] [5.1]",
   async (clock) => {
     const { hand, sink } = batches({
       ...{ key: (n) => n % 10, concurrency: 2, maxItems: 3, capacity: 9, linger: 5 },

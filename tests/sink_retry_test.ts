@@ -1,4 +1,4 @@
-/** `retry`: what has failed goes again, its slot is free meanwhile, and its key is not. */
+/** `retry`: a failed item runs again. Meanwhile its slot is free, and its key is not. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, backoff, Fanout, RateLimit, type Runner } from "../mod.ts";
@@ -9,7 +9,7 @@ import { type Sink, sinks } from "./support/sinks.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 
-/** Fails so often, and then gives the item. */
+/** Fails a number of times, and then returns the item. */
 function failing(times: number, error: unknown = new Error("busy")): (item: number) => number {
   const calls = new Map<number, number>();
   return (item) => {
@@ -34,7 +34,7 @@ for (const [name, make] of Object.entries(sinks)) {
     make(handler, options as never);
 
   timed(
-    `${name} gives what has failed to the handler again, and its submit the result [5.40]`,
+    `${name} calls the handler again for a failed item, and its submit gets the result [5.40]`,
     async (clock) => {
       const asked: unknown[] = [];
       const attempts: number[] = [];
@@ -56,7 +56,7 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  timed(`${name} has the slot free while what has failed waits [5.40]`, async (clock) => {
+  timed(`${name} frees the slot while a failed item waits [5.40]`, async (clock) => {
     const seen: number[] = [];
     const fails = failing(1);
     const sink = open((item) => {
@@ -72,7 +72,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 
   timed(
-    `${name} tells of the last failure when retry gives up, as it does without [5.40] [5.3]`,
+    `${name} reports the last failure when retry gives up, as it does without a retry [5.40] [5.3]`,
     async (clock) => {
       const told: unknown[] = [];
       const errors = [1, 2, 3].map((n) => new Error(String(n)));
@@ -102,7 +102,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} keeps the key while what has failed waits, so that order holds [5.40] [5.2]`,
+    `${name} keeps the key while a failed item waits, to keep the order [5.40] [5.2]`,
     async (clock) => {
       const seen: string[] = [];
       const fails = failing(1);
@@ -120,7 +120,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} lets what has failed go before what comes later, and over its bound [5.40] [5.1]`,
+    `${name} starts a failed item before later ones, and lets it exceed the bound [5.40] [5.1]`,
     async (clock) => {
       const hand = new Hand<number>();
       const sink = open(([hand.handler as never][0])!, {
@@ -148,7 +148,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name}.close() and flush() wait for what goes again [5.40] [5.5] [5.13]`,
+    `${name}.close() and flush() wait for items in a retry [5.40] [5.5] [5.13]`,
     async (clock) => {
       const sink = open(failing(2), { retry: () => 10 });
       sink.tryPush(1);
@@ -163,7 +163,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name}.consume() waits for those of its items that go again [5.40] [5.29]`,
+    `${name}.consume() waits for its items in a retry [5.40] [5.29]`,
     async (clock) => {
       const sink = open(failing(1), { capacity: 9, retry: () => 10 });
       const consumed = sink.consume([1, 2, 3]);
@@ -177,7 +177,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} discards what waits to go again at an abort, and tells of it [5.40] [5.6]`,
+    `${name} discards items that wait for a retry at an abort, and calls onDiscard [5.40] [5.6]`,
     async (clock) => {
       const discarded: unknown[] = [];
       const sink = open(failing(9), {
@@ -195,7 +195,7 @@ for (const [name, make] of Object.entries(sinks)) {
     },
   );
 
-  test(`${name} asks no retry after an end [5.40] [5.21]`, async () => {
+  test(`${name} does not call retry after an end [5.40] [5.21]`, async () => {
     const asked: unknown[] = [];
     const told: unknown[] = [];
     const { promise, reject } = gate<never>();
@@ -222,7 +222,7 @@ for (const [name, make] of Object.entries(sinks)) {
       [Promise.resolve(1), "return at least 0"],
     ] as const
   ) {
-    test(`${name} errors when retry returns ${String(wrong)} of type ${typeof wrong} [5.40] [7]`, async () => {
+    test(`${name} fails when retry returns ${String(wrong)} of type ${typeof wrong} [5.40] [7]`, async () => {
       const told: unknown[] = [];
       const sink = heard(open(() => {
         throw "busy";
@@ -235,7 +235,7 @@ for (const [name, make] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name} errors with what retry throws, and tells of the failure [5.40]`, async () => {
+  test(`${name} fails with an error of retry, and reports the handler's failure [5.40]`, async () => {
     const told: unknown[] = [];
     const bug = new Error("bug");
     const sink = heard(open(() => {
@@ -270,7 +270,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 
   timed(
-    `${name} with overrun "hold" lets nothing go again before its handler has settled [5.40] [5.37]`,
+    `${name} with overrun "hold" retries no item before its handler has settled [5.40] [5.37]`,
     async (clock) => {
       const hand = new Hand<number>();
       const sink = open(hand.handler as never, {
@@ -292,7 +292,7 @@ for (const [name, make] of Object.entries(sinks)) {
   );
 
   timed(
-    `${name} with overrun "hold" discards what waits for its handler at an abort [5.40] [5.37]`,
+    `${name} with overrun "hold" discards an item that waits for its handler at an abort [5.40] [5.37]`,
     async (clock) => {
       const hand = new Hand<number>();
       const discarded: unknown[] = [];
@@ -324,7 +324,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name} asks retry in the context of the item [5.40] [5.32]`, async () => {
+  test(`${name} calls retry in the context of the item [5.40] [5.32]`, async () => {
     let context = "none";
     const asked: string[] = [];
     const snapshot = (): Runner => {
@@ -351,7 +351,7 @@ for (const [name, make] of Object.entries(sinks)) {
 }
 
 timed(
-  "Aggregator gives only the items that have failed to the handler again, as a batch of their own [5.40] [5.18]",
+  "Aggregator calls the handler again with only the failed items, as a separate batch [5.40] [5.18]",
   async (clock) => {
     const seen: number[][] = [];
     const attempts: number[] = [];
@@ -360,7 +360,7 @@ timed(
     const sink = new Aggregator((batch: number[], { attempt }) => {
       seen.push([...batch]);
       attempts.push(attempt);
-      // A handler may do as it likes with its batch.
+      // A handler may change its batch.
       const entries = batch.map((n) => attempt === 1 && n % 2 ? busy : n * 10);
       batch.length = 0;
       return entries;
@@ -384,7 +384,7 @@ timed(
 );
 
 timed(
-  "Aggregator asks retry once for each distinct error, and tells onError of those that it gives up [5.40] [5.17]",
+  "Aggregator calls retry once for each distinct error, and onError for the items that it gives up [5.40] [5.17]",
   async (clock) => {
     const told: unknown[] = [];
     const seen: number[][] = [];
@@ -402,7 +402,7 @@ timed(
     await clock.tick(29);
     assertEquals(seen.length, 1);
     await clock.tick(1);
-    // One batch, when the last of them may.
+    // One batch, at the time of the last of them.
     assertEquals(seen[1], [0, 3, 1, 4]);
     assertEquals(sink.stats, tally({ accepted: 6, done: 4, failed: 2, retried: 4, batches: 2 }));
     await sink.close();
@@ -410,7 +410,7 @@ timed(
 );
 
 timed(
-  "Aggregator gives the batch of a collector again as it was, and only where all of it has failed [5.40]",
+  "Aggregator retries the batch of a collector unchanged, and only if all of it has failed [5.40]",
   async (clock) => {
     const seen: unknown[] = [];
     const told: unknown[] = [];
@@ -433,7 +433,7 @@ timed(
 );
 
 timed(
-  "Aggregator whose onError takes its time holds the slot, and sends the others again after that [5.40]",
+  "Aggregator holds the slot while onError runs, and retries the others after that [5.40]",
   async (clock) => {
     const { promise, resolve } = gate();
     const seen: number[][] = [];
@@ -455,7 +455,7 @@ timed(
   },
 );
 
-test("Aggregator discards what was to go again where onError ends the sink [5.40] [5.6]", async () => {
+test("Aggregator discards items that wait for a retry when onError ends the sink [5.40] [5.6]", async () => {
   const discarded: unknown[] = [];
   const bug = new Error("bug");
   const sink = heard(
@@ -475,7 +475,7 @@ test("Aggregator discards what was to go again where onError ends the sink [5.40
 });
 
 timed(
-  "Fanout with one of four hosts sick handles the items of the others at once [5.40]",
+  "Fanout handles the items of healthy hosts at once while one of four fails [5.40]",
   async (clock) => {
     const done: number[] = [];
     const sick = (host: number) => host === 0 && clock.now < 3000;
@@ -497,7 +497,7 @@ timed(
 );
 
 timed(
-  "Fanout lets nothing in while more waits than may, not even to a free slot [5.40] [5.1]",
+  "Fanout accepts nothing while more items wait than allowed, even with a free slot [5.40] [5.1]",
   async (clock) => {
     const fanout = new Fanout(failing(1), { concurrency: 2, capacity: 1, retry: () => 10 });
     assertEquals([1, 2, 3].map((n) => fanout.tryPush(n)), [true, true, false]);
@@ -514,7 +514,7 @@ timed(
 );
 
 timed(
-  "Aggregator looks at no count when only pushed items go again [5.40] [5.18]",
+  "Aggregator does not check the number of results when it retries only pushed items [5.40] [5.18]",
   async (clock) => {
     let calls = 0;
     const aggregator = new Aggregator((items: number[]) => {
@@ -530,7 +530,7 @@ timed(
 );
 
 timed(
-  "Aggregator counts once who has left a batch of which the others go again [5.40] [5.42]",
+  "Aggregator counts a caller once that has left a batch whose other items are retried [5.40] [5.42]",
   async (clock) => {
     const hand = new Hand<number[]>();
     const aggregator = new Aggregator(hand.handler, { maxItems: 2, retry: () => 10 });
@@ -550,7 +550,7 @@ timed(
   },
 );
 
-test("backoff() waits longer each time, up to its longest, and gives up [5.41]", () => {
+test("backoff() waits longer each time, up to max, and gives up [5.41]", () => {
   const delays = (options?: Parameters<typeof backoff>[0], count = 6) => {
     const retry = backoff({ jitter: false, ...options });
     return Array.from({ length: count }, (_, n) => retry(new Error(), n + 1));

@@ -1,4 +1,4 @@
-/** `keyCapacity` and `capacityWeight`: one key does not fill the queue, and neither do heavy items. */
+/** `keyCapacity` and `capacityWeight`: neither one key nor heavy items fill the queue. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -16,7 +16,7 @@ for (const [name, make] of Object.entries(sinks)) {
     make(hand.handler, { capacity: 99, ...options } as never);
   const tens = (n: number) => Math.trunc(n / 10);
 
-  test(`${name}.tryPush() refuses a key that is full, and no other [5.45]`, async () => {
+  test(`${name}.tryPush() refuses items only for a full key [5.45]`, async () => {
     const hand = new Hand<number>();
     const sink = open(hand, { concurrency: 2, key: tens, keyCapacity: 2 });
     assertEquals([10, 11, 12, 13, 20, 21, 22, 23].map((n) => sink.tryPush(n)), [
@@ -35,7 +35,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(sink.stats.done, 7);
   });
 
-  test(`${name}.push() of a key that is full waits, holds up no other, and keeps its order [5.45] [5.2]`, async () => {
+  test(`${name}.push() of a full key waits, holds up no other, and keeps its order [5.45] [5.2]`, async () => {
     const hand = new Hand<number>();
     const sink = open(hand, { concurrency: 2, key: tens, keyCapacity: 1, capacity: 3 });
     for (const n of [10, 11]) assert(sink.tryPush(n));
@@ -58,11 +58,11 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(hand.started.filter((n) => n < 20), [10, 11, 12, 13]);
   });
 
-  test(`${name} lets those of a key come in before who comes later, though all have room again [5.45]`, async () => {
+  test(`${name} lets waiting callers of a key in before later callers, even when all have room again [5.45]`, async () => {
     const hand = new Hand<number>();
     const sink = open(hand, { concurrency: 9, key: tens, keyCapacity: 1, capacity: 2 });
     for (const n of [10, 11, 20, 21]) assert(sink.tryPush(n));
-    // Of both keys, the first are full themselves; the third is held up by all.
+    // The first items of both keys wait for their key, and the third waits for the whole sink.
     const waits = [12, 22, 30, 31].map((n) => sink.push(n));
     assertEquals([hand.started, sink.stats.blocked], [
       [10, 20, ...(name === "Fanout" ? [30] : [])],
@@ -80,7 +80,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([1, 2, 3].map(ofKey), [[10, 11, 12], [20, 21, 22], [30, 31]]);
   });
 
-  test(`${name}.close() and flush() wait for those of a key that wait for room [5.45] [5.5] [5.30]`, async () => {
+  test(`${name}.close() and flush() wait for callers of a key that wait for room [5.45] [5.5] [5.30]`, async () => {
     const hand = new Hand<number>();
     const sink = open(hand, { key: tens, keyCapacity: 1 });
     for (const n of [10, 11]) assert(sink.tryPush(n));
@@ -96,7 +96,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(sink.stats.done, 4);
   });
 
-  test(`${name} rejects those of a key that wait for room at an abort, and one who leaves leaves nothing [5.45] [5.6] [5.42]`, async () => {
+  test(`${name} rejects callers of a key that wait for room at an abort, and a caller that leaves leaves nothing [5.45] [5.6] [5.42]`, async () => {
     const hand = new Hand<number>();
     const sink = open(hand, { key: tens, keyCapacity: 1 });
     for (const n of [10, 11]) assert(sink.tryPush(n));
@@ -113,7 +113,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([await second, sink.stats.blocked], [REASON, 0]);
   });
 
-  test(`${name} bounds the weight of what waits, whatever its count [5.46]`, async () => {
+  test(`${name} bounds the weight of waiting items, for any count [5.46]`, async () => {
     const hand = new Hand<number>();
     const sink = open(hand, { weigh: (n: number) => n, capacityWeight: 10 });
     assert(sink.tryPush(9));
@@ -123,7 +123,7 @@ for (const [name, make] of Object.entries(sinks)) {
     const waits = [8, 0].map((n) => sink.push(n));
     hand.calls[0]!.resolve(0);
     await microtasks();
-    // 4 has started, and 6 are left: the 8 waits, and nobody overtakes it.
+    // 4 has started, and a weight of 6 is left: the 8 waits, and no other item overtakes it.
     assertEquals([hand.started, sink.stats.blocked], [[9, 4], 2]);
     for (let n = 1; n < 7; n++) {
       hand.calls[n]!.resolve(0);
@@ -134,7 +134,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(hand.started, [9, 4, 5, 1, 0, 8, 0]);
   });
 
-  test(`${name} tells who brings an item that alone is too heavy, and goes on [5.46] [5.27]`, async () => {
+  test(`${name} refuses an item that alone is too heavy, and goes on [5.46] [5.27]`, async () => {
     const sink = make(() => {}, { weigh: (n: number) => n, capacityWeight: 10 } as never);
     const message = `${name}: an item of weight 11 is over option "capacityWeight" of 10`;
     assertThrows(() => sink.tryPush(11), RangeError, message);
@@ -159,7 +159,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([sink.stats.accepted, sink.stats.done], [1, 1]);
   });
 
-  timed(`${name} counts the weight of what goes again [5.46] [5.40]`, async (clock) => {
+  timed(`${name} counts the weight of items in a retry [5.46] [5.40]`, async (clock) => {
     let fails = true;
     const sink = make((n) => {
       if (fails && n === 6) throw "busy";
@@ -175,11 +175,11 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(sink.stats.done, 2);
   });
 
-  test(`${name} forgets what sums of weights lose when nothing waits [5.46]`, async () => {
+  test(`${name} drops rounding errors of weights when no item waits [5.46]`, async () => {
     const sink = make(() => {}, {
       ...{ concurrency: 0, capacity: 9, weigh: (n: number) => n, capacityWeight: 0.9 },
     } as never);
-    // Four of these taken from four of them is a little more than nothing.
+    // Four of these minus four of them is a little more than nothing.
     for (let n = 0; n < 4; n++) assert(sink.tryPush(0.225));
     sink.concurrency = 1;
     sink.concurrency = 0;
@@ -188,7 +188,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name} needs key beside keyCapacity, and weigh beside capacityWeight [5.45] [5.46] [7]`, () => {
+  test(`${name} needs key for keyCapacity, and weigh for capacityWeight [5.45] [5.46] [7]`, () => {
     const wrong = (options: object, message: string) =>
       assertThrows(() => make(() => {}, options as never), TypeError, message);
     wrong({ keyCapacity: 1 }, 'option "keyCapacity" needs option "key"');
@@ -214,7 +214,7 @@ test("Fanout whose slow key is full handles the others with all workers [5.45]",
   await fanout.abort();
 });
 
-test("Aggregator hands over the open batch of a key that is full [5.45]", async () => {
+test("Aggregator hands over the open batch of a full key [5.45]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, {
     ...{ maxItems: 9, linger: Infinity, keyCapacity: 2, concurrency: 3, capacity: 99 },
@@ -234,7 +234,7 @@ test("Aggregator hands over the open batch of a key that is full [5.45]", async 
   await sink.close();
 });
 
-test("Aggregator whose items have waited for room has them in one batch, not each in its own [5.45] [4.2]", async () => {
+test("Aggregator puts items that have waited for room into one batch, not one each [5.45] [4.2]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     ...{ maxItems: 2, linger: Infinity, keyCapacity: 2, concurrency: 0, capacity: 2 },
@@ -247,7 +247,7 @@ test("Aggregator whose items have waited for room has them in one batch, not eac
   await sink.close();
 });
 
-test("Aggregator.flush() closes no batch of who came after it and in before those it has found waiting [5.30] [5.45]", async () => {
+test("Aggregator.flush() closes no batch of a later caller that comes in before its waiting callers [5.30] [5.45]", async () => {
   const hand = new Hand<string[]>();
   const sink = new Aggregator(hand.handler, {
     ...{ maxItems: 3, linger: Infinity, keyCapacity: 2, concurrency: 0, capacity: 3 },
@@ -255,7 +255,7 @@ test("Aggregator.flush() closes no batch of who came after it and in before thos
   });
   for (const item of ["a1", "a2", "c1", "a3"]) void sink.push(item);
   const flushed = sink.flush();
-  // All is full; when the first batch starts, the third of its key gets in line behind it.
+  // The sink is full. When the first batch starts, the third item of its key gets in line.
   void sink.push("b1");
   sink.concurrency = 3;
   assertEquals([hand.started, sink.stats.waiting], [[["a1", "a2"], ["c1"]], 2]);
@@ -271,7 +271,7 @@ test("Aggregator.flush() closes no batch of who came after it and in before thos
   assertEquals(hand.started[3], ["b1"]);
 });
 
-test("Fanout lets nothing in for a slot that another item is about to take [5.46] [5.1]", async () => {
+test("Fanout accepts no item for a slot that another item is about to take [5.46] [5.1]", async () => {
   const hand = new Hand<number>();
   const given: boolean[] = [];
   const fanout: Fanout<number> = new Fanout((n: number, context) => {
@@ -279,7 +279,7 @@ test("Fanout lets nothing in for a slot that another item is about to take [5.46
     return hand.handler(n, context);
   }, { concurrency: 0, capacity: 9, weigh: (n) => n, capacityWeight: 5 });
   for (const n of [0, 1, 3]) assert(fanout.tryPush(n));
-  // The first of them starts, and the second slot is for the 1.
+  // The first item starts, and the second slot is for the 1.
   fanout.concurrency = 2;
   assertEquals([given, hand.started, fanout.stats.waiting], [[false], [0, 1], 1]);
   for (const n of [0, 1]) hand.call(n).resolve(0);
@@ -289,7 +289,7 @@ test("Fanout lets nothing in for a slot that another item is about to take [5.46
   assertEquals(fanout.stats, counts({ accepted: 3, done: 3, refused: 1 }));
 });
 
-test("Aggregator hands over the oldest batch when the weight is full, and asks once what an item weighs [5.46] [4.6]", async () => {
+test("Aggregator hands over the oldest batch when the weight is full, and calls weigh once for an item [5.46] [4.6]", async () => {
   const hand = new Hand<number[]>();
   let asked = 0;
   const sink = new Aggregator(hand.handler, {
@@ -309,7 +309,7 @@ test("Aggregator hands over the oldest batch when the weight is full, and asks o
   });
   for (const n of [3, 4, 1]) assert(sink.tryPush(n));
   assertEquals(hand.started, []);
-  // Heavier than the batch of its key takes, and than what is left.
+  // Heavier than the batch of its key takes, and than the room that is left.
   const result = sink.submit(5);
   assertEquals(hand.started, [[3, 1]]);
   hand.calls[0]!.resolve([0, 0]);
@@ -323,7 +323,7 @@ test("Aggregator hands over the oldest batch when the weight is full, and asks o
   assertStrictEquals(asked, 4);
 });
 
-timed("Aggregator weighs what goes again of a batch [5.46] [5.40]", async (clock) => {
+timed("Aggregator weighs the items of a batch that it retries [5.46] [5.40]", async (clock) => {
   const sink = new Aggregator(
     (batch: number[], { attempt }) => batch.map((n) => attempt === 1 && n > 1 ? new Error() : n),
     {
@@ -342,14 +342,14 @@ timed("Aggregator weighs what goes again of a batch [5.46] [5.40]", async (clock
   await closed;
 });
 
-test("Fanout with a keyCapacity keeps nothing of keys that are gone [5.45] [F-37]", async () => {
+test("Fanout with a keyCapacity keeps nothing of idle keys [5.45] [F-37]", async () => {
   const fanout = new Fanout(() => Promise.resolve(), { key: (n: number) => n, keyCapacity: 1 });
   for (let n = 0; n < 10_000; n++) await fanout.push(n);
   await fanout.close();
   assertEquals(fanout.stats, counts({ accepted: 10_000, done: 10_000 }));
 });
 
-test("Aggregator gives the room of its key back where weigh turns one away who has waited [5.45] [5.27]", async () => {
+test("Aggregator gives the room of a key back when weigh throws for a caller that has waited [5.45] [5.27]", async () => {
   const hand = new Hand<number[]>();
   const sink = new Aggregator(hand.handler, {
     ...{ maxItems: 1, maxWeight: 20, oversize: "error", linger: Infinity, capacity: 1 },
@@ -394,10 +394,10 @@ test("Aggregator gives back the room of items that its collector has swallowed [
   assertEquals([batches, sink.stats.done], [["a"], 4]);
 });
 
-test("Fanout lets who waits for room of his key leave, though others came and went before [5.45] [5.42]", async () => {
+test("Fanout lets a caller that waits for room of its key leave, even after others came and went [5.45] [5.42]", async () => {
   const hand = new Hand<number>();
   const sink = new Fanout(hand.handler, { capacity: 1, key: (n) => n % 10, keyCapacity: 1 });
-  // All these have waited for room, and are over.
+  // All these items have waited for room, and have ended.
   for (let n = 0; n < 100; n++) void sink.push(n);
   for (let n = 0; n < 100; n++) {
     hand.calls[n]!.resolve(0);
@@ -420,7 +420,7 @@ test("Fanout lets who waits for room of his key leave, though others came and we
 });
 
 timed(
-  "Aggregator has in a batch that a flush has closed nobody who came after it, not even from the last one's handler [5.30] [5.44]",
+  "Aggregator adds no later item to a batch that a flush has closed, not even from the last item's handler [5.30] [5.44]",
   async (clock) => {
     const batches: string[][] = [];
     const gates: Array<() => void> = [];
@@ -433,7 +433,8 @@ timed(
     for (const item of ["b1", "a1", "b2"]) void aggregator.push(item);
     void aggregator.flush();
     await clock.tick(6);
-    // What waits is given up, all three come in, and the last of them fills a batch, which starts at once.
+    // The waiting items are discarded, all three come in, and the last of them fills a batch, which
+    // starts at once.
     gates.shift()!();
     await microtasks();
     assertEquals([batches.at(-1), aggregator.stats.waiting], [["b1", "b2"], 2]);

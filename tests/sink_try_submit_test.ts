@@ -1,4 +1,6 @@
-/** Sinks: a result, or a no at once; and how many were told no, or wait. */
+/**
+ * Sinks: `trySubmit` gives a result or refuses at once. The counts of refused and blocked items.
+ */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
@@ -8,11 +10,11 @@ import { hang, type Options, type Sink, sinks, thrower } from "./support/sinks.t
 import { test } from "./support/test.ts";
 import { unhandled } from "./support/unhandled.ts";
 
-/** What a sink has turned away, and what waits outside. */
+/** The refused items of a sink, and the blocked ones. */
 const outside = ({ stats }: Sink) => [stats.refused, stats.blocked];
 
 for (const [name, make] of Object.entries(sinks)) {
-  test(`${name}.trySubmit() resolves with the result for its item, and rejects with its very failure [5.38] [5.10]`, async () => {
+  test(`${name}.trySubmit() resolves with the result for its item, and rejects with its failure [5.38] [5.10]`, async () => {
     const error = new Error("own");
     const told: unknown[] = [];
     const sink = make((n) => n > 1 ? Promise.reject(error) : n, {
@@ -24,7 +26,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.close();
   });
 
-  test(`${name}.trySubmit() returns undefined when there is no room, and leaves nothing behind [5.38] [5.39] [5.1]`, async () => {
+  test(`${name}.trySubmit() returns undefined without room, and leaves nothing behind [5.38] [5.39] [5.1]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     const results = [1, 2, 3, 4].map((n) => sink.trySubmit(n));
@@ -41,14 +43,14 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([hand.started, sink.stats.done], [[1, 2], 2]);
   });
 
-  test(`${name}.trySubmit() starts the handler before it returns where a slot is free [5.38] [5.0]`, async () => {
+  test(`${name}.trySubmit() starts the handler before it returns when a slot is free [5.38] [5.0]`, async () => {
     const sink = make((n) => n, {});
     const result = sink.trySubmit(1);
     assertEquals(sink.stats.done, 1);
     assertEquals(await result, 1);
   });
 
-  test(`${name}.trySubmit() does not overtake those who wait for room [5.38] [5.2]`, async () => {
+  test(`${name}.trySubmit() does not overtake callers that wait for room [5.38] [5.2]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     for (const n of [1, 2]) sink.tryPush(n);
@@ -70,12 +72,12 @@ for (const [name, make] of Object.entries(sinks)) {
       else assert(error instanceof TypeError);
       const thrown = assertThrowsAny(() => sink.tryPush(1));
       assertEquals(String(thrown), String(error));
-      // Neither was told that there is no room.
+      // Neither was refused.
       assertEquals([sink.stats.accepted, ...outside(sink)], [0, 0, 0]);
     });
   }
 
-  test(`${name}.trySubmit() rejects as the sink is aborted or fails [5.38] [5.6] [5.3]`, async () => {
+  test(`${name}.trySubmit() rejects when the sink is aborted or fails [5.38] [5.6] [5.3]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 9 });
     const results = [1, 2].map((n) => rejection(sink.trySubmit(n)!));
@@ -85,7 +87,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 
   for (const hook of ["key", "snapshot"] as const) {
-    test(`${name}.trySubmit() rejects with what ${hook} throws, and nothing is accepted [5.38] [5.27]`, async () => {
+    test(`${name}.trySubmit() rejects with an error of ${hook}, and nothing is accepted [5.38] [5.27]`, async () => {
       const error = new Error(hook);
       const sink = make((n) => n, { capacity: 9, [hook]: thrower(error) });
       assertStrictEquals(await rejection(sink.trySubmit(1)!), error);
@@ -93,7 +95,7 @@ for (const [name, make] of Object.entries(sinks)) {
       await sink.close();
     });
 
-    test(`${name}.trySubmit() looks again when ${hook} has filled or ended the sink [5.38] [5.8]`, async () => {
+    test(`${name}.trySubmit() checks again when ${hook} has filled or ended the sink [5.38] [5.8]`, async () => {
       for (const act of ["fill", "close", "abort"] as const) {
         let acted = false;
         const own = () => {
@@ -125,7 +127,7 @@ for (const [name, make] of Object.entries(sinks)) {
     await sink.abort("over");
   });
 
-  test(`${name}.trySubmit() leaves unhandled a rejection that nobody takes, and one that is taken is told nowhere else [5.38] [5.20]`, async () => {
+  test(`${name}.trySubmit() leaves unhandled a rejection without a handler, and reports a handled one nowhere else [5.38] [5.20]`, async () => {
     const error = new Error("own");
     const told: unknown[] = [];
     const sink = make(() => Promise.reject(error), { onError: (error) => told.push(error) });
@@ -139,7 +141,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(closed.map((error) => (error as Error).name), ["TypeError"]);
   });
 
-  test(`${name}.stats counts what was refused, and what waits for room now, by whichever way it came [5.39] [5.1]`, async () => {
+  test(`${name}.stats counts refused items, and items that wait for room now, in every way [5.39] [5.1]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     for (const n of [1, 2]) sink.tryPush(n);
@@ -150,7 +152,7 @@ for (const [name, make] of Object.entries(sinks)) {
     const writer = sink.getWriter();
     calls.push(writer.write(7));
     await turn();
-    // Of the source one item waits, and of the stream one write.
+    // One item of the source waits, and one write of the stream.
     assertEquals([sink.tryPush(8), sink.trySubmit(9), ...outside(sink)], [false, undefined, 2, 4]);
     for (const [item, left] of [[1, 3], [2, 2], [3, 2], [4, 1], [5, 0]] as const) {
       hand.call(item).resolve(0);
@@ -165,7 +167,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([sink.stats.accepted, ...outside(sink)], [7, 2, 0]);
   });
 
-  test(`${name}.stats shows that nothing waits for room after an abort, also to onDiscard [5.39] [5.6]`, async () => {
+  test(`${name}.stats shows that nothing waits for room after an abort, even in onDiscard [5.39] [5.6]`, async () => {
     const seen: unknown[] = [];
     const sink: Sink = make(hang, { capacity: 1, onDiscard: () => seen.push(outside(sink)) });
     for (const n of [1, 2]) sink.tryPush(n);
@@ -176,7 +178,7 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals([seen, outside(sink)], [[[1, 0]], [1, 0]]);
   });
 
-  test(`${name}.stats counts those who wait for room while it closes, until they have come in [5.39] [5.5]`, async () => {
+  test(`${name}.stats counts callers that wait for room while it closes, until they have come in [5.39] [5.5]`, async () => {
     const hand = new Hand<number>();
     const sink = make(hand.handler, { capacity: 1 });
     for (const n of [1, 2]) sink.tryPush(n);
@@ -207,7 +209,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 }
 
-test("Fanout.trySubmit() refuses the item of a busy key where only what starts at once is accepted [5.38] [5.33]", async () => {
+test("Fanout.trySubmit() without capacity refuses the item of a busy key [5.38] [5.33]", async () => {
   const hand = new Hand<string>();
   const fanout = new Fanout(hand.handler, { concurrency: 2, capacity: 0, key: (item) => item[0] });
   const results = ["a1", "a2", "b1", "c1"].map((item) => fanout.trySubmit(item));
@@ -217,7 +219,7 @@ test("Fanout.trySubmit() refuses the item of a busy key where only what starts a
   assertEquals([await results[0], await results[2]], ["a1", "b1"]);
 });
 
-test("Aggregator.trySubmit() gives each its own of a batch, and an Error is the failure of one alone [5.38] [5.18]", async () => {
+test("Aggregator.trySubmit() gives each caller of a batch its own result, and an Error fails only one [5.38] [5.18]", async () => {
   const sink = new Aggregator((ids: number[]) => ids.map((id) => id < 0 ? new Error("none") : id), {
     ...{ maxItems: 3, linger: Infinity },
   });
@@ -227,7 +229,7 @@ test("Aggregator.trySubmit() gives each its own of a batch, and an Error is the 
   assertEquals(await results[2], 3);
 });
 
-test("Aggregator.trySubmit() rejects with what weigh throws, and refuses what weigh has used up the room for [5.38] [5.39] [5.27]", async () => {
+test("Aggregator.trySubmit() rejects with an error of weigh, and refuses an item whose room weigh has used up [5.38] [5.39] [5.27]", async () => {
   const error = new Error("weigh");
   let act: (() => void) | undefined = thrower(error);
   const sink: Aggregator<number> = new Aggregator<number>(() => hang(), {
@@ -245,7 +247,7 @@ test("Aggregator.trySubmit() rejects with what weigh throws, and refuses what we
   await sink.abort("over");
 });
 
-test("Aggregator.stats counts one that waits for room again when weigh has used up what it was let in by [5.39] [5.8]", async () => {
+test("Aggregator.stats counts a caller that waits for room again when weigh has used up its room [5.39] [5.8]", async () => {
   let act: (() => void) | undefined;
   const hand = new Hand<number[]>();
   const sink: Aggregator<number> = new Aggregator<number>(hand.handler, {
@@ -257,7 +259,7 @@ test("Aggregator.stats counts one that waits for room again when weigh has used 
   const blocked: number[] = [];
   act = () => {
     act = undefined;
-    // It is on its way in, and nobody waits outside: this one takes its room.
+    // It is coming in, and no caller waits for room: this one takes its room.
     blocked.push(sink.stats.blocked);
     assertEquals(sink.tryPush(4), true);
   };

@@ -1,4 +1,4 @@
-/** Sources of every shape, and what `from` and `consume` make of them. */
+/** Sources of every kind, in `from` and `consume`. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source, ThrottleStream } from "../mod.ts";
@@ -23,7 +23,7 @@ for (const transform of [...transforms, ...variants]) {
   const { name, items, results } = transform;
   const owner = name.split(" ")[0]!;
 
-  test(`${name}.from() makes of every source what a pipe makes of a stream [4.14] [4.9] [4.M9] [4.X6] [4.T10]`, async () => {
+  test(`${name}.from() gives the same for every source as a pipe from a stream [4.14] [4.9] [4.M9] [4.X6] [4.T10]`, async () => {
     const sources: (() => Source<unknown>)[] = [
       () => items,
       () => items.values(),
@@ -56,13 +56,13 @@ for (const transform of [...transforms, ...variants]) {
           error.message,
           `${owner}.from: next() must give an object; got ${shown}`,
         );
-        // As for `for`: who breaks the protocol is not spoken to any more.
+        // As in a `for` loop: a source that breaks the protocol gets no more calls.
         assertEquals(left, 0);
       }
     }
   });
 
-  test(`${name}.from() does not wait for a generator that is at work when it is cancelled [4.15]`, async () => {
+  test(`${name}.from() does not wait for a running generator when it is cancelled [4.15]`, async () => {
     const [asked, over] = [gate(), gate()];
     let left = 0;
     const source = async function* () {
@@ -97,7 +97,7 @@ const full = {
 };
 
 for (const [name, open] of Object.entries(full)) {
-  test(`${name} waits for the finally of a generator that is not at work when it is cancelled [4.15]`, async () => {
+  test(`${name} waits for the finally of a paused generator when it is cancelled [4.15]`, async () => {
     for (const thrown of [undefined, new Error("from finally")]) {
       const over = gate();
       const source = async function* () {
@@ -125,7 +125,7 @@ const endless = function* () {
   for (let n = 0;; n++) yield n;
 };
 
-test("ThrottleStream.from(), MapStream.from() and BatchStream.from() of an endless iterator that is never waited for can be cancelled [4.16]", async () => {
+test("ThrottleStream.from(), MapStream.from() and BatchStream.from() of an endless synchronous iterator can be cancelled [4.16]", async () => {
   const none = () => ({ size: 0, full: false, add() {}, take: () => [] });
   const opened: ReadableStream<unknown>[] = [
     ThrottleStream.from(endless(), { interval: Infinity, edge: "both" }),
@@ -148,7 +148,7 @@ const sinks = {
   Aggregator: (handler: (given: number | number[]) => void) => new Aggregator<number>(handler),
 };
 for (const [name, make] of Object.entries(sinks)) {
-  test(`${name}.consume() of an endless iterator that is never waited for ends with its sink [4.16] [5.14]`, async () => {
+  test(`${name}.consume() of an endless synchronous iterator ends with its sink [4.16] [5.14]`, async () => {
     const sink = make(() => {});
     await turn();
     const consumed = rejection(sink.consume(endless()));
@@ -180,7 +180,7 @@ for (const [name, make] of Object.entries(sinks)) {
   });
 }
 
-test("BatchStream.from() reads the value of each step once, and none at the end [4.14]", async () => {
+test("BatchStream.from() reads the value of each iterator result once, and none at the end [4.14]", async () => {
   let reads = 0;
   const step = (done?: boolean) => ({
     done,
@@ -193,7 +193,7 @@ test("BatchStream.from() reads the value of each step once, and none at the end 
   assertEquals(reads, 2);
 });
 
-test("BatchStream.from() hands over what came before a promise that rejects, and leaves the iterable [4.14] [4.12]", async () => {
+test("BatchStream.from() hands over the items before a promise that rejects, and leaves the iterable [4.14] [4.12]", async () => {
   const thrown = new Error("no item");
   let left = 0;
   const source = iterable(
@@ -209,7 +209,7 @@ test("BatchStream.from() hands over what came before a promise that rejects, and
   assertEquals(left, 1);
 });
 
-test("BatchStream.from() waits for no promise of an iterable when it is cancelled, and tells of its item [4.14] [4.11]", async () => {
+test("BatchStream.from() waits for no promise of an iterable when it is cancelled, and calls onDiscard with its item [4.14] [4.11]", async () => {
   for (const how of ["resolve", "reject"] as const) {
     const item = gate<string>();
     let left = 0;
@@ -231,7 +231,7 @@ test("BatchStream.from() waits for no promise of an iterable when it is cancelle
   }
 });
 
-test("BatchStream.from() keeps promises that an AsyncIterable or a ReadableStream gives as they are [4.14]", async () => {
+test("BatchStream.from() passes on promises of an AsyncIterable or a ReadableStream unchanged [4.14]", async () => {
   const item = Promise.resolve(1);
   const stream = new ReadableStream<Promise<number>>({
     start(controller) {

@@ -1,4 +1,4 @@
-/** Sources whose own code ends what reads them: they are left as soon as they come back. */
+/** Sources whose own code ends their reader: it leaves them as soon as they return. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, type Source } from "../mod.ts";
@@ -6,7 +6,7 @@ import { collect, streamOf, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
-/** A generator that ends its reader before its second item, and how often it was left. */
+/** A generator that ends its reader before its second item, and counts how often it was left. */
 function ending(
   end: () => void,
 ): { readonly source: Iterable<number>; readonly left: () => number } {
@@ -81,7 +81,7 @@ for (const [name, open] of Object.entries(sinks)) {
       assertEquals(left(), 1);
     });
 
-    test(`${name}.consume() rejects where a source ${how} as it is opened, and leaves it [5.11] [5.8]`, async () => {
+    test(`${name}.consume() rejects when a source ${how} as it is opened, and leaves it [5.11] [5.8]`, async () => {
       const own = new AbortController();
       const sink = open(own.signal);
       await turn();
@@ -108,7 +108,7 @@ for (const [name, open] of Object.entries(sinks)) {
     });
   }
 
-  test(`${name}.consume() does not touch a source where the sink has closed [5.11]`, async () => {
+  test(`${name}.consume() does not touch a source after the sink has closed [5.11]`, async () => {
     const sink = open(new AbortController().signal);
     await sink.close();
     const source = streamOf([1, 2]);

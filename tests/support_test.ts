@@ -17,7 +17,7 @@ async function outcomes(tests: NonNullable<RunAllOptions["tests"]>): Promise<unk
 }
 
 test("runAll() reports passes, throws and tests that never settle", async () => {
-  // In Deno the limit alone keeps nothing alive.
+  // In Deno the time limit alone keeps nothing alive.
   const alive = setTimeout(() => {}, 60_000);
   const [passes, throws, hangs] = await outcomes([
     { name: "passes", body: () => {} },
@@ -34,7 +34,7 @@ test("runAll() reports a lost rejection as a failure", async () => {
   assertEquals(await outcomes([{ name: "loses", body: () => void Promise.reject(lost) }]), [lost]);
 });
 
-test("runAll() fails what was expected to fail and passes, and leaves out what cannot run", async () => {
+test("runAll() fails a test that passes against an expected failure, and leaves out tests that can't run", async () => {
   const fails = { tests: /^/, hosts: [], effect: "fails", reason: "it lacks x" } as const;
   let ran = 0;
   const [expected, stale, leftOut] = await outcomes([
@@ -49,7 +49,7 @@ test("runAll() fails what was expected to fail and passes, and leaves out what c
   );
 });
 
-test("settled() tells the three states apart", async () => {
+test("settled() reports the three states", async () => {
   const { promise, resolve } = gate<number>();
   assertEquals(await settled(promise), "pending");
   resolve(1);
@@ -57,7 +57,7 @@ test("settled() tells the three states apart", async () => {
   assertEquals(await settled(Promise.reject(new Error("no"))), "rejected");
 });
 
-test("collect() reads what streamOf() gives, and streamOf() takes only what is asked for", async () => {
+test("collect() reads a stream of streamOf(), which pulls only on demand", async () => {
   assertEquals(await collect(streamOf([1, 2, 3])), [1, 2, 3]);
   let taken = 0;
   let returned = false;
@@ -77,7 +77,7 @@ test("collect() reads what streamOf() gives, and streamOf() takes only what is a
   assert(returned);
 });
 
-test("Clock.tick() fires due timers in order, those set meanwhile included", () =>
+test("Clock.tick() fires due timers in order, including those set meanwhile", () =>
   withClock(async (clock) => {
     const seen: string[] = [];
     setTimeout(() => seen.push(`b ${performance.now() - start}`), 20);
@@ -104,7 +104,7 @@ test("Clock.tick() repeats an interval until it is cleared", () =>
     assertEquals([count, clock.pending], [3, 0]);
   }));
 
-test("Clock.tick() rejects with what a timer throws", () =>
+test("Clock.tick() rejects with an error of a timer", () =>
   withClock(async (clock) => {
     setTimeout(() => {
       throw new TypeError("from a timer");
@@ -136,7 +136,7 @@ test("Clock.block() and Clock.jumpWall() fire nothing", () =>
     assertEquals(firedAt, 5000);
   }));
 
-test("withClock() puts the real clock back, when the body throws too", async () => {
+test("withClock() puts the real clock back, even if the body throws", async () => {
   const before = [setTimeout, clearTimeout, performance.now, Date.now];
   await assertRejects(() => withClock(() => Promise.reject(new Error("thrown"))), Error, "thrown");
   const after = [setTimeout, clearTimeout, performance.now, Date.now];
@@ -144,7 +144,7 @@ test("withClock() puts the real clock back, when the body throws too", async () 
   assert(performance.now() < 1e9);
 });
 
-test("unhandled() collects nothing where all is handled", async () => {
+test("unhandled() collects nothing when all is handled", async () => {
   assertEquals(await unhandled(() => {}), []);
   assertEquals(await unhandled(() => void Promise.reject(1).catch(() => {})), []);
 });

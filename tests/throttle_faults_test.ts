@@ -1,4 +1,4 @@
-/** `throttle`, where time or the function goes astray. The ids are in `throttle_test.ts`. */
+/** `throttle` with problems of time or of its function. The ids are in `throttle_test.ts`. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { throttle, type ThrottleEdge } from "../mod.ts";
@@ -48,7 +48,7 @@ timed(
   },
 );
 
-timed("throttle() does not heed a wall clock that jumps [F-35]", async (clock) => {
+timed("throttle() ignores a wall clock that jumps [F-35]", async (clock) => {
   for (const edge of edges) {
     for (const jump of [86_400_000, -86_400_000]) {
       const { seen, run } = open(edge);
@@ -71,7 +71,7 @@ timed(
       run(1);
       run(2);
       clock.block(60_000);
-      // The timer is due and has not fired: the call makes the one that waits, and waits itself.
+      // The timer is due but has not fired: the call runs the waiting one, and waits itself.
       assertEquals(run(3), false);
       assertEquals([seen, clock.pending], [edge === "both" ? [1, 2] : [2], 1]);
       await clock.tick(99);
@@ -83,7 +83,7 @@ timed(
 );
 
 timed(
-  "throttle() runs for the latest when its interval is over, though its caller lets no timer run [4.T20] [4.T4]",
+  "throttle() runs for the latest call when its interval is over, even if its caller blocks the timers [4.T20] [4.T4]",
   async (clock) => {
     for (const edge of ["trailing", "both"] as const) {
       const runs: [number, number][] = [];
@@ -96,7 +96,7 @@ timed(
         assertEquals(run(n), edge === "both" && n === 0);
         clock.block(30);
       }
-      // The latest of each interval, and never two in one.
+      // The latest call of each interval, and never two in one interval.
       const expected = { trailing: [[3, 120], [7, 240]], both: [[0, 0], [3, 120], [7, 240]] };
       assertEquals(runs as unknown[], expected[edge]);
       const { accepted, waiting, done, dropped, discarded } = run.stats;
@@ -109,7 +109,7 @@ timed(
 );
 
 timed(
-  "throttle() throws to the call that makes the one that waits, and keeps that call [4.T20] [4.T7] [4.T4]",
+  "throttle() throws to the call that runs the waiting one, and keeps its own arguments [4.T20] [4.T7] [4.T4]",
   async (clock) => {
     const seen: number[] = [];
     const run = throttle((n: number) => {
@@ -126,7 +126,7 @@ timed(
 );
 
 timed(
-  "throttle() throws to the caller what its function throws, and has opened the interval [4.T7] [4.T4]",
+  "throttle() throws an error of its function to the caller, and opens the interval [4.T7] [4.T4]",
   async (clock) => {
     for (const edge of ["leading", "both"] as const) {
       for (const thrown of [new Error("own"), undefined, 0]) {
@@ -151,25 +151,28 @@ timed(
   },
 );
 
-timed("throttle() throws to who flushes it, and is not stuck then [4.T5] [4.T7]", async (clock) => {
-  let ran = 0;
-  const run = throttle(() => {
-    ran++;
-    throw new Error("own");
-  }, { interval: 10, edge: "trailing" });
-  run();
-  assertThrows(() => run.flush(), Error, "own");
-  assertEquals([run.stats.waiting, clock.pending, ran], [0, 0, 1]);
-  run();
-  assertThrows(() => run[Symbol.dispose](), Error, "own");
-  run();
-  // The fake clock rejects with what a timer throws.
-  let caught: unknown;
-  await clock.tick(10).catch((error) => caught = error);
-  assertEquals([(caught as Error).message, ran], ["own", 3]);
-});
+timed(
+  "throttle() throws to the caller of flush, and is not stuck then [4.T5] [4.T7]",
+  async (clock) => {
+    let ran = 0;
+    const run = throttle(() => {
+      ran++;
+      throw new Error("own");
+    }, { interval: 10, edge: "trailing" });
+    run();
+    assertThrows(() => run.flush(), Error, "own");
+    assertEquals([run.stats.waiting, clock.pending, ran], [0, 0, 1]);
+    run();
+    assertThrows(() => run[Symbol.dispose](), Error, "own");
+    run();
+    // The fake clock rejects with the error of a timer.
+    let caught: unknown;
+    await clock.tick(10).catch((error) => caught = error);
+    assertEquals([(caught as Error).message, ran], ["own", 3]);
+  },
+);
 
-test("throttle() surfaces an uncaught error where a timer called the function [4.T7]", async () => {
+test("throttle() surfaces an uncaught error when a timer called the function [4.T7]", async () => {
   const thrown = new Error("own");
   const errors = await unhandled(async () => {
     const run = throttle(() => {
@@ -182,7 +185,7 @@ test("throttle() surfaces an uncaught error where a timer called the function [4
 });
 
 timed(
-  "throttle() may be triggered, flushed and cancelled by its own function [4.T4] [F-18]",
+  "throttle() allows its own function to call, flush and cancel it [4.T4] [F-18]",
   async (clock) => {
     for (const edge of edges) {
       const seen: number[] = [];
@@ -205,10 +208,10 @@ timed(
 );
 
 timed(
-  "throttle() never runs twice within an interval that is no whole number, or where timers are early [4.T2] [4.T3] [4.T21]",
+  "throttle() never runs twice within a fractional interval, or with early timers [4.T2] [4.T3] [4.T21]",
   async (clock) => {
     const { setTimeout } = globalThis;
-    // As platforms do: the fraction goes, and one comes up to a millisecond early.
+    // Like platforms: the delay is rounded down, so a timer comes up to a millisecond early.
     Object.assign(globalThis, {
       setTimeout: (callback: () => void, delay: number) =>
         setTimeout(callback, delay > 1 ? delay - 1 : delay),

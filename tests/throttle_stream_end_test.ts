@@ -1,4 +1,4 @@
-/** `ThrottleStream`: how it ends, and where time goes astray. The ids are in `throttle_test.ts`. */
+/** `ThrottleStream`: its ends, and problems of time. The ids are in `throttle_test.ts`. */
 
 import { assertEquals } from "@std/assert";
 import { reasonOf } from "./support/batching.ts";
@@ -8,7 +8,7 @@ import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
 
 timed(
-  "ThrottleStream passes what waits when it closes, asked for or not [4.T5] [4.T6]",
+  "ThrottleStream passes the waiting item when it closes, with or without demand [4.T5] [4.T6]",
   async (clock) => {
     for (const edge of edges) {
       for (const asked of [true, false]) {
@@ -39,14 +39,14 @@ const ends: [string, (both: ReturnType<typeof open>, own: AbortController) => un
 ];
 for (const [event, end] of ends) {
   timed(
-    `ThrottleStream counts what waited as discarded when ${event} [4.T4] [4.T5] [4.T6]`,
+    `ThrottleStream counts the waiting item as discarded when ${event} [4.T4] [4.T5] [4.T6]`,
     async (clock) => {
       for (const edge of edges) {
         const own = new AbortController();
         const both = open(edge, 100, own.signal);
         await both.write(1, 2);
         await clock.tick(100);
-        // At the leading edge this one would pass, so it waits outside and is never accepted.
+        // At the leading edge this item would pass, so it waits outside and is never accepted.
         const write = both.writer.write(3);
         write.catch(() => {});
         await turn();
@@ -101,7 +101,7 @@ timed("ThrottleStream carries undefined, null, 0 and false [F-12]", async (clock
 });
 
 timed(
-  "ThrottleStream passes one, late, when the event loop was blocked or the wall clock jumped [4.T20] [F-35]",
+  "ThrottleStream passes one item late when the event loop was blocked or the wall clock jumped [4.T20] [F-35]",
   async (clock) => {
     const { write, drain, seen, reader } = open("trailing");
     drain();

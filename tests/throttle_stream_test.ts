@@ -26,7 +26,7 @@ timed(
 );
 
 timed(
-  "ThrottleStream passes the latest, an interval after the first [4.T2] [4.T4] [4.T6]",
+  "ThrottleStream passes the latest item an interval after the first [4.T2] [4.T4] [4.T6]",
   async (clock) => {
     const { stream, write, drain, seen, reader } = open("trailing");
     drain();
@@ -94,7 +94,7 @@ timed(
 );
 
 timed(
-  "ThrottleStream passes the latest when its interval is over, though its producer lets no timer run [4.T20]",
+  "ThrottleStream passes the latest item when its interval is over, even if its producer blocks the timers [4.T20]",
   async (clock) => {
     for (const edge of ["trailing", "both"] as const) {
       const { write, drain, seen, reader } = open(edge);
@@ -110,7 +110,7 @@ timed(
 );
 
 timed(
-  "ThrottleStream keeps what has passed, and the next that would pass waits [4.T8] [4.T4]",
+  "ThrottleStream keeps an item that has passed, and the next write that would pass waits [4.T8] [4.T4]",
   async (clock) => {
     const { stream, writer, reader, write } = open("leading");
     await write(1, 2);
@@ -124,7 +124,7 @@ timed(
     assertEquals(stream.stats.accepted, 2);
     assertEquals((await reader.read()).value, 1);
     await Promise.all([waits, behind]);
-    // It has passed now, and opens its interval now.
+    // It passes now, and opens its interval now.
     assertEquals(stream.stats, counts({ accepted: 4, waiting: 1, done: 1, dropped: 2 }));
     assertEquals((await reader.read()).value, 3);
     await clock.tick(99);
@@ -134,7 +134,7 @@ timed(
   },
 );
 
-timed("ThrottleStream takes the one that waits once for two reads [4.T8]", async (clock) => {
+timed("ThrottleStream gives a waiting item once to two reads [4.T8]", async (clock) => {
   const { writer, reader, write } = open("leading");
   await write(1);
   await clock.tick(100);
@@ -147,7 +147,7 @@ timed("ThrottleStream takes the one that waits once for two reads [4.T8]", async
 });
 
 timed(
-  "ThrottleStream gives the latest when the consumer asks late [4.T9] [4.T4]",
+  "ThrottleStream gives the latest item to a late read [4.T9] [4.T4]",
   async (clock) => {
     const { stream, write, reader } = open("trailing");
     await write(1);
@@ -168,7 +168,7 @@ timed(
 );
 
 timed(
-  "ThrottleStream at both edges replaces the first too while nobody asks [4.T3] [4.T9]",
+  "ThrottleStream at both edges also replaces the first item while there is no demand [4.T3] [4.T9]",
   async (clock) => {
     const { stream, write, reader } = open("both");
     await write(1, 2);
@@ -194,7 +194,7 @@ timed(
   },
 );
 
-timed("ThrottleStream passes what waits at once by flush() [4.T5] [4.T6]", async (clock) => {
+timed("ThrottleStream passes the waiting item at once by flush() [4.T5] [4.T6]", async (clock) => {
   for (const edge of edges) {
     const { stream, write, drain, seen, reader } = open(edge);
     drain();
@@ -215,13 +215,13 @@ timed("ThrottleStream passes what waits at once by flush() [4.T5] [4.T6]", async
 });
 
 timed(
-  "ThrottleStream at the leading edge keeps what has passed, though the interval closes while it looks at the clock [4.T8]",
+  "ThrottleStream at the leading edge keeps an item that has passed, even if the interval closes meanwhile [4.T8]",
   async (clock) => {
     const { now } = performance;
     const { stream, write, reader } = open("leading");
     await write(1);
     clock.block(99);
-    // Each look takes five milliseconds, as a pause of the collector may.
+    // Each read of the clock takes five milliseconds, like a pause of the collector.
     performance.now = () => {
       const time = now.call(performance);
       clock.block(5);

@@ -1,15 +1,21 @@
 /**
- * `throttle`, a function. What it and `ThrottleStream` promise:
+ * `throttle`, a function. Its promises, and those of `ThrottleStream`:
  *
- * - [4.T1] `"leading"`: the first of an interval passes at once and opens it; the others are dropped.
- * - [4.T2] `"trailing"`: the latest passes, `interval` after the first; nothing postpones it.
- * - [4.T3] `"both"`: the first passes at once, and the latest when the interval is over, which opens the next.
+ * - [4.T1] `"leading"`: the first item of an interval passes at once and opens it; the others are
+ *   dropped.
+ * - [4.T2] `"trailing"`: the latest item passes `interval` after the first; nothing postpones it.
+ * - [4.T3] `"both"`: the first item passes at once. The latest passes when the interval is over,
+ *   and opens the next one.
  * - [4.T4] `accepted = waiting + done + dropped + discarded`, at every moment.
- * - [4.T5] Dispose, close and `flush` pass what waits at once; cancel, abort, signal and `cancel` discard it.
- * - [4.T6] One timer at most, and none while nothing waits for it.
- * - [4.T7] What the function throws reaches the caller, or surfaces as an uncaught error where a timer called it.
- * - [4.T8] The stream at the leading edge: what has passed is kept, and the next that would pass waits.
- * - [4.T9] The stream at the trailing edge: while the consumer is busy the latest replaces what has passed.
+ * - [4.T5] Dispose, close and `flush` pass the waiting item at once; cancel, abort, signal and
+ *   `cancel` discard it.
+ * - [4.T6] There is at most one timer, and none while no item waits for it.
+ * - [4.T7] An error of the function goes to the caller, or is uncaught if a timer called the
+ *   function.
+ * - [4.T8] The stream at the leading edge keeps a passed item, and the next write that would pass
+ *   waits.
+ * - [4.T9] The stream at the trailing edge: while the consumer is busy, the latest item replaces
+ *   the passed one.
  */
 
 import { assertEquals } from "@std/assert";
@@ -54,14 +60,14 @@ timed(
 );
 
 timed(
-  "throttle() drops what comes within the interval, to its last moment [4.T1] [4.T4] [4.T6]",
+  "throttle() drops calls within the interval, up to its last moment [4.T1] [4.T4] [4.T6]",
   async (clock) => {
     const { seen, run } = open(undefined);
     assertEquals(run(1), true);
     await clock.tick(99);
     assertEquals(run(2), false);
     await clock.tick(1);
-    // Counted from what passed and not from what was dropped.
+    // Counted from the call that passed, and not from the dropped ones.
     assertEquals(run(3), true);
     await clock.tick(99);
     assertEquals([run(4), clock.pending], [false, 0]);
@@ -72,7 +78,7 @@ timed(
 );
 
 timed(
-  "throttle() at the trailing edge runs for the latest, an interval after the first [4.T2] [4.T4] [4.T6]",
+  "throttle() at the trailing edge runs for the latest call, an interval after the first [4.T2] [4.T4] [4.T6]",
   async (clock) => {
     const { seen, run } = open("trailing");
     assertEquals([run(1), clock.pending], [false, 1]);
@@ -95,7 +101,7 @@ timed(
 );
 
 timed(
-  "throttle() at both edges runs for the first and for the latest [4.T3] [4.T4] [4.T6]",
+  "throttle() at both edges runs for the first and for the latest call [4.T3] [4.T4] [4.T6]",
   async (clock) => {
     const { seen, run } = open("both");
     assertEquals([run(1), clock.pending], [true, 0]);
@@ -106,7 +112,7 @@ timed(
     assertEquals(seen, [1]);
     await clock.tick(1);
     assertEquals([seen, clock.pending], [[1, 3], 0]);
-    // That opened an interval of its own: never two within one.
+    // That opened a new interval: never two calls within one.
     await clock.tick(99);
     assertEquals(run(4), false);
     await clock.tick(1);
@@ -117,7 +123,7 @@ timed(
   },
 );
 
-timed("throttle() runs with all arguments of its call, whatever they are [F-12]", async (clock) => {
+timed("throttle() runs with all arguments of its call, of any kind [F-12]", async (clock) => {
   for (const edge of edges) {
     const seen: unknown[][] = [];
     using run = throttle((...args: unknown[]) => void seen.push(args), { interval: 10, edge });
@@ -132,7 +138,7 @@ timed("throttle() runs with all arguments of its call, whatever they are [F-12]"
 
 for (const end of ["flush", "dispose", "using"] as const) {
   timed(
-    `throttle() makes the call that waits at once by ${end}, and only that [4.T5] [4.T6] [F-36]`,
+    `throttle() makes only the waiting call at once by ${end} [4.T5] [4.T6] [F-36]`,
     async (clock) => {
       const { seen, run } = open("trailing");
       const finish = () => end === "flush" ? run.flush() : run[Symbol.dispose]();
@@ -149,7 +155,7 @@ for (const end of ["flush", "dispose", "using"] as const) {
       }
       assertEquals([seen, clock.pending], [[2], 0]);
       assertEquals(run.stats, counts({ accepted: 2, done: 1, dropped: 1 }));
-      // It goes on, as nothing has happened.
+      // It goes on unchanged.
       run(3);
       await clock.tick(99);
       assertEquals(seen, [2]);
@@ -178,7 +184,7 @@ timed(
 );
 
 timed(
-  "throttle() gives up the call that waits by cancel, and counts it [4.T4] [4.T5] [4.T6] [F-36]",
+  "throttle() drops the waiting call by cancel, and counts it [4.T4] [4.T5] [4.T6] [F-36]",
   async (clock) => {
     for (const edge of edges) {
       const { seen, run } = open(edge);
@@ -203,7 +209,7 @@ timed(
 );
 
 timed(
-  "throttle() sets no delay below 0 when the interval closes while it looks at the clock [4.T3] [4.T6]",
+  "throttle() sets no delay below 0 when the interval closes meanwhile [4.T3] [4.T6]",
   async (clock) => {
     const { setTimeout } = globalThis;
     const { now } = performance;
@@ -211,7 +217,7 @@ timed(
     const { seen, run } = open("both");
     run(1);
     clock.block(99);
-    // Each look takes five milliseconds, as a pause of the collector may.
+    // Each read of the clock takes five milliseconds, like a pause of the collector.
     performance.now = () => {
       const time = now.call(performance);
       clock.block(5);

@@ -1,4 +1,7 @@
-/** What is written and aborted in one turn: it goes out only where a `TransformStream` hands it out. */
+/**
+ * An item that is written and aborted in one turn goes out only if a `TransformStream` hands it
+ * out.
+ */
 
 import { assertEquals } from "@std/assert";
 import { BatchStream, ChunkStream, FixedChunkStream, MapStream, ThrottleStream } from "../mod.ts";
@@ -11,7 +14,7 @@ interface Pair {
   readonly writable: WritableStream;
 }
 
-/** Streams that hand over each item by itself. */
+/** Streams that hand over each item separately. */
 const makes: Record<string, () => Pair> = {
   BatchStream: () => new BatchStream(1),
   ChunkStream: () => new ChunkStream({ maxBytes: 1 }),
@@ -21,10 +24,10 @@ const makes: Record<string, () => Pair> = {
   "ThrottleStream at both edges": () => new ThrottleStream({ interval: 1, edge: "both" }),
 };
 
-/** Writes, reads, aborts; and lets a microtask pass, or a turn. */
+/** Writes, reads and aborts, with a microtask or a turn in between. */
 const orders = [
   ..."war wra rwa wmar wmra wamr twar twra trwa twmar twmra twrma twamr".split(" "),
-  // The second write waits, and the first item is held.
+  // The second write waits, and the stream holds the first item.
   ..."twwar twwra twtwar twtwra twmwamr".split(" "),
 ];
 
@@ -47,14 +50,14 @@ async function play({ readable, writable }: Pair, order: string): Promise<string
 }
 
 for (const [name, make] of Object.entries(makes)) {
-  test(`${name} hands out what is written and aborted in one turn exactly where a TransformStream does [4.17]`, async () => {
+  test(`${name} hands out an item that is written and aborted in one turn exactly when a TransformStream does [4.17]`, async () => {
     for (const order of orders) {
       assertEquals(await play(make(), order), await play(new TransformStream(), order), order);
     }
   });
 }
 
-test("BatchStream and MapStream tell onDiscard of what is written and aborted in one turn [4.17] [4.11]", async () => {
+test("BatchStream and MapStream call onDiscard with an item that is written and aborted in one turn [4.17] [4.11]", async () => {
   const told: unknown[] = [];
   const onDiscard = (items: unknown[], reason: unknown) => void told.push([...items, reason]);
   const never = () => new Promise(() => {});
@@ -75,7 +78,7 @@ test("BatchStream and MapStream tell onDiscard of what is written and aborted in
   assertEquals(told, [["held", "aborted"], ["held", "aborted"]]);
 });
 
-/** Streams whose second write, or whose close, waits until something is asked for. */
+/** Streams whose second write, or whose close, waits for demand. */
 const waiting: Record<string, (signal: AbortSignal) => Pair> = {
   BatchStream: (signal) => new BatchStream({ maxItems: 1, signal }),
   ChunkStream: (signal) => new ChunkStream({ maxBytes: 1, signal }),
@@ -84,7 +87,7 @@ const waiting: Record<string, (signal: AbortSignal) => Pair> = {
   ThrottleStream: (signal) => new ThrottleStream({ interval: Number.MIN_VALUE, signal }),
 };
 
-/** The reasons that both sides, and the write or close that waits, are told. */
+/** The reasons that both sides get, and the waiting write or close. */
 async function reasons(
   make: (signal: AbortSignal) => Pair,
   last: "write" | "close",
@@ -108,7 +111,7 @@ async function reasons(
 }
 
 for (const [name, make] of Object.entries(waiting)) {
-  test(`${name} tells both sides one reason where abort() and its signal come in one turn [4.7] [4.X5] [4.M7] [4.T5]`, async () => {
+  test(`${name} gives both sides one reason when abort() and its signal come in one turn [4.7] [4.X5] [4.M7] [4.T5]`, async () => {
     for (const ends of [["abort", "signal"], ["signal", "abort"]]) {
       const told = Array<unknown>(3).fill(ends[0]);
       assertEquals(await reasons(make, "write", ends), told);

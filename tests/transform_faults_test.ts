@@ -1,4 +1,4 @@
-/** How the transform streams that do not batch end, on time and before it: each of them. */
+/** The normal and early ends of the transform streams that don't batch. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { reasonOf } from "./support/batching.ts";
@@ -12,7 +12,7 @@ import { unhandled } from "./support/unhandled.ts";
 
 const reasons = [new Error("the reason"), "a word", undefined, null, 0, Object.freeze({})];
 
-/** Ways to end a stream early, and who is told of it. */
+/** Ways to end a stream early, and the sides that get the reason. */
 const early = [
   {
     name: "the consumer cancels",
@@ -39,11 +39,11 @@ const early = [
 
 for (const { name, timers, waits, item, open, make, hold } of ways) {
   for (const { name: event, id, end, consumer, producer } of early) {
-    // What was read before a source fails is handed over first: `map_stream_from_test.ts`.
+    // Items read before a failure of the source are handed over first: `map_stream_from_test.ts`.
     const rest = id === "[F-31]" && name.endsWith(".from()");
     if (!rest) {
       timed(
-        `${name} gives up what it holds and tells both sides the very reason when ${event} [7.3] ${id} [F-34] [F-36]`,
+        `${name} drops its items and gives both sides the same reason when ${event} [7.3] ${id} [F-34] [F-36]`,
         async (clock) => {
           for (const reason of reasons) {
             const own = new AbortController();
@@ -51,12 +51,12 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
             const ends = open(own.signal);
             await hold(ends, clock);
             assertEquals([clock.pending, listeners.live], [timers, 1]);
-            // This one waits outside, where there is no room.
+            // This item waits outside if there is no room.
             await ends.add(item);
             const lost = await unhandled(() => end(ends, own, reason));
             assertEquals(lost, []);
             assertEquals([clock.pending, listeners.live], [0, 0]);
-            // A signal that is aborted without a reason makes one.
+            // A signal that aborts without a reason makes one.
             const expected = id === "[F-33]" ? own.signal.reason : reason;
             if (consumer === "told") {
               assertStrictEquals(await reasonOf(ends.reader.read()), expected);
@@ -151,7 +151,7 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
   if (waits) {
     for (const how of ["cancel", "abort", "signal"]) {
       timed(
-        `${name} rejects the writes that wait with the very reason by ${how} [F-32] [F-34]`,
+        `${name} rejects waiting writes with the same reason by ${how} [F-32] [F-34]`,
         async (clock) => {
           for (const reason of reasons) {
             const own = new AbortController();
@@ -168,7 +168,8 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
               else if (how === "abort") await writer.abort(reason);
               else own.abort(reason);
               const given = how === "signal" ? own.signal.reason : reason;
-              // The write at hand hears it of the signal of the writable, which has a reason of its own.
+              // The current write gets it from the signal of the writable, which has its own
+              // reason.
               const first = await reasonOf(pending[0]!);
               if (reason !== undefined) assertStrictEquals(first, given);
               assertStrictEquals(await reasonOf(pending[1]!), given);
@@ -199,7 +200,7 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
     assert(await reasonOf(writer.write(item)) instanceof TypeError);
   });
 
-  test(`${name} does what the standard says when it is closed or aborted twice [F-31]`, async () => {
+  test(`${name} follows the standard when it is closed or aborted twice [F-31]`, async () => {
     const closed = both();
     const closing = closed.writer.close();
     assert(await reasonOf(closed.writer.close()) instanceof TypeError);
@@ -212,17 +213,17 @@ for (const { name, timers, waits, item, open, make, hold } of ways) {
     assertEquals(await reasonOf(aborted.reader.read()), "first");
 
     const early = both();
-    // The close has not begun: the stream has not started yet.
+    // The close has not begun, because the stream has not started yet.
     const reason = reasonOf(early.writer.close());
     await early.writer.abort("in time");
     assertEquals(await reason, "in time");
     assertEquals(await reasonOf(early.reader.read()), "in time");
   });
 
-  test(`${name} ends a pipe with the very reason when the signal aborts [7.3]`, async () => {
+  test(`${name} ends a pipe with the same reason when the signal aborts [7.3]`, async () => {
     const source = new ReadableStream({
       async pull(controller) {
-        // A throttle drops without end.
+        // A throttle drops items endlessly.
         await turn();
         controller.enqueue(item);
       },

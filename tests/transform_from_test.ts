@@ -1,4 +1,4 @@
-/** `from` of the transforms that do not batch, numbers as options, and `stats` of bytes. */
+/** `from` of the transforms that don't batch, numbers as options, and `stats` of bytes. */
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { BatchStream, ChunkStream, FixedChunkStream, ThrottleStream } from "../mod.ts";
@@ -10,7 +10,7 @@ import { timed } from "./support/timed.ts";
 const bytes = (...values: number[]) => new Uint8Array(values);
 const values = (pieces: Uint8Array[]) => pieces.map((piece) => [...piece]);
 
-/** A source that counts what is taken, and keeps what it hears at its end. */
+/** A source that counts the taken items, and records its end. */
 function probe<T>(item: (n: number) => T) {
   const seen: { taken: number; ended: unknown } = { taken: 0, ended: "no" };
   const source = new ReadableStream<T>({
@@ -54,7 +54,7 @@ test("FixedChunkStream.from() takes nothing before the first demand, and one pie
   assertEquals(seen, { taken: 4, ended: "enough" });
 });
 
-test("FixedChunkStream.from() hands over what came before the error of its source [4.X6] [4.12]", async () => {
+test("FixedChunkStream.from() hands over the bytes before the error of its source [4.X6] [4.12]", async () => {
   const error = new Error("from the source");
   const reader = FixedChunkStream.from(failing([bytes(1, 2, 3)], error), 2).getReader();
   assertEquals([...(await reader.read()).value!], [1, 2]);
@@ -62,7 +62,7 @@ test("FixedChunkStream.from() hands over what came before the error of its sourc
   assertStrictEquals(await reasonOf(reader.read()), error);
 });
 
-test("FixedChunkStream.from() ends with the signal, and lets go of its source [4.X6] [4.X5]", async () => {
+test("FixedChunkStream.from() ends with the signal, and leaves its source [4.X6] [4.X5]", async () => {
   const own = new AbortController();
   const { seen, source } = probe((n) => bytes(n));
   const reader = FixedChunkStream.from(source, { size: 2, signal: own.signal }).getReader();
@@ -72,7 +72,7 @@ test("FixedChunkStream.from() ends with the signal, and lets go of its source [4
   assertEquals(seen.ended, "enough");
 });
 
-test("FixedChunkStream.from() errors when its source gives what has no bytes, and lets go of it [4.X6] [4.X4]", async () => {
+test("FixedChunkStream.from() errors when its source gives an item without bytes, and leaves the source [4.X6] [4.X4]", async () => {
   const { seen, source } = probe(() => "text");
   const reader = FixedChunkStream.from(source as never, 2).getReader();
   const error = await reasonOf(reader.read());
@@ -104,7 +104,7 @@ test("FixedChunkStream.stats counts the bytes at every moment [4.X7] [3]", async
   assertEquals(seen, [[0, 0, 0, 0], [3, 3, 0, 0], [4, 4, 0, 0], [6, 2, 4, 0], [6, 0, 4, 2]]);
 });
 
-test("ThrottleStream.from() passes what a pipe would, at each edge [4.T10] [4.T1] [4.T2] [4.T3]", async () => {
+test("ThrottleStream.from() passes the same items as a pipe, at each edge [4.T10] [4.T1] [4.T2] [4.T3]", async () => {
   const expected = { leading: [1], trailing: [3], both: [1, 3] };
   for (const edge of ["leading", "trailing", "both"] as const) {
     const options = { interval: 100, edge };
@@ -142,7 +142,7 @@ timed(
     for (const n of [1, 2]) controller.enqueue(n);
     await clock.tick(10);
     assertEquals((await read).value, 2);
-    // Nobody asks, and the latest replaces what has passed.
+    // There is no demand, so the latest item replaces the passed one.
     for (const n of [3, 4]) {
       controller.enqueue(n);
       await clock.tick(10);
@@ -152,7 +152,7 @@ timed(
   },
 );
 
-test("ChunkStream takes a number for its maxBytes [4.X6]", async () => {
+test("ChunkStream takes a number as its maxBytes [4.X6]", async () => {
   assertEquals(await collect(ChunkStream.from(["a", "b", "c"], 2)), [["a", "b"], ["c"]]);
   const words = streamOf(["a", "b", "c"]).pipeThrough(new ChunkStream<string>(2));
   assertEquals(await collect(words), [["a", "b"], ["c"]]);

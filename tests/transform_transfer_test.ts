@@ -1,11 +1,11 @@
-/** What becomes of a transform that is transferred: its own two sides go along, or nothing does. */
+/** The transfer of a transform: its own two sides are transferred, or nothing is. */
 
 import { assert, assertEquals } from "@std/assert";
 import { collect } from "./support/gate.ts";
 import { test } from "./support/test.ts";
 import { make, text, transforms } from "./support/transforms.ts";
 
-/** What a stream hands over that is given the items, and closed. */
+/** Writes the items, closes the stream, and returns its output. */
 async function passed(
   { readable, writable }: ReadableWritablePair<unknown, unknown>,
   items: readonly unknown[],
@@ -17,7 +17,7 @@ async function passed(
   return await results;
 }
 
-/** Ways to send something elsewhere. */
+/** Ways to transfer a value. */
 const transfers: Record<string, <T>(value: T, transfer: Transferable[]) => Promise<T>> = {
   "structuredClone()": (value, transfer) =>
     new Promise((resolve) => resolve(structuredClone(value, { transfer }))),
@@ -38,21 +38,21 @@ const transfers: Record<string, <T>(value: T, transfer: Transferable[]) => Promi
 for (const transform of transforms) {
   const { name, items, results } = transform;
   for (const [how, transfer] of Object.entries(transfers)) {
-    test(`${name} goes along whole when ${how} transfers it`, async () => {
+    test(`${name} is transferred whole by ${how}`, async () => {
       const stream = make(transform);
       const sent = await transfer(stream, [stream]);
       assert(stream.readable.locked && stream.writable.locked);
       assertEquals(text(await passed(sent, items)), text(results));
     });
 
-    test(`${name} goes along in two halves when ${how} transfers its readable and its writable`, async () => {
+    test(`${name} is transferred in two halves by ${how}: its readable and its writable`, async () => {
       const { readable, writable } = make(transform);
       const sent = await transfer({ readable, writable }, [readable, writable]);
       assert(readable.locked && writable.locked);
       assertEquals(text(await passed(sent, items)), text(results));
     });
 
-    test(`${name} transforms on, there or here, when ${how} transfers or refuses it`, async () => {
+    test(`${name} goes on, there or here, when ${how} transfers or refuses it`, async () => {
       const stream = make(transform);
       const sent = await Promise.resolve().then(() => transfer(stream, [stream])).catch(() =>
         stream

@@ -1,4 +1,4 @@
-/** What the transforms have in common: each is a `TransformStream` with two sides of its own. */
+/** The common features of the transforms: each is a `TransformStream` with its own two sides. */
 
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import * as library from "../mod.ts";
@@ -9,7 +9,7 @@ import { test } from "./support/test.ts";
 
 type Side = "readable" | "writable";
 
-/** The side that a `TransformStream` itself has, which the class hides. */
+/** The inner side of the `TransformStream`, which the class hides. */
 function hidden(stream: Stream, side: Side): unknown {
   return Reflect.get(TransformStream.prototype, side, stream);
 }
@@ -58,7 +58,7 @@ for (const transform of transforms) {
   });
 }
 
-test("BatchStream is a TransformStream where a class extends it, too [4.0]", async () => {
+test("BatchStream is a TransformStream even if a class extends it [4.0]", async () => {
   class Pairs<T> extends BatchStream<T> {
     constructor() {
       super(2);

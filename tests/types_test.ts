@@ -1,4 +1,7 @@
-/** What compilers infer of results, held by running it. `tests/consumer/types.mts` has the rest. */
+/**
+ * The types that compilers infer for results, checked with values. `tests/consumer/types.mts` has
+ * the rest.
+ */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, BatchStream, Fanout, MapStream, Singleflight } from "../mod.ts";
@@ -13,7 +16,7 @@ class Users extends Aggregator<number, Promise<Array<string | Error>>> {
   }
 }
 
-test("Aggregator.submit() is of the type of an entry, awaited and without errors [7.18]", async () => {
+test("Aggregator.submit() has the awaited type of an entry, without errors [7.18]", async () => {
   const users = new Aggregator(
     (ids: number[]) => ids.map((id) => id > 0 ? Promise.resolve(`user ${id}`) : new NotFound("no")),
     { linger: 0 },
@@ -23,7 +26,7 @@ test("Aggregator.submit() is of the type of an entry, awaited and without errors
   assertEquals([name, await none instanceof NotFound], ["user 1", true]);
 });
 
-test("Aggregator may be extended, and is the class of what it makes [7.18] [5.16]", async () => {
+test("Aggregator can be extended, and its instances have its class [7.18] [5.16]", async () => {
   const users = new Users(async (ids) => await Promise.resolve(ids.map(String)), { linger: 0 });
   assertEquals(await users.name(1), "1");
   assertEquals([users instanceof Aggregator, users.stats.batches], [true, 1]);
@@ -34,7 +37,7 @@ test("Aggregator may be extended, and is the class of what it makes [7.18] [5.16
   ]);
 });
 
-test("Fanout.submit(), a MapStream and a function of Singleflight.wrap() are of the type that is awaited [7.18]", async () => {
+test("Fanout.submit(), a MapStream and a function of Singleflight.wrap() have the awaited type [7.18]", async () => {
   const some = (id: number) => id > 0 ? "now" as const : Promise.resolve(id);
   const fanout = new Fanout(some);
   const shared = Singleflight.wrap(some, { key: (id) => id });
@@ -46,7 +49,7 @@ test("Fanout.submit(), a MapStream and a function of Singleflight.wrap() are of 
   assertEquals(results, ["now", "now", "now", -1, -1, -1]);
 });
 
-test("from() and consume() with flatten take arrays, and are of the type of what is in them [4.19] [7.18]", async () => {
+test("from() and consume() with flatten take arrays, and have the type of their items [4.19] [7.18]", async () => {
   const pages: readonly (readonly string[])[] = [["1", "2"]];
   const batches: ReadableStream<string[]> = BatchStream.from(pages, { flatten: true });
   const lengths: ReadableStream<number> = MapStream.from(pages, (text) => text.length, {

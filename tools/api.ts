@@ -1,8 +1,9 @@
 /**
- * The public surface, a line each: `docs/api.txt` has what `deno doc` knows of `mod.ts`, and what each
- * entry point adds to a bundle, so that a change of it is a change of a file that a reviewer sees.
+ * Lists the public surface, one line each. `docs/api.txt` shows the `deno doc` output of `mod.ts`,
+ * and how much each entry point adds to a bundle. So a change of the surface is a change of a file
+ * that a reviewer sees.
  *
- * As a program it writes the file.
+ * As a program, it writes the file.
  */
 
 import { stop } from "esbuild";
@@ -11,10 +12,10 @@ import { size } from "./size.ts";
 import type { Outcome } from "./suite.ts";
 
 const FILE = "docs/api.txt";
-/** To which sizes are rounded up, in bytes. */
+/** Sizes are rounded up to this many bytes. */
 const STEP = 10;
 
-// What `deno doc --json` gives, as far as it is looked at.
+// The parts of `deno doc --json` that matter here.
 interface Type {
   readonly kind: string;
   readonly repr: string;
@@ -72,7 +73,7 @@ interface Symbol {
   }>;
 }
 
-/** That the file is what the sources say. */
+/** Checks that the file matches the sources. */
 export async function api(): Promise<Outcome> {
   const [actual, expected] = [await surface(), await Deno.readTextFile(FILE).catch(() => "")];
   if (actual === expected) return { passed: 1, failed: 0, output: "" };
@@ -96,7 +97,7 @@ async function surface(): Promise<string> {
   const { nodes } = JSON.parse(output) as { nodes: Record<string, { symbols: Symbol[] }> };
   const symbolsOf = (path: string) =>
     Object.entries(nodes).find(([url]) => url.endsWith(path.slice(1)))![1].symbols
-      // What exports refer to is there, too.
+      // It also lists types that exports refer to.
       .filter(({ declarations: [first] }) => first!.declarationKind !== "private");
   const entries = await Promise.all(
     Object.entries<string>(exports).map(async ([entry, path]) => {
@@ -135,7 +136,7 @@ function head(kind: string, name: string, def: Definition): string {
   }
 }
 
-/** What a constant has, where its type is written out in place. */
+/** The members of a constant whose type is an inline literal. */
 function literal({ tsType }: Definition): Definition | undefined {
   return tsType?.kind === "typeLiteral" ? tsType.value : undefined;
 }
@@ -202,7 +203,9 @@ function types(of: readonly Type[]): string {
   return of.map(type).join(", ");
 }
 
-/** A type as it is written. One of a kind that is not known is an error: nothing may be left out. */
+/**
+ * A type as source text. A type of an unknown kind is an error, because nothing may be left out.
+ */
 function type(of: Type | undefined): string {
   if (of === undefined) return "(inferred)";
   const { kind, repr, value } = of;

@@ -1,6 +1,6 @@
 /**
- * ARCHITECTURE.md holds: who imports whom, what importing does, which globals there are at all, and
- * an item's way: through how many files it comes to user code.
+ * Checks ARCHITECTURE.md: the imports, the effects of importing, the globals, and the number of
+ * files on the way of an item to user code.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -14,10 +14,10 @@ import { deno } from "./run.ts";
 
 const ROOT = new URL("../", import.meta.url).href;
 
-// Who may use whom in `src/core`: a folder uses itself and those that stand above it here.
+// The layers of `src/core`: a folder may use itself and the folders above it in this list.
 const FLOORS: Record<string, number> = { shared: 0, batch: 1, flight: 1, work: 2, stage: 3 };
 
-/** All that the library uses of the platform: it connects to nothing and evaluates nothing. */
+/** All platform globals that the library uses. It never connects or evaluates code. */
 const GLOBALS = [
   ...[
     "Array",
@@ -52,7 +52,7 @@ Deno.test("mod.ts imports each file of src, and nothing else", async () => {
   assertEquals([...graph.keys()].sort(), ["mod.ts", ...sources].sort());
 });
 
-Deno.test("the core imports nothing from outside, and a folder of it only those below", () => {
+Deno.test("the core imports nothing from outside, and each of its folders only those below", () => {
   for (const [path, targets] of graph) {
     const folder = folderOf(path);
     for (const target of folder === undefined ? [] : targets) {
@@ -64,7 +64,7 @@ Deno.test("the core imports nothing from outside, and a folder of it only those 
   }
 });
 
-Deno.test("no files import each other in a circle", () => {
+Deno.test("no imports form a circle", () => {
   const done = new Set<string>();
   const visit = (path: string, way: readonly string[]): void => {
     assert(!way.includes(path), `a circle: ${[...way, path].join(" -> ")}`);
@@ -75,7 +75,7 @@ Deno.test("no files import each other in a circle", () => {
   visit("mod.ts", []);
 });
 
-Deno.test("importing reads the base classes of the streams, no other global, and makes nothing", () => {
+Deno.test("importing the library reads no global except the base classes of the streams, and makes nothing", () => {
   const read = new Set<string>();
   const scope = new Proxy({}, {
     has(_, name) {
@@ -83,15 +83,15 @@ Deno.test("importing reads the base classes of the streams, no other global, and
       return false;
     },
   });
-  // Names are looked up in `scope` first, which has none and hears of all.
+  // Name look-ups reach `scope` first, which has no names and records all look-ups.
   new Function("scope", `with (scope) {${bundle}}`)(scope);
   // `Symbol` names a method of `Sink`.
   assertEquals([...read].sort(), ["Symbol", "TransformStream", "WritableStream"]);
 });
 
-Deno.test("the library uses no global but those of the list, and writes to none", () => {
+Deno.test("the library uses only the globals of the list, and writes to none", () => {
   const tree = parse(bundle, { ecmaVersion: 2022, ranges: true });
-  // The two packages have types of their own for one standard.
+  // The two packages have separate types for one standard.
   const scopes = analyze(tree as Parameters<typeof analyze>[0], { ecmaVersion: 2022 });
   const free = scopes.globalScope!.through;
   assertEquals([...new Set(free.map(({ identifier }) => identifier.name))].sort(), GLOBALS.sort());
@@ -103,10 +103,10 @@ Deno.test("the library uses no global but those of the list, and writes to none"
     return value;
   });
   assert(kinds.has("CallExpression"));
-  assert(!kinds.has("ImportExpression"), "import() would load what no list has");
+  assert(!kinds.has("ImportExpression"), "import() would load modules that the list doesn't have");
 });
 
-Deno.test("the library changes nothing of the platform's: it works where all that it uses is frozen", async () => {
+Deno.test("the library does not change the platform: it works when all globals that it uses are frozen", async () => {
   const freeze = `for (const name of ${JSON.stringify(GLOBALS)}) {
     const { [name]: value } = globalThis;
     for (const it of [value, value.prototype]) if (it instanceof Object) Object.freeze(it);
@@ -117,12 +117,12 @@ Deno.test("the library changes nothing of the platform's: it works where all tha
 });
 
 const SOURCES = new URL("../src/", import.meta.url).href;
-/** Everybody uses the first; the second is told how many items, and never which. */
+/** All files use the first; the second gets the number of items, but not the items. */
 const ASIDE = /^core\/(shared\/|work\/counts\.ts)/;
 
 const done = Promise.resolve();
 
-/** The way of an item: what brings one, and through how many files it may come to user code. */
+/** The way of an item: how it comes in, and the number of files on its way to user code. */
 const ways: Record<string, { files: number; prepare: () => () => unknown }> = {
   "Fanout.tryPush() to its handler": {
     files: 4,
@@ -174,7 +174,7 @@ await session.post("Profiler.enable");
 for (const [name, { files, prepare }] of Object.entries(ways)) {
   Deno.test(`${name} is at most ${files} files`, async () => {
     const go = prepare();
-    // The streams have started by then.
+    // By then the streams have started.
     await new Promise((resolve) => setTimeout(resolve));
     const way = await called(go);
     const calls = way.reduce((sum, [, count]) => sum + count, 0);
@@ -185,7 +185,7 @@ for (const [name, { files, prepare }] of Object.entries(ways)) {
   });
 }
 
-/** The files whose functions are called, and how often. */
+/** The files whose functions run, and how often. */
 async function called(go: () => unknown): Promise<[file: string, calls: number][]> {
   const start = { callCount: true, detailed: false, allowTriggeredUpdates: false };
   await session.post("Profiler.startPreciseCoverage", start);
@@ -193,7 +193,7 @@ async function called(go: () => unknown): Promise<[file: string, calls: number][
   const { result } = await session.post("Profiler.takePreciseCoverage");
   await session.post("Profiler.stopPreciseCoverage");
   return result.filter(({ url }) => url.startsWith(SOURCES)).map(({ url, functions }) => {
-    // A module has a function of its own, without a name, that ran when it was imported.
+    // Each module counts as an unnamed function, which ran at the import.
     const named = functions.filter(({ functionName }) => functionName !== "");
     const calls = named.reduce((sum, { ranges }) => sum + ranges[0]!.count, 0);
     return [url.slice(SOURCES.length), calls] as [string, number];
@@ -206,7 +206,7 @@ function folderOf(path: string): string | undefined {
   return src === "src" && core === "core" ? folder : undefined;
 }
 
-/** What each module that `mod.ts` reaches imports, types included. */
+/** The imports of each module that `mod.ts` reaches, including types. */
 async function moduleGraph(): Promise<Map<string, string[]>> {
   const { success, output } = await deno(["info", "--json", "--quiet", "--no-lock", "mod.ts"]);
   assert(success, output);
@@ -228,7 +228,7 @@ interface Resolved {
   specifier?: string;
 }
 
-/** The library as one script, with all that it has. */
+/** The whole library as one script. */
 function bundleAll(): string {
   const { outputFiles } = buildSync({
     entryPoints: ["mod.ts"],

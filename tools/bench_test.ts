@@ -1,6 +1,6 @@
 /**
- * What the README and the docs show of the benchmarks is what was measured. The benchmarks themselves
- * run by `deno task bench --smoke`: their packages are not installed here.
+ * Checks that the README and the docs show the measured numbers. The benchmarks themselves run by
+ * `deno task bench --smoke`, because their packages are not installed here.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -9,7 +9,7 @@ import { committed, filled, published } from "../bench/readme.ts";
 import type { Account } from "../bench/summary.ts";
 import { text } from "../bench/tables.ts";
 
-Deno.test("pictures and tables are those of bench/summary.json", async () => {
+Deno.test("pictures and tables match bench/summary.json", async () => {
   for (const [path, content] of await published(await committed())) {
     assert(await Deno.readTextFile(path) === content, `${path}: deno task bench --draw`);
   }
@@ -28,7 +28,7 @@ const account = (found: Partial<Account>): Account => ({
   ...found,
 });
 
-Deno.test("a run is told as tables, and held against its targets", async () => {
+Deno.test("a run is reported as tables, and compared with its targets", async () => {
   const floor = ["floor", "pipeTo a no-op sink", 100] as const;
   const lines = text({
     ...await committed(),
@@ -71,13 +71,13 @@ Deno.test("a run is told as tables, and held against its targets", async () => {
   ) assert(lines.includes(line), `${line}\n\n${lines.join("\n")}`);
 });
 
-Deno.test("what is no revision has no edition", async () => {
+Deno.test("a wrong revision has no edition", async () => {
   for (const revision of ["no-such-revision", "--help", "HEAD:bench"]) {
     assertEquals(await edition(revision), undefined);
   }
 });
 
-Deno.test("what has become slower comes first, and what one side lacks is named", () => {
+Deno.test("the report lists slower rows first, and names rows that one side lacks", () => {
   const measured = (name: string, minimum: number, kind: "weir" | "floor" = "weir") => (
     { group: "g", name, kind, median: 2 * minimum, minimum }
   );

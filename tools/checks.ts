@@ -1,4 +1,4 @@
-/** The checks: what can be said of the sources without another runtime. */
+/** The checks of the sources that need no other runtime. */
 
 import { entriesOf, packages } from "./packages.ts";
 import { deno, type Finished } from "./run.ts";
@@ -11,23 +11,23 @@ const PAGE = ["site/play"];
 const TSC = "node_modules/typescript/bin/tsc";
 const COVERAGE = ".build/coverage";
 
-/** Formatted as `deno fmt` does. */
+/** The sources are formatted by `deno fmt`. */
 export async function format(): Promise<Outcome> {
   return one(await deno(["fmt", "--check"]));
 }
 
-/** The recommended rules and JSR's. */
+/** The sources pass the recommended lint rules and those of JSR. */
 export async function lint(): Promise<Outcome> {
   return one(await deno(["lint"]));
 }
 
-/** Everything type-checks in Deno but the benchmarks, which have packages of their own. */
+/** Everything type-checks in Deno, except the benchmarks, which have separate packages. */
 export async function types(): Promise<Outcome> {
   const checked = await deno(["check", "--quiet", ...CHECKED]);
   return one(checked.success ? await deno(["check", "--quiet", ...PAGE]) : checked);
 }
 
-/** The library type-checks against nothing but the web's types, against Node's alone, and Bun's. */
+/** The library type-checks with only the web's types, only Node's, and only Bun's. */
 export async function hostTypes(): Promise<Outcome> {
   const lib = ["--lib", "es2022,esnext.disposable"];
   const hosts = [[], [...lib, "--types", "node"], [...lib, "--types", "bun-types"]];
@@ -45,13 +45,13 @@ export async function hostTypes(): Promise<Outcome> {
   return { passed: hosts.length, failed: 0, output: "" };
 }
 
-/** The benchmarks, which have packages of their own, type-check, and every case runs once. */
+/** The benchmarks, which have separate packages, type-check, and every case runs once. */
 export async function benchmarks(): Promise<Outcome> {
   const ran = await deno(["task", "bench", "--smoke"]);
   return one(ran.success ? await deno(["check", "--node-modules-dir=manual", "bench"]) : ran);
 }
 
-/** Every file, export and package is used by somebody. */
+/** Every file, export and package is used. */
 export async function unused(): Promise<Outcome> {
   return one(await deno(["run", "-A", "node_modules/knip/bin/knip.js", "--no-config-hints"]));
 }
@@ -63,11 +63,14 @@ export async function docLint(): Promise<Outcome> {
   if (success) return one({ success, output });
   const [, ...complaints] = output.split(/^(?=error\[)/m);
   const foreign = await Promise.all(complaints.map(isForeign));
-  // Without one, something else went wrong.
+  // Without an output, something else went wrong.
   return one({ success: complaints.length > 0 && foreign.every(Boolean), output });
 }
 
-/** Whether it is of a type that another package documents: that is private to `deno doc`. */
+/**
+ * Whether a complaint concerns a type that another package documents: `deno doc` treats that as
+ * private.
+ */
 async function isForeign(complaint: string): Promise<boolean> {
   const [, type] = /^error\[private-type-ref].* private type '(\w+)'/.exec(complaint) ?? [];
   const [, path] = /--> (\S+?):\d/.exec(complaint) ?? [];
@@ -88,8 +91,8 @@ export async function docTests(): Promise<Outcome> {
 }
 
 /**
- * The suite reaches every line and branch of `src/`. V8 loses the counts of a branch now and then, in
- * one run of many, so what two runs in a row do not reach is a gap.
+ * The suite reaches every line and branch of `src/`. V8 sometimes loses the counts of a branch, so
+ * only lines that two runs in a row miss are a gap.
  */
 export async function coverage(): Promise<Outcome> {
   const first = await covered();
@@ -105,12 +108,13 @@ async function covered(): Promise<Finished> {
     "--coverage-raw-data-only",
   ]);
   if (!tests.success) return tests;
-  // The report reads the emitted code from Deno's cache, where a new machine may not have it any more.
+  // The report reads the emitted code from Deno's cache, which may no longer have it on a new
+  // machine.
   await deno(["cache", "mod.ts"]);
   return await deno(["coverage", "--threshold=100", "--detailed", "--include=/src/", COVERAGE]);
 }
 
-/** What a command says is one result. */
+/** The outcome of a command counts as one result. */
 export function one({ success, output }: Finished): Outcome {
   return { passed: success ? 1 : 0, failed: success ? 0 : 1, output };
 }

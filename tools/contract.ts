@@ -1,4 +1,4 @@
-/** What docs/contract.md promises and no test holds, by the ids in the names of the tests. */
+/** Finds promises of docs/contract.md without a test, by the ids in the names of the tests. */
 
 import * as library from "../mod.ts";
 
@@ -6,24 +6,24 @@ const PAGE = "docs/contract.md";
 const FROM_GO = "docs/from-go.md";
 const PLANTED = "tests/planted";
 
-/** What is tested by itself though it is no class of its own. */
+/** A variant that needs separate tests, though it is not a separate class. */
 const VARIANT = "BatchStream with a collector";
-/** Exports that are no primitives: what has no items and no end. */
+/** Exports that aren't primitives, because they have no items and no end. */
 const ASIDE = ["RateLimit", "Sink", "backoff", "byteLength"];
 
-/** What is compared. */
+/** The compared texts and names. */
 export interface Facts {
   /** The text of the page. */
   readonly contract: string;
-  /** The names of the tests that have run. */
+  /** The names of the tests that ran. */
   readonly tests: readonly string[];
   /** The names that a fault of "all" concerns. */
   readonly primitives: readonly string[];
-  /** Lines of other files, with ids that the page must have. */
+  /** Lines of other files whose ids must be on the page. */
   readonly mentions: readonly string[];
 }
 
-/** What is wrong with the repository, by the tests that have run; for the gate. */
+/** Returns the complaints about the repository, given the tests that ran, for the gate. */
 export async function complaints(tests: readonly string[]): Promise<string[]> {
   const names = Object.keys(library).filter((name) => !ASIDE.includes(name));
   return unheld({
@@ -34,7 +34,9 @@ export async function complaints(tests: readonly string[]): Promise<string[]> {
   });
 }
 
-/** The ids that the page, the tests and the others do not have of each other. */
+/**
+ * Compares the ids of the page, the tests and the other files, and returns those that are missing.
+ */
 export function unheld({ contract, tests, primitives, mentions }: Facts): string[] {
   const known = entries(contract);
   const held = new Set<string>();
@@ -55,7 +57,7 @@ export function unheld({ contract, tests, primitives, mentions }: Facts): string
   ];
 }
 
-/** The rules and the faults of the page: what stands behind their ids. */
+/** Returns the rules and the faults of the page, by id. */
 function entries(contract: string): Map<string, string> {
   const parts = contract.replaceAll("`", "").replace(/\s+/g, " ").split("- **[").slice(1);
   return new Map(parts.map((part) => {
@@ -64,7 +66,7 @@ function entries(contract: string): Map<string, string> {
   }));
 }
 
-/** What a fault has to be tested on: what stands before its first colon. */
+/** Returns the primitives that a fault concerns: the text before its first colon names them. */
 function concerned(id: string, text: string, primitives: readonly string[]): string[] {
   if (!id.startsWith("F-")) return [];
   const head = text.slice(0, text.indexOf(":"));
@@ -72,7 +74,10 @@ function concerned(id: string, text: string, primitives: readonly string[]): str
   return head.startsWith("all") ? primitives.filter((name) => !names.includes(name)) : names;
 }
 
-/** The primitives that a text names; one whose name is within a longer one counts only by itself. */
+/**
+ * Returns the primitives that a text names. A name within a longer name counts only if it also
+ * stands alone.
+ */
 function named(text: string, primitives: readonly string[]): string[] {
   return primitives.toSorted((a, b) => b.length - a.length).filter((name) => {
     const found = text.includes(name);
@@ -81,17 +86,17 @@ function named(text: string, primitives: readonly string[]): string[] {
   });
 }
 
-/** The ids in a text, such as `[5.3]` and `[F-14]`. */
+/** Returns the ids in a text, such as `[5.3]` and `[F-14]`. */
 function ids(text: string): string[] {
   return [...text.matchAll(/\[(\d(?:\.\w+)?|F-\d\d)\]/g)].map((match) => match[1]!);
 }
 
-/** The rows of the tables of a page. */
+/** Returns the table rows of a page. */
 async function rows(page: string): Promise<string[]> {
   return (await Deno.readTextFile(page)).split("\n").filter((line) => line.startsWith("|"));
 }
 
-/** The planted bugs, and the rule that each of them names. */
+/** Returns the planted bugs with the rule that each names. */
 async function planted(): Promise<string[]> {
   const lines: string[] = [];
   for await (const { name } of Deno.readDir(PLANTED)) {

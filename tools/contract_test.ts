@@ -1,4 +1,4 @@
-/** The check of docs/contract.md complains of what it should. */
+/** Tests the check of docs/contract.md. */
 
 import { assertEquals } from "@std/assert";
 import { unheld } from "./contract.ts";
@@ -18,7 +18,7 @@ const tests = [
   "it does [1.M1]",
 ];
 
-Deno.test("unheld() has no complaint where each fault has a test on all that it concerns", () => {
+Deno.test("unheld() has no complaint when each fault has a test on all primitives that it concerns", () => {
   assertEquals(unheld({ contract, tests, primitives, mentions: ["a row [1.M1]"] }), []);
 });
 

@@ -1,8 +1,8 @@
 /**
- * Every exploration of the tests: all sequences of so many events, on every core.
+ * Runs every exploration of the tests on every core: all sequences of a number of events.
  *
- * `--only` explores those whose names begin so; `--depth` goes as deep for each, `--at-most` no deeper
- * for any; `--path` plays one sequence, as a failure names it.
+ * `--only` selects explorations by the start of their names. `--depth` sets the depth for each, and
+ * `--at-most` limits it for all. `--path` plays one sequence, in the form that a failure prints.
  */
 
 import { parseArgs } from "node:util";
@@ -12,20 +12,20 @@ import { deno } from "./run.ts";
 import type { Outcome } from "./suite.ts";
 import { answer, ask, isThread } from "./thread.ts";
 
-/** Paths that a thread is given at a time. */
+/** The number of paths that a thread gets at a time. */
 const PIECE = 200;
 
-/** What a thread visits. */
+/** The paths that a thread visits. */
 interface Task {
   readonly name: string;
   readonly paths: readonly string[];
   readonly depth: number;
 }
 
-/** How deep the gate goes: one event more takes ten minutes of two cores. */
+/** The depth in the gate. One more event takes ten minutes on two cores. */
 const GATE = "5";
 
-/** As a step of the gate. */
+/** Runs as a step of the gate. */
 export async function exploreAll(): Promise<Outcome> {
   const args = ["run", "-A", "--no-check", "tools/explore.ts", "--at-most", GATE];
   const { success, output } = await deno(args);
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   for (const thread of threads) thread.terminate();
 }
 
-/** A level after the other, so that a failure is one of the shortest. */
+/** One level after the other, so that a failure is one of the shortest. */
 async function explore(
   { name }: Exploration,
   depth: number,

@@ -1,15 +1,15 @@
 /**
- * The gate: `deno task test` is its quick tier, `deno task test:all` (`--all`) all of it.
+ * The gate: `deno task test` is its quick tier, and `deno task test:all` (`--all`) runs all of it.
  *
- * Arguments choose steps by their names, or by `check` those that look at the sources; test files
- * choose what the suites run.
+ * Arguments choose steps by their names, or `check` for the steps that check the sources. Test
+ * files choose the files that the suites run.
  */
 
 import { stop as stopBundler } from "esbuild";
 import { quick, sources, type Step, thorough } from "./steps.ts";
 import type { Outcome } from "./suite.ts";
 
-/** Where nothing may be left out: a tool that is missing is a failure there. */
+/** Whether a missing tool is a failure, because nothing may be left out. */
 const STRICT = Deno.env.get("CI") !== undefined;
 const AT_ONCE = 2;
 const HEARTBEAT = 20_000;
@@ -84,12 +84,12 @@ function since(start: number): string {
   return `${((performance.now() - start) / 1000).toFixed(0)} s`;
 }
 
-/** How many tests a suite has: nothing is to be said of one that failed, which may have stopped. */
+/** The number of tests of a suite. It is unknown for a failed suite, which may have stopped. */
 function size({ passed, failed, expected = 0, leftOut = 0, missing }: Outcome): number[] {
   return missing !== undefined || failed > 0 ? [] : [passed + expected + leftOut];
 }
 
-/** Print a row a step and then the sums alone; returns whether nothing has failed. */
+/** Prints one row per step and then the sums. Returns whether nothing failed. */
 function table(steps: ReadonlyArray<readonly [title: string, outcome: Outcome]>): boolean {
   const rows = [HEAD, ...steps.map(([title, outcome]) => row(title, outcome))];
   const widths = HEAD.map((_, column) =>

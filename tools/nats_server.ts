@@ -1,28 +1,31 @@
-/** The NATS server of the tests: that of Go, of a fixed version, kept beside the runtimes. */
+/** The NATS server of the tests: a fixed version, built with Go, kept beside the runtimes. */
 
 import { run } from "./run.ts";
 import type { Outcome } from "./suite.ts";
 
-// Debian's is 2.9, which takes the TTL of a key and ignores it.
+// Debian has 2.9, which accepts the TTL of a key but ignores it.
 const VERSION = "2.15.3";
 const MODULE = "github.com/nats-io/nats-server/v2";
 const RUNTIMES = decodeURIComponent(new URL("../.runtimes/", import.meta.url).pathname);
 const HOME = `${RUNTIMES}nats-server-${VERSION}`;
 
-/** Where `install` puts it. */
+/** The path where `install` puts it. */
 export const NATS_SERVER: string = `${HOME}/nats-server`;
 
-/** Where Go may be, though no `PATH` says so. */
+/** Places where Go may be outside `PATH`. */
 const GO = ["go", "/usr/local/go/bin/go"];
 
-/** What needs the server: where it cannot be built it is left out, and says what to install. */
+/**
+ * Runs tests that need the server. If it can't be built, they are left out, and the report says
+ * what to install.
+ */
 export async function withNatsServer(test: () => Promise<Outcome>): Promise<Outcome> {
   const missing = await install();
   if (missing === undefined) return await test();
   return { passed: 0, failed: 0, missing, output: "" };
 }
 
-/** Builds it, unless it is there. Returns why there is none. */
+/** Builds the server, unless it exists. Returns the reason if that fails. */
 export async function install(): Promise<string | undefined> {
   if (await Deno.stat(NATS_SERVER).then(() => true, () => false)) return;
   const go = await find();

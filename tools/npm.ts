@@ -1,6 +1,6 @@
 /**
- * The npm packages, made from the sources and from `deno.json`: compiled modules, their declarations,
- * and a manifest.
+ * Builds the npm packages from the sources and `deno.json`: compiled modules, declarations and a
+ * manifest.
  *
  * As a program: `deno task npm`.
  */
@@ -11,7 +11,7 @@ import { deno } from "./run.ts";
 
 const HOME = ".build/npm";
 
-/** What npm shows of them. */
+/** The descriptions that npm shows. */
 const ABOUT: Record<string, { description: string; keywords: readonly string[] }> = {
   streams: {
     description:
@@ -37,16 +37,19 @@ const EMIT = [
   ...["--module", "NodeNext", "--moduleResolution", "NodeNext"],
 ];
 
-// JSR takes no such line in a source, and TypeScript writes none by itself. Without it the types of a
-// browser, and those of Workers, lack what `using` needs.
+// JSR refuses this line in a source, and TypeScript doesn't write it. Without it, the types of
+// browsers and Workers lack the types that `using` needs.
 const DISPOSABLE = '/// <reference lib="esnext.disposable" />\n';
 
-/** Where a package is left. */
+/** The folder of a built package. */
 export function builtAt(of: Package, home: string = HOME): string {
   return `${home}/${shortName(of)}`;
 }
 
-/** Makes all of them anew. Who runs beside others takes a directory of its own. Returns where they are. */
+/**
+ * Builds all packages again, and returns their folders. A program that runs besides others uses
+ * another directory.
+ */
 export async function buildPackages(home: string = HOME): Promise<string[]> {
   await Deno.remove(home, { recursive: true }).catch(() => {});
   const built: string[] = [];
@@ -61,7 +64,7 @@ export async function buildPackages(home: string = HOME): Promise<string[]> {
   return built;
 }
 
-/** A project whose sources see the library as a user does: by its declarations. */
+/** A project that sees the library as a user does: by its declarations. */
 async function projectBeside(library: Package, of: Package, home: string): Promise<string> {
   const root = Deno.cwd();
   const declarations = Object.entries(library.exports).map(([name, source]) => {
@@ -73,7 +76,7 @@ async function projectBeside(library: Package, of: Package, home: string): Promi
     extends: `${root}/${of.folder}/tsconfig.json`,
     include: [],
     files: entriesOf(of).map((path) => `${root}/${path}`),
-    // The declarations of NATS are not for `exactOptionalPropertyTypes`.
+    // The declarations of NATS don't work with `exactOptionalPropertyTypes`.
     compilerOptions: { paths: Object.fromEntries(declarations), skipLibCheck: true },
   };
   await Deno.writeTextFile(path, JSON.stringify(project));
@@ -123,7 +126,7 @@ async function build(of: Package, target: string, project: string): Promise<void
   await Deno.writeTextFile(`${target}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** npm believes in the provenance of a package that names the repository which builds it. */
+/** npm accepts the provenance of a package only if it names the repository that builds it. */
 function repository(directory: string): { repository?: Record<string, string> } {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = Deno.env.toObject();
   if (!GITHUB_REPOSITORY) return {};

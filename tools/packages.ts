@@ -1,23 +1,25 @@
-/** The packages of the workspace: the library in the root, and those beside it, which need others. */
+/**
+ * The packages of the workspace: the library in the root, and others that depend on more packages.
+ */
 
-/** Where those beside it are. */
+/** The folder of the other packages. */
 const HOME = "packages";
 
-/** A package that is published. */
+/** A published package. */
 export interface Package {
-  /** Seen from the root, which is ".". */
+  /** Its path from the root; the library's is ".". */
   readonly folder: string;
-  /** What its `deno.json` says. */
+  /** The content of its `deno.json`. */
   readonly name: string;
   readonly version: string;
   readonly license: string;
-  /** The sources of the entry points, as seen from its folder. */
+  /** The sources of the entry points, relative to its folder. */
   readonly exports: Readonly<Record<string, string>>;
-  /** What JSR gets. */
+  /** The files that JSR gets. */
   readonly include: readonly string[];
 }
 
-/** All of them, the library first. */
+/** All packages, the library first. */
 export async function packages(): Promise<Package[]> {
   const folders: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(HOME)) {
@@ -31,7 +33,7 @@ export function shortName({ name }: Package): string {
   return name.replace(/^@\w+\//, "");
 }
 
-/** The sources of its entry points, as seen from the root. */
+/** The sources of its entry points, relative to the root. */
 export function entriesOf({ folder, exports }: Package): string[] {
   return Object.values(exports).map((path) => `${folder}/${path.slice("./".length)}`);
 }

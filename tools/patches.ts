@@ -1,4 +1,4 @@
-/** The patches of tests/planted: each has a bug of `src/`, under a header that says what it is about. */
+/** The patches of tests/planted. Each has a bug of `src/`, under a header that describes it. */
 
 import { run } from "./run.ts";
 
@@ -8,23 +8,23 @@ const COPIED = [
   ...["src", "tests", "examples", "packages"],
 ];
 
-/** A deliberate bug, the shape of a real one, that the suite has to catch. */
+/** A deliberate bug with the shape of a real one, which the suite must catch. */
 export interface Planted {
-  /** What its file is called. */
+  /** The name of its file. */
   readonly name: string;
-  /** The rule or fault of docs/contract.md that a failing test has to name. */
+  /** The rule or fault of docs/contract.md that a failing test must name. */
   readonly rule: string;
-  /** What the names of the test files begin with. */
+  /** The start of the test files' names. */
   readonly tests: readonly string[];
-  /** Where somebody was bitten. */
+  /** Where the bug happened in the field. */
   readonly shape: string;
-  /** As the file has it. */
+  /** The text of the file. */
   readonly header: string;
-  /** What `git diff` says when the bug is in the sources. */
+  /** The `git diff` that puts the bug into the sources. */
   readonly diff: string;
 }
 
-/** All planted bugs, or those whose names contain one of `words`. */
+/** Returns all planted bugs, or those whose names contain one of `words`. */
 export async function bugs(words: readonly string[] = []): Promise<Planted[]> {
   const names = (await Array.fromAsync(Deno.readDir(HOME)))
     .filter(({ name }) => name.endsWith(".patch"))
@@ -41,7 +41,7 @@ async function read(name: string): Promise<Planted> {
     if (line === undefined) throw new Error(`${patchOf(name)}: its header has no "${key}: ..."`);
     return line.slice(key.length + 2);
   };
-  // For readers only.
+  // Only for readers.
   value("Wrong");
   return {
     name,
@@ -57,30 +57,30 @@ function patchOf(name: string): string {
   return `${HOME}/${name}.patch`;
 }
 
-// A bug is looked at always alike, whatever somebody has set for their own diffs.
+// The diff of a bug always looks the same, independent of the user's git settings.
 const DIFF = [
   ...["diff", "-U2", "--abbrev=10", "--no-renames", "--no-color", "--no-ext-diff"],
   ...["--src-prefix=a/", "--dst-prefix=b/"],
 ];
 
-// A patch outlives changes nearby: it is tried with all that is around it, with less, with nothing.
-// A merge would not help: it takes changes of adjacent lines for a conflict.
+// A patch should survive changes nearby: `git apply` tries it with all context lines, with fewer,
+// and with none. A merge would not help, because it treats changes of adjacent lines as a conflict.
 const EXACT: readonly string[] = [];
 const LESS = ["-C1", "--ignore-whitespace"];
 const NOTHING = ["-C0", "--ignore-whitespace"];
 
 /**
- * A copy of the tree, into which bugs are put.
+ * A copy of the tree for the bugs.
  *
- * It is a git repository of its own: in a folder of ours, `git apply` would skip a patch of src/, and
- * succeed.
+ * It is a separate git repository: in a folder of ours, `git apply` would skip a patch of src/ and
+ * still succeed.
  */
 export class Copy {
-  /** Where it is. */
+  /** Its path. */
   readonly path: string;
-  /** Beside it, as seen from it. */
+  /** A path beside it, relative to it. */
   readonly #repository: string;
-  /** The tree of the right sources. */
+  /** The tree of the correct sources. */
   #right = "";
 
   private constructor(name: string) {
@@ -88,7 +88,7 @@ export class Copy {
     this.#repository = `../${name}.git`;
   }
 
-  /** Copy what is there now. */
+  /** Copies the current tree. */
   static async make(name: string): Promise<Copy> {
     const made = new Copy(name);
     for (const old of [made.path, `${made.path}.git`]) {
@@ -103,7 +103,7 @@ export class Copy {
     return made;
   }
 
-  /** Put a bug into it. Returns with which options of `git apply` that worked. */
+  /** Puts a bug into it. Returns the options of `git apply` that worked. */
   async plant({ name, diff }: Planted): Promise<string> {
     const path = patchOf(name);
     const files = diff.split("\n").filter((line) => line.startsWith("+++ "));
@@ -124,7 +124,7 @@ export class Copy {
     throw new Error(`${path} does not apply; refit it\n${(complaint as Error).message}`);
   }
 
-  /** Write the patch of a bug as it applies. Returns what was done, if anything had to be. */
+  /** Writes the patch of a bug as it applies now. Returns the change, if there was one. */
   async refit(bug: Planted): Promise<string | undefined> {
     const way = await this.plant(bug);
     const diff = await this.#diff();
@@ -133,7 +133,7 @@ export class Copy {
     return `${patchOf(bug.name)} is written as it applies ${way && `with ${way}`}`.trim();
   }
 
-  /** Take the bug out. */
+  /** Takes the bug out. */
   async restore(): Promise<void> {
     await this.#git("read-tree", "--reset", "-u", this.#right);
   }
@@ -154,9 +154,9 @@ export class Copy {
 }
 
 /**
- * Where src/ has a change that is neither committed nor staged, it becomes the patch of the bug
- * with that very name, and is taken back. Where it has none, the patches that still apply, but
- * otherwise than they are written, are written as they apply. Returns whether all fit now.
+ * If src/ has a change that is neither committed nor staged, that change becomes the patch of the
+ * named bug, and is reverted. Otherwise, patches that still apply, but not exactly, are written
+ * again as they apply. Returns whether all patches fit now.
  */
 export async function refit(words: readonly string[]): Promise<boolean> {
   const change = await git([...DIFF, "--", "src"]);
@@ -165,7 +165,7 @@ export async function refit(words: readonly string[]): Promise<boolean> {
     if (words.length !== 1) throw new Error("src/ is changed: for which bug? name one");
     await write(await read(name!), change);
     await git(["checkout", "--quiet", "--", "src"]);
-    console.log(`${patchOf(name!)} is what was changed in src/, which is as it was before`);
+    console.log(`${patchOf(name!)} now has the change of src/, and src/ is reverted`);
     return true;
   }
   const copy = await Copy.make("refit");
@@ -187,7 +187,9 @@ async function write({ name, header }: Planted, diff: string): Promise<void> {
   await Deno.writeTextFile(patchOf(name), `${header}\n\n${diff}`);
 }
 
-/** Whether each hunk takes lines away: where one only adds, nothing but its context says where. */
+/**
+ * Whether each hunk removes lines. A hunk that only adds lines needs its context to find its place.
+ */
 function removes(diff: string): boolean {
   return diff.split(/^@@ .*/m).slice(1).every((hunk) => /^-(?!-- )/m.test(hunk));
 }

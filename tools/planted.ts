@@ -1,9 +1,9 @@
 /**
- * Proof that the suite can fail: each bug of tests/planted is put into a copy of the tree, and a test
- * that names its rule must catch it.
+ * Proves that the suite can fail. It puts each bug of tests/planted into a copy of the tree, and a
+ * test that names its rule must catch it.
  *
- * `deno run -A tools/planted.ts [NAME...]` runs those of which the name contains one of the words.
- * With `--refit` it runs none, and fits their patches to the sources (tools/patches.ts).
+ * `deno run -A tools/planted.ts [NAME...]` runs the bugs whose names contain one of the words. With
+ * `--refit` it runs none, and fits their patches to the sources (tools/patches.ts).
  */
 
 import { bugs as read, Copy, type Planted, refit } from "./patches.ts";
@@ -12,25 +12,25 @@ import { type Outcome, testFiles } from "./suite.ts";
 
 const PRELOAD = "--preload=tests/planted/preload.ts";
 const COPIES = 2;
-// A loop that never ends is stopped after so much silence, in milliseconds.
+// An endless loop is stopped after this much silence, in milliseconds.
 const LIMIT = 45_000;
 
-/** What the suite made of a bug. */
+/** The outcome of the suite for a bug. */
 interface Finding {
   readonly bug: Planted;
-  /** The test that fails first. */
+  /** The first failing test. */
   readonly by?: string | undefined;
-  /** After how many schedules which race failed. */
+  /** The race that failed, and after how many schedules. */
   readonly schedules?: string;
-  /** After how many sequences which exploration failed. */
+  /** The exploration that failed, and after how many sequences. */
   readonly sequences?: string;
-  /** The options that `git apply` needed for the patch. */
+  /** The options of `git apply` that the patch needed. */
   readonly loose?: string;
-  /** Why it does not count as caught. */
+  /** The reason why it does not count as caught. */
   readonly complaint?: string | undefined;
 }
 
-/** All planted bugs, or those whose names contain one of `words`. */
+/** Runs all planted bugs, or those whose names contain one of `words`. */
 export async function planted(words: readonly string[] = []): Promise<Outcome> {
   const bugs = await read(words);
   const findings: Finding[] = [];
@@ -75,7 +75,7 @@ async function judge(bug: Planted, copy: Copy): Promise<Finding> {
   }
 }
 
-/** Those that name the rule, of the files of the primitive, until one fails. */
+/** Runs the tests of the bug's files that name its rule, until one fails. */
 async function runTests({ rule, tests }: Planted, { path: cwd }: Copy): Promise<string> {
   const all = await testFiles("tests");
   const files = tests.flatMap((begin) => {
@@ -100,7 +100,7 @@ async function playRaces(
   return success ? output.trim().split("\n").at(-1)! : "hangs";
 }
 
-/** The test that the TAP report says has failed first, or that was running when it was stopped. */
+/** Returns the first failed test of the TAP report, or the test that was running at the stop. */
 function firstFailure(output: string): string | undefined {
   const lines = output.trimEnd().split("\n");
   const failed = lines.map((line) => /^not ok \d+ - (.*)/.exec(line)?.[1]?.replaceAll("\\#", "#"));

@@ -1,9 +1,9 @@
 /**
- * Every race of the tests, over many schedules.
+ * Plays every race of the tests over many schedules.
  *
- * `--count` schedules of each, or `--total` of all together on every core; `--property` plays one
- * of them. The seed is a new one each time, and printed, unless `--seed` gives it; with `--path` it
- * replays a failure.
+ * `--count` is the number of schedules of each race. `--total` is the number for all races
+ * together, on every core. `--property` plays one race. The seed is new each time and printed,
+ * unless you set `--seed`. With `--path` it replays a failure.
  */
 
 import { parseArgs } from "node:util";
@@ -13,21 +13,21 @@ import { deno } from "./run.ts";
 import type { Outcome } from "./suite.ts";
 import { answer, ask, isThread } from "./thread.ts";
 
-/** Schedules of a race in one go; so many of each are played where no number is given. */
+/** The number of schedules that a thread plays at a time, and the default number for each race. */
 const PIECE = 20_000;
 
-/** What a thread plays. */
+/** The work of a thread. */
 interface Task extends Choice {
   readonly name: string;
 }
 
-/** What came of it. */
+/** Its outcome. */
 interface Played {
   readonly seconds: number;
   readonly failure: Failure | undefined;
 }
 
-/** What a race has survived. */
+/** The number of schedules that a race has passed. */
 interface Row {
   readonly name: string;
   schedules: number;
@@ -35,7 +35,7 @@ interface Row {
   failure?: Failure;
 }
 
-/** As a step of the gate: `count` new schedules of each. */
+/** Runs as a step of the gate: `count` new schedules of each race. */
 export async function playRaces(count: number): Promise<Outcome> {
   const args = ["run", "-A", "--no-check", "tools/races.ts", `--count=${count}`];
   const { success, output } = await deno(args);
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   if (rows.some(({ failure }) => failure)) Deno.exitCode = 1;
 }
 
-/** In pieces, those of all races by turns; each piece has the next seed. */
+/** Splits the races into pieces, in turns. Each piece has the next seed. */
 function* cut(rows: readonly Row[], { seed, count, path }: Choice): Generator<[Row, Task]> {
   for (let done = 0, piece = 0; done < count; done += PIECE, piece++) {
     for (const row of rows) {
@@ -76,7 +76,7 @@ function* cut(rows: readonly Row[], { seed, count, path }: Choice): Generator<[R
   }
 }
 
-/** A thread, for as long as there is something to play. */
+/** Runs a thread while there are pieces to play. */
 async function work(tasks: Generator<[Row, Task]>, count: number): Promise<void> {
   const worker = new Worker(import.meta.url, { type: "module" });
   for (const [row, task] of tasks) {
@@ -87,7 +87,7 @@ async function work(tasks: Generator<[Row, Task]>, count: number): Promise<void>
     );
     row.seconds += seconds;
     row.schedules += failure ? failure.schedules : task.count;
-    // Others of it may have been at work.
+    // Other threads may have played pieces of the same race.
     if (row.failure) continue;
     if (failure) row.failure = failure;
     if (failure || row.schedules === count) tell(row);
@@ -111,13 +111,13 @@ function figure(count: number): string {
   return count.toLocaleString("en");
 }
 
-/** In a thread of its own, whose clock is a fake one. */
+/** In a separate thread with a fake clock. */
 async function play(task: Task): Promise<Played> {
   const start = performance.now();
   const failure = await hold(races.find(({ name }) => name === task.name)!, task);
   return { seconds: (performance.now() - start) / 1000, failure };
 }
 
-// A worker's first module is `main`, too.
+// The first module of a worker is also `main`.
 if (isThread) answer(play);
 else if (import.meta.main) await main();

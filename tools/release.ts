@@ -1,12 +1,13 @@
 /**
- * Whether a tag may be released: it is the version of every package, and the changelog has it.
+ * Checks whether a tag may be released: it must be the version of every package, and be in the
+ * changelog.
  *
  * As a program: `deno run --allow-read=. tools/release.ts v1.2.3`.
  */
 
 import { packages } from "./packages.ts";
 
-/** What a release is made of. */
+/** The facts about a release. */
 export interface Release {
   readonly tag: string;
   /** The versions in each `deno.json`, and in `jsr.json`. */
@@ -14,7 +15,7 @@ export interface Release {
   readonly changelog: string;
 }
 
-/** What is wrong with a release; nothing where it may go. */
+/** Returns the problems of a release, or nothing if it may go out. */
 export function complaints({ tag, versions, changelog }: Release): string[] {
   const found = versions
     .filter((version) => tag !== `v${version}`)

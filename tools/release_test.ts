@@ -1,4 +1,4 @@
-/** What a release is, and how it is made: what the workflows may do, and whom they trust. */
+/** Tests the content of a release, and the permissions of the workflows. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parse } from "deno-std/yaml/mod.js";
@@ -8,7 +8,7 @@ import { complaints } from "./release.ts";
 import { deno, run } from "./run.ts";
 import { binary } from "./runtimes.ts";
 
-// A base class that `mod.ts` exports; nobody imports it alone.
+// A base class of `mod.ts`, which is not an entry point.
 const BASE = "src/sink.ts";
 
 interface Workflow {
@@ -49,7 +49,7 @@ const [, ...beside] = await packages();
 const entries: Array<[string, string]> = Object.entries(config.exports);
 const sources = ["mod.ts", ...await Array.fromAsync(glob("src/**/*.ts"))];
 
-Deno.test("deno.json and jsr.json are equal where both speak", async () => {
+Deno.test("deno.json and jsr.json agree on common entries", async () => {
   const jsr = await json("jsr.json");
   for (const key of Object.keys(jsr)) assertEquals(config[key], jsr[key], key);
   for (const key of ["name", "version", "license", "exports", "publish"]) assert(key in jsr, key);
@@ -65,7 +65,7 @@ Deno.test("every primitive is an entry point, and every entry point a primitive"
 });
 
 for (const runtime of ["deno", "bun", "node24"] as const) {
-  Deno.test(`every entry point imports alone in ${runtime}, as it is`, async () => {
+  Deno.test(`every entry point can be imported alone in ${runtime}, unbuilt`, async () => {
     const [command, ...args] = runtime === "deno"
       ? [Deno.execPath(), "run", "--no-config", "--no-lock", "--no-npm"]
       : [await binary(runtime)];
@@ -79,7 +79,7 @@ for (const runtime of ["deno", "bun", "node24"] as const) {
 
 for (const of of beside) {
   const { folder, name } = of;
-  Deno.test(`JSR would get the sources of ${name}, its manifest and its papers, and nothing else`, async () => {
+  Deno.test(`JSR would get only the sources of ${name}, its manifest and its papers`, async () => {
     const found = await Array.fromAsync(glob(`${folder}/src/**/*.ts`));
     const papers = ["LICENSE", "README.md", "deno.json"].map((path) => `${folder}/${path}`);
     const dashboards = await Array.fromAsync(glob(`${folder}/grafana/*.json`));
@@ -97,12 +97,12 @@ for (const of of beside) {
   });
 }
 
-Deno.test("JSR would get the sources, their manifests and their papers, and nothing else", async () => {
+Deno.test("JSR would get only the sources, their manifests and their papers", async () => {
   const papers = ["CHANGELOG.md", "LICENSE", "README.md", "deno.json", "jsr.json"];
   assertEquals(await published("."), [...sources, ...papers].sort());
 });
 
-Deno.test("package.json has no dependencies but those of development, and of peers in a package", async () => {
+Deno.test("package.json has only development dependencies, and in a package peer dependencies", async () => {
   const packaged = beside.map(({ folder }) => `${folder}/package.json`);
   for (const path of ["package.json", "tests/consumer/package.json", ...packaged]) {
     const manifest = await json(path);
@@ -126,7 +126,7 @@ Deno.test("there are two workflows", () => {
   assertEquals([...texts.keys()].sort(), ["ci.yml", "release.yml"]);
 });
 
-Deno.test("workflows may read, and the jobs that publish may say who they are", () => {
+Deno.test("workflows have read permission, and the publishing jobs an identity token", () => {
   assertEquals(workflows.get("ci.yml")!.permissions, READ);
   assertEquals(workflows.get("release.yml")!.permissions, {});
   for (const [name, { permissions }] of jobs) {
@@ -135,7 +135,7 @@ Deno.test("workflows may read, and the jobs that publish may say who they are", 
   }
 });
 
-Deno.test("workflows run nobody's code but the repository's, and no text of a stranger's", () => {
+Deno.test("workflows run only code of the repository, and no text of strangers", () => {
   for (const [name, { on }] of workflows) {
     const events = Object.keys(on);
     assertEquals(events.filter((event) => !["push", "pull_request"].includes(event)), [], name);
@@ -152,7 +152,7 @@ Deno.test("actions are pinned by commit, with the version beside it", () => {
   }
 });
 
-Deno.test("no checkout leaves its token behind", () => {
+Deno.test("no checkout keeps its token", () => {
   for (const [name, { uses, with: inputs }] of steps) {
     if (uses?.startsWith("actions/checkout@")) {
       assertEquals(inputs?.["persist-credentials"], false, name);
@@ -160,7 +160,7 @@ Deno.test("no checkout leaves its token behind", () => {
   }
 });
 
-Deno.test("a release has no cache, and no action but the checkout", () => {
+Deno.test("a release has no cache, and no action except the checkout", () => {
   assert(!/cache/i.test(JSON.stringify(workflows.get("release.yml"))));
   for (const [name, { uses }] of steps) {
     if (name.startsWith("release.yml") && uses) assertMatch(uses, /^actions\/checkout@/, name);
@@ -193,7 +193,7 @@ Deno.test("a release passes the gate, and is published to JSR and npm by tools o
   }
 });
 
-Deno.test("a tag is released only if it is the version, and the changelog has it", () => {
+Deno.test("a tag is released only if it equals the version and the changelog has it", () => {
   const good = {
     tag: "v1.2.3",
     versions: ["1.2.3", "1.2.3"],
@@ -210,7 +210,7 @@ Deno.test("a tag is released only if it is the version, and the changelog has it
   assertEquals(complaints({ ...good, tag: "1.2.3" }).length, 3);
 });
 
-/** The files that JSR would get of a package, in order. */
+/** Returns the files of a package that JSR would get, in order. */
 async function published(folder: string): Promise<string[]> {
   const { success, output } = await deno(["publish", "--dry-run", "--allow-dirty"], {
     cwd: folder,

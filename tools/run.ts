@@ -1,31 +1,31 @@
-/** Runs a command and keeps what it printed. */
+/** Runs a command and keeps its output. */
 
 const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
-// Deno waits for ever for a test that a live timer keeps from ending.
+// Deno waits forever for a test with a live timer.
 const LIMIT = 10 * 60_000;
 
-/** How a command ended. */
+/** The outcome of a command. */
 export interface Finished {
   readonly success: boolean;
-  /** Both outputs, as they came. */
+  /** Both outputs, in the order of arrival. */
   readonly output: string;
 }
 
-/** What may be said about a command. */
+/** Options of a command. */
 export interface RunOptions {
   readonly cwd?: string;
-  /** What its environment has beside ours. */
+  /** More environment variables, besides ours. */
   readonly env?: Record<string, string>;
-  /** Show the output instead of keeping it. */
+  /** Shows the output instead of keeping it. */
   readonly show?: boolean;
-  /** What is shown at once of an output that is kept: lines that match. */
+  /** Lines of a kept output to show at once: those that match. */
   readonly tell?: RegExp;
-  /** Milliseconds of silence after which it is stopped, where the output is kept. */
+  /** The command is stopped after this many milliseconds of silence, if its output is kept. */
   readonly limit?: number;
 }
 
-/** Run a command in the root of the repository. */
+/** Runs a command in the root of the repository. */
 export async function run(
   command: string,
   args: readonly string[],
@@ -64,7 +64,7 @@ export async function run(
   return { success, output };
 }
 
-/** Run this very Deno. */
+/** Runs the same Deno. */
 export function deno(args: readonly string[], options?: RunOptions): Promise<Finished> {
   return run(Deno.execPath(), args, options);
 }

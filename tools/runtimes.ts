@@ -1,6 +1,6 @@
 /**
- * Where the runtimes are that come from npm: as bare binaries of fixed versions, installed by Deno
- * itself. Neither npm nor install scripts are needed.
+ * Finds the runtimes from npm: bare binaries of fixed versions, which Deno itself installs. They
+ * need neither npm nor install scripts.
  */
 
 const VERSIONS = {
@@ -21,18 +21,18 @@ const WORKERD_ARCH = { x86_64: "64", aarch64: "arm64" };
 /** The name of a runtime. */
 export type Runtime = keyof typeof VERSIONS;
 
-/** All that come from npm. */
+/** All runtimes from npm. */
 export const runtimes = Object.keys(VERSIONS) as Runtime[];
 
-/** A runtime as it is printed. */
+/** The printed name of a runtime. */
 export function title(runtime: Runtime | "deno"): string {
   if (runtime === "deno") return `deno ${Deno.version.deno}`;
   return `${runtime.replace(/\d+$/, "")} ${VERSIONS[runtime]}`;
 }
 
-/** The path of a runtime's binary, which is installed if it is not there yet. */
+/** Returns the path of a runtime's binary, and installs it first if it is missing. */
 export function binary(runtime: Runtime): Promise<string> {
-  // Two who ask at once wait for one installation.
+  // Two calls at once wait for one installation.
   return found[runtime] ??= find(runtime);
 }
 

@@ -1,4 +1,4 @@
-/** What a module adds to a bundle. */
+/** Measures how much a module adds to a bundle. */
 
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -12,8 +12,8 @@ export interface Size {
 }
 
 /**
- * Bundles a module of the repository's root with all that it imports and uses; `code` is its text.
- * Call `stop` of esbuild when there are no more.
+ * Bundles a module in the repository's root with all its imports; `code` is its text. Call `stop`
+ * of esbuild after the last one.
  */
 export async function size(code: string): Promise<Size> {
   const { outputFiles } = await build({
@@ -26,6 +26,6 @@ export async function size(code: string): Promise<Size> {
     logLevel: "silent",
   });
   const { contents } = outputFiles[0]!;
-  // The level of the sites that show the sizes of packages, and of a server that compresses once.
+  // The level that sites for package sizes use, and servers that compress once.
   return { minified: contents.length, gzipped: gzipSync(contents, { level: 9 }).length };
 }

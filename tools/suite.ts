@@ -1,4 +1,4 @@
-/** The test suite in the runtimes. */
+/** Runs the test suite in the runtimes. */
 
 import { complaints as contract } from "./contract.ts";
 import { differences } from "../tests/support/differences.ts";
@@ -8,23 +8,23 @@ import { bun, deno, nodes } from "./hosts/runners.ts";
 import { edge, workerd } from "./hosts/workers.ts";
 import { deno as runDeno, type Finished } from "./run.ts";
 
-/** What came out of a step. */
+/** The outcome of a step. */
 export interface Outcome {
   readonly passed: number;
   readonly failed: number;
-  /** Tests that failed as a runtime is known to make them. */
+  /** Tests that failed because of a known difference of a runtime. */
   readonly expected?: number;
-  /** Tests that cannot be run there. */
+  /** Tests that can't run there. */
   readonly leftOut?: number;
-  /** Why it was not run at all, and what to install. */
+  /** The reason why it didn't run, and what to install. */
   readonly missing?: string;
   readonly output: string;
 }
 
-/** All runtimes that are tested. */
+/** All tested runtimes. */
 export const hosts: readonly Host[] = [deno, bun, ...nodes, workerd, edge, chromium, firefox];
 
-/** Run some test files in a runtime, or all. */
+/** Runs some test files in a runtime, or all. */
 export async function suite(host: Host, chosen: readonly string[]): Promise<Outcome> {
   const whole = chosen.length === 0;
   const missing = await missingOf(host);
@@ -37,7 +37,7 @@ export async function suite(host: Host, chosen: readonly string[]): Promise<Outc
   return judge(results, [...complaints, ...stale(host, results), ...rules], output);
 }
 
-/** What comes out where a runtime is not on this machine. */
+/** Returns the outcome if a runtime is missing on this machine. */
 async function missingOf(host: Host): Promise<Outcome | undefined> {
   try {
     await host.title();
@@ -47,7 +47,7 @@ async function missingOf(host: Host): Promise<Outcome | undefined> {
   }
 }
 
-/** Tests in Deno that drive browsers: both, if nothing else is said. */
+/** Runs tests in Deno that drive browsers: both by default. */
 export async function drivingBrowsers(
   files: readonly string[],
   browsers: readonly Host[] = [chromium, firefox],
@@ -59,7 +59,7 @@ export async function drivingBrowsers(
   return await around([deno], files);
 }
 
-/** Tests of what stands around the core, in some runtimes, one after the other. */
+/** Runs tests outside the core, in some runtimes, one after the other. */
 export async function around(
   hosts: readonly Host[],
   files: readonly string[],
@@ -77,7 +77,10 @@ export async function around(
   return all;
 }
 
-/** What needs a command of the machine: where there is none, it is left out, and says what to install. */
+/**
+ * Runs a step that needs a command of the machine. Without the command, the step is left out, and
+ * says what to install.
+ */
 export async function needing(command: string, run: () => Promise<Outcome>): Promise<Outcome> {
   try {
     await new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" })
@@ -106,7 +109,7 @@ function judge(
   };
 }
 
-/** The differences of a runtime that no test has. */
+/** Returns the differences of a runtime that match no test. */
 function stale({ name }: Host, results: readonly TestResult[]): string[] {
   return differences
     .filter(({ hosts, tests }) =>
@@ -115,12 +118,12 @@ function stale({ name }: Host, results: readonly TestResult[]): string[] {
     .map(({ tests }) => `${tests} is the name of no test: take it out of differences.ts`);
 }
 
-/** `deno test`. Types are checked elsewhere. */
+/** Runs `deno test`. Types are checked elsewhere. */
 export async function denoTest(args: readonly string[]): Promise<Outcome> {
   return count(await runDeno(["test", "--no-check", ...args]));
 }
 
-/** The numbers that Deno printed. A run that fails or does nothing never counts as passed. */
+/** Reads the numbers that Deno printed. A run that fails or does nothing never counts as passed. */
 function count({ success, output }: Finished): Outcome {
   const passed = total(output, /\| (\d+) passed/g);
   const failed = total(output, /\| (\d+) failed/g);
@@ -134,7 +137,7 @@ function total(output: string, pattern: RegExp): number {
   return sum;
 }
 
-/** The test files of a directory, or those of them whose names begin so. */
+/** Returns the test files of a directory, or those whose names begin with `start`. */
 export async function testFiles(directory: string, start = ""): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(directory)) {

@@ -1,12 +1,14 @@
-/** Threads that are asked one thing at a time. Each has globals of its own, and so its own fake clock. */
+/**
+ * Threads that answer one question at a time. Each has its own globals, and so its own fake clock.
+ */
 
-/** For an answer, at most; most take some seconds. */
+/** The most time for an answer. Most take some seconds. */
 const LIMIT = 5 * 60_000;
 
-/** Whether this is one. */
+/** Whether this code runs in such a thread. */
 export const isThread: boolean = "WorkerGlobalScope" in globalThis;
 
-/** In a thread: answers all that it is asked. */
+/** Answers all questions, in a thread. */
 export function answer<T, A>(answering: (task: T) => Promise<A>): void {
   globalThis.addEventListener("message", async (event) => {
     const given = await answering((event as MessageEvent<T>).data);
@@ -14,7 +16,7 @@ export function answer<T, A>(answering: (task: T) => Promise<A>): void {
   });
 }
 
-/** Asks a thread; rejects where it hangs, or throws. */
+/** Asks a thread. Rejects if it hangs or throws. */
 export function ask<T, A>(thread: Worker, task: T, name: string): Promise<A> {
   return new Promise((resolve, reject) => {
     const fail = (what: string) => reject(new Error(`${name}: ${what}`));

@@ -13,7 +13,10 @@ type Options = AggregatorOptions<number>;
 const LINGER = { maxItems: 100, linger: 1000 };
 const DONE = Promise.resolve();
 
-/** How many items a handler saw, once `feed` has given the aggregator all of them. */
+/**
+ * Returns the number of items that a handler saw, after `feed` has given all of them to the
+ * aggregator.
+ */
 async function handled(
   feed: (aggregator: Aggregator<number>) => Promise<void>,
   options: Options,

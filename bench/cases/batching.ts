@@ -1,4 +1,4 @@
-/** Batches of 100, by pipe and by `from`, and the ways of others. */
+/** Batches of 100, by pipe and by `from`, compared with other libraries. */
 
 import { Effect, Stream } from "effect";
 import { bufferTime, concatMap, from } from "rxjs";
@@ -18,7 +18,7 @@ import {
   type Way,
 } from "../harness.ts";
 
-/** Takes a batch; a promise holds back what can be held back. */
+/** Takes a batch. A promise slows the producer down, if it can be slowed down. */
 type Take = (batch: readonly number[]) => Promise<void> | void;
 
 /** A way to make batches, each of which waits at most `linger` milliseconds. */
@@ -29,7 +29,7 @@ export interface Batcher extends Way {
 
 const SIZE = 100;
 
-/** All of them but `BatchStream` of `@std/streams`, which `deno-std` does not have yet. */
+/** All ways, except `BatchStream` of `@std/streams`, which `deno-std` does not have yet. */
 export const batchers: readonly Batcher[] = [
   {
     kind: "weir",
@@ -117,12 +117,12 @@ const lines = (n: number) => repeat(n, () => LINE);
 const N = 50_000;
 const ITEMS = Array.from({ length: N }, (_, i) => i);
 
-/** `n` items as arrays that are at hand: one, unless there are more than the group has. */
+/** `n` items as ready arrays: one, unless there are more than the group has. */
 function* arrays(n: number): Generator<number[]> {
   for (const [from, to] of bursts(n, N)) yield to - from === N ? ITEMS : ITEMS.slice(0, to - from);
 }
 
-/** A second is longer than a batch takes: the linger costs, and never ends. */
+/** A second is longer than a batch takes: the linger has its cost, but never ends. */
 function counted({ run, lingers: _, ...way }: Batcher): Case {
   return {
     ...way,
@@ -193,7 +193,7 @@ async function* pages(n: number): AsyncGenerator<number[]> {
   }
 }
 
-/** Rows that are mapped, 32 at once, and written in batches of 500: by hand, and ours. */
+/** Rows, mapped 32 at once and written in batches of 500: by hand, and ours. */
 function chained(
   what: string,
   mapping: (row: number) => number | Promise<number>,
@@ -225,13 +225,15 @@ function chained(
 }
 
 const next = (row: number) => row + 1;
-/** It waits, as whoever asks another: one that does not had better be synchronous. */
+/**
+ * It awaits something, like a call of a service. A function without an await should be synchronous.
+ */
 const later = async (row: number) => {
   await undefined;
   return row + 1;
 };
 
-/** A whole pipeline: pages of 100 rows, the rows, a map, batches, their handler. */
+/** A whole pipeline: pages of 100 rows, the rows, a map, batches, and their handler. */
 export const chain: Group = {
   name: "chain",
   n: 20_000,

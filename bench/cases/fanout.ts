@@ -1,4 +1,4 @@
-/** Items for workers: ours, by every way in, and the pools of others. */
+/** Items for workers: ours, in every way to add items, and the pools of other libraries. */
 
 import fastq from "fastq";
 import pLimit from "p-limit";
@@ -18,20 +18,20 @@ import {
   type Way,
 } from "../harness.ts";
 
-/** The default of ours. */
+/** The default of our sink. */
 const CAPACITY = 1024;
 
-/** What is called for an item. */
+/** The handler of an item. */
 type Handler = (item: number) => Promise<void>;
 
-/** A way to have `n` items handled: those that wait for nobody take a burst of them at once. */
+/** A way to handle `n` items. A way that never waits takes a whole burst at once. */
 export interface Pool extends Way {
   run(n: number, handler: Handler, burst?: number): Promise<void>;
 }
 
 const SIXTEEN = { concurrency: 16 };
 
-/** The floor: loops that wait for nothing but the handler. */
+/** The floor: loops that wait only for the handler. */
 export const loops: Pool = {
   kind: "floor",
   name: "16 loops that await",
@@ -44,7 +44,7 @@ export const loops: Pool = {
   },
 };
 
-/** All others. */
+/** All other ways. */
 export const pools: readonly Pool[] = [
   {
     kind: "weir",
@@ -95,7 +95,7 @@ export const pools: readonly Pool[] = [
   {
     kind: "peer",
     name: "p-map",
-    // It reads no further than it calls. Only what it returns grows, an array of all results.
+    // It reads only as many items as it calls for. Only its result grows, an array of all results.
     run: async (n, handler, burst = BURST) => {
       for (const [from, to] of bursts(n, burst)) await pMap(numbers(from, to), handler, SIXTEEN);
     },
@@ -137,7 +137,7 @@ export const pools: readonly Pool[] = [
   },
 ];
 
-/** A way to have items handled, as a case: how many the handler saw. */
+/** Makes a case of a way to handle items. It returns the number of items that the handler saw. */
 export function counted({ run, ...way }: Pool, work: () => Promise<void>): Case {
   return {
     ...way,
@@ -152,7 +152,7 @@ export function counted({ run, ...way }: Pool, work: () => Promise<void>): Case 
   };
 }
 
-/** Pushes, in bursts that the queue has room for. */
+/** Pushes items in bursts for which the queue has room. */
 function push(name: string, options: FanoutOptions<number>, result?: Promise<void>): Case {
   return {
     kind: "weir",
@@ -173,7 +173,7 @@ function push(name: string, options: FanoutOptions<number>, result?: Promise<voi
   };
 }
 
-/** The same jobs by hand. */
+/** The same jobs, written by hand. */
 const ideals: readonly Pool[] = [
   {
     kind: "ideal",

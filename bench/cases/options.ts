@@ -1,11 +1,11 @@
-/** What an option of a sink costs an item when it is used, beside the same without it. */
+/** Measures what an option of a sink costs per item, compared with the same sink without it. */
 
 import { Fanout, type FanoutOptions, RateLimit } from "../../mod.ts";
 import { bursts, type Case, type Group, none } from "../harness.ts";
 
 const SIXTEEN = { concurrency: 16 };
 
-/** How an item is brought in. */
+/** The way to add an item. */
 type Bring = (fanout: Fanout<number, void>, item: number) => unknown;
 
 const tryPush: Bring = (fanout, item) => fanout.tryPush(item);

@@ -1,4 +1,4 @@
-/** Calls that share an execution, beside what everybody writes: a `Map` of promises. */
+/** Calls that share an execution, compared with the usual code: a `Map` of promises. */
 
 import { Singleflight as Zcong } from "@zcong/singleflight";
 import pMemoize from "p-memoize";
@@ -9,7 +9,7 @@ type Call = (key: string, signal?: AbortSignal) => Promise<number>;
 
 const one = () => Promise.resolve(1);
 
-/** The floor: `flights` that are in the air, and nothing else. */
+/** The floor: only the `flights` in progress. */
 function bare(): Call {
   const flights = new Map<string, Promise<number>>();
   return (key) => {
@@ -56,7 +56,7 @@ async function joined(n: number, call: Call, own?: readonly AbortSignal[]): Prom
 
 const names: string[] = [];
 
-/** All in the air at once, each for itself. */
+/** All in progress at once, each separate. */
 async function apart(n: number, call: Call): Promise<number> {
   while (names.length < n) names.push(`key ${names.length}`);
   const callers: Promise<number>[] = [];
@@ -103,5 +103,5 @@ export const singleflight: Group = {
 export const keys: Group = {
   name: "keys",
   n: 100_000,
-  cases: cases("each a key of its own", apart),
+  cases: cases("each with its own key", apart),
 };

@@ -1,4 +1,7 @@
-/** Streams that are no batches: a function over a source, bytes cut anew; and what making any costs. */
+/**
+ * Streams without batches: a function over a source, and bytes in new pieces. Also the cost of
+ * making a stream.
+ */
 
 import { pooledMap } from "deno-std/async/pool.js";
 import { pMapIterable } from "p-map";
@@ -22,17 +25,17 @@ import {
   type Way,
 } from "../harness.ts";
 
-/** What is called for an item. */
+/** The function that is called for an item. */
 export type Mapping = (item: number) => Promise<number>;
 
-/** A way to map `n` items, and to have each result taken. */
+/** A way to map `n` items and take each result. */
 export interface Mapper extends Way {
   run(n: number, mapping: Mapping, take: (result: number) => Promise<void> | void): Promise<void>;
 }
 
 const SIXTEEN = { concurrency: 16 };
 
-/** All of them. */
+/** All ways. */
 export const mappers: readonly Mapper[] = [
   {
     kind: "weir",
@@ -61,7 +64,7 @@ export const mappers: readonly Mapper[] = [
   {
     kind: "peer",
     name: "p-map pMapIterable",
-    // Of a generator: of a stream it loses items in Node, or hangs.
+    // It reads a generator, because with a stream it loses items in Node, or hangs.
     run: (n, mapping, take) => iterate(pMapIterable(generate(n), mapping, SIXTEEN), take),
   },
   {
@@ -109,7 +112,7 @@ async function read(
   }
 }
 
-/** A way to map items, as a case: how many results there were. */
+/** Makes a case of a way to map items. It returns the number of results. */
 export function counted({ run, ...way }: Mapper, mapping: Mapping): Case {
   return {
     ...way,
@@ -177,13 +180,13 @@ function weir(name: string, run: Case["run"]): Case {
   return { kind: "weir", name, run };
 }
 
-/** After so many, what they have left for later runs, as it would in a server. */
+/** After this many, their deferred work runs, as it would in a server. */
 const AT_ONCE = 100;
 
 const ignore = () => {};
 const identity = (item: number) => item;
 
-/** The unit is a stream that nobody uses. */
+/** The unit is an unused stream. */
 export const construction: Group = {
   name: "construction",
   n: 10_000,
@@ -201,7 +204,7 @@ export const construction: Group = {
   ],
 };
 
-/** Two sides with all their callbacks, as ours are, and nothing behind them. */
+/** Two sides with all their callbacks, like ours, but without logic. */
 function pair(): ReadableWritablePair<number, number> {
   return {
     readable: new ReadableStream<number>(

@@ -1,4 +1,4 @@
-/** What is held: before a sink that stands still, and by objects that have nothing to do. */
+/** Measures memory: in front of a sink that stands still, and of idle objects. */
 
 import async from "async";
 import process from "node:process";
@@ -10,7 +10,7 @@ import { mappers } from "../cases/transforms.ts";
 import { source, type Way } from "../harness.ts";
 import type { Held, Idle } from "../summary.ts";
 
-/** A way to move `n` items to a sink: `take` tells how many came, and when there may be more. */
+/** A way to move `n` items to a sink. `take` counts the items, and resolves when more may come. */
 interface Mover extends Way {
   run(n: number, take: (count: number) => Promise<void>): Promise<unknown>;
 }
@@ -59,7 +59,7 @@ const pushers: readonly Mover[] = [
       await drained;
     },
   },
-  // Not `@tanstack/pacer`: 2 kB an item, which a million items are too many for.
+  // Not `@tanstack/pacer`: it takes 2 kB per item, which is too much for a million items.
 ];
 
 const movers: readonly Mover[] = [
@@ -68,7 +68,7 @@ const movers: readonly Mover[] = [
     run: (n, take) => run(source(n), 1000, (batch) => take(batch.length)),
   })),
   ...pushers,
-  // `tryPush` takes what there is room for; the rest is the caller's.
+  // `tryPush` takes items while there is room. The rest stays with the caller.
   ...pools.filter(({ name }) => name !== "Fanout.tryPush").map(({ run, ...way }): Mover => ({
     ...way,
     run: (n, take) => run(n, () => take(1), n),
@@ -79,29 +79,29 @@ const movers: readonly Mover[] = [
   })),
 ];
 
-/** Measures all ways, one after another, with up to `n` items each. */
+/** Measures all ways, one after the other, with up to `n` items each. */
 export async function memory(n: number): Promise<Held[]> {
   const held: Held[] = [];
   for (const { run, ...way } of movers) held.push({ ...way, bytes: await holding(n, run) });
   return held;
 }
 
-/** What is in front of a sink that stands still, by the promise that it waits for. */
+/** Measures the items in front of a sink that waits for a pending promise. */
 const stalled = new Set<PromiseWithResolvers<void>>();
 
 async function holding(n: number, run: Mover["run"]): Promise<number> {
-  // What the one before has held goes in its own time, in Bun above all.
+  // The memory of the way before is freed late, most of all in Bun.
   const before = await steady();
   const still = Promise.withResolvers<void>();
   stalled.add(still);
   void run(n, () => still.promise);
   const most = await steady();
-  // It never goes on: what is in front of it is left to the collector.
+  // The sink never goes on: the collector takes the items in front of it.
   stalled.delete(still);
   return Math.max(most - before, 0);
 }
 
-/** The heap, once it neither grows nor shrinks. */
+/** Returns the heap size after it has settled. */
 export async function steady(): Promise<number> {
   let last = heap();
   for (let quiet = 0; quiet < 3;) {
@@ -198,11 +198,11 @@ const idlers: readonly Idler[] = [
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-/** Opens `n` of each, and looks what they cost. */
+/** Opens `n` of each, and measures their cost. */
 export async function idle(n: number): Promise<Idle[]> {
   const costs: Idle[] = [];
   for (const { name, open } of idlers) {
-    // What is made once, by the first.
+    // The first one makes shared objects, which don't count.
     await closed(await many(10, open));
     const timers = watch();
     const before = heap();
@@ -221,7 +221,7 @@ export async function idle(n: number): Promise<Idle[]> {
 
 async function many(n: number, open: () => Opened): Promise<Opened[]> {
   const opened = Array.from({ length: n }, open);
-  // A timer may be armed when the code that added the item has yielded.
+  // A timer may be set only after the code that added the item has yielded.
   await turn();
   return opened;
 }
@@ -232,7 +232,7 @@ async function closed(opened: Opened[]): Promise<void> {
   await turn();
 }
 
-/** Counts the timers that are armed from now on. */
+/** Counts the timers that are set from now on. */
 function watch(): { armed(): number; stop(): void } {
   const { setTimeout, clearTimeout } = globalThis;
   const live = new Set<unknown>();

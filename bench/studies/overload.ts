@@ -1,9 +1,9 @@
 /**
- * What becomes of callers when ten times more comes than the handlers can do.
+ * Measures callers under ten times more load than the handlers can take.
  *
- * The loop is open: item `i` is due at `i / RATE`, whether or not anybody is ready for it, and its time
- * counts from there. A generator that is late, or a queue that makes it wait, makes no number smaller:
- * there is no coordinated omission.
+ * The loop is open: item `i` is due at `i / RATE`, even if nothing is ready for it, and its time
+ * counts from then. A late generator, or a queue that makes it wait, does not make a number
+ * smaller: there is no coordinated omission.
  */
 
 import PQueue from "p-queue";
@@ -15,21 +15,21 @@ import { heap, steady } from "./memory.ts";
 
 const { concurrency, deadline, maxWait, few, many } = OVERLOAD;
 const RATE = OVERLOAD.times * concurrency / OVERLOAD.handler;
-/** Parts of a run, of which each is told by itself. */
+/** The number of parts of a run, each with its own result. */
 const SLICES = 10;
 
-/** When an item is due, in milliseconds from the start. */
+/** The time when an item is due, in milliseconds from the start. */
 const due = (item: number) => item / RATE;
 
-/** Handles an item, which has waited so long by the clock of its queue. */
+/** Handles an item, with the time that it has waited by the clock of its queue. */
 type Handler = (item: number, context?: { readonly waited: number | undefined }) => Promise<void>;
 
-/** What items are offered to. */
+/** A target for the items. */
 interface Pool {
   offer(item: number): unknown;
-  /** How many are neither served nor given up. */
+  /** The number of items that are neither served nor discarded. */
   left(): number;
-  /** What its own books say, if it keeps any: served, refused, discarded. */
+  /** Its own counts, if it has any: served, refused, discarded. */
   books?(): readonly number[];
   close(): unknown;
 }
@@ -109,11 +109,11 @@ function opened(fanout: Fanout<number>, offer: Pool["offer"]): Pool {
   };
 }
 
-/** Offers all ways, one after another, what is too much for them, for `duration` milliseconds. */
+/** Overloads all ways, one after the other, for `duration` milliseconds. */
 export async function overload(duration: number): Promise<Overload[]> {
   const found = [await capacity(duration)];
   for (const way of ways) {
-    // Engines learn the code, and this tells what is held early on.
+    // The engine warms up, and this measures the memory at the beginning.
     const early = await offered(way, duration / SLICES);
     const late = await offered(way, duration);
     found.push({ ...late, held: [...early.held, ...late.held] });
@@ -122,8 +122,9 @@ export async function overload(duration: number): Promise<Overload[]> {
 }
 
 /**
- * What the handlers can do: loops that wait for nothing else, and take none of what comes. It comes all
- * the same, because timers are later in Deno where there are others.
+ * The capacity of the handlers: loops that wait for nothing else, and take none of the offered
+ * items. The items are offered nevertheless, because in Deno timers are later when there are
+ * others.
  */
 async function capacity(duration: number): Promise<Overload> {
   const record = new Tally(duration, RATE * duration);
@@ -152,14 +153,14 @@ async function capacity(duration: number): Promise<Overload> {
   };
 }
 
-/** Offers a way what is due in so many milliseconds. */
+/** Offers all items that are due in `duration` milliseconds to a way. */
 async function offered({ open, ...way }: Offered, duration: number): Promise<Overload> {
   const total = RATE * duration;
   const record = new Tally(duration, total);
   let [start, refused, discarded, over] = [0, 0, 0, false];
   const handler: Handler = async (item, context) => {
     const waited = performance.now() - start - due(item);
-    // By its own clock, which starts when the item has come.
+    // By its own clock, which starts when the item has arrived.
     const counted = context?.waited ?? 0;
     if (counted > waited + 0.01) throw new Error(`${way.name}: ${counted} ms of ${waited}`);
     await millis();
@@ -184,7 +185,7 @@ async function offered({ open, ...way }: Offered, duration: number): Promise<Ove
   return { ...way, ...told, offered: total, refused, discarded, left, late, held: [held] };
 }
 
-/** Offers each item when it is due, or as soon as can be. Returns how late the latest was. */
+/** Offers each item when it is due, or as soon as possible. Returns the largest delay. */
 function onTime(total: number, offer: Pool["offer"]): Promise<number> {
   return new Promise((resolve) => {
     const start = performance.now();
@@ -200,7 +201,7 @@ function onTime(total: number, offer: Pool["offer"]): Promise<number> {
   });
 }
 
-/** What was served, in memory that is there before it starts. */
+/** The served items, in memory that is allocated before the start. */
 class Tally {
   readonly #duration: number;
   readonly #times: Float64Array;
@@ -213,7 +214,7 @@ class Tally {
     this.#times = new Float64Array(Math.ceil(most));
   }
 
-  /** An item that came at `from` was done at `to`. */
+  /** Notes an item that was due at `from` and done at `to`. */
   add(from: number, to: number): void {
     const time = to - from;
     this.#times[this.#served++] = time;

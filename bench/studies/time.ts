@@ -1,4 +1,7 @@
-/** How long an item waits for its batch or its handler, and whether it costs the same however many there are. */
+/**
+ * Measures how long an item waits for its batch or its handler, and whether its cost grows with the
+ * number of items.
+ */
 
 import { AsyncBatcher } from "@tanstack/pacer";
 import DataLoader from "dataloader";
@@ -11,7 +14,7 @@ import { type Case, type Group, median, stopwatch, type Way } from "../harness.t
 import type { Delay, Growth } from "../summary.ts";
 import { promised } from "../targets.ts";
 
-/** What items are pushed to, one by one. */
+/** A target to which items are pushed one by one. */
 interface Pushed {
   push(item: number): void;
   close(): unknown;
@@ -77,10 +80,13 @@ const ways: readonly Lingering[] = [
   },
 ];
 
-/** So many milliseconds of each 16 at once: a thousand items in a second keep four of five at work. */
+/**
+ * The handler's time in milliseconds, with 16 at once: a thousand items per second keep four of
+ * five busy.
+ */
 const WORK = 12;
 
-/** Fan-out of handlers that take their time, till each has ended. */
+/** Fan-out of slow handlers, until each has ended. */
 const working: readonly Lingering[] = ([
   { kind: "floor", name: "the handler alone", open: (take) => sixteen((work) => work(), take) },
   {
@@ -106,7 +112,7 @@ const working: readonly Lingering[] = ([
   },
 ] satisfies Lingering[]).map((way) => ({ ...way, name: `${way.name}, 80 % busy` }));
 
-/** What is pushed is work, which ends with its item. */
+/** Each pushed value is a task, which ends with its item. */
 function sixteen(
   add: (work: () => Promise<void>) => unknown,
   take: (batch: readonly number[]) => void,
@@ -133,7 +139,7 @@ function sixteen(
   };
 }
 
-/** Gives the same `n` items to all ways at the same moments: a thousand in a second. */
+/** Gives the same `n` items to all ways at the same times: a thousand per second. */
 export async function latency(n: number): Promise<Delay[]> {
   return [...await delays(ways, n), ...await delays(working, n)];
 }
@@ -159,7 +165,7 @@ async function delays(ways: readonly Lingering[], n: number): Promise<Delay[]> {
   });
 }
 
-/** Calls for each of `n` items, at most a millisecond late where the machine keeps up. */
+/** Calls a function for each of `n` items, at most a millisecond late if the machine keeps up. */
 function everyMillisecond(n: number, call: (item: number) => void): Promise<void> {
   return new Promise((resolve) => {
     const start = performance.now();
@@ -174,7 +180,7 @@ function everyMillisecond(n: number, call: (item: number) => void): Promise<void
   });
 }
 
-/** What everybody writes. */
+/** The usual code. */
 function array(take: (batch: readonly number[]) => void): Pushed {
   let batch: number[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -212,14 +218,14 @@ function fed({ run, kind, name }: Batcher): Lingering {
   };
 }
 
-/** What runs may take; the first is what the others are compared with. */
+/** The lengths of the runs. The others are compared with the first. */
 const SIZES = [1e5, 1e6, 1e7];
-/** Not those that hold all their items, or whose work takes its time. */
+/** Without cases that hold all their items, or whose handlers are slow. */
 const GROUPS = ["batching", "aggregator", "fanout", "map", "chunks", "singleflight"];
-/** A sample repeats a short run for so many milliseconds. */
+/** A sample repeats a short run for this many milliseconds. */
 const LEAST = 100;
 
-/** Measures cases of ours, up to `most` items: `every` one, or those that have a target. */
+/** Measures our cases, with up to `most` items: `every` one, or those with a target. */
 export async function growth(
   groups: readonly Group[],
   most: number,
@@ -242,7 +248,7 @@ async function grown(each: Case, most: number): Promise<number[]> {
   if (base < most) longer.push(most);
   const once = (n: number) => stopwatch(each, n, Math.min(LEAST, most / 1e4), 0)();
   await once(base);
-  // Before and after the long ones: a machine is not as fast in one second as in the next.
+  // Before and after the long runs, because the speed of a machine changes from second to second.
   const around = [await once(base)];
   const costs: number[] = [];
   for (const n of longer) {

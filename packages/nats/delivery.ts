@@ -1,6 +1,6 @@
 /**
- * Acknowledgements, for whatever has them: NATS, SQS, Kafka, Cloudflare Queues, or a broker of your own.
- * Free of NATS.
+ * Acknowledgements for any broker: NATS, SQS, Kafka, Cloudflare Queues, or your own. It doesn't
+ * depend on NATS.
  *
  * @module
  */

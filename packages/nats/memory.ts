@@ -1,7 +1,8 @@
 /**
- * A broker in memory, for tests: {@linkcode MemoryBroker} has explicit acks and redelivery, and crashes
- * consumers, restarts and loses acks by a seed. {@linkcode check} says what was lost, and why messages came
- * twice: of its history, or of one that your own processes have written. Free of NATS.
+ * A broker in memory, for tests. {@linkcode MemoryBroker} has explicit acks and redelivery. By a
+ * seed, it crashes consumers, restarts, and loses acks. {@linkcode check} tells which messages were
+ * lost, and why messages came twice. It reads the history of the broker, or one that your own
+ * processes have written. It doesn't depend on NATS.
  *
  * @example Does my pipeline lose an order?
  * ```ts

@@ -1,11 +1,11 @@
 /**
- * NATS JetStream as web streams, for `@weir/streams`: {@linkcode jetStreamSource} reads a consumer,
- * {@linkcode JetStreamSink} publishes, and {@linkcode acked} acknowledges what a handler is done with. On any
- * number of machines every message is handled at least once.
+ * NATS JetStream as web streams, for `@weir/streams`. {@linkcode jetStreamSource} reads a consumer,
+ * {@linkcode JetStreamSink} publishes, and {@linkcode acked} acknowledges a message when its
+ * handler is done. On any number of machines, every message is handled at least once.
  *
- * What is free of NATS stands in `@weir/nats/delivery` as well.
+ * `@weir/nats/delivery` has the part that is independent of NATS.
  *
- * @example Messages in batches into a database
+ * @example Write messages in batches to a database
  * ```ts
  * import type { Consumer, JsMsg } from "@nats-io/jetstream";
  * import type { NatsConnection } from "@nats-io/nats-core";
@@ -22,7 +22,7 @@
  * }
  * ```
  *
- * - {@linkcode jetStreamSource}: the messages of a consumer, each with the way to acknowledge it.
+ * - {@linkcode jetStreamSource}: the messages of a consumer, each with `ack` and `nak`.
  * - {@linkcode JetStreamSink}: publishes messages, many at once, each stored once.
  *
  * Acknowledgements are in `@weir/nats/delivery`, and a broker in memory in `@weir/nats/memory`.

@@ -1,6 +1,6 @@
 /**
- * What an instrumented handler costs beside a plain one, in nanoseconds an item: the least of some
- * rounds. The handlers do nothing, and the spans go nowhere.
+ * Measures what an instrumented handler costs compared with a plain one, in nanoseconds per item:
+ * the least of some rounds. The handlers do nothing, and no exporter takes the spans.
  *
  * `deno run -A packages/opentelemetry/cost.ts`, or with `bun` or `node`.
  */
@@ -34,7 +34,7 @@ const batched = (_: number[]) => {};
 const carried = (_: Carried<number>[]) => {};
 const destination = "cost";
 
-/** Pushes all items to a new sink, and returns what that took in milliseconds. */
+/** Pushes all items to a new sink, and returns the time in milliseconds. */
 type Case = () => number;
 
 const cases: Record<string, Case> = {

@@ -1,10 +1,10 @@
 /**
- * OpenTelemetry for the sinks, streams and flights of `@weir/streams`: {@linkcode observe} exports
- * what their `stats` count, {@linkcode instrument} and {@linkcode instrumentBatch} measure and trace a
- * handler, {@linkcode snapshot} and {@linkcode carry} bring the span of the push along.
+ * OpenTelemetry for `@weir/streams`. {@linkcode observe} exports the `stats` of a sink, a stream or
+ * a `Singleflight`. {@linkcode instrument} and {@linkcode instrumentBatch} measure and trace a
+ * handler. {@linkcode snapshot} and {@linkcode carry} bring the span of the push to the handler.
  *
- * It knows what it is given by its shape, and depends on `@opentelemetry/api` alone: any version of
- * `@weir/streams` with these `stats` will do, and any SDK.
+ * It depends only on `@opentelemetry/api`, and works with any SDK. It recognizes objects by their
+ * shape, so it works with any version of `@weir/streams` that has these `stats`.
  *
  * @example The queue of a sink as metrics, its handler measured and traced
  * ```ts

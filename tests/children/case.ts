@@ -1,22 +1,22 @@
-/** What a child process does, and how it must end. */
+/** Defines what a child process does, and how it must end. */
 
-/** A small program, whole in one function. */
+/** A small program in one function. */
 export interface Case {
-  /** What it shows. Chosen by it. */
+  /** What it shows. This also selects the case. */
   readonly name: string;
-  /** Prints as it goes. */
+  /** Runs, and prints on the way. */
   readonly run: () => unknown;
-  /** What it prints, to the line. At least one, or a run that got nowhere would pass. */
+  /** The expected output lines. At least one, or a run that does nothing would pass. */
   readonly prints: readonly [string, ...string[]];
-  /** Others in the process would spoil it: they would keep it alive. */
+  /** Whether it needs its own process, because other cases would keep that alive. */
   readonly alone?: true;
-  /** The error that ends it; without one it exits with 0 and complains of nothing. */
+  /** The error that ends it. Without one it exits with 0 and prints no error. */
   readonly dies?: string;
-  /** The heap that it must do with, in MiB, where the runtime can be given one. */
+  /** The heap limit in MiB, if the runtime can set one. */
   readonly heap?: number;
 }
 
-/** Nobody waits for this long: what is left pending shows as a process that does not exit. */
+/** Longer than any test waits: a pending timer shows as a process that does not exit. */
 export const DAY = 86_400_000;
 
 /** Never settles, and keeps no process alive. */
@@ -24,12 +24,12 @@ export function hang(): Promise<never> {
   return new Promise(() => {});
 }
 
-/** The next turn of the event loop, timers included. */
+/** The next turn of the event loop, including timers. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** Tells how a promise has settled, which handles it. */
+/** Prints the outcome of a promise, and so handles it. */
 export async function tell(promise: PromiseLike<unknown>): Promise<void> {
   try {
     await promise;
@@ -39,7 +39,7 @@ export async function tell(promise: PromiseLike<unknown>): Promise<void> {
   }
 }
 
-/** What {@linkcode fail} fails with. */
+/** The error of {@linkcode fail}. */
 export const oops: Error = new Error("oops");
 
 /** Fails in the next turn. */
@@ -48,7 +48,7 @@ export async function fail(): Promise<never> {
   throw oops;
 }
 
-/** A source whose read and whose return both fail when nobody waits for them any more. */
+/** A source whose read and return both fail when the stream no longer waits for them. */
 export function failingLate(): AsyncIterable<number> {
   let reads = 0;
   let failRead!: (reason: unknown) => void;

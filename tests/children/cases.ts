@@ -1,4 +1,4 @@
-/** All of them. */
+/** All cases. */
 
 import type { Case } from "./case.ts";
 import { ends } from "./ends.ts";

@@ -1,6 +1,6 @@
 /**
- * What only a process can show: that it exits by itself, what ends it, and that it makes do with
- * its heap. Each case runs in each runtime.
+ * Tests that need a process: that it exits by itself, which errors end it, and that its heap is
+ * enough. Each case runs in each runtime.
  */
 
 import { assertEquals } from "@std/assert";
@@ -9,12 +9,12 @@ import { cases } from "./cases.ts";
 import { binary, title } from "../../tools/runtimes.ts";
 
 const MAIN = "tests/children/main.ts";
-// What is left pending is so for a day, and what a busy machine takes is less.
+// Pending timers take a day, and a busy machine takes less than this.
 const LIMIT = 20_000;
 const LIMIT_OF_SIZES = 120_000;
 const RUNTIMES = ["deno", "bun", "node22", "node26"] as const;
 type Runtime = typeof RUNTIMES[number];
-// One of each engine, for what takes seconds.
+// One runtime of each engine, for cases that take seconds.
 const ENGINES: readonly Runtime[] = ["bun", "node26"];
 
 for (const runtime of RUNTIMES) {
@@ -23,7 +23,7 @@ for (const runtime of RUNTIMES) {
   for (const child of cases) {
     if (child.heap !== undefined && !ENGINES.includes(runtime)) continue;
     Deno.test(`${child.name} in ${title(runtime)}`, async () => {
-      // In one process: if that ends as it should, each of them has.
+      // In one process: if that ends as expected, each case has.
       if (!lonely(child) && await (together ??= ended(runtime, crowd).then(asExpected))) return;
       const { actual, expected } = await ended(runtime, [child]);
       assertEquals(actual, expected);
@@ -35,12 +35,12 @@ function lonely({ alone, dies, heap }: Case): boolean {
   return alone === true || dies !== undefined || heap !== undefined;
 }
 
-/** How a process ended. */
+/** The outcome of a process. */
 interface Ending {
-  /** `"0"`, `"not 0"`, or that it did not. */
+  /** `"0"`, `"not 0"`, or that it did not exit. */
   readonly exit: string;
   readonly printed: readonly string[];
-  /** On the standard error; of a complaint that is expected, what is expected. */
+  /** The standard error. An expected error counts as its expected text. */
   readonly complained: string;
 }
 

@@ -1,4 +1,4 @@
-/** The Workers of `examples/edge` in workerd, and the server that they fetch from. */
+/** Runs the Workers of `examples/edge` in workerd, with the server that they fetch from. */
 
 import { stop } from "esbuild";
 import { bundle } from "../../tools/hosts/bundle.ts";
@@ -8,14 +8,14 @@ import { serve, type Server, type Worker } from "./workerd.ts";
 const HOME = ".build/edge";
 const LIMIT = 20_000;
 
-/** What has the roles of `edge_worker.ts`, and `examples/edge/log.ts`. */
+/** The modules with the roles of `edge_worker.ts`, and `examples/edge/log.ts`. */
 export const file = "edge.js";
 export const logFile = "log.js";
 
 /** The service that the Workers fetch from. */
 export const outbound = "origin";
 
-/** What a reader deploys, as the configuration says. */
+/** The configuration that a reader deploys. */
 export async function deployed(
   name: string,
 ): Promise<Pick<Worker, "date" | "flags" | "objects"> & Required<Pick<Worker, "vars">>> {
@@ -37,7 +37,7 @@ async function prepare(): Promise<void> {
   await stop();
 }
 
-/** Serve some Workers, which fetch from `origin`. */
+/** Serves some Workers, which fetch from `origin`. */
 export async function start<Name extends string>(
   workers: Record<Name, Worker>,
   ports: { readonly origin: number } = { origin: 1 },
@@ -46,13 +46,13 @@ export async function start<Name extends string>(
   return await serve(HOME, workers, ports);
 }
 
-/** What a client got. */
+/** The response that a client got. */
 export interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
-/** Ask as a client. */
+/** Sends a request as a client. */
 export async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { signal: AbortSignal.timeout(LIMIT), ...init });
   return { status: response.status, text: await response.text() };
@@ -63,21 +63,21 @@ export function post(url: string): Promise<Answer> {
   return ask(url, { method: "POST" });
 }
 
-/** That many requests have come to a Worker. */
+/** The number of requests that have reached a Worker. */
 export async function came(url: string, count: number): Promise<void> {
   while (JSON.parse((await ask(`${url}/counts`)).text).came < count);
 }
 
 /** The server that the Workers fetch from. */
 export interface Origin extends AsyncDisposable {
-  /** The clients that came by the front leave when it is resolved. */
+  /** The clients of the front leave when it is resolved. */
   readonly leave: Gate;
-  /** What was fetched. */
+  /** The fetched requests. */
   readonly seen: readonly string[];
   readonly ports: { readonly origin: number };
 }
 
-/** Start the server. */
+/** Starts the server. */
 export function origin(answer: (request: Request) => Response | Promise<Response>): Origin {
   const leave = gate();
   const ended = gate<Response>();
@@ -102,7 +102,7 @@ export function origin(answer: (request: Request) => Response | Promise<Response
   };
 }
 
-/** A Worker in its role, and the client of it who leaves. */
+/** A Worker in its role, and its client that leaves. */
 export function withFront(role: Worker): Record<"back" | "front", Worker> {
   const front = { file, outbound, vars: { ROLE: "front" }, services: { BACK: "back" } };
   return { back: role, front };

@@ -1,4 +1,4 @@
-/** `examples/edge/aggregate.ts` does what it says, in workerd, with requests that come at once. */
+/** Tests `examples/edge/aggregate.ts` in workerd, with concurrent requests. */
 
 import { assert, assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
@@ -17,9 +17,9 @@ import {
 } from "./edge.ts";
 import type { Server } from "./workerd.ts";
 
-/** Nothing lingers so long: only what fills a batch is stored. */
+/** Longer than the test: only full batches are stored. */
 const FOR_EVER = 2147483647;
-/** Of a batch, as the example has it. */
+/** The size of a batch, as in the example. */
 const MAX_ITEMS = 100;
 
 const { vars, ...config } = await deployed("aggregate");
@@ -35,7 +35,7 @@ type Start = (LINGER?: number, origin?: number) => Promise<Server<"back" | "fron
 
 const test = (name: string, body: (start: Start) => Promise<void>) =>
   register(`edge aggregate: ${name}, in ${title("workerd")}`, async () => {
-    // What is in memory alone has no SQLite.
+    // An object without storage has no SQLite.
     const disk = await Deno.makeTempDir({ prefix: "weir-" });
     try {
       await body(async (LINGER = FOR_EVER, origin = 1) => {
@@ -48,7 +48,7 @@ const test = (name: string, body: (start: Start) => Promise<void>) =>
     }
   });
 
-test("three hundred requests are three transactions, and each has a total of its own", async (start) => {
+test("three hundred requests take three transactions, and each gets its own total", async (start) => {
   await using server = await start();
   const answers = await many(`${server.urls.back}/hits`, 3 * MAX_ITEMS);
   assertEquals(totals(answers), upTo(3 * MAX_ITEMS));
@@ -56,7 +56,7 @@ test("three hundred requests are three transactions, and each has a total of its
   assertEquals(JSON.parse(text).transactions, 3);
 });
 
-test("one alone is stored when it has lingered", async (start) => {
+test("a single request is stored when its linger is over", async (start) => {
   await using server = await start(Number(vars.LINGER));
   const { back } = server.urls;
   assertEquals(await post(`${back}/hits?by=7`), { status: 200, text: '{"total":7}' });
@@ -65,7 +65,7 @@ test("one alone is stored when it has lingered", async (start) => {
   assertEquals((await post(`${back}/hits?by=-7`)).text, '{"total":0}');
 });
 
-test("a change that can't be made reaches its own caller, and no other", async (start) => {
+test("the error of an impossible change reaches only its caller", async (start) => {
   await using server = await start();
   const { back } = server.urls;
   const wrong = post(`${back}/stock?by=-1000`);
@@ -76,7 +76,7 @@ test("a change that can't be made reaches its own caller, and no other", async (
   assert(/^stock has \d+, not 1000$/.test(text), text);
 });
 
-test("a change beyond what a number holds is refused, and the total stays exact", async (start) => {
+test("a change beyond the exact integers is refused, and the total stays exact", async (start) => {
   await using server = await start(Number(vars.LINGER));
   const { back } = server.urls;
   const most = Number.MAX_SAFE_INTEGER;
@@ -85,7 +85,7 @@ test("a change beyond what a number holds is refused, and the total stays exact"
   assertEquals((await post(`${back}/hits?by=-1`)).text, `{"total":${most - 1}}`);
 });
 
-test("a client that leaves holds up nobody, and its change is stored", async (start) => {
+test("a client that leaves holds up no other, and its change is stored", async (start) => {
   await using upstream = origin(() => new Response());
   await using server = await start(FOR_EVER, upstream.ports.origin);
   const { back, front } = server.urls;
@@ -96,7 +96,7 @@ test("a client that leaves holds up nobody, and its change is stored", async (st
   assertEquals(totals(await many(`${back}/hits`, MAX_ITEMS - 1)), upTo(MAX_ITEMS, 2));
 });
 
-test("what gathers when an object ends is lost, and its callers are told", async (start) => {
+test("requests in an open batch are lost when an object ends, and their callers get an error", async (start) => {
   await using server = await start();
   const { back } = server.urls;
   assertEquals(totals(await many(`${back}/hits`, MAX_ITEMS)), upTo(MAX_ITEMS));
@@ -108,7 +108,7 @@ test("what gathers when an object ends is lost, and its callers are told", async
   assertEquals(totals(next), upTo(2 * MAX_ITEMS, MAX_ITEMS + 1));
 });
 
-test("what was answered is there after the machine has failed, and nothing else", async (start) => {
+test("only answered requests are stored after the machine has failed", async (start) => {
   const waiting: Promise<unknown>[] = [];
   {
     await using server = await start();

@@ -1,4 +1,4 @@
-/** `examples/edge/coalesce.ts` does what it says, in workerd, with requests that come at once. */
+/** Tests `examples/edge/coalesce.ts` in workerd, with concurrent requests. */
 
 import { assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
@@ -20,7 +20,7 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
   const test = (name: string, body: () => Promise<void>) =>
     register(`edge coalesce: ${name}, ${setting}, in ${title("workerd")}`, body);
 
-  test("a hundred requests share one fetch, and each has a response of its own", async () => {
+  test("a hundred requests share one fetch, and each gets its own response", async () => {
     const page = gate<Response>();
     await using upstream = origin(() => page.promise);
     await using server = await start(workers, upstream.ports);
@@ -45,7 +45,7 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
     assertEquals(upstream.seen, ["GET /page"]);
   });
 
-  test("the others have the page when the client that came first leaves", async () => {
+  test("the others get the page when the first client leaves", async () => {
     const page = gate<Response>();
     await using upstream = origin(() => page.promise);
     await using server = await start(workers, upstream.ports);
@@ -61,7 +61,7 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
     assertEquals(upstream.seen, ["GET /page"]);
   });
 
-  test("the fetch is aborted when all clients have left, and the next one starts anew", async () => {
+  test("the fetch is aborted when all clients have left, and the next one starts again", async () => {
     const gone = gate();
     let fetched = 0;
     await using upstream = origin(({ signal }) => {
@@ -80,7 +80,7 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
     assertEquals(upstream.seen, ["GET /page", "GET /page"]);
   });
 
-  test("the query goes along, and so does how long the page may be kept", async () => {
+  test("the query and the cache time are passed on", async () => {
     await using upstream = origin(({ url }) =>
       new Response(new URL(url).search, { headers: { "cache-control": "max-age=5" } })
     );
@@ -92,12 +92,12 @@ for (const [setting, flags] of Object.entries(SETTINGS)) {
     }
   });
 
-  test("an answer without a body, and what is no GET, come through", async () => {
+  test("an answer without a body, and a request other than GET, come through", async () => {
     await using upstream = origin(() => new Response(null, { status: 204 }));
     await using server = await start(workers, upstream.ports);
     assertEquals(await ask(`${server.urls.back}/page`), { status: 204, text: "" });
     assertEquals((await post(`${server.urls.back}/page`)).status, 405);
-    // Nobody is led to another host.
+    // No request can reach another host.
     assertEquals((await ask(`${server.urls.back}//elsewhere.example/page`)).status, 204);
     assertEquals(upstream.seen, ["GET /page", "GET //elsewhere.example/page"]);
   });

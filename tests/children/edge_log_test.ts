@@ -1,4 +1,4 @@
-/** `examples/edge/log.ts` does what it says, in workerd. */
+/** Tests `examples/edge/log.ts` in workerd. */
 
 import { assertEquals } from "@std/assert";
 import { title } from "../../tools/runtimes.ts";
@@ -21,7 +21,7 @@ const lines = [
   { event: "response", status: 200 },
 ].map((line) => JSON.stringify(line)).join("\n");
 
-test("the answer goes out before the log is sent, which is one batch", async () => {
+test("the answer goes out before the log is sent in one batch", async () => {
   const sent = gate();
   const logged = gate<string>();
   await using upstream = origin(async (request) => {
@@ -37,7 +37,7 @@ test("the answer goes out before the log is sent, which is one batch", async () 
   assertEquals(upstream.seen, ["GET /page", "POST /logs"]);
 });
 
-test("lines that are refused once are sent again", async () => {
+test("lines are sent again when they are refused once", async () => {
   const bodies: string[] = [];
   const twice = gate();
   await using upstream = origin(async (request) => {
@@ -52,7 +52,7 @@ test("lines that are refused once are sent again", async () => {
   assertEquals(bodies, [lines, lines]);
 });
 
-test("the method, the query and the body of a request go along", async () => {
+test("the method, the query and the body of a request are passed on", async () => {
   await using upstream = origin(async (request) => {
     if (request.url.endsWith("/logs")) return new Response();
     const { method, url } = request;
@@ -63,7 +63,7 @@ test("the method, the query and the body of a request go along", async () => {
   assertEquals((await ask(url, { method: "PUT", body: "text" })).text, "PUT ?of=1 text");
 });
 
-test("an origin that can't be asked is a 502, and a line", async () => {
+test("an unreachable origin gives a 502 and a line", async () => {
   const logged = gate<string>();
   await using upstream = origin(async (request) => {
     logged.resolve(await request.text());
@@ -76,7 +76,7 @@ test("an origin that can't be asked is a 502, and a line", async () => {
   assertEquals(events, ["request", "failure"]);
 });
 
-test("the lines are sent although the client has left before the answer", async () => {
+test("the lines are sent although the client left before the answer", async () => {
   const page = gate<Response>();
   const asked = gate();
   const logged = gate<string>();

@@ -1,6 +1,6 @@
 /**
- * The Workers of `examples/edge`, in the roles that a test gives them: they say how many requests have
- * come. The role `front` is a client who leaves.
+ * The Workers of `examples/edge`, in the roles that a test gives them. They report the number of
+ * requests. The role `front` is a client that leaves.
  */
 
 import aggregate, {
@@ -27,11 +27,11 @@ interface State extends DurableObjectState {
   abort(reason: string): void;
 }
 
-/** Of a Worker, or of the objects that live beside it. */
+/** The bindings of a Worker, or of its Durable Objects. */
 let came = 0;
 let transactions = 0;
 
-/** Counts what comes and what is stored, and may end at once. */
+/** Counts requests and stored changes, and may end at once. */
 export class Counters extends Stored {
   readonly #state: State;
 
@@ -59,7 +59,7 @@ function counted(storage: DurableObjectStorage): DurableObjectStorage {
   };
 }
 
-/** Asks the other Worker, and leaves when the origin says so. */
+/** Calls the other Worker, and leaves when the origin says so. */
 async function leave(request: Request, back: Service): Promise<Response> {
   const client = new AbortController();
   const asked = back.fetch(request, { signal: client.signal });

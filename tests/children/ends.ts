@@ -1,4 +1,6 @@
-/** Every way to end a sink, a flight and a throttle, with a day of timers pending: then the process exits. */
+/**
+ * Every way to end a sink, a flight and a throttle with pending timers of a day: the process exits.
+ */
 
 import { Aggregator, Fanout, Singleflight, throttle } from "../../mod.ts";
 import { type Case, DAY, hang, turn } from "./case.ts";
@@ -26,7 +28,7 @@ const sinkEnds: Record<string, (sink: ReturnType<Opener>, own: AbortController) 
 
 function ofSink(name: string, open: Opener): Case[] {
   const made = Object.entries(sinkEnds).map(([how, end]): Case => ({
-    name: `${name} lets the process exit when ${how} with handlers that hang [F-16] [F-36]`,
+    name: `${name} lets the process exit when ${how} with hanging handlers [F-16] [F-36]`,
     async run() {
       const own = new AbortController();
       const sink = open(own);
@@ -39,7 +41,7 @@ function ofSink(name: string, open: Opener): Case[] {
     prints: ["3 0"],
   }));
   return [...made, {
-    name: `${name} lets the process exit when nothing is pending and nobody ends it [F-36]`,
+    name: `${name} lets the process exit when nothing is pending and it is not ended [F-36]`,
     async run() {
       const { signal } = new AbortController();
       const options = { timeout: DAY, signal };
@@ -132,7 +134,7 @@ const throttles = (["trailing", "both"] as const).flatMap((edge) =>
   }))
 );
 
-/** All of them. */
+/** All cases. */
 export const ends: readonly Case[] = [
   ...Object.entries(sinks).flatMap(([name, open]) => ofSink(name, open)),
   ...singleflights,

@@ -1,4 +1,4 @@
-/** Failures of all but sinks that nobody looks at: which of them end the process, and which must not. */
+/** Unhandled failures, except those of sinks: which end the process, and which must not. */
 
 import {
   BatchStream,
@@ -28,7 +28,8 @@ const froms: Record<
 function ofFrom(name: string, from: (typeof froms)[string]): Case[] {
   return [
     {
-      name: `${name}.from() leaves nothing of its source unhandled when its signal aborts [F-33]`,
+      name:
+        `${name}.from() leaves no rejection of its source unhandled when its signal aborts [F-33]`,
       async run() {
         const own = new AbortController();
         const read = tell(from(failingLate(), own.signal).getReader().read());
@@ -41,7 +42,7 @@ function ofFrom(name: string, from: (typeof froms)[string]): Case[] {
       prints: ["returned", "rejected: over"],
     },
     {
-      name: `${name}.from() surfaces what its source throws at its end after a cancel [F-30]`,
+      name: `${name}.from() surfaces an error of its source's end after a cancel [F-30]`,
       async run() {
         const reader = from(failingLate()).getReader();
         const read = tell(reader.read());
@@ -78,7 +79,7 @@ function ofTransform(name: string, make: () => TransformStreamPair): Case[] {
   const id = name === "MapStream" ? "[F-13]" : name === "FixedChunkStream" ? "[F-09]" : "[F-29]";
   return [
     {
-      name: `${name} that fails in a pipe which nobody reads leaves nothing unhandled ${id}`,
+      name: `${name} that fails in an unread pipe leaves nothing unhandled ${id}`,
       async run() {
         const source = new ReadableStream({
           pull: (controller) => controller.enqueue(1),
@@ -92,7 +93,7 @@ function ofTransform(name: string, make: () => TransformStreamPair): Case[] {
       prints: ["cancelled"],
     },
     {
-      name: `${name} that fails tells those who read and write, and nobody else ${id}`,
+      name: `${name} that fails rejects only its reader and its writer ${id}`,
       async run() {
         const { readable, writable } = make();
         const [writer, reader] = [writable.getWriter(), readable.getReader()];
@@ -108,7 +109,7 @@ function ofTransform(name: string, make: () => TransformStreamPair): Case[] {
   ];
 }
 
-/** All of them. */
+/** All cases. */
 export const failures: readonly Case[] = [
   ...Object.entries(froms).flatMap(([name, from]) => ofFrom(name, from)),
   ...Object.entries(broken).flatMap(([name, make]) => ofTransform(name, make)),
@@ -128,7 +129,7 @@ export const failures: readonly Case[] = [
     prints: ["TimeoutError", "late 1", "late 2", "late 3"],
   },
   {
-    name: "throttle() surfaces what its function throws where a timer calls it [F-13]",
+    name: "throttle() surfaces an error of its function when a timer calls it [F-13]",
     run() {
       const throttled = throttle(thrower, { interval: 20, edge: "trailing" });
       throttled();
@@ -137,7 +138,7 @@ export const failures: readonly Case[] = [
     ...{ prints: ["waits"], dies: "oops" },
   },
   {
-    name: "Singleflight leaves the failure to each of its callers, and to nobody else [F-13]",
+    name: "Singleflight leaves the failure only to its callers [F-13]",
     async run() {
       const flight = new Singleflight();
       const { signal } = new AbortController();
@@ -152,7 +153,7 @@ export const failures: readonly Case[] = [
     prints: ["rejected: oops", "rejected: oops", "rejected: oops", "rejected: oops"],
   },
   {
-    name: "Singleflight leaves a call that its caller drops to the process [F-13]",
+    name: "Singleflight leaves a dropped call to the process [F-13]",
     run() {
       new Singleflight().do("key", fail);
       console.log("dropped");
@@ -178,7 +179,7 @@ export const failures: readonly Case[] = [
     prints: ["rejected: left", "late"],
   },
   {
-    name: "Singleflight.forget() leaves nothing of the old call unhandled [F-39]",
+    name: "Singleflight.forget() leaves no rejection of the old call unhandled [F-39]",
     async run() {
       const flight = new Singleflight<string, unknown>();
       const old = tell(flight.do("key", fail));

@@ -1,4 +1,7 @@
-/** What a Cloudflare Worker may make at the top of its module, and what its requests may share. */
+/**
+ * Tests which objects a Cloudflare Worker may make at the top of its module, and which its requests
+ * may share.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stop } from "esbuild";
@@ -25,10 +28,10 @@ const SHARED = [
   "RateLimit",
 ];
 const SHAREABLE = [...FLIGHTS, "Fanout with free slots"];
-/** They set a timer, which belongs to a request. */
+/** They set a timer, which belongs to one request. */
 const OF_A_REQUEST = ["a timer", "a call that is throttled"];
 
-Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd")}`, async (t) => {
+Deno.test(`A Worker makes and shares objects as docs/edge.md says in ${title("workerd")}`, async (t) => {
   await Deno.mkdir(HOME, { recursive: true });
   await bundle("tests/children/isolate_worker.ts", `${HOME}/worker.js`);
   await stop();
@@ -66,12 +69,12 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
       assertEquals(Object.keys(made).length > OF_A_REQUEST.length, true);
       for (const [name, outcome] of Object.entries(made)) assertEquals(outcome, "made", name);
     });
-    await step("a response that another request has fetched can't be read", async () => {
+    await step("a request can't read a response that another request has fetched", async () => {
       const of = `${url}/response?of=${encodeURIComponent("http://origin/")}`;
       assertEquals(await ask(of), { status: 200, text: '"page"' });
       assertMatch((await ask(of)).text, /Cannot perform I\/O on behalf of a different request/);
     });
-    await step("a response of the recipe can be read by each request", async () => {
+    await step("each request can read a response of the recipe", async () => {
       fetched = 0;
       page = gate();
       const of = `${url}/recipe?of=${encodeURIComponent("http://origin/")}`;
@@ -83,7 +86,7 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
       assertEquals(fetched, 1);
     });
     await step(
-      "a throttle at the top calls at once, and its timer ends with its request",
+      "a throttle at the top of a module calls at once, and its timer ends with its request",
       async () => {
         await ask(`${url}/throttle`);
         await ask(`${url}/throttle`);
@@ -93,7 +96,7 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
     for (const each of SHARED) {
       const path = `${url}/shared/${encodeURIComponent(each)}`;
       await step(
-        `requests that share it in a Durable Object are all answered: ${each}`,
+        `all requests that share one in a Durable Object are answered: ${each}`,
         async () => {
           const answers = await Promise.all([1, 2, 3].map(() => ask(`${path}?object`)));
           assertEquals(answers.map(({ status }) => status), [200, 200, 200]);
@@ -101,7 +104,7 @@ Deno.test(`A Worker makes and shares what docs/edge.md says in ${title("workerd"
       );
       const all = SHAREABLE.includes(each);
       const fate = all ? "all of them are answered" : "one of them gets a 500";
-      await step(`of requests that share it in a Worker ${fate}: ${each}`, async () => {
+      await step(`when requests share one in a Worker, ${fate}: ${each}`, async () => {
         const answers = await Promise.all([1, 2, 3].map(() => ask(path)));
         assertEquals(answers.every(({ status }) => status === 200), all, JSON.stringify(answers));
         assert(answers.every(({ status }) => status === 200 || status === 500));

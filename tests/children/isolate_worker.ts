@@ -1,4 +1,4 @@
-/** A Worker, and a Durable Object, whose requests share what they should and should not. */
+/** A Worker and a Durable Object whose requests share objects, allowed ones and others. */
 
 import {
   Aggregator,
@@ -17,7 +17,7 @@ import { coalesced } from "../../examples/recipes/responses.ts";
 
 const wait = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Constructs each of ours, and what the platform lets nobody make at the top of a module. */
+/** Constructs each of our classes, and objects that the platform forbids at the top of a module. */
 const makers: Record<string, () => unknown> = {
   Singleflight: () => new Singleflight({ cache: new Map(), forgetAfter: 10 }),
   "Singleflight.wrap": () => Singleflight.wrap((n: number) => n, { key: (n) => n }),
@@ -53,7 +53,7 @@ const atTheTop = madeNow();
 /** Three requests have come before a handler ends. */
 const THREE = 3;
 
-/** What requests share: made by the first that asks for it. */
+/** The shared object, made by the first request. */
 class Shared {
   readonly #rate: RateLimit;
   readonly #flights: Record<string, Singleflight<string, number>> = {
@@ -65,7 +65,7 @@ class Shared {
   };
   readonly #made = new Map<string, Fanout<number> | Aggregator<number>>();
 
-  /** `interval` is that of its rate, in milliseconds. */
+  /** `interval` is the interval of its rate, in milliseconds. */
   constructor(interval: number) {
     this.#rate = new RateLimit({ limit: 1, interval });
   }
@@ -112,7 +112,7 @@ async function answer(request: Request, shared: Shared): Promise<Response> {
   return Response.json(await shared.submit(name));
 }
 
-/** Its requests share it in one context. */
+/** Its requests share the object in one context. */
 export class Room {
   readonly #shared = new Shared(20);
   fetch(request: Request): Promise<Response> {
@@ -127,7 +127,7 @@ interface Env {
   };
 }
 
-// They all come within the interval.
+// All requests come within the interval.
 const shared = new Shared(1000);
 const calls: string[] = [];
 const leading = throttle((call: string) => void calls.push(call), { interval: 60_000 });
@@ -136,7 +136,7 @@ const trailing = throttle((call: string) => void calls.push(call), {
   edge: "trailing",
 });
 
-/** A response that one request keeps for others, and a recipe that shares its bytes. */
+/** A response that one request keeps for others, and the recipe that shares its bytes. */
 const get = coalesced();
 let came = 0;
 let response: Response | undefined;

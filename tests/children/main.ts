@@ -1,9 +1,9 @@
-/** A child: runs the cases that its arguments name, one by one, and is left to exit by itself. */
+/** A child process: runs the cases that its arguments name, one by one, and must exit by itself. */
 
 import process from "node:process";
 import { cases } from "./cases.ts";
 
-// Not awaited at the top: there an event loop that runs dry is an error.
+// Not awaited at the top level, where an empty event loop is an error.
 (async () => {
   for (const name of process.argv.slice(2)) {
     console.log(`# ${name}`);

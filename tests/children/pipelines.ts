@@ -1,4 +1,4 @@
-/** The transforms in a `pipeline()` of `node:stream`: it settles, and then the process exits. */
+/** The transforms in a `pipeline()` of `node:stream`: it settles, and the process exits. */
 
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +8,7 @@ import { type Case, tell } from "./case.ts";
 
 type Take = (chunk: unknown) => void;
 
-/** What may come last in a pipeline. */
+/** A stream at the end of a pipeline. */
 const lasts: Record<string, (take: Take) => unknown> = {
   "a WritableStream": (write) => new WritableStream({ write }),
   "a Writable": (take) =>
@@ -29,14 +29,14 @@ const lasts: Record<string, (take: Take) => unknown> = {
     },
 };
 
-/** As JavaScript has it: the types of Node, Bun and Deno name other streams of the web. */
+/** Untyped, because the types of Node, Bun and Deno use different web stream types. */
 const pipe = pipeline as unknown as (
   source: ReadableStream<unknown>,
   transform: TransformStream<unknown, unknown>,
   last: unknown,
 ) => Promise<unknown>;
 
-/** Gives the items, then others without end, and tells of its end. */
+/** Gives the items, then others without end, and prints its end. */
 async function* endless(items: readonly unknown[], rest: readonly unknown[]) {
   try {
     yield* items;
@@ -61,7 +61,7 @@ function ofTransform(transform: Transform): Case[] {
     const inside = `${name} in a pipeline() of node:stream into ${last}`;
     return [
       {
-        name: `${inside} hands over all, and lets the process exit [4.7] [F-36]`,
+        name: `${inside} hands over all items, and lets the process exit [4.7] [F-36]`,
         async run() {
           const got: unknown[] = [];
           await tell(pipe(streamOf(items), make(transform), open((chunk) => got.push(chunk))));
@@ -70,14 +70,15 @@ function ofTransform(transform: Transform): Case[] {
         prints: ["fulfilled", text(results)],
       },
       {
-        name: `${inside} passes on that the source fails, and lets the process exit [7.3] [F-36]`,
+        name: `${inside} passes on a failure of the source, and lets the process exit [7.3] [F-36]`,
         async run() {
           await tell(pipe(streamOf(failing(items)), make(transform), open(() => {})));
         },
         prints: ["rejected: broken"],
       },
       {
-        name: `${inside} passes on that the end fails, and lets the process exit [7.3] [F-36]`,
+        name:
+          `${inside} passes on a failure of the last stage, and lets the process exit [7.3] [F-36]`,
         async run() {
           await tell(pipe(
             streamOf(items),
@@ -108,5 +109,5 @@ function ofTransform(transform: Transform): Case[] {
   });
 }
 
-/** All of them. */
+/** All cases. */
 export const pipelines: readonly Case[] = transforms.flatMap(ofTransform);

@@ -1,4 +1,6 @@
-/** The Worker of `examples/recipes/cloudflare_queues.ts`, whose `queue` is called in workerd. */
+/**
+ * Tests the Worker of `examples/recipes/cloudflare_queues.ts`, whose `queue` is called in workerd.
+ */
 
 import { assertEquals } from "@std/assert";
 import { stop } from "esbuild";
@@ -10,7 +12,7 @@ import { EXTRA_HANDLERS, serve } from "./workerd.ts";
 
 const HOME = ".build/queue";
 
-test(`recipe Cloudflare Queues: each message is settled by itself, in ${title("workerd")}`, async () => {
+test(`recipe Cloudflare Queues: each message is settled separately, in ${title("workerd")}`, async () => {
   await Deno.mkdir(HOME, { recursive: true });
   await bundle("tests/children/queue_worker.ts", `${HOME}/front.js`);
   await bundle("examples/recipes/cloudflare_queues.ts", `${HOME}/back.js`);

@@ -1,4 +1,7 @@
-/** Brings messages to the Worker that is bound as `BACK`, as a queue does, and answers with what it has settled. */
+/**
+ * Brings messages to the Worker bound as `BACK`, as a queue does, and answers with the settled
+ * messages.
+ */
 
 interface Env {
   readonly BACK: { queue(name: string, messages: readonly object[]): Promise<unknown> };

@@ -1,4 +1,4 @@
-/** What `console.log` shows, and what inspects in its place. */
+/** The output of `console.log`, and of other inspectors. */
 
 import { inspect } from "node:util";
 import {
@@ -29,13 +29,13 @@ const made: Record<string, object & { readonly stats?: object }> = {
   ThrottleStream: new ThrottleStream({ interval: 9, name }),
 };
 
-/** Whatever the lines and the quotes. */
+/** For any line breaks and quotes. */
 const bare = (text: string) => text.replace(/[\s"]/g, "");
 
-/** All of them. */
+/** All cases. */
 export const shown: readonly Case[] = [
   {
-    name: "Singleflight is shown by console.log as its class, its name and its stats [7.13]",
+    name: "Singleflight shows its class, its name and its stats in console.log [7.13]",
     run() {
       console.log(new Singleflight());
       console.log(new Singleflight({ name }));
@@ -47,7 +47,7 @@ export const shown: readonly Case[] = [
     alone: true,
   },
   {
-    name: "Every stream is shown with its stats, and without what is inside [7.13]",
+    name: "Every stream shows its stats, and hides its internals [7.13]",
     run() {
       const show = (globalThis as Host).Deno?.inspect ?? inspect;
       for (const [owner, object] of Object.entries(made)) {

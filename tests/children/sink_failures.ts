@@ -1,9 +1,9 @@
-/** Failures of sinks that nobody looks at: which of them end the process, and which must not. */
+/** Unhandled failures of sinks: which end the process, and which must not. */
 
 import { Aggregator, Fanout } from "../../mod.ts";
 import { type Case, fail, failingLate, hang, oops, tell, turn } from "./case.ts";
 
-/** Both sinks: items one by one. */
+/** Both sinks, with items one by one. */
 type Sink = Fanout<number> | Aggregator<number>;
 type Options = {
   readonly concurrency?: number;
@@ -23,7 +23,7 @@ const sinks: Record<string, (handler: Handler, options?: Options) => Sink> = {
 function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
   return [
     {
-      name: `${name} that fails while nobody holds a promise ends the process [5.20] [F-19]`,
+      name: `${name} that fails without a pending promise ends the process [5.20] [F-19]`,
       async run() {
         const sink = open(fail, { concurrency: 2 });
         for (const item of [1, 2, 3]) sink.tryPush(item);
@@ -34,7 +34,8 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       ...{ prints: ["pushed"], dies: "oops" },
     },
     {
-      name: `${name} whose closed is taken fails, and the process lives [5.19] [5.20] [F-19]`,
+      name:
+        `${name} that fails after closed was taken keeps the process alive [5.19] [5.20] [F-19]`,
       async run() {
         const sink = open(fail, { concurrency: 2 });
         const ended = tell(sink.closed);
@@ -48,7 +49,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["rejected: oops", "3"],
     },
     {
-      name: `${name} of fifty items, of which one fails, ends the process [5.20]`,
+      name: `${name} with one failing item of fifty ends the process [5.20]`,
       async run() {
         const handler = (item: number) => item === 1 ? fail() : turn();
         const sink = open(handler, { capacity: 50 });
@@ -58,7 +59,8 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       ...{ prints: ["pushed"], dies: "oops" },
     },
     {
-      name: `${name} that fails while an idle writer has its lock leaves that to the writer [5.20]`,
+      name:
+        `${name} that fails while an idle writer has its lock leaves the failure to the writer [5.20]`,
       async run() {
         const sink = open(fail);
         sink.tryPush(1);
@@ -69,7 +71,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["1"],
     },
     {
-      name: `${name} that is aborted while nobody holds a promise leaves nothing unhandled [5.20]`,
+      name: `${name} that is aborted without a pending promise leaves nothing unhandled [5.20]`,
       async run() {
         const own = new AbortController();
         const sinks = [open(hang), open(hang, { signal: own.signal })];
@@ -144,7 +146,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["rejected: over", "2"],
     },
     {
-      name: `${name} leaves a submit that its caller handles to the caller [F-14]`,
+      name: `${name} leaves a handled submit to its caller [F-14]`,
       async run() {
         const sink = open(fail);
         await tell(sink.submit(1));
@@ -153,7 +155,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["rejected: oops", "fulfilled"],
     },
     {
-      name: `${name} leaves a submit that its caller drops to the process [F-14]`,
+      name: `${name} leaves a dropped submit to the process [F-14]`,
       async run() {
         const sink = open(fail);
         sink.submit(1);
@@ -163,7 +165,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       ...{ prints: ["dropped"], dies: "oops" },
     },
     {
-      name: `${name} leaves a consume that its caller drops to the process [F-13]`,
+      name: `${name} leaves a dropped consume to the process [F-13]`,
       run() {
         open(fail).consume([1]);
         console.log("dropped");
@@ -171,7 +173,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       ...{ prints: ["dropped"], dies: "oops" },
     },
     {
-      name: `${name} surfaces what onDiscard throws, after everybody was told [F-18]`,
+      name: `${name} surfaces an error of onDiscard, after all callers got the reason [F-18]`,
       async run() {
         const onDiscard = () => {
           throw oops;
@@ -185,7 +187,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       ...{ prints: ["rejected: over"], dies: "oops" },
     },
     {
-      name: `${name} whose onError fails is errored, and the process lives [F-18]`,
+      name: `${name} whose onError fails is errored, and the process stays alive [F-18]`,
       async run() {
         const onError = () => Promise.reject(new Error("onError"));
         const sink = open(fail, { onError });
@@ -197,7 +199,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["rejected: onError"],
     },
     {
-      name: `${name} whose onError fails while nobody hears of it ends the process [5.20] [F-18]`,
+      name: `${name} whose onError fails without a pending promise ends the process [5.20] [F-18]`,
       async run() {
         const sink = open(fail, { onError: () => Promise.reject(oops) });
         sink.tryPush(1);
@@ -207,7 +209,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       ...{ prints: ["pushed"], dies: "oops" },
     },
     {
-      name: `${name} that fails as it is disposed of tells the block, and nobody else [F-20]`,
+      name: `${name} that fails in await using rejects only the block [F-20]`,
       async run() {
         const sink = open(fail);
         sink.tryPush(1);
@@ -216,7 +218,8 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["rejected: oops"],
     },
     {
-      name: `${name} that is aborted while it consumes leaves nothing of the source unhandled ` +
+      name:
+        `${name} that is aborted while it consumes leaves no rejection of the source unhandled ` +
         "[F-17] [F-31]",
       async run() {
         const sink = open(hang);
@@ -230,7 +233,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
       prints: ["returned", "rejected: over"],
     },
     {
-      name: `${name} at the end of a pipe tells it, and nobody else [F-13] [F-21]`,
+      name: `${name} at the end of a pipe rejects only the pipe [F-13] [F-21]`,
       async run() {
         const source = new ReadableStream<number>({
           pull: (controller) => controller.enqueue(1),
@@ -243,7 +246,7 @@ function ofSink(name: string, open: (typeof sinks)[string]): Case[] {
   ];
 }
 
-/** All of them. */
+/** All cases. */
 export const sinkFailures: readonly Case[] = Object.entries(sinks).flatMap(([name, open]) =>
   ofSink(name, open)
 );

@@ -1,4 +1,4 @@
-/** The faults of number, at their full size and in a small heap. */
+/** The faults of large numbers, at full size and in a small heap. */
 
 import {
   Aggregator,
@@ -30,7 +30,7 @@ const sharers: Record<string, Maker> = {
   ThrottleStream: (signal) => new ThrottleStream({ interval: 9, signal }),
 };
 
-/** All of them. */
+/** All cases. */
 export const sizes: readonly Case[] = [
   {
     name: `${Object.keys(sharers).join(", ")} share one listener, 1e5 of them on a signal [F-33]`,
@@ -47,7 +47,7 @@ export const sizes: readonly Case[] = [
     heap: 1024,
   },
   {
-    name: "Fanout.push() lets 1e6 calls wait their turn, unawaited [F-37]",
+    name: "Fanout.push() lets 1e6 calls wait for room without an await [F-37]",
     async run() {
       let sum = 0;
       const fanout = new Fanout((n: number) => void (sum += n), { capacity: 16 });
@@ -65,7 +65,7 @@ export const sizes: readonly Case[] = [
     heap: 1024,
   },
   {
-    name: "Aggregator.push() lets 1e6 calls wait their turn, unawaited [F-37]",
+    name: "Aggregator.push() lets 1e6 calls wait for room without an await [F-37]",
     async run() {
       let sum = 0;
       const held = new Promise<void>((resolve) => setTimeout(resolve, 1));

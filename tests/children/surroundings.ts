@@ -1,4 +1,4 @@
-/** Objects of another realm are as good as one's own, and frozen globals are as good as any. */
+/** Objects of another realm work like local ones, and frozen globals work like all others. */
 
 import { runInNewContext } from "node:vm";
 import {
@@ -14,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { type Case, tell } from "./case.ts";
 
-/** What is made there knows nothing of the classes here. */
+/** Objects of that realm aren't instances of the classes here. */
 function foreign<T>(code: string): T {
   return runInNewContext(`(${code})`) as T;
 }
@@ -32,7 +32,7 @@ const FROZEN = [
   ...[AbortController, AbortSignal, DOMException, EventTarget],
 ];
 
-/** All of them. */
+/** All cases. */
 export const surroundings: readonly Case[] = [
   {
     name: "Every primitive takes options, functions, promises and buffers of another realm [7.11]",
@@ -76,7 +76,7 @@ export const surroundings: readonly Case[] = [
     ],
   },
   {
-    name: "Every primitive works where what is built in is frozen [7.11]",
+    name: "Every primitive works with frozen built-ins [7.11]",
     async run() {
       for (const built of FROZEN) {
         for (const it of [built, built.prototype]) Object.freeze(it);

@@ -1,4 +1,4 @@
-/** Every way to end a transform stream, with a day of timers pending: then the process exits. */
+/** Every way to end a transform stream with pending timers of a day: the process exits. */
 
 import { MapStream } from "../../mod.ts";
 import { from, make, type Transform, transforms, variants } from "../support/transforms.ts";
@@ -7,7 +7,7 @@ import { type Case, DAY, hang, turn } from "./case.ts";
 type Reader = ReadableStreamDefaultReader<unknown>;
 
 const bad = new Error("bad");
-/** User code, which fails on a bad item, and never ends where it may be asynchronous. */
+/** User code, which fails on a bad item, and never ends if it may be asynchronous. */
 const call = (item: unknown) => {
   if (item === bad) throw bad;
   return hang();
@@ -21,14 +21,14 @@ const edges = transforms.filter(({ name }) => name === "ThrottleStream").flatMap
   }))
 );
 
-/** Writes the item, asks for a chunk, and waits until all that can happen has. */
+/** Writes the item, reads a chunk, and waits until nothing more happens. */
 async function opened(transform: Transform) {
   const own = new AbortController();
   const { readable, writable } = make(transform, { signal: own.signal, call });
   const [writer, reader] = [writable.getWriter(), readable.getReader()];
   const write = (item: unknown) => writer.write(item).catch(() => {});
   write(transform.items[0]);
-  // As a pump does: it ends with the stream.
+  // Reads like a pump, which ends with the stream.
   const pump = (async () => {
     while (!(await reader.read()).done);
   })().catch(() => {});
@@ -48,7 +48,7 @@ const ways: Record<string, (opened: Opened) => unknown> = {
 function ofTransform(transform: Transform): Case[] {
   const { name, calls, from } = transform;
   const usual = Object.entries(ways).filter(([how]) =>
-    // It waits for its calls.
+    // Its end waits for its calls.
     name !== "MapStream" || how !== "it is closed"
   );
   const made = usual.map(([how, end]): Case => ({
@@ -62,7 +62,7 @@ function ofTransform(transform: Transform): Case[] {
     prints: ["ended"],
   }));
   const idle: Case = {
-    name: `${name} lets the process exit when nothing is pending and nobody ends it [F-36]`,
+    name: `${name} lets the process exit when nothing is pending and it is not ended [F-36]`,
     async run() {
       const { readable, writable } = make(transform, {
         signal: new AbortController().signal,
@@ -76,7 +76,7 @@ function ofTransform(transform: Transform): Case[] {
     prints: ["idle"],
   };
   const through: Case = {
-    name: `${name} lets the process exit when it has handed over all, and nobody ends it ` +
+    name: `${name} lets the process exit when it has handed over all items and is not ended ` +
       "[7.17] [F-36]",
     async run() {
       const stream = make(transform);
@@ -94,7 +94,8 @@ function ofTransform(transform: Transform): Case[] {
     prints: ["handed over"],
   };
   const thrown: Case[] = !calls ? [] : [{
-    name: `${name} lets the process live, and exit, when user code throws with an item pending ` +
+    name:
+      `${name} keeps the process alive, and lets it exit, when user code throws with an item pending ` +
       "[F-29] [F-36]",
     async run() {
       const { write, pump } = await opened(transform);
@@ -117,7 +118,7 @@ function ofFrom(transform: Transform): Case[] {
     "its signal aborts": (own) => own.abort("over"),
   };
   const usual = Object.entries(ways).filter(([how]) =>
-    // It waits for its calls.
+    // Its end waits for its calls.
     name !== "MapStream" || how !== "its source fails"
   );
   const made = usual.map(([how, end]): Case => ({
@@ -141,7 +142,8 @@ function ofFrom(transform: Transform): Case[] {
     prints: ["ended"],
   }));
   const thrown: Case[] = !calls ? [] : [{
-    name: `${name}.from() lets the process live, and exit, when user code throws [F-29] [F-36]`,
+    name:
+      `${name}.from() keeps the process alive, and lets it exit, when user code throws [F-29] [F-36]`,
     async run() {
       const reader = from(transform, [item, bad], { call }).getReader();
       await reader.read().catch((error) => console.log(error.message));
@@ -149,7 +151,7 @@ function ofFrom(transform: Transform): Case[] {
     prints: ["bad"],
   }];
   return [...made, ...thrown, {
-    name: `${name}.from() lets the process exit when nobody asks it for anything [F-36]`,
+    name: `${name}.from() lets the process exit when it is never read [F-36]`,
     run() {
       from(transform, [item], { call });
       console.log("made");
@@ -158,7 +160,7 @@ function ofFrom(transform: Transform): Case[] {
   }];
 }
 
-/** All of them. */
+/** All cases. */
 export const transformEnds: readonly Case[] = [
   ...[...transforms, ...variants, ...edges].flatMap(ofTransform),
   {

@@ -1,4 +1,4 @@
-/** What is pending keeps the process alive until it has been handled, and no longer. */
+/** Pending items keep the process alive until they are handled, and no longer. */
 
 import {
   Aggregator,
@@ -35,7 +35,7 @@ function block(): void {
 
 const all: readonly Case[] = [
   ...Object.entries(lingering).map(([name, make]): Case => ({
-    name: `${name} keeps the process alive until what it holds was handed over [F-36]`,
+    name: `${name} keeps the process alive until its items are handed over [F-36]`,
     run() {
       const { readable, writable } = make();
       writable.getWriter().write("held").catch(() => {});
@@ -45,7 +45,7 @@ const all: readonly Case[] = [
     prints: ["waits", "held"],
   })),
   {
-    name: "Aggregator keeps the process alive until its open batch was handled [F-36]",
+    name: "Aggregator keeps the process alive until its open batch is handled [F-36]",
     async run() {
       const handle = async (batch: number[]) => {
         await turn();
@@ -58,7 +58,7 @@ const all: readonly Case[] = [
     prints: ["waits", "1 2"],
   },
   {
-    name: "Fanout keeps the process alive until a handler that hangs has timed out [F-16] [F-36]",
+    name: "Fanout keeps the process alive until a hanging handler times out [F-16] [F-36]",
     run() {
       const fanout = new Fanout(hang, {
         timeout: SOON,
@@ -69,7 +69,7 @@ const all: readonly Case[] = [
     prints: ["TimeoutError 1", "TimeoutError 2"],
   },
   {
-    name: "MapStream keeps the process alive until a call that hangs has timed out [F-16] [F-36]",
+    name: "MapStream keeps the process alive until a hanging call times out [F-16] [F-36]",
     async run() {
       const results = MapStream.from(["held"], hang, { timeout: SOON });
       await results.getReader().read().catch((error) => console.log(error.name));
@@ -77,7 +77,7 @@ const all: readonly Case[] = [
     prints: ["TimeoutError"],
   },
   {
-    name: "Singleflight keeps no process alive until its forgetAfter is over [6.4] [F-36]",
+    name: "Singleflight does not keep the process alive until its forgetAfter is over [6.4] [F-36]",
     run() {
       const flight = new Singleflight({ forgetAfter: DAY });
       flight.do("key", hang);
@@ -86,7 +86,7 @@ const all: readonly Case[] = [
     prints: ["1"],
   },
   {
-    name: "throttle() keeps the process alive until the call that waits was made [F-36]",
+    name: "throttle() keeps the process alive until the waiting call is made [F-36]",
     run() {
       const options = { interval: SOON, edge: "trailing" } as const;
       const throttled = throttle((text: string) => console.log(text), options);
@@ -133,11 +133,12 @@ const all: readonly Case[] = [
       writer.write("c");
       console.log(String((await reader.read()).value));
     },
-    // The second write is taken when the code that made it yields, which is before the timer.
+    // The stream takes the second write when the writing code yields, which is before the timer.
     prints: ["a,b", "c"],
   })),
   {
-    name: "Aggregator whose collector throws as its timer fires ends, and the process lives [F-29]",
+    name:
+      "Aggregator ends, and the process stays alive, when its collector throws at its timer [F-29]",
     async run() {
       class Broken extends ArrayCollector {
         override take(): never {
@@ -154,7 +155,7 @@ const all: readonly Case[] = [
     prints: ["rejected: take"],
   },
   {
-    name: "BatchStream whose collector throws as its timer fires ends, and the process lives " +
+    name: "BatchStream ends, and the process stays alive, when its collector throws at its timer " +
       "[F-29]",
     async run() {
       class Broken extends ArrayCollector {
@@ -176,5 +177,5 @@ const all: readonly Case[] = [
   },
 ];
 
-/** All of them. */
+/** All cases. */
 export const waits: readonly Case[] = all.map((child) => ({ ...child, alone: true }));

@@ -1,4 +1,4 @@
-/** A worker whose requests share flights: some ask for the same at once, and each says what it got. */
+/** A worker whose requests share flights: several call at once, and each returns its result. */
 
 import { type FlightCallOptions, Singleflight } from "../../mod.ts";
 
@@ -10,7 +10,7 @@ interface Context {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/** What each request does; `place` says how many have come to the flight before. */
+/** The work of each request. `place` is the number of earlier callers of the flight. */
 interface Way {
   readonly flight: Flight;
   readonly fly: (place: number, context: Context) => Promise<unknown>;
@@ -19,7 +19,7 @@ interface Way {
 
 const wait = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** The others have come before this settles. */
+/** The others have joined before this settles. */
 async function joined(flight: Flight, others = 1): Promise<Bytes> {
   while (flight.stats.shared < others) await wait();
   for (let turns = 0; turns < 20; turns++) await wait();
@@ -79,7 +79,7 @@ function ending(kept: boolean, signal: () => AbortSignal | undefined): Way {
     flight,
     async fly(place, context) {
       const call = flight.do("k", async () => {
-        // The next one starts a flight of its own, and none joins that.
+        // The next one starts a separate flight, and no other request joins it.
         if (place > 1) return new Uint8Array([4]);
         while (!ended) await wait();
         return await joined(flight);
@@ -95,7 +95,7 @@ function ending(kept: boolean, signal: () => AbortSignal | undefined): Way {
   };
 }
 
-/** The second settles what the first has started. */
+/** The second request settles the execution that the first has started. */
 function released(): Way {
   let release!: (bytes: Bytes) => void;
   const flight: Flight = new Singleflight({ clone });
@@ -105,7 +105,7 @@ function released(): Way {
     async fly(place) {
       const call = flight.doShared("k", fn);
       if (place === 1) release(new Uint8Array([1, 2, 3]));
-      // workerd ends a request that waits, with nothing of its own that is under way, for nobody.
+      // workerd ends a request that waits without any own work in progress.
       while (flight.stats.running > 0) await wait();
       return await call;
     },
@@ -113,7 +113,7 @@ function released(): Way {
   };
 }
 
-/** All of them, each at the top of the module: the requests share it. */
+/** All cases, each at the top of the module, so that the requests share it. */
 const ways: Record<string, Way> = {
   "do": way(use, false),
   "do with a signal": way(use, true),

@@ -1,46 +1,48 @@
-/** workerd, Cloudflare's runtime, as a server that a test starts and ends. */
+/** Starts and ends workerd, Cloudflare's runtime, as a server for a test. */
 
 import { binary } from "../../tools/runtimes.ts";
 
-/** What Workers have by default: all that was new until then. */
+/** The date of compatibility: Workers have all features until then by default. */
 const DATE = "2026-11-01";
 
-/** With this flag no request may wait for what another one settles. */
+/** With this flag, no request may wait for a promise that another one settles. */
 export const NO_HANDLING = "no_handle_cross_request_promise_resolution";
 
-/** With this flag a Worker may call what another one has beside `fetch`, such as `queue`. */
+/**
+ * With this flag, a Worker may call other handlers of a Worker besides `fetch`, such as `queue`.
+ */
 export const EXTRA_HANDLERS = "service_binding_extra_handlers";
 
 /** The two ways in which workerd treats a promise that another request settles. */
 export const SETTINGS: Record<string, readonly string[]> = {
-  "as it comes": [],
+  "default flags": [],
   "no handling of promises": [NO_HANDLING],
 };
 
 /** A Worker of one module. */
 export interface Worker {
-  /** The module, beside the configuration. */
+  /** The file of the module, relative to the configuration. */
   readonly file: string;
   readonly flags?: readonly string[] | undefined;
   readonly date?: string;
   /** The service that answers each `fetch`. */
   readonly outbound?: string;
-  /** Its variables, and the names of the services that it may call. */
+  /** Its variables, and the services that it may call. */
   readonly vars?: Record<string, string | number>;
   readonly services?: Record<string, string>;
   /** Its Durable Objects, which have SQLite: their bindings and classes. */
   readonly objects?: Record<string, string>;
-  /** The directory that keeps their data; by default that is in memory. */
+  /** The directory of their data. By default the data is in memory. */
   readonly disk?: string;
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface Server<Name extends string> extends AsyncDisposable {
   /** The address of each Worker. */
   readonly urls: Record<Name, string>;
 }
 
-/** Serve some Workers; a service that is a port is a server of this machine. */
+/** Serves some Workers. A service given as a port is a server on this machine. */
 export async function serve<Name extends string>(
   home: string,
   workers: Record<Name, Worker>,
@@ -61,7 +63,7 @@ export async function serve<Name extends string>(
     stderr: "null",
   }).spawn();
   const end = async () => {
-    // A request that hangs keeps it from ending in any other way.
+    // A hanging request prevents any other way to end it.
     child.kill("SIGKILL");
     await child.status;
   };

@@ -1,4 +1,6 @@
-/** Requests of a Cloudflare Worker that run at once share a flight, each in its own context. */
+/**
+ * Tests that concurrent requests of a Cloudflare Worker share a flight, each in its own context.
+ */
 
 import { assertEquals } from "@std/assert";
 import { stop } from "esbuild";
@@ -7,14 +9,14 @@ import { bundle } from "../../tools/hosts/bundle.ts";
 import { NO_HANDLING, serve, SETTINGS } from "./workerd.ts";
 
 const HOME = ".build/worker";
-// workerd itself ends a request that hangs, within milliseconds.
+// workerd itself ends a hanging request within milliseconds.
 const LIMIT = 20_000;
 
 const SETTLED = "the second settles it";
 const value = { "0": 1, "1": 2, "2": 3 };
 const both = (given: object) => [given, given];
 
-/** What each of those who ask at once is told. */
+/** The answers to concurrent requests. */
 const expected: Record<string, object[]> = {
   "do": both({ value }),
   "do with a signal": both({ value }),
@@ -52,7 +54,7 @@ Deno.test(`Singleflight shares flights across requests in ${title("workerd")} [6
     const handled = !SETTINGS[setting]!.includes(NO_HANDLING);
     const at = (way: string) => `${url}/${encodeURIComponent(way)}`;
     for (const [way, told] of Object.entries(expected)) {
-      // Without that no request may wait for what another one settles.
+      // Without the flag, no request may wait for a promise that another one settles.
       if (way === SETTLED && !handled) continue;
       await t.step(`${way}, ${setting}`, async () => {
         const answers = await Promise.all(told.map(() => ask(at(way))));
@@ -61,9 +63,9 @@ Deno.test(`Singleflight shares flights across requests in ${title("workerd")} [6
         assertEquals<unknown>(answers, numbered);
       });
     }
-    // Without that, who has no signal waits for ever.
+    // Without the flag, a caller without a signal waits forever.
     for (const way of handled ? [ABANDONED, WITH_SIGNAL] : [WITH_SIGNAL]) {
-      await t.step(`${way}: later ones start anew by forgetAfter, ${setting}`, async () => {
+      await t.step(`${way}: later ones start again by forgetAfter, ${setting}`, async () => {
         const answers = await Promise.all([ask(at(way)), ask(at(way))]);
         answers.sort((one, other) => Number(one.place) - Number(other.place));
         assertEquals(answers[0], { place: 0, value: "ended" });

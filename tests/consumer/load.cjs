@@ -1,6 +1,5 @@
 /**
- * Loads the entry points that are named by its arguments, by `import` and by `require`, and uses what
- * it got.
+ * Loads the entry points that its arguments name, by `import` and by `require`, and uses them.
  */
 
 const root = "@weir/streams";

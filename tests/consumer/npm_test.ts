@@ -1,7 +1,7 @@
 /**
- * The npm packages in a user's world: what linters of packages say of them, whether they run, what the
- * library adds to a bundle, and whether their types hold beside those of every runtime. The world is
- * `tests/consumer`, whose tools are installed only here.
+ * Tests the npm packages in a user's project: the linters of packages, whether they run, how much
+ * the library adds to a bundle, and whether the types work with those of every runtime. The project
+ * is `tests/consumer`, whose tools are installed only here.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -17,23 +17,23 @@ const WORLD = `${ROOT}.build/consumer`;
 const TOOLS = `${WORLD}/node_modules`;
 const QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
 
-/** What the packages want beside them, in the oldest versions that they take. */
+/** The peers of the packages, in the oldest versions that they accept. */
 const PEERS = [
   "@nats-io/jetstream@3.4.0",
   "@nats-io/nats-core@3.4.0",
   "@opentelemetry/api@1.9.1",
 ];
 
-/** How far an import from the root may be above the entry point. */
+/** How much larger an import from the root may be than one from the entry point. */
 const TOLERANCE = 1.02;
 
 const COMPILERS = { "TypeScript 5.7": "typescript-5.7", "the newest TypeScript": "typescript" };
 
-/** What a user gives to the compiler beside the language. */
+/** The types that a user gives to the compiler. */
 interface Types {
   readonly lib?: readonly string[];
   readonly types?: readonly string[];
-  /** Where `types` are looked for first: the versions of one package are in scopes of their own. */
+  /** Where the compiler looks for `types` first: each version of a package has its own scope. */
   readonly scope?: string;
 }
 
@@ -45,7 +45,7 @@ const TYPES: Record<string, Types> = {
   "@types/node 24": { types: ["node"], scope: "@types-24" },
   "@types/node 26": { types: ["node"], scope: "@types-26" },
   [WORKERS]: { types: [WORKERS] },
-  // Since TypeScript 6 the first has the second.
+  // Since TypeScript 6 the first includes the second.
   "the DOM lib": { lib: ["DOM", "DOM.AsyncIterable"] },
 };
 
@@ -55,7 +55,7 @@ const [entries = [], ...others] = all.map(({ name, exports }) =>
   Object.keys(exports).map((entry) => name + entry.slice(1))
 );
 
-/** A program for each package, and what it is called in the world. */
+/** A program for each package, and its name in the project. */
 const users = all.map((of): [path: string, name: string] =>
   of.folder === "."
     ? [`${FIXTURES}/user.mts`, "user.mts"]
@@ -63,7 +63,7 @@ const users = all.map((of): [path: string, name: string] =>
 );
 const names = users.map(([, name]) => name);
 
-/** Programs beside declarations of others that are broken by themselves. */
+/** Programs whose third-party declarations are broken by themselves. */
 const LOOSE = ["nats.mts"];
 
 await buildPackages();
@@ -76,19 +76,19 @@ const compiled = await compileAll();
 const refused = await compileWrong();
 
 for (const [i, of] of all.entries()) {
-  Deno.test(`${of.name} on npm is of the version that deno.json and jsr.json have`, async () => {
+  Deno.test(`${of.name} on npm has the version of deno.json and jsr.json`, async () => {
     const read = async (path: string) => JSON.parse(await Deno.readTextFile(path)).version;
     assertEquals(await read(`${builtAt(of)}/package.json`), config.version);
     assertEquals(await read("jsr.json"), config.version);
   });
 
   Deno.test(`npm would publish ${of.name}`, async () => {
-    // Forced, since between two releases the version is one that npm has.
+    // Forced, because between two releases npm already has the version.
     const args = ["publish", "--dry-run", "--force", "--access", "public"];
     passed(await run("npm", args, { cwd: builtAt(of) }));
   });
 
-  Deno.test(`publint has nothing to say of ${of.name}`, async () => {
+  Deno.test(`publint finds no problem in ${of.name}`, async () => {
     passed(await run(`${TOOLS}/.bin/publint`, [tarballs[i]!, "--strict"]));
   });
 
@@ -99,7 +99,7 @@ for (const [i, of] of all.entries()) {
 }
 
 for (const runtime of ["deno", ...runtimes.filter((name) => name !== "workerd")] as const) {
-  Deno.test(`${runtime} loads every entry point of them by import and by require`, async () => {
+  Deno.test(`${runtime} loads every entry point by import and by require`, async () => {
     const [command, ...args] = runtime === "deno"
       ? [Deno.execPath(), "run", "--quiet"]
       : [await binary(runtime)];
@@ -115,11 +115,11 @@ Deno.test("deno checks a program against their declarations", async () => {
 });
 
 for (const [entry, { alone, root }] of sizes) {
-  Deno.test(`what ${entry} exports is no larger when imported from the root`, () => {
+  Deno.test(`the exports of ${entry} are no larger when imported from the root`, () => {
     assertEquals(Object.keys(alone), ["esbuild", "rollup", "webpack"]);
     for (const [bundler, bytes] of Object.entries(alone)) {
       const line = `${bundler}: ${root[bundler]} B from the root, ${bytes} B by itself`;
-      // Of something very small 2 % is a few bytes.
+      // For a very small module, 2 % is only a few bytes.
       assert(bytes > 1000 && root[bundler]! <= Math.max(bytes * TOLERANCE, bytes + 64), line);
     }
   });
@@ -130,7 +130,7 @@ for (const [name, finished] of compiled) {
 }
 
 for (const [compiler, output] of refused) {
-  Deno.test(`${compiler} points at the option that is wrong`, async () => {
+  Deno.test(`${compiler} points at the wrong option`, async () => {
     const lines = (await Deno.readTextFile(`${FIXTURES}/wrong.txt`)).split("\n");
     const expected = lines.flatMap((line, i) => {
       const [, option] = line.split(" // ");
@@ -149,11 +149,11 @@ function passed({ success, output }: Finished): void {
   assert(success, output);
 }
 
-/** The tools of a user, installed anew where the lock file has changed. */
+/** Installs the tools of a user, again if the lock file has changed. */
 async function installWorld(): Promise<void> {
   const lock = "package-lock.json";
   const read = (path: string) => Deno.readTextFile(path).catch(() => undefined);
-  // npm writes the second when it is through.
+  // npm writes the second file when it is done.
   const fresh = await read(`${WORLD}/${lock}`) === await read(`${FIXTURES}/${lock}`) &&
     await read(`${TOOLS}/.${lock}`) !== undefined;
   await Deno.mkdir(WORLD, { recursive: true });
@@ -163,7 +163,7 @@ async function installWorld(): Promise<void> {
   if (!fresh) passed(await run("npm", ["ci", ...QUIET], { cwd: WORLD }));
 }
 
-/** Into an empty folder, where no folder above has anything. Returns the paths of the tarballs. */
+/** Packs into an empty folder outside the project. Returns the paths of the tarballs. */
 async function installPackages(): Promise<string[]> {
   const tarballs: string[] = [];
   for (const of of all) {
@@ -178,7 +178,7 @@ async function installPackages(): Promise<string[]> {
     await Deno.copyFile(`${FIXTURES}/${name}`, `${home}/${name}`);
   }
   for (const [path, name] of users) await Deno.copyFile(path, `${home}/${name}`);
-  // No source here: it does not compile.
+  // The file is not a source here, because it does not compile.
   await Deno.copyFile(`${FIXTURES}/wrong.txt`, `${home}/wrong.mts`);
   const link = `${TOOLS}/@weir`;
   await Deno.remove(link).catch(() => {});
@@ -186,7 +186,7 @@ async function installPackages(): Promise<string[]> {
   return tarballs;
 }
 
-/** The sizes that each bundler makes of an entry point, and of its names from the root. */
+/** The bundle sizes of an entry point, and of its names from the root, for each bundler. */
 async function shake() {
   const texts: string[] = [];
   for (const [i, path] of Object.values<string>(config.exports).entries()) {
@@ -204,7 +204,7 @@ async function shake() {
   });
 }
 
-/** What each compiler says of the sources and of the declarations, beside the types of each host. */
+/** Checks the sources and the declarations with each compiler and the types of each host. */
 async function compileAll(): Promise<Map<string, Finished>> {
   const cases = Object.entries(COMPILERS).flatMap(([compiler, folder]) =>
     Object.entries(TYPES).flatMap(([host, types]) => {
@@ -217,13 +217,13 @@ async function compileAll(): Promise<Map<string, Finished>> {
           files: [...names.filter((file) => !LOOSE.includes(file)), "types.mts"],
         },
         {
-          name: `the declarations beside broken ones hold ${name}`,
+          name: `the declarations of ${name} compile with broken ones of others`,
           folder,
           types,
           files: LOOSE,
           skipLibCheck: true,
         },
-        // Sources have no place to name a lib: JSR takes none.
+        // Sources can't name a lib, because JSR refuses that.
         {
           name: `the sources hold ${name}`,
           folder,
@@ -234,7 +234,7 @@ async function compileAll(): Promise<Map<string, Finished>> {
     })
   );
   for (const [compiler, folder] of Object.entries(COMPILERS)) {
-    // Not among the sources: only there are the types of Workers known.
+    // Only outside the sources, because they don't know the types of Workers.
     const file = `${WORLD}/workers.mts`;
     await Deno.copyFile(`${FIXTURES}/workers.txt`, file);
     const types = { ...TYPES[WORKERS], lib: ["ESNext.Disposable"] };
@@ -249,7 +249,7 @@ async function compileAll(): Promise<Map<string, Finished>> {
   return new Map(await Array.fromAsync(outcomes));
 }
 
-/** What each compiler says of a program in which every line is wrong. */
+/** Checks a program with each compiler in which every line is wrong. */
 async function compileWrong(): Promise<Map<string, string>> {
   const outputs = new Map<string, string>();
   for (const [compiler, folder] of Object.entries(COMPILERS)) {
@@ -284,7 +284,7 @@ function tsconfig({ types, files, skipLibCheck = false }: Project): unknown {
       strict: true,
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
-      // Declarations are checked, and so are those of others where none is broken by itself.
+      // Checks our declarations, and those of others if none of them is broken by itself.
       skipLibCheck,
       noEmit: true,
       allowImportingTsExtensions: true,

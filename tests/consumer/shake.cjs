@@ -1,6 +1,6 @@
 /**
  * Bundles and minifies modules with three bundlers, and prints the sizes in bytes. Its argument is
- * JSON: the text of each module. Rollup has no minifier of its own, and takes that of esbuild.
+ * JSON: the text of each module. Rollup has no minifier, so esbuild minifies its output.
  */
 
 const { nodeResolve } = require("@rollup/plugin-node-resolve");

@@ -1,5 +1,5 @@
 /**
- * What compilers infer, and what they refuse. Nothing here runs: they check it against the
+ * Types that compilers must infer or refuse. This file never runs: compilers check it against the
  * declarations, with the types of every runtime.
  */
 
@@ -15,7 +15,7 @@ import {
   Singleflight,
 } from "@weir/streams";
 
-/** Fails to compile unless both are one type. */
+/** Fails to compile unless both types are equal. */
 function same<A, B>(_same: Same<A, B>): void {}
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
   : false;
@@ -31,7 +31,7 @@ interface Sum {
 declare const summing: () => Collector<number, Sum>;
 declare const word: "a";
 
-/** The results of an `Aggregator`: of the elements of what its handler returns, without errors. */
+/** The results of an `Aggregator`: the entries of its handler's array, without errors. */
 export function results(): void {
   const strings = new Aggregator((ids: number[]) => ids.map(String), { maxItems: 2 });
   same<typeof strings, Aggregator<number, string>>(true);
@@ -47,7 +47,7 @@ export function results(): void {
     ids.map((id) => id > 0 ? Promise.resolve(id) : id < 0 ? word : new Error())
   );
   same<typeof mixed, Aggregator<number, number | "a">>(true);
-  // It has a name and a message, and is no error.
+  // It has a name and a message, but isn't an error.
   const mails = new Aggregator((ids: number[]) => ids.map(() => ({ name: "", message: "" })));
   same<typeof mails, Aggregator<number, { name: string; message: string }>>(true);
   const none = new Aggregator((ids: number[]) => void ids);
@@ -64,7 +64,7 @@ export function results(): void {
   void [result, perhaps, wider];
 }
 
-/** With a collector the batch is what that takes. */
+/** With a collector, the batch has the type of its `take`. */
 export function collected(): void {
   const sums = new Aggregator(({ sum }) => [sum, word], { collector: summing, linger: 1 });
   same<typeof sums, Aggregator<number, number | "a", Sum>>(true);
@@ -72,7 +72,7 @@ export function collected(): void {
   given.tryPush(1);
 }
 
-/** A class of one's own. */
+/** A subclass. */
 export class Users extends Aggregator<number, Promise<Array<string | Error>>> {
   constructor(load: (ids: number[]) => Promise<Array<string | Error>>) {
     super(load, { maxItems: 100, linger: 0 });
@@ -85,7 +85,7 @@ export class Users extends Aggregator<number, Promise<Array<string | Error>>> {
   }
 }
 
-/** Wrappers that do not know the types. */
+/** Wrappers that don't know the types. */
 export class Loader<K, V> {
   readonly #batches: Aggregator<K, V>;
   constructor(load: (keys: K[]) => Promise<Array<V | Error>>, options?: AggregatorOptions<K>) {
@@ -139,7 +139,7 @@ export function once<V>(fn: (key: string) => Promise<V>): (key: string) => Promi
   return Singleflight.wrap(fn, { key: (key) => key });
 }
 
-/** Results that are promises for some items only. */
+/** Results that are promises only for some items. */
 export function sometimes(): void {
   const some = (id: number) => id > 0 ? word : Promise.resolve(id);
   const fanout = new Fanout(some, { concurrency: 2 });
@@ -156,7 +156,7 @@ export function sometimes(): void {
   same<typeof called, Promise<number | "a">>(true);
 }
 
-/** What compilers must refuse. */
+/** Code that compilers must refuse. */
 export function refused(): void {
   const users = new Aggregator((ids: number[]) => ids.map(String));
   // @ts-expect-error: a result is a string

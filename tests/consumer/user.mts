@@ -1,6 +1,6 @@
 /**
- * A user's program: each primitive, as a user types it. Compilers check it against the sources and
- * against the declarations, with the types of every runtime.
+ * A user's program with each primitive. Compilers check it against the sources and against the
+ * declarations, with the types of every runtime.
  */
 
 import {
@@ -17,7 +17,7 @@ import {
 } from "@weir/streams";
 import { Fanout as SameFanout } from "@weir/streams/fanout";
 
-/** Fails to compile unless both are one type. */
+/** Fails to compile unless both types are equal. */
 function same<A, B>(_same: Same<A, B>): void {}
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
   : false;
@@ -59,7 +59,7 @@ await words()
   .pipeThrough(new MapStream((batch: string[]) => batch.join(" "), { concurrency: 2 }))
   .pipeTo(new Fanout((text: string) => seen.push(text), { concurrency: 2, signal }));
 
-// Sources that are at hand.
+// Arrays and other sources.
 for await (const batch of BatchStream.from(["a", "b"], 1)) same<typeof batch, string[]>(true);
 for await (const batch of ChunkStream.from(words(), { maxBytes: 8 })) {
   same<typeof batch, string[]>(true);
@@ -80,7 +80,7 @@ const written = words()
 for await (const piece of pieces.readable) same<typeof piece, Uint8Array<ArrayBuffer>>(true);
 await written;
 
-// Sinks by hand.
+// Sinks without a pipe.
 {
   await using fanout = new Fanout(async (word: string, { signal }) => {
     signal.throwIfAborted();
@@ -120,7 +120,7 @@ seen.push(value, await square(3));
   seen.push(ran, save.stats.dropped);
 }
 
-/** What compilers must refuse. Never called. */
+/** Code that compilers must refuse. Never called. */
 export function refused(): void {
   const fanout = new Fanout((word: string) => word.length);
   // @ts-expect-error: its items are strings
@@ -135,5 +135,5 @@ export function refused(): void {
   throttle((draft: string) => draft, { interval: 1 })(1);
 }
 
-/** What a run has seen. */
+/** The results of a run. */
 export const outcome: readonly unknown[] = seen;

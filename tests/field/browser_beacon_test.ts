@@ -1,6 +1,6 @@
 /**
- * What a page logs reaches the server, though the user leaves it: `examples/recipes/beacon.ts` in real
- * browsers. The server holds a batch meanwhile, so that something runs, and something waits.
+ * Tests `examples/recipes/beacon.ts` in real browsers: the log of a page reaches the server even if
+ * the user leaves. Meanwhile the server holds a batch, so that one batch runs and others wait.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -9,9 +9,9 @@ import { test } from "../support/test.ts";
 import { bundlePage, LogServer } from "./browser/log_server.ts";
 import { openTabs, type Tabs } from "./browser/tabs.ts";
 
-/** What `log` of the page logs. */
+/** The lines of the page's `log`. */
 const LOGGED = 35;
-/** What it logs at `pagehide`, and at `visibilitychange`. */
+/** The lines at `pagehide`, and at `visibilitychange`. */
 const AT_EACH = 4;
 
 const script = await bundlePage();
@@ -38,7 +38,7 @@ scene(
   },
 );
 
-// Firefox drops beacons of a tab that is closed, though `sendBeacon` has returned true.
+// Firefox drops beacons of a closed tab, though `sendBeacon` has returned true.
 scene("a closed tab loses no line, the held batch comes twice", async (tabs, server) => {
   const tab = await logWithOneHeld(tabs, server);
   await tabs.close(tab);
@@ -93,7 +93,7 @@ scene("a page that holds as much as it may loses no line", async (tabs, server) 
   const logged = Number(server.told[0]);
   assert(logged * 900 > 36_000, `${logged} lines`);
   server.tell("leave");
-  // There is no room for the two that the page logs before the shipper hears of `pagehide`.
+  // There is no room for the two lines that the page logs before the shipper's `pagehide` listener.
   await complete(server, logged + 2 * AT_EACH - 2);
 });
 
@@ -104,7 +104,7 @@ scene("a server of another origin gets no preflight request", async (tabs, serve
   assertEquals(new Set(server.methods), new Set(["POST"]));
 });
 
-/** Has a page log while the server does not answer its first batch. */
+/** Makes a page log while the server does not answer its first batch. */
 async function logWithOneHeld(tabs: Tabs, server: LogServer, path = "/"): Promise<string> {
   server.treatments.push({ held: true });
   const tab = await tabs.open(server.origin + path);

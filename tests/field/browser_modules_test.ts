@@ -1,4 +1,4 @@
-/** The npm package in a page without a bundler: an import map, and modules as they are. */
+/** Tests the npm package in a page without a bundler: an import map and unbundled modules. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { deadline } from "@std/async/deadline";
@@ -8,14 +8,14 @@ import { test } from "../support/test.ts";
 import { type Routes, Site } from "./browser/site.ts";
 import { openTabs, PATIENCE } from "./browser/tabs.ts";
 
-/** Not where others build them at the same time. */
+/** In a separate folder, because others may build the packages at the same time. */
 const PACKAGES = ".build/browser/npm";
 const PACKAGE = `${PACKAGES}/streams`;
 
 await buildPackages(PACKAGES);
 const docs = await Deno.readTextFile("docs/browser.md");
 
-/** Resolves with the text of `#out` when it has so many lines. */
+/** Resolves with the text of `#out` when it has `count` lines. */
 const outOf = (lines: number): string =>
   `new Promise((resolve) => {
     const out = document.querySelector("#out");
@@ -24,7 +24,7 @@ const outOf = (lines: number): string =>
     look();
   })`;
 
-/** What a page of a site writes into `#out`, by line, and how many modules it loads for it. */
+/** Returns the lines that a page writes into `#out`, and the number of modules that it loads. */
 async function visit(
   browser: typeof chromium,
   routes: Routes,
@@ -40,20 +40,20 @@ async function visit(
   return { out: String(text).trim().split("\n"), modules: site.modules.length };
 }
 
-/** The page that docs/browser.md begins with. */
+/** The first page of docs/browser.md. */
 function firstPage(): string {
   const [, page] = /```html\n([\s\S]*?)```/.exec(docs)!;
   return page!;
 }
 
-/** How many modules docs/browser.md says that an import of this loads. */
+/** The number of modules for an import, according to docs/browser.md. */
 function countOf(specifier: string): number {
   const [, count] = new RegExp(`\\| \`${specifier}\` +\\| +(\\d+) +\\|`).exec(docs) ?? [];
   return Number(count);
 }
 
 for (const browser of [chromium, firefox]) {
-  test(`${browser.name}: the example page runs as it is, where the repository is served`, async () => {
+  test(`${browser.name}: the example page runs unchanged from a server of the repository`, async () => {
     const routes = { "/.build/npm/": `${PACKAGES}/`, "/examples/": "examples/" };
     const { out } = await visit(browser, routes, "/examples/browser/", 4);
     const [first, second, third, calls] = out;

@@ -1,4 +1,6 @@
-/** The recipe `examples/recipes/cloudflare_queues.ts`, with a platform that is played by a broker in memory. */
+/**
+ * Tests the recipe `examples/recipes/cloudflare_queues.ts`. A broker in memory plays the platform.
+ */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 // @ts-types="../../node_modules/@cloudflare/workers-types/index.ts"
@@ -13,7 +15,7 @@ import { test as register } from "../support/test.ts";
 const test = (name: string, body: () => Promise<void>) =>
   register(`recipe Cloudflare Queues: ${name}`, body);
 
-/** A message of a batch, and what the Worker has said of it first. */
+/** A message of a batch, with its first settlement by the Worker. */
 class Told implements Message<string> {
   readonly id: string;
   readonly body: string;
@@ -50,7 +52,7 @@ function batchOf(messages: readonly Told[]): MessageBatch<string> {
 
 const bodies = (...names: string[]) => names.map((name) => new Told(name, name, 1));
 
-test("each message is settled by itself, before the handler of the Worker returns", async () => {
+test("each message is settled separately, before the handler of the Worker returns", async () => {
   const messages = bodies("a", "b", "c", "d");
   await withDeliveries(batchOf(messages), async ([a, b, c, d]) => {
     await turn();
@@ -64,13 +66,13 @@ test("each message is settled by itself, before the handler of the Worker return
   assertEquals(said, ["ack", {}, { delaySeconds: 2 }, { delaySeconds: 43_200 }]);
 });
 
-test("what is left unsettled is retried, and not acked by the platform", async () => {
+test("unsettled messages are retried, and not acked by the platform", async () => {
   const messages = bodies("a", "b");
   await withDeliveries(batchOf(messages), ([a]) => Promise.resolve(a!.ack()));
   assertEquals(messages.map(({ said }) => said), ["ack", {}]);
 });
 
-test("what the handler throws goes to the platform, and only what is unsettled is retried", async () => {
+test("the platform gets the error of the handler, and retries only unsettled messages", async () => {
   const messages = bodies("a", "b");
   const failure = new Error("no database");
   const given = withDeliveries(batchOf(messages), ([a]) => {
@@ -81,7 +83,7 @@ test("what the handler throws goes to the platform, and only what is unsettled i
   assertEquals(messages.map(({ said }) => said), ["ack", {}]);
 });
 
-test("a handler that throws before its first await has its messages retried, too", async () => {
+test("messages are retried even if the handler throws before its first await", async () => {
   const messages = bodies("a");
   const failure = new Error("no database");
   const given = withDeliveries(batchOf(messages), () => {
@@ -91,7 +93,7 @@ test("a handler that throws before its first await has its messages retried, too
   assertEquals(messages.map(({ said }) => said), [{}]);
 });
 
-test("attempts are the deliveries that acked counts", async () => {
+test("acked counts attempts as deliveries", async () => {
   const poison: unknown[] = [];
   const queue = (batch: MessageBatch<string>) =>
     withDeliveries(batch, async (deliveries) => {
@@ -110,7 +112,7 @@ test("attempts are the deliveries that acked counts", async () => {
   assertEquals(poison, [["4", 4]]);
 });
 
-/** Has a Worker handle what a consumer is given, in batches, as the platform does. */
+/** Makes a Worker handle the deliveries of a consumer in batches, as the platform does. */
 async function serve(
   source: ReadableStream<Delivery<string>>,
   queue: (batch: MessageBatch<string>) => Promise<void>,
@@ -118,7 +120,7 @@ async function serve(
   const reader = source.getReader();
   const read = () => {
     const reading = reader.read();
-    reading.catch(() => {}); // at a crash it is told by the next one
+    reading.catch(() => {}); // after a crash, the next one reports it
     return reading;
   };
   for (let reading = read();;) {

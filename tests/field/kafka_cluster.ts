@@ -1,7 +1,7 @@
 /**
- * A Kafka in memory, below the consumer of kafkajs: what runs in a test is the client's own code for
- * fetching, heartbeats, rebalances, seeks and commits, and this answers its requests. It takes the place of
- * the client's `Cluster` and `Broker`; the wire protocol is left out.
+ * A Kafka in memory, below the consumer of kafkajs. A test runs the client's own code for fetching,
+ * heartbeats, rebalances, seeks and commits, and this answers its requests. It replaces the
+ * client's `Cluster` and `Broker`, without the wire protocol.
  */
 
 import type { Consumer } from "kafkajs";
@@ -18,13 +18,13 @@ export interface LogRecord {
 const TOPIC = "orders";
 const quiet = { namespace: () => quiet, debug() {}, info() {}, warn() {}, error() {} };
 
-/** An error of the protocol, as the client makes it of a response. */
+/** An error of the protocol, in the form that the client makes. */
 export function error(type: string): Error {
   const { code } = errorCodes.find((known: { type: string }) => known.type === type);
   return createErrorFromCode(code);
 }
 
-/** What a request of a client holds, as far as it is read here. */
+/** The parts of a client's request that are read here. */
 interface Request {
   readonly memberId: string;
   readonly groupGenerationId: number;
@@ -59,18 +59,18 @@ export class KafkaCluster {
     readonly offset: number;
   }[] = [];
   heartbeats = 0;
-  /** Is told of each new generation of the group, with its members. */
+  /** Called at each new generation of the group, with its members. */
   onGeneration: (generation: number) => void = () => {};
-  /** Is told of each commit that is accepted. */
+  /** Called with each accepted commit. */
   onCommit: (partition: number, offset: number) => void = () => {};
-  /** Is told of what a consumer is sent. */
+  /** Called with the records that a consumer gets. */
   onSent: (consumer: Consumer, partition: number, messages: readonly { offset: string }[]) => void =
     () => {};
-  /** Awaited with each fetch: what it throws, the fetch fails with. */
+  /** Awaited at each fetch, which fails if this throws. */
   onFetch: () => unknown = () => {};
   /** The most records that a fetch gives of a partition. */
   fetchSize = 10;
-  /** What the next commits fail with. */
+  /** The errors of the next commits. */
   readonly failures: unknown[] = [];
   readonly #members = new Map<string, Member>();
   #generation = 0;
@@ -108,7 +108,7 @@ export class KafkaCluster {
     let name = "";
     const answer = (work: (request: Request) => unknown) => async (request: Request) => {
       await undefined;
-      // A process that has died is heard of no more.
+      // A dead process sends nothing more.
       if (!alive) return await new Promise(() => {});
       const answered = await work(request);
       if (!alive) return await new Promise(() => {});
@@ -155,7 +155,7 @@ export class KafkaCluster {
     name: (id: string) => void,
   ): Promise<object> {
     const id = memberId || `member ${++this.#names}`;
-    name(id); // also of one that crashes before it hears of it
+    name(id); // even of a member that crashes before
     if (memberId && !this.#members.has(id)) throw error("UNKNOWN_MEMBER_ID");
     const joined = gate<object>();
     this.#members.set(id, { id, metadata: protocol!.metadata, joined });
@@ -164,7 +164,7 @@ export class KafkaCluster {
     return await joined.promise;
   }
 
-  /** Everybody has joined again: a new generation. */
+  /** All members have joined again, so a new generation begins. */
   #complete(): void {
     const members = [...this.#members.values()];
     if (this.#state !== "joining" || !members.every(({ joined }) => joined)) return;
@@ -200,7 +200,7 @@ export class KafkaCluster {
     return await synced.promise;
   }
 
-  /** Whether the member may speak. */
+  /** Whether the member belongs to the generation. */
   #check({ memberId, groupGenerationId }: Request, also?: string): void {
     if (!this.#members.has(memberId)) throw error("UNKNOWN_MEMBER_ID");
     if (groupGenerationId !== this.#generation) throw error("ILLEGAL_GENERATION");

@@ -1,4 +1,4 @@
-/** Programs that read a {@linkcode KafkaCluster} by the recipe, and the surface of a consumer. */
+/** Programs that read a {@linkcode KafkaCluster} with the recipe, and a fake consumer. */
 
 import type { Consumer, EachBatchPayload, IMemberAssignment } from "kafkajs";
 import {
@@ -11,7 +11,7 @@ import type { Delivery } from "../../packages/nats/delivery.ts";
 import { turn } from "../support/gate.ts";
 import { KafkaCluster } from "./kafka_cluster.ts";
 
-/** A record, as a program is given it. */
+/** A record, as a program gets it. */
 export type Record = Delivery<KafkaRecord>;
 
 const decoder = new TextDecoder();
@@ -35,7 +35,7 @@ export class Program implements AsyncDisposable {
     return program;
   }
 
-  /** Reads so many. */
+  /** Reads a number of records. */
   async take(count: number): Promise<Record[]> {
     const reader = this.source.readable.getReader();
     const taken: Record[] = [];
@@ -62,7 +62,7 @@ export function clusterOf(...counts: number[]): KafkaCluster {
   return cluster;
 }
 
-/** Waits until it is so; a test has a limit of its own. */
+/** Waits until a condition holds. The test's own limit ends it. */
 export async function until(so: () => boolean): Promise<void> {
   while (!so()) await turn();
 }
@@ -71,7 +71,7 @@ export async function turns(count: number): Promise<void> {
   for (let n = 0; n < count; n++) await turn();
 }
 
-/** The surface of a consumer, for what kafkajs does only when many things come together. */
+/** A fake consumer, for rare sequences of kafkajs events. */
 export class Surface {
   readonly events = { GROUP_JOIN: "join", CRASH: "crash" };
   readonly seeks: unknown[] = [];
@@ -94,12 +94,12 @@ export class Surface {
 
   async commitOffsets(): Promise<void> {}
 
-  /** A rebalance is over. */
+  /** Ends a rebalance. */
   join(memberAssignment: IMemberAssignment): void {
     this.#onJoin({ payload: { memberAssignment } });
   }
 
-  /** A batch of partition 0. */
+  /** Makes a batch of partition 0. */
   batch(offsets: number[], isStale = false): Promise<void> {
     const messages = offsets.map((n) => ({
       offset: `${n}`,

@@ -1,4 +1,6 @@
-/** The recipe `examples/recipes/kafka.ts`: the consumer of kafkajs, in front of a Kafka in memory. */
+/**
+ * Tests the recipe `examples/recipes/kafka.ts` with the consumer of kafkajs and a Kafka in memory.
+ */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { kafkaSource } from "../../examples/recipes/kafka.ts";
@@ -20,7 +22,7 @@ import {
 
 const test = (name: string, body: () => Promise<void>) => register(`recipe Kafka: ${name}`, body);
 
-test("nothing is asked for before the first read", async () => {
+test("the source asks for nothing before the first read", async () => {
   const cluster = clusterOf(3);
   let fetches = 0;
   cluster.onFetch = () => void fetches++;
@@ -31,7 +33,7 @@ test("nothing is asked for before the first read", async () => {
   assertEquals([textOf(first!), first!.deliveries], ["0:0", 1]);
 });
 
-test("an offset is committed when every record in front of it is done, whatever the order", async () => {
+test("an offset is committed when every record before it is done, in any order", async () => {
   const cluster = clusterOf(5);
   await using program = await Program.start(cluster);
   const taken = await program.take(5);
@@ -45,7 +47,7 @@ test("an offset is committed when every record in front of it is done, whatever 
   assertEquals(cluster.commits.map(({ offset }) => offset), [3, 5]);
 });
 
-test("records of a key are handled in order, and keys beside each other", async () => {
+test("records of a key are handled in order, and different keys concurrently", async () => {
   const cluster = clusterOf(30, 30);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
@@ -68,12 +70,12 @@ test("records of a key are handled in order, and keys beside each other", async 
   for (const offsets of seen.values()) assertEquals(offsets, offsets.toSorted((a, b) => a - b));
 });
 
-test("no more is read and not committed than the bound, and the member stays in its group", async () => {
+test("the bound limits read and uncommitted records, and the member stays in its group", async () => {
   const cluster = clusterOf(40, 40);
   await using program = await Program.start(cluster, { maxPending: 7 });
   const [first, ...taken] = await program.take(7);
   const next = program.take(1);
-  // All but the first are done, and none can be committed.
+  // All except the first are done, and none can be committed.
   for (const record of taken) record.ack();
   assertEquals(await settled(next), "pending");
   const { heartbeats } = cluster;
@@ -84,7 +86,7 @@ test("no more is read and not committed than the bound, and the member stays in 
   (await program.take(7)).forEach((record) => record.ack());
 });
 
-test("a nak hands a record out again after its delay, and the offset waits", async () => {
+test("a nak delivers a record again after its delay, and the offset waits", async () => {
   const cluster = clusterOf(3);
   await using program = await Program.start(cluster);
   const [first, ...others] = await program.take(3);
@@ -98,7 +100,7 @@ test("a nak hands a record out again after its delay, and the offset waits", asy
   await until(() => cluster.committed[0] === 3);
 });
 
-test("poison goes to onPoison at its last delivery, and the offset goes on", async () => {
+test("poison goes to onPoison at its last delivery, and the offset advances", async () => {
   const cluster = clusterOf(6);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
@@ -122,14 +124,14 @@ test("poison goes to onPoison at its last delivery, and the offset goes on", asy
   assertEquals(poison, ["0:1 Error: broken"]);
 });
 
-test("at the end the stream closes, what runs is committed, and what was not handed out is not", async () => {
+test("at the end the stream closes, and only records that were read are committed", async () => {
   const cluster = clusterOf(9);
   const stop = new AbortController();
   await using program = await Program.start(cluster, { signal: stop.signal });
   const [first, second, third, fourth] = await program.take(4);
   first!.ack();
   third!.ack();
-  fourth!.nak(60_000); // it is not waited for
+  fourth!.nak(60_000); // not awaited
   await until(() => cluster.committed[0] === 1);
   stop.abort();
   assertEquals((await program.source.readable.getReader().read()).done, true);
@@ -141,10 +143,10 @@ test("at the end the stream closes, what runs is committed, and what was not han
   assertEquals((await next.take(6)).map(textOf), [3, 4, 5, 6, 7, 8].map((n) => `0:${n}`));
 });
 
-test("a partition that is revoked is no longer handed out, acked or committed here", async () => {
+test("a revoked partition is no longer delivered, acked or committed here", async () => {
   const cluster = clusterOf(6, 6);
   await using one = await Program.start(cluster);
-  const before = await one.take(8); // with records of both in its hands
+  const before = await one.take(8); // with open records of both
   const generation = gate<number>();
   cluster.onGeneration = generation.resolve;
   await using two = await Program.start(cluster);
@@ -157,7 +159,8 @@ test("a partition that is revoked is no longer handed out, acked or committed he
   for (const record of before.filter(mine)) record.ack();
   await turns(20);
   assertEquals(cluster.commits.length, commits);
-  // And what stays goes on where it was: none of it is handed out again, and nothing of the other.
+  // The partition that stays goes on where it was: none of its records comes again, and none of the
+  // other's.
   const kept = 1 - partition;
   for (let n = 6; n < 12; n++) cluster.append(kept, { key: "", value: `${kept}:${n}` });
   const all = [...before, ...await one.take(12 - before.filter((record) => !mine(record)).length)];
@@ -168,7 +171,7 @@ test("a partition that is revoked is no longer handed out, acked or committed he
   await until(() => cluster.committed[kept] === 12 && cluster.committed[partition] === 6);
 });
 
-test("records of a partition that is revoked no longer count", async () => {
+test("records of a revoked partition no longer count", async () => {
   const cluster = clusterOf(0, 6);
   await using one = await Program.start(cluster, { maxPending: 4 });
   await one.take(4);
@@ -181,14 +184,14 @@ test("records of a partition that is revoked no longer count", async () => {
   await until(() => cluster.committed.join() === "4,6");
 });
 
-test("a batch that was fetched before a rebalance is left out", async () => {
+test("a batch that was fetched before a rebalance is dropped", async () => {
   const surface = new Surface();
   const { readable, close } = kafkaSource(surface as never, { maxPending: 2 });
   const reader = readable.getReader();
   const read = reader.read();
   await turn();
   const waiting = surface.batch([0, 1, 2]);
-  await surface.batch([7], true); // kafkajs says so while it has not sought
+  await surface.batch([7], true); // kafkajs reports this before its seek
   (await read).value!.ack();
   await waiting;
   assertEquals(surface.resolved, ["0", "1", "2"]);
@@ -202,7 +205,7 @@ test("a batch that was fetched before a rebalance is left out", async () => {
   await close();
 });
 
-test("a partition that stays, and of which nothing is open, goes on at the offset of the group", async () => {
+test("a partition that stays without open records continues at the offset of the group", async () => {
   const surface = new Surface();
   const { readable, close } = kafkaSource(surface as never);
   const reader = readable.getReader();
@@ -232,7 +235,7 @@ test("a commit that a rebalance refuses is sent again in the next generation", a
   await until(() => cluster.committed.every((offset) => offset === 1));
 });
 
-test("a commit that fails otherwise errors the stream", async () => {
+test("a commit that fails for another reason errors the stream", async () => {
   const cluster = clusterOf(1);
   const program = await Program.start(cluster);
   const [record] = await program.take(1);

@@ -1,4 +1,4 @@
-/** What the tests of Node's streams share: sources, destinations, and what becomes of each. */
+/** Helpers for the tests of Node's streams: sources, destinations, and the outcome of each. */
 
 import {
   Duplex,
@@ -33,7 +33,10 @@ export function among(...hosts: readonly HostName[]): boolean {
 export const BAD_FOR_STAGE = -1;
 export const BAD_FOR_END = -2;
 
-/** The types of Deno and of Node name other streams of the web: these take ours, as JavaScript has it. */
+/**
+ * The types of Deno and Node use different web stream types. These functions take ours, as in
+ * JavaScript.
+ */
 export const web: {
   readonly pipeline: (...parts: unknown[]) => Promise<unknown>;
   readonly toReadable: (stream: ReadableStream<unknown>, options?: ReadableOptions) => Readable;
@@ -63,9 +66,9 @@ export function told(error: unknown): string {
   return name === "AbortError" ? "an `AbortError`" : String(error);
 }
 
-/** A promise whose state can be read at any time. A rejection counts as handled. */
+/** A promise whose state you can read at any time. A rejection counts as handled. */
 export class Watched {
-  /** What it has settled with; `undefined` while it is pending. */
+  /** Its outcome; `undefined` while it is pending. */
   state: string | undefined;
   readonly settled: Promise<string>;
 
@@ -77,12 +80,15 @@ export class Watched {
   }
 }
 
-/** Enough turns for all that needs no other event: what is still pending then waits for one. */
+/**
+ * Enough turns for everything that needs no other event. A promise that is still pending then waits
+ * for one.
+ */
 export async function quiet(): Promise<void> {
   for (let i = 0; i < 20; i++) await turn();
 }
 
-/** A `Readable` of objects that gives what the test pushes. */
+/** A `Readable` of objects, which the test pushes. */
 export function pushed(): Readable {
   return new Readable({ objectMode: true, highWaterMark: 2, read() {} });
 }
@@ -101,12 +107,12 @@ export function written(): { readonly writable: Writable; readonly items: unknow
   return { writable, items };
 }
 
-/** A source that gives what the test says. */
+/** A source that the test controls. */
 export interface Source {
   give(item: number): void;
   end(): void;
   fail(error: Error): void;
-  /** How it has ended; `undefined` while it goes on. */
+  /** How it has ended; `undefined` while it is open. */
   readonly fate: "ended" | "failed" | "left" | undefined;
 }
 
@@ -134,7 +140,7 @@ export class Pushed implements Source {
   }
 }
 
-/** An asynchronous iterable as a source: it is left by its `return`. */
+/** An asynchronous iterable as a source. A reader leaves it by its `return`. */
 export class Tap implements Source, AsyncIterableIterator<number> {
   fate: Source["fate"];
   #steps: Array<Promise<IteratorResult<number>>> = [];
@@ -177,7 +183,7 @@ export class Tap implements Source, AsyncIterableIterator<number> {
   }
 }
 
-/** The rows of the tables in the page, with single spaces, each behind the heading that it stands under. */
+/** The table rows of the page, with single spaces, each with its heading. */
 const documented = new Set<string>();
 let heading = "";
 for (const line of readFileSync("docs/node-streams.md", "utf8").split("\n")) {
@@ -185,7 +191,7 @@ for (const line of readFileSync("docs/node-streams.md", "utf8").split("\n")) {
   else if (line.startsWith("|")) documented.add(heading + line.replace(/ +/g, " "));
 }
 
-/** Whether docs/node-streams.md has such a row under a heading. */
+/** Whether docs/node-streams.md has this row under a heading. */
 export function isDocumented(heading: string, cells: readonly string[]): boolean {
   return documented.has(`${heading}| ${cells.join(" | ")} |`);
 }

@@ -1,4 +1,7 @@
-/** Our streams in the shape of Node's, and the other way round: what docs/node-streams.md says works. */
+/**
+ * Our streams as Node streams, and the reverse: everything that works according to
+ * docs/node-streams.md.
+ */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { addAbortSignal, PassThrough, Readable, type Writable } from "node:stream";
@@ -33,7 +36,7 @@ test("pipeline() with a signal into a function rejects with an AbortError whose 
   assertStrictEquals(error.cause, errors.reason);
 });
 
-test("pipeline() into a function hands over all that Node's own stages give, and leaves the sink open", async () => {
+test("pipeline() into a function hands over all items of Node's own stages, and leaves the sink open", async () => {
   const batches: number[][] = [];
   const sink = new Fanout((batch: number[]) => void batches.push(batch));
   const source = Readable.from([1, 2, 3, 4, 5]);
@@ -46,7 +49,7 @@ test("pipeline() into a function hands over all that Node's own stages give, and
   assertEquals([source.destroyed, sink.tryPush([6])], [true, true]);
 });
 
-test("pipeline() into a function waits for what the sink has accepted when its signal aborts", async () => {
+test("pipeline() into a function waits for accepted items when its signal aborts", async () => {
   const call = new AbortController();
   const [started, hold] = [gate(), gate()];
   const sink = new Fanout<number>(async () => {
@@ -67,7 +70,7 @@ test("pipeline() into a function waits for what the sink has accepted when its s
   assertEquals(sink.stats.done, 1);
 });
 
-test("pipeline() takes a function that gives a stream of ours between two of Node's", async () => {
+test("pipeline() takes a function that returns a stream of ours between two of Node's", async () => {
   const { writable, items } = written();
   await pipeline(
     Readable.from([1, 2, 3]),
@@ -77,7 +80,7 @@ test("pipeline() takes a function that gives a stream of ours between two of Nod
   assertEquals(items, [[1, 2], [3]]);
 });
 
-test("consume() takes a Readable of pages for the rows in them", async () => {
+test("consume() takes the rows of a Readable of pages", async () => {
   const rows: number[] = [];
   const sink = new Fanout((row: number) => void rows.push(row));
   await sink.consume(Readable.from([[1, 2], [], [3]]), { flatten: true });
@@ -94,14 +97,14 @@ test("from() destroys a Readable that it leaves early", async () => {
   assertEquals(source.destroyed, true);
 });
 
-test("Duplex.fromWeb() makes a Duplex of a transform that gives all, and ends", async () => {
+test("Duplex.fromWeb() makes a Duplex of a transform that gives all items, and ends", async () => {
   const { writable, items } = written();
   const duplex = web.toDuplex(new BatchStream<number>(2), OBJECTS);
   await pipeline(Readable.from([1, 2, 3]), duplex, writable);
   assertEquals(items, [[1, 2], [3]]);
 });
 
-test("Duplex.fromWeb() of a transform that fails ends both neighbours with its error, also a quiet source", async () => {
+test("Duplex.fromWeb() of a transform that fails ends both neighbours with its error, even a quiet source", async () => {
   const source = pushed();
   const { writable } = written();
   const piped = pipeline(source, web.toDuplex(new MapStream(stage), OBJECTS), writable);
@@ -121,7 +124,7 @@ test("Duplex.fromWeb() of a transform whose signal aborts ends both neighbours w
   assertEquals([source.destroyed, writable.destroyed], [true, true]);
 });
 
-test("Writable.fromWeb() of a sink hands over all, and closes it", async () => {
+test("Writable.fromWeb() of a sink hands over all items, and closes it", async () => {
   const items: number[] = [];
   const sink = new Fanout((item: number) => void items.push(item));
   await pipeline(Readable.from([1, 2, 3]), web.toWritable(sink, OBJECTS));
@@ -225,7 +228,7 @@ test("finished() settles with the stream that from() gives", async () => {
   ]);
 });
 
-test("A failing Writable ends a Readable before a transform of ours at once, though it is quiet", async () => {
+test("A failing Writable ends a Readable before a transform of ours at once, even a quiet one", async () => {
   const source = pushed();
   const { writable } = written();
   const piped = web.pipeline(source, new MapStream(stage), writable);
@@ -234,7 +237,7 @@ test("A failing Writable ends a Readable before a transform of ours at once, tho
   assertEquals(source.destroyed, true);
 });
 
-test("The signal of a transform ends a pipeline() from a Readable at once, though it is quiet", async () => {
+test("The signal of a transform ends a pipeline() from a Readable at once, even a quiet one", async () => {
   const stop = new AbortController();
   const source = pushed();
   const { writable } = written();

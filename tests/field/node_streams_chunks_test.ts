@@ -1,4 +1,7 @@
-/** What the chunks of Node's streams are to ours: bytes, strings and objects, and how many are read ahead. */
+/**
+ * The chunks between Node's streams and ours: bytes, strings and objects, and how many are read
+ * ahead.
+ */
 
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { Readable, Writable } from "node:stream";
@@ -22,7 +25,7 @@ test("FixedChunkStream and ChunkStream take the Buffers of a Readable", async ()
   assertEquals(batches.map((batch) => Buffer.concat(batch).toString()), ["abc", "de"]);
 });
 
-test("FixedChunkStream copies what a Readable gives, and ChunkStream passes the Buffers on", async () => {
+test("FixedChunkStream copies the Buffers of a Readable, and ChunkStream passes them on", async () => {
   const chunk = Buffer.from("abcd");
   const [part] = await Array.fromAsync(FixedChunkStream.from(Readable.from([chunk]), 4));
   const [batch] = await Array.fromAsync(ChunkStream.from(Readable.from([chunk]), { maxBytes: 4 }));
@@ -81,7 +84,10 @@ test("Writable.fromWeb() without object mode makes Buffers of strings, unless de
   }
 });
 
-/** The ways into a sink, and how many items each has read that the sink has not accepted, when the sink is full. */
+/**
+ * The ways into a sink, and for each the number of items that it has read and the full sink has not
+ * accepted.
+ */
 const into: Record<string, (source: Readable, sink: Fanout<number>) => Promise<unknown>> = {
   "`consume`": (source, sink) => sink.consume(source),
   "`pipeline` into a function": (source, sink) => pipeline(source, (items) => sink.consume(items)),
@@ -94,7 +100,7 @@ const expectedInto: Record<string, readonly [small: number, usual: number]> = {
   "`pipeline` into `Writable.fromWeb(sink, { objectMode: true })`": [15, 30],
 };
 
-/** The ways out, and how many items each has read when the first write hangs. */
+/** The ways out, and for each the number of items that it has read when the first write hangs. */
 const out: Record<string, (results: ReadableStream<number>, last: Writable) => Promise<unknown>> = {
   "`pipeTo(Writable.toWeb(writable))`": (results, last) => results.pipeTo(Writable.toWeb(last)),
   "`pipeline` from a web stream": (results, last) => pipeline(results, last),
@@ -137,7 +143,7 @@ for (const [name, way] of Object.entries(into)) {
         await ended;
       });
       source.destroy();
-      // A test of the limits has the reason.
+      // See the tests of the limits for the reason.
       assertEquals(lost.length > 0, here === "node22" && name.includes("Writable.fromWeb"));
     }
     check(name, reads, expectedInto);
@@ -167,7 +173,7 @@ for (const [name, way] of Object.entries(out)) {
   });
 }
 
-/** Compare with what the page says, too. */
+/** Also compares with the page. */
 function check(
   name: string,
   reads: readonly number[],

@@ -1,4 +1,7 @@
-/** What docs/node-streams.md says does not work in an adapter: each has to be true, or it leaves the page. */
+/**
+ * Everything that does not work in an adapter according to docs/node-streams.md. Each claim must be
+ * true, or leave the page.
+ */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { PassThrough, Readable, Writable } from "node:stream";
@@ -75,7 +78,7 @@ test("Readable.toWeb() crashes Node 22, Node 24 and Deno when its reader leaves 
   assertEquals(lost.length > 0, among("node22", "node24", "deno"), String(lost));
 });
 
-test("Readable.toWeb() of what is destroyed already ends as if it were complete in Node 22 and Deno", async () => {
+test("Readable.toWeb() of a destroyed Readable ends as if it were complete in Node 22 and Deno", async () => {
   const source = pushed();
   source.destroy();
   await quiet();

@@ -1,4 +1,7 @@
-/** Real files and gzip between Node's streams and ours: all is there, and every file is closed at every end. */
+/**
+ * Real files and gzip between Node's streams and ours: no data is lost, and every file is closed at
+ * every end.
+ */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -23,19 +26,19 @@ import { heard, rejection } from "../support/hand.ts";
 import { test } from "../support/test.ts";
 import { errors, web } from "./node_streams.ts";
 
-/** Enough for many chunks of a file, in lines of different lengths that chunks cut anywhere. */
+/** Enough for many chunks of a file, with lines of different lengths that chunks cut anywhere. */
 const LINES: readonly string[] = Array.from(
   { length: 20_000 },
   (_, i) => `zeile ${i} ${"ü".repeat(i % 30)}`,
 );
 const TEXT = Buffer.from(`${LINES.join("\n")}\n`);
 
-/** Wait until a stream has let go of its file: a test whose file stays open never ends. */
+/** Waits until a stream has closed its file. A test whose file stays open never ends. */
 async function closed(stream: Readable | Writable): Promise<void> {
   if (!stream.closed) await new Promise((resolve) => stream.once("close", resolve));
 }
 
-/** Run a test with a directory of its own, in which is a text, and the same as gzip. */
+/** Runs a test in a separate directory with a text file, and the same as gzip. */
 function withFiles(body: (path: (name: string) => string) => Promise<void>): () => Promise<void> {
   return async () => {
     const directory = mkdtempSync(join(tmpdir(), "weir-node-streams-"));
@@ -78,7 +81,7 @@ test("recipe node pipeline: lines end in \\n or \\r\\n, wherever the chunks are 
   }
 });
 
-test("recipe node pipeline: a character that is cut at the end of the text is a line, too", async () => {
+test("recipe node pipeline: a character that is cut at the end of the text is a line", async () => {
   const lines: string[] = [];
   async function* cut() {
     yield Buffer.from("one\nü").subarray(0, -1);
@@ -91,12 +94,12 @@ test("recipe node pipeline: a long line costs work in proportion to its length",
   const chunk = Buffer.from("x".repeat(100));
   async function* chunks() {
     for (let count = 0; count < 100_000; count++) {
-      if (count % 1000 === 0) await turn(); // so that the limit of a test can end it
+      if (count % 1000 === 0) await turn(); // so that the limit of the test can end it
       yield chunk;
     }
   }
   const lengths: number[] = [];
-  // In proportion to the square it would take minutes, and the test would be ended.
+  // With quadratic cost it would take minutes, and reach the limit of the test.
   for await (const line of linesOf(chunks())) lengths.push(line.length);
   assertEquals(lengths, [10_000_000]);
 });
@@ -112,7 +115,7 @@ test(
 );
 
 test(
-  "recipe node pipeline: a signal ends all with its reason, though a handler is at work",
+  "recipe node pipeline: a signal ends all with its reason while a handler runs",
   withFiles(async (path) => {
     const file = createReadStream(path("gzip"), { highWaterMark: 100 });
     const stop = new AbortController();
@@ -131,7 +134,7 @@ test(
 );
 
 test(
-  "recipe node pipeline: what is no gzip, or not all of one, is the error of the call",
+  "recipe node pipeline: a broken or incomplete gzip file is the error of the call",
   withFiles(async (path) => {
     const whole = readFileSync(path("gzip"));
     writeFileSync(path("half"), whole.subarray(0, whole.length / 2));
@@ -145,7 +148,7 @@ test(
 );
 
 test(
-  "A file that is not there is the error of consume() and of pipeline(), and the sink goes on",
+  "A missing file is the error of consume() and of pipeline(), and the sink goes on",
   withFiles(async (path) => {
     const sink = new Fanout<Uint8Array>(() => {});
     const none = () => createReadStream(path("none"));
@@ -174,7 +177,7 @@ test(
 );
 
 test(
-  "A FixedChunkStream stands between files and gzip, as a function and as a transform",
+  "A FixedChunkStream works between files and gzip, as a function and as a transform",
   withFiles(async (path) => {
     const sizes = new Set<number>();
     const look = async function* (parts: AsyncIterable<Uint8Array>) {
@@ -219,7 +222,7 @@ for (const [name, copy] of Object.entries(ways)) {
   );
 
   test(
-    `${name} to a file that cannot be written closes the one that is read`,
+    `${name} to a file that can't be written closes the file that is read`,
     withFiles(async (path) => {
       const from = createReadStream(path("text"), { highWaterMark: 1000 });
       const to = createWriteStream(path("none/out"));
@@ -247,7 +250,7 @@ for (const [name, copy] of Object.entries(ways)) {
 }
 
 test(
-  "from() closes a file that the consumer leaves",
+  "from() closes a file when the consumer leaves",
   withFiles(async (path) => {
     const file = createReadStream(path("text"), { highWaterMark: 1000 });
     for await (const batch of BatchStream.from(linesOf(file), 10)) {

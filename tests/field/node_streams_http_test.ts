@@ -1,4 +1,6 @@
-/** Servers and processes of Node with our streams: who hangs up ends what works for them, and nothing else. */
+/**
+ * Servers and processes of Node with our streams: a client that hangs up ends only its own work.
+ */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -19,7 +21,7 @@ import { errors, web } from "./node_streams.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
 
-/** Run `body` with the port of a server, whose handler must not fail unheard. */
+/** Runs `body` with the port of a server, and reports errors of its handler. */
 async function withServer(handler: Handler, body: (port: number) => Promise<void>): Promise<void> {
   const handled: Promise<unknown>[] = [];
   const server = createServer((request, response) => {
@@ -37,7 +39,7 @@ async function withServer(handler: Handler, body: (port: number) => Promise<void
   }
 }
 
-/** What the server sends back is what it was sent, in pieces of another size. */
+/** The server sends its input back in pieces of another size. */
 const echoes: Record<string, Handler> = {
   "pipeline()": (request, response) =>
     pipeline(
@@ -63,7 +65,7 @@ for (const [name, echo] of Object.entries(echoes)) {
     }));
 }
 
-test("A client that hangs up in the middle of its request ends pipeline() and consume() alone", async () => {
+test("A client that hangs up during its request ends only pipeline() and consume()", async () => {
   const sink = new Fanout<Uint8Array>(() => {});
   const ways: Array<(request: IncomingMessage) => Promise<unknown>> = [
     (request) => pipeline(request, (bytes) => sink.consume(bytes)),
@@ -98,7 +100,7 @@ const answers: Record<
 };
 
 for (const [name, answer] of Object.entries(answers)) {
-  test(`A client that hangs up in the middle of a response ends handler and source, by ${name}`, async () => {
+  test(`A client that hangs up during a response ends handler and source, by ${name}`, async () => {
     const [reason, left, ended] = [gate<unknown>(), gate(), gate<unknown>()];
     const source = async function* () {
       try {
@@ -111,7 +113,7 @@ for (const [name, answer] of Object.entries(answers)) {
       const results = MapStream.from(source(), async (n, { signal }) => {
         if (n === 0) return Buffer.from("first");
         signal.addEventListener("abort", () => reason.resolve(signal.reason));
-        return await new Promise<Buffer>(() => {}); // a query that takes long
+        return await new Promise<Buffer>(() => {}); // a long query
       });
       ended.resolve(await rejection(answer(results, response)));
     };
@@ -145,7 +147,7 @@ test("consume() takes the output of a process, line by line", async () => {
   assertEquals((await exited)[0], 0);
 });
 
-test("A FixedChunkStream goes to the input of a process, and what it makes of it comes back", async () => {
+test("A FixedChunkStream goes to the input of a process, and its output comes back", async () => {
   const child = run("process.stdin.pipe(process.stdout)");
   const exited = once(child, "exit");
   const sent = new Uint8Array(300_000).map((_, i) => i);
@@ -159,7 +161,7 @@ test("A FixedChunkStream goes to the input of a process, and what it makes of it
   await exited;
 });
 
-test("A process that exits before it has read all ends the pipe to it, and its source", async () => {
+test("A process that exits before it has read everything ends the pipe to it, and its source", async () => {
   const child = run("process.exit(0)");
   const exited = once(child, "exit");
   const left = gate();
@@ -168,7 +170,7 @@ test("A process that exits before it has read all ends the pipe to it, and its s
     cancel: () => left.resolve(),
   });
   const piped = pipeline(web.toReadable(FixedChunkStream.from(endless, 65_536)), child.stdin!);
-  await rejection(piped); // a broken pipe, or a close: as the runtime finds out
+  await rejection(piped); // a broken pipe or a close, depending on the runtime
   await left.promise;
   child.stdout!.resume();
   await exited;

@@ -1,4 +1,7 @@
-/** From a `Readable` of Node into a sink: what each end does to the call, the source and the sink. */
+/**
+ * From a `Readable` of Node into a sink: the effect of each end on the call, the source and the
+ * sink.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { addAbortSignal, pipeline as pipelineWithCallback, type Readable } from "node:stream";
@@ -24,21 +27,21 @@ interface Row {
   /** The first cell of its row in docs/node-streams.md. */
   readonly what: string;
   readonly happens: (parts: Parts) => unknown;
-  /** What becomes of the call, of the `Readable`, and of the sink: the other cells. */
+  /** The outcomes of the call, the `Readable` and the sink, as in the other cells. */
   readonly cells: string[];
 }
 
 interface Parts {
   readonly readable: Readable;
-  /** Of the call. */
+  /** The outcome of the call. */
   readonly call: AbortController;
-  /** Of the sink. */
+  /** The outcome of the sink. */
   readonly stop: AbortController;
 }
 
 type Way = (readable: Readable, sink: Fanout<number>, signal: AbortSignal) => Promise<unknown>;
 
-/** The types of Deno and of Node name other streams of the web: as JavaScript has it. */
+/** Untyped, because the types of Deno and Node use different web stream types. */
 const pipeThen = pipelineWithCallback as unknown as (...streams: unknown[]) => void;
 
 const byFunction: Way = (readable, sink, signal) =>
@@ -210,7 +213,7 @@ for (const [heading, form, way, rows] of tables) {
   }
 }
 
-/** Have one thing happen while the source is quiet, and tell what becomes of all. */
+/** Makes one event happen while the source is quiet, and returns all outcomes. */
 async function play(way: Way, happens: Row["happens"]): Promise<string[]> {
   const readable = pushed();
   const [call, stop] = [new AbortController(), new AbortController()];

@@ -1,4 +1,7 @@
-/** What docs/node-streams.md says does not work: each has to be true, or it leaves the page. */
+/**
+ * Everything that does not work according to docs/node-streams.md. Each claim must be true, or
+ * leave the page.
+ */
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { addAbortSignal, Duplex, PassThrough, Readable, type Writable } from "node:stream";
@@ -57,7 +60,7 @@ test("pipeline() with a stream of Node right before a sink rejects, except in No
   }
 });
 
-test("pipeline() of Node 22 and Deno may reject with an AbortError in place of the error of a function after a Duplex", async () => {
+test("pipeline() of Node 22 and Deno may reject with an AbortError instead of the error of a function after a Duplex", async () => {
   const source = new Readable({
     objectMode: true,
     read() {
@@ -92,7 +95,7 @@ test("pipeline() without a stream of Node ignores its signal, and ends with its 
   }
 });
 
-test("pipeline() from a web stream ends at the next chunk after what follows a transform has failed", async () => {
+test("pipeline() from a web stream ends at the next chunk after a stage behind a transform has failed", async () => {
   const source = new Tap();
   const piped = new Watched(web.pipeline(source, new MapStream(stage), written().writable));
   source.give(BAD_FOR_END);
@@ -144,7 +147,7 @@ test("finished() refuses a transform, except in Deno", async () => {
   }
 });
 
-test("addAbortSignal() on a sink does not abort it for those who push", async () => {
+test("addAbortSignal() on a sink does not abort it for callers of push", async () => {
   const controller = new AbortController();
   const sink = new Fanout((item: number) => item);
   addAbortSignal(controller.signal, sink as unknown as Writable);

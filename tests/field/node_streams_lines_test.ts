@@ -1,4 +1,4 @@
-/** Why docs/node-streams.md has no `node:readline`: what it does with its input, and ours with it. */
+/** The reasons why docs/node-streams.md does not use `node:readline`. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { createInterface } from "node:readline";
@@ -10,7 +10,7 @@ import { test } from "../support/test.ts";
 import { unhandled } from "../support/unhandled.ts";
 import { among, errors, quiet, Watched } from "./node_streams.ts";
 
-test("readline loses lines that came before the iteration, and its end with them", async () => {
+test("readline loses lines from before the iteration, and then never ends", async () => {
   const source = Readable.from(["a\nb\n"]);
   const lines = createInterface({ input: source });
   await quiet();
@@ -42,7 +42,7 @@ test("readline leaves its input open when the sink fails", async () => {
   assertEquals(source.destroyed, false);
 });
 
-test("readline passes on that its input fails", async () => {
+test("readline passes on an error of its input", async () => {
   const source = new Readable({ read() {} });
   const consumed = new Fanout<string>(() => {}).consume(createInterface({ input: source }));
   source.push("a\n");

@@ -1,4 +1,7 @@
-/** From a stream of ours into a `Writable` of Node: what each end does to the call and to both ends. */
+/**
+ * From a stream of ours into a `Writable` of Node: the effect of each end on the call and on both
+ * sides.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { Writable } from "node:stream";
@@ -25,27 +28,27 @@ interface Row {
   /** The first cell of its row in docs/node-streams.md. */
   readonly what: string;
   readonly happens: (parts: Parts) => unknown;
-  /** What becomes of the call, of the source, and of the `Writable`: the other cells. */
+  /** The outcomes of the call, the source and the `Writable`, as in the other cells. */
   readonly cells: string[];
 }
 
 interface Parts {
   readonly source: Source;
   readonly writable: Writable;
-  /** Of the call. */
+  /** The outcome of the call. */
   readonly call: AbortController;
-  /** Of the stage. */
+  /** The outcome of the stage. */
   readonly stop: AbortController;
 }
 
-/** A call: what it goes from, and what it is. */
+/** A call, and its source. */
 type Way = (
   writable: Writable,
   signal: AbortSignal,
   stop: AbortSignal,
 ) => [Source, Promise<unknown>];
 
-/** A call that goes from a stream of ours, whose source is no stream of Node. */
+/** A call from a stream of ours, whose source is not a stream of Node. */
 function from(
   call: (
     stream: ReadableStream<number>,
@@ -169,7 +172,7 @@ for (const [heading, way, rows] of tables) {
   }
 }
 
-/** Have one thing happen while the source is quiet, and tell what becomes of all. */
+/** Makes one event happen while the source is quiet, and returns all outcomes. */
 async function play(way: Way, happens: Row["happens"]): Promise<string[]> {
   const { writable, items } = written();
   const [call, stop] = [new AbortController(), new AbortController()];

@@ -1,4 +1,4 @@
-/** The recipe `examples/recipes/prometheus.ts`, with the real prom-client. */
+/** Tests the recipe `examples/recipes/prometheus.ts` with the real prom-client. */
 
 import { assertEquals } from "@std/assert";
 import { Registry } from "prom-client";
@@ -8,7 +8,7 @@ import { microtasks } from "../support/gate.ts";
 import { Hand } from "../support/hand.ts";
 import { test } from "../support/test.ts";
 
-/** The values that are scraped, by name and label, but for those that are 0. */
+/** The scraped values that aren't 0, by name and label. */
 async function scrape(registry: Registry): Promise<Record<string, number>> {
   const lines = (await registry.metrics()).split("\n").filter((line) => /^\w/.test(line));
   const values = lines.map((line): [string, number] => {

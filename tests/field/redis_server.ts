@@ -1,4 +1,4 @@
-/** A Redis of a test's own: a process that it starts, stops, kills and brings back. */
+/** A Redis server for one test: a process that the test starts, stops, kills and restarts. */
 
 import { createClient } from "redis";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import process from "node:process";
 
-/** A server on a port of its own, which keeps nothing on disk. */
+/** A server on a separate port, which keeps nothing on disk. */
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
   #process: ChildProcess | undefined;
@@ -15,10 +15,11 @@ export class RedisServer implements AsyncDisposable {
     this.port = port;
   }
 
-  /** A server that does not run yet. */
+  /** A server that is not running yet. */
   static async reserve(): Promise<RedisServer> {
     for (;;) {
-      // Below those that systems give to clients: one that connects there could connect to itself.
+      // Below the ports that systems give to clients, because a client that connects to such a port
+      // could connect to itself.
       const port = 10_000 + Math.floor(Math.random() * 20_000);
       const listener = createServer();
       const free = await new Promise<boolean>((resolve) => {
@@ -29,7 +30,7 @@ export class RedisServer implements AsyncDisposable {
     }
   }
 
-  /** A server that is ready. */
+  /** Starts a server, and waits until it is ready. */
   static async start(): Promise<RedisServer> {
     const server = await RedisServer.reserve();
     await server.start();
@@ -40,14 +41,14 @@ export class RedisServer implements AsyncDisposable {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Resolves when it is ready. */
+  /** Starts it. Resolves when it is ready. */
   async start(): Promise<void> {
     const where = ["--port", `${this.port}`, "--bind", "127.0.0.1"];
     const child = spawn("redis-server", [...where, "--save", "", "--appendonly", "no"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.#process = child;
-    // Where the runner ends early, nobody else would end it.
+    // If the runner ends early, nothing else would end the server.
     process.once("exit", this.#kill);
     let output = "";
     for await (const chunk of child.stdout!) {
@@ -57,7 +58,7 @@ export class RedisServer implements AsyncDisposable {
     if (!output.includes("Ready")) throw new Error(`redis-server has not started:\n${output}`);
   }
 
-  /** It is gone, with all that it held. */
+  /** Kills it. All its data is lost. */
   async kill(): Promise<void> {
     const child = this.#process;
     if (!child) return;
@@ -67,17 +68,17 @@ export class RedisServer implements AsyncDisposable {
     if (send(child, "SIGKILL")) await ended;
   }
 
-  /** From here on it replies to nobody, and its connections stay. */
+  /** Stalls it: it no longer replies, and its connections stay open. */
   stall(): void {
     send(this.#process!, "SIGSTOP");
   }
 
-  /** It goes on. */
+  /** Lets it go on. */
   resume(): void {
     send(this.#process!, "SIGCONT");
   }
 
-  /** What a command gives, by a connection of its own. */
+  /** Returns the reply to a command, over a separate connection. */
   async ask(...command: string[]): Promise<unknown> {
     const client = createClient({ url: this.url, socket: { reconnectStrategy: false } });
     client.on("error", () => {}); // the command rejects
@@ -89,7 +90,7 @@ export class RedisServer implements AsyncDisposable {
     }
   }
 
-  /** How often each command was run, of those that a cache sends. */
+  /** How often each command of a cache was run. */
   async counts(): Promise<Record<"get" | "set" | "del", number>> {
     const stats = String(await this.ask("INFO", "commandstats"));
     const count = (name: string) => {
@@ -108,7 +109,10 @@ export class RedisServer implements AsyncDisposable {
   };
 }
 
-/** Says whether the process is there. In Deno `child.kill` takes any signal for the end. */
+/**
+ * Sends a signal. Returns whether the process exists. In Deno `child.kill` treats any signal as the
+ * end.
+ */
 function send({ pid }: ChildProcess, signal: string): boolean {
   try {
     return process.kill(pid!, signal);

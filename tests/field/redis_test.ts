@@ -1,4 +1,4 @@
-/** The recipe `redis_cache.ts` with both clients, and a real server that dies in the middle. */
+/** Tests the recipe `redis_cache.ts` with both clients, and a real server that dies meanwhile. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Redis } from "ioredis";
@@ -15,7 +15,7 @@ import { gate, settled, turn } from "../support/gate.ts";
 import { test } from "../support/test.ts";
 import { RedisServer } from "./redis_server.ts";
 
-/** Longer than a test may take: where this is the timeout, it is the client that ends a wait. */
+/** Longer than a test may take: with this timeout, the client ends a wait. */
 const LONG = 10 * 60_000;
 
 type Connect = typeof nodeRedis;
@@ -29,7 +29,7 @@ class Setup implements AsyncDisposable {
   readonly loads: string[] = [];
   readonly told: Array<RedisCacheStep & { readonly error: Error }> = [];
   readonly cache: RedisCache<string>;
-  /** What a load waits for. */
+  /** A load waits for this. */
   open: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -86,7 +86,7 @@ class Setup implements AsyncDisposable {
   }
 }
 
-/** Asks until it is so; a test has a limit of its own. */
+/** Asks until a condition holds. The test's own limit ends it. */
 async function until(so: () => boolean | PromiseLike<boolean>): Promise<void> {
   while (!await so()) await turn();
 }
@@ -109,7 +109,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(loads, ["7"]);
   });
 
-  test(`${title}: what one process has loaded, others are given`, async () => {
+  test(`${title}: other processes get a value that one has loaded`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, loads, told } = setup;
     for (let times = 0; times < 50; times++) assertEquals(await cache.get("7"), "user 7, load 1");
@@ -123,23 +123,23 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals([loads, told], [["7"], []]);
   });
 
-  test(`${title}: a value goes when its ttl is over`, async () => {
+  test(`${title}: a value expires when its ttl is over`, async () => {
     await using setup = await Setup.start(connect, { ttl: 60 });
     const { server, cache, loads } = setup;
     await cache.get("7");
     const left = Number(await server.ask("PTTL", "users:7"));
-    // It may be gone by now, and then that is -2.
+    // The key may have expired by now, which gives -2.
     assert(left <= 60 && left !== -1, `${left} ms are left`);
     await until(async () => await server.ask("PTTL", "users:7") === -2);
     assertEquals(await cache.get("7"), "user 7, load 2");
     assertEquals(loads, ["7", "7"]);
   });
 
-  test(`${title}: when the server is killed in the middle, every call has its value`, async () => {
+  test(`${title}: every call gets its value even if the server is killed`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, loads, told } = setup;
     await Promise.all(keys(10).map((key) => cache.get(key)));
-    // They are sent, and there is no reply.
+    // The commands are sent, but there is no reply.
     server.stall();
     const calls = keys(200).flatMap((key) => [cache.get(key), cache.get(key)]);
     await turn();
@@ -159,7 +159,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(told.length, 201);
     await assertRejects(() => cache.invalidate("7"));
 
-    // It is back, and holds nothing.
+    // It is back, without data.
     await server.start();
     await setup.connected();
     assertEquals(await cache.get("7"), "user 7, load 212");
@@ -167,7 +167,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals([loads.length, told.length], [212, 201]);
   });
 
-  test(`${title}: a server that is not there at the start is used once it is`, async () => {
+  test(`${title}: a server that is missing at the start is used later`, async () => {
     await using setup = new Setup(await RedisServer.reserve(), connect);
     const { server, cache, loads, told } = setup;
     assertEquals(await cache.get("7"), "user 7, load 1");
@@ -193,7 +193,7 @@ for (const [name, connect] of Object.entries(clients)) {
     await assertRejects(() => cache.invalidate("0"), DOMException, "no reply to DEL users:0");
     server.resume();
     await setup.connected();
-    // Nothing was written, and the value that was there is given again.
+    // Nothing was written, and the old value is read again.
     assertEquals((await server.counts()).set, before.set);
     assertEquals(await setup.over(setup.redis).get("7"), "old");
   });
@@ -211,7 +211,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(told.map(({ step, error }) => `${step} ${error.name}`), ["set TimeoutError"]);
   });
 
-  test(`${title}: a corrupt value is told, loaded anew, and written over`, async () => {
+  test(`${title}: a corrupt value is reported, loaded again, and replaced`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     await server.ask("SET", "users:7", "{");
@@ -221,17 +221,17 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await cache.get("7"), "user 7, load 1");
   });
 
-  test(`${title}: a key of another type is told, and left as it is`, async () => {
+  test(`${title}: a key of another type is reported, and left alone`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
-    await server.ask("RPUSH", "users:7", "somebody's");
+    await server.ask("RPUSH", "users:7", "other");
     assertEquals(await cache.get("7"), "user 7, load 1");
     assertEquals(told.map(({ step }) => step), ["get"]);
     assert(told[0]!.error.message.startsWith("WRONGTYPE"), told[0]!.error.message);
     assertEquals(await server.ask("TYPE", "users:7"), "list");
   });
 
-  test(`${title}: a SET that the server refuses fails no call, and is told`, async () => {
+  test(`${title}: a refused SET fails no call, and is reported`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     await server.ask("CONFIG", "SET", "maxmemory", "1");
@@ -243,7 +243,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await cache.get("7"), "user 7, load 2");
   });
 
-  test(`${title}: after an invalidation an old load is not written over the new value`, async () => {
+  test(`${title}: after an invalidation an old load does not replace the new value`, async () => {
     const open = gate();
     await using setup = await Setup.start(connect);
     const { server, cache, loads } = setup;
@@ -261,7 +261,7 @@ for (const [name, connect] of Object.entries(clients)) {
     assertEquals(await server.ask("EXISTS", "users:7"), 0);
   });
 
-  test(`${title}: what has no reply when the connection is closed rejects, and fails no call`, async () => {
+  test(`${title}: a command without a reply rejects when the connection closes, and fails no call`, async () => {
     await using setup = await Setup.start(connect);
     const { server, cache, told } = setup;
     server.stall();
@@ -273,7 +273,7 @@ for (const [name, connect] of Object.entries(clients)) {
   });
 }
 
-test("recipe redis cache with redis as it comes: its queue holds up no call longer than the timeout", async () => {
+test("recipe redis cache with redis by default: its queue holds up no call longer than the timeout", async () => {
   await using server = await RedisServer.start();
   const client = createClient({ url: server.url, commandOptions: { timeout: 0 } });
   client.on("error", () => {});
@@ -290,7 +290,7 @@ test("recipe redis cache with redis as it comes: its queue holds up no call long
   }
 });
 
-test("recipe redis cache with ioredis as it comes: its queue holds up no call longer than the timeout", async () => {
+test("recipe redis cache with ioredis by default: its queue holds up no call longer than the timeout", async () => {
   await using server = await RedisServer.start();
   const client = new Redis(server.url);
   client.on("error", () => {});
@@ -306,7 +306,7 @@ test("recipe redis cache with ioredis as it comes: its queue holds up no call lo
   }
 });
 
-/** A call while the server is away ends, although the client queues. */
+/** A call ends while the server is away, although the client queues commands. */
 async function assertBounded(server: RedisServer, redis: RedisCommands): Promise<void> {
   await redis.get("connected");
   await server.kill();
@@ -323,7 +323,7 @@ async function assertBounded(server: RedisServer, redis: RedisCommands): Promise
   await redis.get("connected");
 }
 
-/** A client cannot be the `cache` of a `Singleflight`. */
+/** A client can't be the `cache` of a `Singleflight`. */
 function assertNoCache(client: unknown): void {
   const error = assertThrows(() => new Singleflight({ cache: client as never }), TypeError);
   assertEquals(

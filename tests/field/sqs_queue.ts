@@ -1,6 +1,6 @@
 /**
- * SQS below its own client: an `SQSClient` whose requests are answered from the deliveries of a broker. What
- * the client sends and checks, such as the checksums of messages, is the real thing.
+ * SQS below its own client: a broker in memory answers the requests of a real `SQSClient`. The
+ * client's requests and checks, such as the checksums of messages, are real.
  */
 
 import { type BatchResultErrorEntry, SQSClient } from "@aws-sdk/client-sqs";
@@ -10,11 +10,11 @@ import { macrotask } from "../support/gate.ts";
 
 export const URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders";
 
-/** What a call of the client asks for. */
+/** The input of a call. */
 export interface Call {
   readonly name: string;
   readonly body: Record<string, unknown>;
-  /** Of a call for several messages. */
+  /** The input of a call for several messages. */
   readonly entries: readonly Entry[];
 }
 
@@ -28,25 +28,25 @@ interface Entry {
 export class SqsQueue {
   readonly client: SQSClient;
   readonly calls: Call[] = [];
-  /** Awaited with each call: what it throws, the call fails with. */
+  /** Awaited at each call, which fails if this throws. */
   onCall: (call: Call) => unknown = () => {};
-  /** What an entry of a call fails with. */
+  /** The error of an entry of a call. */
   onEntry: (call: Call, value: string) => Partial<BatchResultErrorEntry> | undefined = () =>
     undefined;
   /** After a crash nothing is answered. */
   alive = true;
   readonly #reader: ReadableStreamDefaultReader<Delivery<string>>;
   readonly #sent = new Map<string, Delivery<string>>();
-  /** Until when they are hidden: three times as long as was asked for, for a machine that is busy. */
+  /** Until when they are hidden: three times as long as requested, for a busy machine. */
   readonly #until = new Map<string, number>();
   #reading: ReturnType<ReadableStreamDefaultReader<Delivery<string>>["read"]> | undefined;
-  /** One receives after the other. */
+  /** Receive calls run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
   #visibility = 0;
   #handles = 0;
 
-  /** Answers from what a consumer of a broker is given. */
+  /** Answers with the deliveries of a broker's consumer. */
   constructor(deliveries: ReadableStream<Delivery<string>>) {
     this.#reader = deliveries.getReader();
     this.client = new SQSClient({
@@ -76,7 +76,7 @@ export class SqsQueue {
     });
   }
 
-  /** The handles that somebody has received and not settled. */
+  /** The handles that were received and not settled. */
   get handles(): string[] {
     return [...this.#sent.keys()];
   }
@@ -108,7 +108,7 @@ export class SqsQueue {
     ) {
       const next = await this.#read();
       if (!next) continue;
-      turns = 3; // what is there goes along
+      turns = 3; // ready messages are returned
       const handle = `handle ${++this.#handles}`;
       this.#sent.set(handle, next);
       this.#hide(handle);
@@ -123,7 +123,7 @@ export class SqsQueue {
     return Messages.length > 0 ? { Messages } : {};
   }
 
-  /** The next message, if there is one within a turn. */
+  /** Returns the next message, if there is one within a turn. */
   async #read(): Promise<Delivery<string> | undefined> {
     const reading = this.#reading ??= this.#reader.read();
     const next = await Promise.race([
@@ -155,7 +155,7 @@ export class SqsQueue {
     this.#until.set(handle, performance.now() + this.#visibility * 3000);
   }
 
-  /** Takes a message that is in flight, if it still is. */
+  /** Takes a message, if it is still in flight. */
   #take(handle: string): Delivery<string> | undefined {
     const delivery = this.#sent.get(handle);
     this.#sent.delete(handle);

@@ -1,4 +1,4 @@
-/** The recipe `examples/recipes/sqs.ts`: the client of SQS, in front of a broker in memory. */
+/** Tests the recipe `examples/recipes/sqs.ts` with the client of SQS and a broker in memory. */
 
 import type { Message } from "@aws-sdk/client-sqs";
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -34,7 +34,7 @@ class Setup implements AsyncDisposable {
     return this.queue.calls.filter((call) => call.name === name);
   }
 
-  /** Reads so many. */
+  /** Reads a number of messages. */
   async take(count: number): Promise<Delivery<Message>[]> {
     const reader = this.source.readable.getReader();
     const taken: Delivery<Message>[] = [];
@@ -51,14 +51,14 @@ class Setup implements AsyncDisposable {
   }
 }
 
-/** Waits until it is so; a test has a limit of its own. */
+/** Waits until a condition holds. The test's own limit ends it. */
 async function until(so: () => boolean): Promise<void> {
   while (!so()) await turn();
 }
 
 const bodies = (taken: readonly Delivery<Message>[]) => taken.map(({ value }) => value.Body);
 
-test("nothing is asked for before the first read, and then ten at a time, by long polls", async () => {
+test("the source asks for nothing before the first read, and then for ten at a time, by long polls", async () => {
   await using setup = new Setup(30);
   for (let turns = 0; turns < 10; turns++) await turn();
   assertEquals(setup.queue.calls, []);
@@ -75,7 +75,7 @@ test("nothing is asked for before the first read, and then ten at a time, by lon
   assertEquals([bodies(taken), taken[0]!.deliveries], [["0"], 1]);
 });
 
-test("no more is held than the bound, with several receivers too", async () => {
+test("the source holds no more than the bound, even with several receivers", async () => {
   await using setup = new Setup(100, { maxHeld: 25, receivers: 3 });
   const { queue } = setup;
   const taken = await setup.take(20);
@@ -86,7 +86,7 @@ test("no more is held than the bound, with several receivers too", async () => {
   assert(queue.handles.length <= 25);
 });
 
-test("acks go ten a call, and only those that have failed go again", async () => {
+test("ten acks go in a call, and only failed ones go again", async () => {
   await using setup = new Setup(25);
   const { queue } = setup;
   const once = new Set(["3", "14"]);
@@ -100,7 +100,7 @@ test("acks go ten a call, and only those that have failed go again", async () =>
   assertEquals([queue.handles, setup.errors], [[], []]);
 });
 
-test("what is not deleted yet still counts", async () => {
+test("messages that are not deleted yet still count", async () => {
   await using setup = new Setup(20, { maxHeld: 10 });
   const { queue } = setup;
   const again = gate();
@@ -119,7 +119,7 @@ test("what is not deleted yet still counts", async () => {
   assertEquals(bodies(await setup.take(1)), ["10"]);
 });
 
-test("an ack that SQS blames the sender for is told and not sent again, and counts no more", async () => {
+test("an ack with a sender fault is reported and not sent again, and counts no more", async () => {
   await using setup = new Setup(1, { maxHeld: 10 });
   setup.queue.onEntry = (call) =>
     call.name === "DeleteMessageBatch"
@@ -148,7 +148,7 @@ test("a nak makes a message visible at once or after its delay, in whole seconds
   assertEquals(kept!.settled, false);
 });
 
-test("what waits, runs or is being deleted is hidden anew, and nothing else", async () => {
+test("only messages that wait, run or are being deleted stay hidden", async () => {
   await using setup = new Setup(12, { visibility: 1 });
   const { queue } = setup;
   const deleting = gate();
@@ -170,7 +170,7 @@ test("what waits, runs or is being deleted is hidden anew, and nothing else", as
   running!.nak();
 });
 
-test("what is given back while others are hidden anew is not hidden again", async () => {
+test("a message that is given back does not stay hidden with the others", async () => {
   await using setup = new Setup(20, { visibility: 1 });
   const { queue } = setup;
   const first = gate();
@@ -186,7 +186,7 @@ test("what is given back while others are hidden anew is not hidden again", asyn
   assert(hidden.every(({ ReceiptHandle }) => ReceiptHandle !== taken[15]!.value.ReceiptHandle));
 });
 
-test("a cancel gives back what was not handed out", async () => {
+test("a cancel gives back messages that were not read", async () => {
   await using setup = new Setup(10);
   const reader = setup.source.readable.getReader();
   const { value } = await reader.read();
@@ -197,7 +197,7 @@ test("a cancel gives back what was not handed out", async () => {
   assertEquals(given.map(({ VisibilityTimeout }) => VisibilityTimeout), Array(9).fill(0));
 });
 
-test("at the end the stream closes, a poll that waits is not cut off, and acks are sent", async () => {
+test("at the end the stream closes, a waiting poll is not interrupted, and acks are sent", async () => {
   const stop = new AbortController();
   await using setup = new Setup(3, { signal: stop.signal });
   const { queue, source, broker } = setup;
@@ -214,11 +214,11 @@ test("at the end the stream closes, a poll that waits is not cut off, and acks a
   assertEquals(await settled(closed), "pending");
   polling.resolve();
   await closed;
-  // What came with the last poll is given back, and the acks have arrived.
+  // Messages of the last poll are given back, and the acks have arrived.
   assertEquals([queue.handles, broker.pending], [[], 1]);
 });
 
-test("what a poll brings after the end is given back at once", async () => {
+test("messages that a poll brings after the end are given back at once", async () => {
   const stop = new AbortController();
   await using setup = new Setup(1, { signal: stop.signal });
   const { queue, broker } = setup;
@@ -235,7 +235,7 @@ test("what a poll brings after the end is given back at once", async () => {
   running!.ack();
 });
 
-test("a call that fails is told, and the source goes on", async () => {
+test("a failed call is reported, and the source goes on", async () => {
   await using setup = new Setup(1);
   const failure = new Error("no network");
   setup.queue.onCall = () => {
@@ -246,7 +246,7 @@ test("a call that fails is told, and the source goes on", async () => {
   assertEquals([setup.errors, delivery!.value.Body], [[failure], "0"]);
 });
 
-test("what onError throws errors the stream", async () => {
+test("an error of onError errors the stream", async () => {
   const denied = new Error("access denied");
   await using setup = new Setup(1, {
     onError: (error) => {
@@ -297,7 +297,7 @@ for (let seed = 1; seed <= 10; seed++) {
     ) => {
       const queue = new SqsQueue(deliveries);
       queue.onCall = ({ name }) => {
-        // A process that has crashed says nothing more, and nothing of it stays behind in the test.
+        // A crashed process sends nothing more, and leaves nothing behind in the test.
         const died = consumer.state === "crashed";
         if (died) throw Object.assign(new Error("crashed"), { SenderFault: true });
         if (++calls % 11 === 0 && name !== "ReceiveMessage") throw new Error("no network");
@@ -306,7 +306,7 @@ for (let seed = 1; seed <= 10; seed++) {
         (Number(value) + calls) % 13 === 0 ? { Code: "InternalError", Message: "busy" } : undefined;
       const source = sqsSource(queue.client, URL, {
         maxHeld: 40,
-        visibility: 1, // what cannot be acked, or given back, comes again after that
+        visibility: 1, // messages that can't be acked or given back come again after that
         onError: () => {},
       });
       const work = acked((batch: Delivery<Message>[]) =>

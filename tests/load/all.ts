@@ -1,8 +1,8 @@
 /**
- * Very many items through every primitive, each case in a process of its own: nothing is lost, and
- * memory after a collection is near 90 % of the items what it was near 20 %.
+ * Sends very many items through every primitive, each case in a separate process. Nothing may be
+ * lost, and the memory after a collection must be the same near 90 % of the items as near 20 %.
  *
- * As a program: `deno run -A tests/load/all.ts [RUNTIME...] [--size N] [--only TEXT]`.
+ * Run it: `deno run -A tests/load/all.ts [RUNTIME...] [--size N] [--only TEXT]`.
  */
 
 import { parseArgs } from "node:util";
@@ -12,16 +12,16 @@ import { deno, run } from "../../tools/run.ts";
 import { binary } from "../../tools/runtimes.ts";
 import type { Outcome } from "../../tools/suite.ts";
 
-/** Items of a case that is not dear; a case may ask for fewer. */
+/** The number of items of a cheap case. An expensive case uses fewer. */
 const SIZES = { deno: 1e6, bun: 1e5, node22: 1e5, node24: 1e5 };
 const HEAP = 256 * 1024;
 const RSS = 32 * 1024 * 1024;
 
-// Where Node may, it collects late and keeps what it has compiled: that is no growth of ours.
+// Node collects late and keeps compiled code, which is not growth of the library.
 const FRUGAL = ["--max-semi-space-size=1", "--optimize-for-size"];
 const FLAGS: Record<Host, string[]> = { deno: [], bun: [], node22: FRUGAL, node24: FRUGAL };
 
-// Where very different code runs, what is compiled comes and goes by some hundred KiB.
+// With very different code, compiled code varies by some hundred KiB.
 const VARIED = "every primitive";
 const INTERPRETED = ["--no-opt", "--no-flush-bytecode"];
 
@@ -33,20 +33,20 @@ type Host = keyof typeof SIZES;
 
 const HOSTS = Object.keys(SIZES) as Host[];
 
-/** What is asked for: everything, unless said otherwise. */
+/** The selection: everything by default. */
 interface Choice {
   readonly hosts?: readonly Host[];
   readonly size?: number;
-  /** In the names of the cases. */
+  /** A text in the names of the cases. */
   readonly only?: string;
 }
 
-/** How a case went. */
+/** The outcome of a case. */
 interface Result {
   readonly host: Host;
   readonly name: string;
   readonly items: number;
-  /** What memory grew by from near 20 % to near 90 %, in bytes. */
+  /** The growth of memory from near 20 % to near 90 %, in bytes. */
   readonly heap: number;
   readonly rss: number;
   readonly seconds: number;
@@ -54,7 +54,7 @@ interface Result {
   readonly error?: string;
 }
 
-/** Every case in every runtime. */
+/** Runs every case in every runtime. */
 export async function load(
   { hosts = HOSTS, size, only = "" }: Choice = {},
 ): Promise<Outcome> {

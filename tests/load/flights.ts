@@ -1,4 +1,4 @@
-/** Calls through a single-flight, one after another, together, and leaving. */
+/** Calls of a single-flight, one after the other, together, and leaving. */
 
 import { Singleflight } from "../../mod.ts";
 import { gate, turn } from "../support/gate.ts";
@@ -11,7 +11,7 @@ function empty(flights: { readonly size: number }): void {
   if (flights.size > 0) throw new Error(`${flights.size} flights are left`);
 }
 
-/** All of them. */
+/** All cases. */
 export const flights: readonly Case[] = [
   {
     name: "Singleflight.do, one after another",
@@ -94,14 +94,14 @@ export const flights: readonly Case[] = [
         if (error === reason) left++;
       };
       await load.each(async (n) => {
-        // Something is kept of each until the flight lands.
+        // The flight keeps something of each caller until it ends.
         if (n % 1000 === 999) {
           await land();
           flight = gate<number>();
           stays = flights.do("k", () => flight.promise);
         }
         const leaver = new AbortController();
-        // Counted now and then: to count costs more than to join.
+        // Counted only sometimes, because counting costs more than joining.
         const listeners = n % 100 === 0 ? countListeners(leaver.signal) : undefined;
         const call = flights.do("k", later, { signal: leaver.signal }).catch(told);
         leaver.abort(reason);

@@ -1,4 +1,4 @@
-/** Objects that come to life and to an end, in every way, on one signal that outlives them. */
+/** Makes objects and ends them in every way, with one signal that outlives them. */
 
 import { turn } from "../support/gate.ts";
 import { countListeners } from "../support/listeners.ts";
@@ -16,7 +16,7 @@ export const lives: readonly Case[] = [{
     await load.each(async (n) => {
       await kinds[n % kinds.length]!.live(signal, (_, value) => value);
       count++;
-      // What a turn has looked at stays until its end.
+      // A value that a turn has read stays alive until its end.
       if (n % 100 === 99) await turn();
     });
     if (listeners.live > 0) throw new Error(`${listeners.live} listeners are left`);

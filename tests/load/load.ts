@@ -1,20 +1,20 @@
-/** Counts the items that go through a case, and looks at the memory near 20 % and near 90 % of them. */
+/** Counts the items of a case, and measures the memory near 20 % and near 90 % of them. */
 
 import { collect } from "../support/garbage.ts";
 import { turn } from "../support/gate.ts";
 
-/** What a process holds, in bytes, when all garbage has been collected. */
+/** The memory of a process, in bytes, after all garbage is collected. */
 export interface Memory {
   readonly heap: number;
   readonly rss: number;
 }
 
-/** A way for items to go, and what it says of where they went. */
+/** A way for items, and the number that came out. */
 export interface Case {
   readonly name: string;
-  /** How many items of a million: one front of each primitive has all of them. */
+  /** The number of items, of a million. One way of each primitive gets all of them. */
   readonly perMillion?: number;
-  /** Returns how many items came out. Throws where something else is wrong. */
+  /** Returns the number of items that came out. Throws if something else is wrong. */
   run(load: Load): number | Promise<number>;
 }
 
@@ -24,19 +24,19 @@ interface Host {
 
 const { process } = globalThis as unknown as Host;
 
-// Promises alone would let no timer fire, and Bun lets go of much at the end of a turn only.
+// Promises alone would let no timer fire, and Bun frees much memory only at the end of a turn.
 const TURN = 10_000;
-// Looked at three times each: what an engine compiles is now and then there for one look, and gone at the next.
+// Measured three times each, because compiled code may be there in one look, and gone in the next.
 const MARKS = [0.18, 0.19, 0.2, 0.88, 0.89, 0.9];
 
-/** For the other fronts of a primitive. */
+/** For the other ways of a primitive. */
 export const FEWER = 100_000;
 
 /** The items of one case. */
 export class Load {
   readonly size: number;
   readonly #looks: Memory[] = [];
-  /** What else there is to say. */
+  /** More to report. */
   note = "";
   #count = 0;
   #mark: number;
@@ -46,7 +46,9 @@ export class Load {
     this.#mark = this.#next();
   }
 
-  /** What memory grew by from the first half of the looks to the second: from least to least. */
+  /**
+   * The growth of memory from the first half of the looks to the second, from minimum to minimum.
+   */
   get growth(): Memory {
     const half = this.#looks.length / 2;
     const early = this.#looks.slice(0, half);
@@ -55,12 +57,12 @@ export class Load {
     return { heap: grown("heap"), rss: grown("rss") };
   }
 
-  /** Looks at the memory, beside the looks that come of themselves. */
+  /** Measures the memory, besides the automatic looks. */
   look(): void {
     this.#looks.push(memory());
   }
 
-  /** Whether there is one more. */
+  /** Whether there is another item. */
   get more(): boolean {
     return this.#count < this.size;
   }
@@ -75,7 +77,7 @@ export class Load {
     return item;
   }
 
-  /** All of them, as a stream without a queue. */
+  /** All items, as a stream without a queue. */
   stream<T = number>(item: (n: number) => T = (n) => n as T): ReadableStream<T> {
     return new ReadableStream<T>({
       pull: (controller) => {
@@ -87,12 +89,12 @@ export class Load {
     }, { highWaterMark: 0 });
   }
 
-  /** All of them, as an iterable. */
+  /** All items, as an iterable. */
   *items(): Generator<number> {
     while (this.more) yield this.next();
   }
 
-  /** Calls `body` for each, and waits where it wants to wait. */
+  /** Calls `body` for each item, and awaits its promise. */
   async each(body: (n: number) => Promise<unknown> | void): Promise<void> {
     while (this.more) {
       const n = this.next();
@@ -107,9 +109,9 @@ export class Load {
   }
 }
 
-/** Collects all garbage, and says what is left. */
+/** Collects all garbage, and returns the memory that is left. */
 export function memory(): Memory {
-  // What the first finds dead may hold on to what only the second can.
+  // The first collection may find objects that hold others, which only the second can free.
   for (let round = 0; round < 3; round++) collect();
   const { heapUsed: heap, rss } = process.memoryUsage();
   return { heap, rss };
@@ -119,7 +121,7 @@ function least(looks: readonly Memory[], part: keyof Memory): number {
   return Math.min(...looks.map((look) => look[part]));
 }
 
-/** Pipes a stream to one that counts. */
+/** Pipes a stream to a counting sink. */
 export async function piped<T>(
   readable: ReadableStream<T>,
   size: (chunk: T) => number,

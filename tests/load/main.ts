@@ -1,4 +1,7 @@
-/** One case in a process of its own: `main.ts NAME ITEMS`; without a name, the list of cases. */
+/**
+ * Runs one case in its own process: `main.ts NAME ITEMS`. Without a name it prints the list of
+ * cases.
+ */
 
 import { flights } from "./flights.ts";
 import { lives } from "./lives.ts";
@@ -13,7 +16,7 @@ interface Host {
 
 const { process } = globalThis as unknown as Host;
 
-// With fewer, what a runtime does in its first moments is more than what a case leaves.
+// With fewer items, the start of the runtime would count more than the case.
 const LEAST = 30_000;
 const WARM = 3000;
 
@@ -22,10 +25,10 @@ const [name, size] = process.argv.slice(2);
 
 async function run({ perMillion = 1e6, run }: Case, size: number): Promise<unknown> {
   const load = new Load(Math.max(Math.round(size * perMillion / 1e6), LEAST));
-  // What the runtime compiles and sets up is not what grows.
+  // Warms up, so that compiled code and set-up don't count as growth.
   await run(new Load(Math.max(Math.ceil(load.size / 50), WARM)));
   const count = await run(load);
-  // Of the processor: the machine may be busy with something else.
+  // The processor time, because the machine may be busy.
   const { user, system } = process.cpuUsage();
   if (count !== load.size) throw new Error(`${count} of ${load.size} items came out`);
   return {

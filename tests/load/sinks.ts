@@ -1,4 +1,4 @@
-/** Items through every front of the sinks, and sinks that come and go. */
+/** Items through every way into the sinks, and sinks that come and go. */
 
 import { Aggregator, Fanout, type FanoutOptions, type Sink } from "../../mod.ts";
 import { type Case, FEWER, type Load } from "./load.ts";
@@ -8,7 +8,7 @@ const nothing = () => {};
 const later = () => Promise.resolve();
 const fail = () => Promise.reject("failed");
 
-/** Ends the sink, and says how many items have been handled. */
+/** Ends the sink, and returns the number of handled items. */
 async function close({ sink, load }: { sink: Sink<number>; load: Load }): Promise<number> {
   await sink.close();
   const { accepted, done, failed, discarded } = sink.stats;
@@ -18,7 +18,7 @@ async function close({ sink, load }: { sink: Sink<number>; load: Load }): Promis
 
 type Front = (sink: Sink<number>, load: Load) => Promise<unknown>;
 
-/** The fronts that both have: of all items, and of fewer. */
+/** The ways that both sinks have: for all items, and for fewer. */
 function fronts(name: string, make: (options?: Options) => Sink<number>): Case[] {
   const front = (title: string, run: Front, rest: Partial<Case> = {}, options?: Options): Case => ({
     name: `${name}${title}`,
@@ -52,7 +52,7 @@ function fronts(name: string, make: (options?: Options) => Sink<number>): Case[]
 
 type Options = Pick<FanoutOptions<number>, "key" | "timeout" | "snapshot">;
 
-/** All of them. */
+/** All cases. */
 export const sinks: readonly Case[] = [
   ...fronts("Fanout", (options) => new Fanout(later, { ...WORKERS, ...options })),
   {

@@ -1,4 +1,7 @@
-/** Consumers that stand still: what is refused, what is not pulled, and what waits to be let in. */
+/**
+ * Consumers that stand still: refused items, items that are not pulled, and items that wait for
+ * room.
+ */
 
 import {
   Aggregator,
@@ -14,14 +17,14 @@ import { type Case, FEWER, memory } from "./load.ts";
 const SOURCE = 10_000_000;
 const WORKERS = 16;
 const CAPACITY = 1000;
-// What a push that waits takes: an item, a promise and its two ends.
+// The memory of a waiting push: an item, a promise and its two functions.
 const BYTES_A_PUSH = 500;
 
 const hang = () => new Promise<never>(() => {});
 const wide = { concurrency: WORKERS, capacity: CAPACITY };
 const batched = { ...wide, maxItems: 100, linger: 1 };
 
-/** Pushes until the sink is full, and goes on to push. */
+/** Pushes until the sink is full, and goes on pushing. */
 function refused(name: string, make: () => Sink<number>, most: number): Case {
   return {
     name: `${name}.tryPush, refused`,
@@ -36,7 +39,7 @@ function refused(name: string, make: () => Sink<number>, most: number): Case {
   };
 }
 
-/** Opens a way for a long source, at the end of which nobody takes anything, and lets time pass. */
+/** Opens a way from a long source to a consumer that takes nothing, and lets time pass. */
 function stalled<T = number>(
   name: string,
   open: (source: ReadableStream<T>) => unknown,
@@ -54,7 +57,7 @@ function stalled<T = number>(
           if (++pulled === SOURCE) controller.close();
         },
       }, { highWaterMark: 0 });
-      // Held for as long as time passes.
+      // Keeps the way alive while time passes.
       const opened = open(source);
       await load.each((n) => n % 100 === 0 ? turn() : Promise.resolve());
       expect(pulled, most, "pulled");
@@ -69,7 +72,7 @@ function expect(count: number, most: number, what: string): void {
   if (count !== most) throw new Error(`${count} ${what}, not ${most}`);
 }
 
-/** All of them. What is held inside is in a sum before what waits outside. */
+/** All cases. In a sum, the items inside come before those that wait outside. */
 export const stalls: readonly Case[] = [
   refused("Fanout", () => new Fanout(hang, wide), WORKERS + CAPACITY),
   refused("Aggregator", () => new Aggregator(hang, batched), WORKERS * 100 + CAPACITY),
@@ -120,7 +123,7 @@ export const stalls: readonly Case[] = [
         const bytes = (memory().heap - before) / load.size;
         resolve();
         await sink.idle();
-        // The first one makes the process as large as it will be.
+        // The first case grows the process to its final size.
         load.look();
         load.note = `${Math.round(bytes)} bytes a push`;
         if (bytes > BYTES_A_PUSH) throw new Error(`${load.note}, more than ${BYTES_A_PUSH}`);

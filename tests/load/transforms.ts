@@ -8,7 +8,7 @@ const length = (batch: ArrayLike<unknown>) => batch.length;
 const one = () => 1;
 const double = (n: number) => Promise.resolve(n * 2);
 
-/** All items by a pipe, and fewer by `from`, where there is one. */
+/** All items by a pipe, and fewer by `from`, if there is one. */
 function ofTransform(transform: Transform): Case[] {
   const { name, items, from: hasFrom, count } = transform;
   const stream = (load: Load) => load.stream((n) => items[n % items.length]);
@@ -25,14 +25,14 @@ function ofTransform(transform: Transform): Case[] {
       perMillion: FEWER,
       async run(load: Load) {
         const passed = await read(from(transform, stream(load)), count);
-        // A throttle leaves out all between the first and the last.
+        // A throttle drops all items between the first and the last.
         return name === "ThrottleStream" && passed === 2 ? load.size : passed;
       },
     }]),
   ];
 }
 
-/** All of them. */
+/** All cases. */
 export const transformCases: readonly Case[] = [
   ...[...transforms, ...variants].flatMap(ofTransform),
   {

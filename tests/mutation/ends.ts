@@ -1,13 +1,15 @@
-/** Reports what Node's runner says too late or not at all: a test that hangs, a process that dies. */
+/**
+ * Reports events that Node's runner reports too late or never: a hanging test, a process that dies.
+ */
 
 import { writeSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { setInterval } from "node:timers";
 
-/** A loop that has had nothing to do for so long, in milliseconds, has nothing to come. */
+/** An event loop that is idle for this long, in milliseconds, has nothing left to do. */
 const IDLE = 1000;
-/** And one that has been busy for so long is an endless one: no file takes a quarter of it. */
+/** An event loop that is busy for this long is endless: no file takes a quarter of it. */
 const BUSY = 20_000;
 
 let last = performance.eventLoopUtilization();

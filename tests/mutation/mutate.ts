@@ -1,8 +1,8 @@
 /**
- * Mutation testing, by Stryker: each small change of `src` must make a test fail. docs/mutation.md
- * has those that none notices, and why.
+ * Mutation testing with Stryker: each small change of `src` must make a test fail. docs/mutation.md
+ * lists the changes that no test notices, and why.
  *
- * `deno run -A tests/mutation/mutate.ts [FILE...]` judges the mutants of some files, or of all.
+ * `deno run -A tests/mutation/mutate.ts [FILE...]` tests the mutants of some files, or of all.
  */
 
 import { deno, run } from "../../tools/run.ts";

@@ -1,4 +1,7 @@
-/** All races, for tools: those of each `tests/races_*_test.ts`, which is a test of the suite besides. */
+/**
+ * All races, for the tools. They come from `tests/races_*_test.ts`, which are also tests of the
+ * suite.
+ */
 
 import type { Exploration } from "./explore.ts";
 import type { Race } from "./race.ts";
@@ -16,5 +19,5 @@ for (const { name } of [...Deno.readDirSync(TESTS)].sort((a, b) => a.name < b.na
 
 /** In the order of the files. */
 export const races: readonly Race[] = found;
-/** And what is explored of them. */
+/** All explorations. */
 export const explorations: readonly Exploration[] = foundExplorations;

@@ -1,58 +1,61 @@
 /**
- * Explorations: of a race not some schedules but all that so many events make, the shorter ones
- * first. Each is played from the start, and what it promises must hold after each of its events, and
- * when it is then brought to its end.
+ * Explorations play all schedules of a race with a number of events, shorter ones first, instead of
+ * random ones. Each schedule starts from the beginning. The promises of the race must hold after
+ * each event, and after the object is brought to its end.
  *
- * A path is a list of events. After a comma everything has had its turn, at an `&` nothing has, and
- * that counts as an event more: "push a, done 0 & abort".
+ * A path is a list of events, such as "push a, done 0 & abort". After a comma, all tasks have run.
+ * After an `&`, none has; it counts as one more event.
  */
 
 import fc from "fast-check";
 import { test } from "../support/test.ts";
 import { isAdvance, type Outlook, type Race, show, type Step, watch } from "./race.ts";
 
-/** What the suite explores, of each; `tools/explore.ts` goes further. */
+/** The depth in the suite. `tools/explore.ts` goes deeper. */
 const SHALLOW = 3;
 
-/** How many events `tools/explore.ts` explores, where nothing else is said. */
+/** The default depth of `tools/explore.ts`. */
 const DEPTH = 6;
 
-/** How many items there are in a path, at most. */
+/** The most items in a path. */
 const MOST_ITEMS = 3;
 
-/** Keys and signals are all alike: the second is one that comes after the first. */
+/** All keys and signals are equivalent, so the second never comes before the first. */
 const FIRST: Readonly<Record<string, string>> = { b: "a", y: "x" };
 
-/** A race, what it is played on, and what can happen. */
+/** A race, its setup, and its possible events. */
 export interface Exploration {
-  /** For the command line. */
+  /** Its name on the command line. */
   readonly name: string;
-  /** With the rules of the contract that it holds. */
+  /** Its promise, with the rules of the contract that it checks. */
   readonly promise: string;
-  /** How many events `tools/explore.ts` explores. */
+  /** The depth in `tools/explore.ts`. */
   readonly depth: number;
   readonly race: Race;
   readonly setup: unknown;
-  /** The events by their names. */
+  /** The events, by name. */
   readonly events: Readonly<Record<string, Step>>;
-  /** Two events, as in a path, that never come in one turn: the model cannot say what would be. */
+  /** Pairs of events that never come in one turn, because the model can't predict their outcome. */
   readonly apart?: RegExp;
 }
 
-/** What was explored. */
+/** The result of an exploration. */
 export interface Explored {
-  /** How many sequences. */
+  /** The number of sequences. */
   readonly sequences: number;
   readonly failure?: string;
 }
 
-/** What came of a path. */
+/** The outcome of a path. */
 export interface Visit extends Explored {
-  /** The paths that are to be visited after it. */
+  /** The next paths to visit. */
   readonly longer: readonly string[];
 }
 
-/** Of the race with which its name begins, with a setup and events of that kind. */
+/**
+ * Makes an exploration of the race with which its name begins, with a setup and events of that
+ * race.
+ */
 export function exploration<S, P extends Step>(given: {
   readonly name: string;
   readonly races: readonly Race[];
@@ -69,7 +72,7 @@ export function exploration<S, P extends Step>(given: {
   return { ...given, race, depth, promise };
 }
 
-/** Makes a test of each, of few events. */
+/** Makes a test of each exploration, with few events. */
 export function explored(explorations: readonly Exploration[]): readonly Exploration[] {
   for (const exploration of explorations) {
     test(exploration.promise, async () => {
@@ -80,7 +83,7 @@ export function explored(explorations: readonly Exploration[]): readonly Explora
   return explorations;
 }
 
-/** Explores all, or so many. */
+/** Explores all sequences, or a number of them. */
 export async function explore(
   exploration: Exploration,
   depth: number,
@@ -102,7 +105,7 @@ export async function explore(
   return { sequences };
 }
 
-/** Plays each, and what is longer by one event where nothing comes after that, until one fails. */
+/** Plays each path, and each longer one without further events, until one fails. */
 export async function visitAll(
   exploration: Exploration,
   paths: readonly string[],
@@ -133,12 +136,12 @@ export async function visitAll(
   }
 }
 
-/** How many events it counts for. */
+/** The number of events that a path counts as. */
 export function lengthOf(path: string): number {
   return path === "" ? 0 : path.split(", ").length + 2 * (path.split(" & ").length - 1);
 }
 
-/** What can come after it. */
+/** Returns the events that can follow. */
 async function play(
   exploration: Exploration,
   path: string,
@@ -189,7 +192,7 @@ function* after(
   }
 }
 
-/** Whether everything has its turn meanwhile. */
+/** Whether all tasks run meanwhile. */
 function isTime(step: Step): boolean {
   return isAdvance(step) || step.do === "late";
 }

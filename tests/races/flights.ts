@@ -1,21 +1,21 @@
-/** The contract of `Singleflight` as a model: plain data, no promises. */
+/** A model of the contract of `Singleflight`: plain data, no promises. */
 
 import type { FlightStats } from "../../mod.ts";
 
-/** How a group is made. */
+/** The setup of a `Singleflight`. */
 export interface Config {
   readonly cache: boolean;
   readonly clone: boolean;
   readonly forgetAfter: number;
 }
 
-/** What a function gives. */
+/** The outcome of a function. */
 export interface Value {
   readonly id: number;
   readonly copy: boolean;
 }
 
-/** What has become of a call. `shared` where it asked for that, `copied` where the value is its own. */
+/** The outcome of a call. `shared` is set for `doShared`, and `copied` if the value is a copy. */
 export type Outcome =
   | { readonly state: "pending" }
   | { readonly state: "error"; readonly error: unknown }
@@ -26,21 +26,21 @@ export type Outcome =
     readonly copied?: boolean;
   };
 
-/** A call as the model expects it; a flight too, where it is the call that starts it. */
+/** A call as the model expects it. The first call of a flight also stands for the flight. */
 export interface Plan {
   readonly key: string;
   readonly body: string;
   readonly detailed: boolean;
-  /** Which of the signals is the caller's. */
+  /** The signal of the caller. */
   readonly signal: number | null;
   readonly value: Value;
   readonly error: Error;
   readonly outcome: Outcome;
   /** The call that the function makes in its synchronous part. */
   inside?: Plan;
-  /** The call that the function makes when it is aborted. */
+  /** The call that the function makes at its abort. */
   rejoin?: Plan;
-  /** All callers have left, the last with this reason. */
+  /** All callers have left. This is the reason of the last one. */
   abandoned?: { readonly reason: unknown };
 }
 
@@ -51,7 +51,7 @@ interface FlightModel {
   joined: number;
 }
 
-/** What a group must do. */
+/** The model of a `Singleflight`. */
 export class Model {
   readonly current: Map<string, FlightModel> = new Map();
   readonly cache: Map<string, Value> = new Map();
@@ -138,7 +138,7 @@ export class Model {
     set(plan, { state: "value", value, copied, ...(plan.detailed && { shared }) });
   }
 
-  /** In the order in which the callers came to the signal. */
+  /** In the order in which the callers added their listeners. */
   abort(signal: number, reason: unknown): void {
     const leaving = this.#flights.flatMap((flight) =>
       flight.callers.filter((caller) => caller.signal === signal).map((plan) => ({ flight, plan }))

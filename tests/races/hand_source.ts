@@ -1,29 +1,29 @@
-/** A source that is fed by hand. */
+/** A source that a test feeds. */
 
 import type { Source } from "../../mod.ts";
 
-/** As what the source shows itself; `"pages"` are arrays of all that it was fed, for `flatten`. */
+/** The kind of the source. `"pages"` gives arrays of all items, for `flatten`. */
 export type SourceKind = "stream" | "iterator" | "pages";
 
-/** Who is told of what the source does, just before it does it. */
+/** A listener that is called just before the source acts. */
 export interface Told<T> {
   given?(item: T): void;
   ended?(failure: { readonly error: unknown } | undefined): void;
 }
 
-/** Gives what it was fed, one item, or one page, for each time that it is asked. */
+/** Gives its items: one item, or one page, for each pull. */
 export class HandSource<T> {
   readonly kind: SourceKind;
   readonly source: Source<T>;
-  /** It has been asked, and has nothing. */
+  /** A pull waits for an item. */
   asked = false;
   readonly given: Set<T> = new Set();
-  /** It has said that there is no more, or that it has failed. */
+  /** It has ended or failed. */
   ended = false;
   broken: { readonly error: unknown } | undefined;
-  /** Nobody will ask any more, and why where it was told. */
+  /** The reader has left, with a reason if it gave one. */
   cancelled: { readonly reason: unknown } | undefined;
-  /** Who reads it was told to stop. */
+  /** The reader was told to stop. */
   left: { readonly reason: unknown } | undefined;
 
   readonly #fed: T[] = [];
@@ -39,7 +39,7 @@ export class HandSource<T> {
     this.source = kind === "stream" ? this.#stream() : this.#iterable();
   }
 
-  /** Whether it can be fed. */
+  /** Whether it takes items. */
   get open(): boolean {
     return !this.#end && !this.cancelled && !this.left;
   }
@@ -54,7 +54,7 @@ export class HandSource<T> {
     this.#answer();
   }
 
-  /** What was fed before is given first. */
+  /** Items that were fed before come first. */
   fail(error: unknown): void {
     this.#end ??= { failure: { error } };
     this.#answer();

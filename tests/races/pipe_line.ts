@@ -1,4 +1,7 @@
-/** A pipeline of ours, and all that can be seen of it: to be held against another of the same setup. */
+/**
+ * A pipeline of ours and everything that is visible of it, to compare with another one of the same
+ * setup.
+ */
 
 import {
   Aggregator,
@@ -14,7 +17,7 @@ import {
 import { type Gate, gate } from "../support/gate.ts";
 import { HandSource, type SourceKind } from "./hand_source.ts";
 
-/** How two of its parts are joined. */
+/** How two parts are joined. */
 export interface Piping {
   to(source: ReadableStream, sink: WritableStream, options?: StreamPipeOptions): Promise<void>;
   through(source: ReadableStream, pair: ReadableWritablePair, options?: StreamPipeOptions): void;
@@ -34,10 +37,10 @@ export type Part =
   | { readonly kind: "throttle"; readonly edge: "leading" | "trailing" | "both" }
   | { readonly kind: "fixed"; readonly size: number };
 
-/** What functions give: a value, a promise, or now this and now that. */
+/** The results of functions: values, promises, or a mix. */
 export type How = "sync" | "async" | "mixed";
 
-/** What a pipeline is made of. */
+/** The setup of a pipeline. */
 export interface LineSetup {
   readonly front: "writer" | SourceKind;
   readonly parts: readonly Part[];
@@ -50,26 +53,28 @@ export interface LineSetup {
   /** Of each pipe. */
   readonly prevents: readonly ("preventAbort" | "preventCancel" | "preventClose")[];
   readonly signalled: boolean;
-  /** By `pipeThrough`, where that can be. */
+  /** Whether to use `pipeThrough`, if possible. */
   readonly through: boolean;
-  /** What functions do, they do at once, in the midst of all that moves, and not when that has come to rest. */
+  /**
+   * Whether functions act at once, while everything moves, and not only when that has come to rest.
+   */
   readonly rash: boolean;
-  /** Done before the pipes begin, in their turn. */
+  /** Steps before the pipes begin, in the same turn. */
   readonly before: readonly LineStep[];
 }
 
-/** What a function does when it is given a certain item. */
+/** The action of a function when it gets a certain item. */
 export type Deed = "throw" | LineStep;
 
-/** What is done to it. */
+/** The steps. */
 export type LineStep =
   | {
     readonly do: "write";
     readonly count: number;
-    /** The first of them has it done by who is given it. */
+    /** The receiver of the first of these items acts. */
     readonly deed?: { readonly by: "map" | "handler" | "discard"; readonly what: Deed } | undefined;
   }
-  /** A call that is under way, of all functions, in their order. */
+  /** A running call of any function, in order. */
   | { readonly do: "settle"; readonly at: number; readonly fails: boolean }
   | {
     readonly do: "end part" | "end pipe" | "write to part" | "close part" | "lock part";
@@ -82,9 +87,9 @@ export type LineStep =
       | ("push" | "flush" | "pause" | "close sink" | "abort sink" | "pipe again" | "pipe");
   };
 
-/** All that can be seen of a pipeline. */
+/** Everything that is visible of a pipeline. */
 export interface LineView {
-  /** What has become of each promise. */
+  /** The state of each promise. */
   readonly outcomes: Readonly<Record<string, string>>;
   /** What each place was given, and did. */
   readonly seen: Readonly<Record<string, readonly string[]>>;
@@ -109,7 +114,7 @@ const ABOVE: ReadonlySet<string> = new Set([
 ]);
 const nothing = () => {};
 
-/** A pipeline, made anew. */
+/** A new pipeline. */
 export class Line {
   readonly #setup: LineSetup;
   readonly #piping: Piping;
@@ -130,7 +135,7 @@ export class Line {
   #counts: Record<string, number> = {};
   readonly #deeds = new Map<number, { readonly by: string; readonly what: Deed }>();
   readonly #calls: Call[] = [];
-  /** Put off, by the items whose it is. */
+  /** Postponed actions, by item. */
   readonly #later = new Map<number, LineStep>();
   /** What each place was given, and did. */
   readonly #seen: Record<string, string[]> = {};
@@ -164,19 +169,19 @@ export class Line {
     for (const step of setup.before) this.do(step);
   }
 
-  /** Whether nothing is left that could settle. */
+  /** Whether nothing can settle any more. */
   get calls(): number {
     return this.#calls.length;
   }
 
-  /** Whether each pipe that is over has let go of both sides. */
+  /** Whether each pipe that has ended has released both sides. */
   get unlocked(): boolean {
     return this.#joints.every(({ over, source, sink }) =>
       !over || !(sink.locked || (source.locked && !this.#reader))
     );
   }
 
-  /** Does what was put off for the first item, and returns whether there was something. */
+  /** Runs the postponed action of the first item, and returns whether there was one. */
   catchUp(): boolean {
     if (this.#later.size === 0) return false;
     const first = Math.min(...this.#later.keys());
@@ -186,7 +191,7 @@ export class Line {
     return true;
   }
 
-  /** All that can be seen of it. */
+  /** Everything that is visible of it. */
   get view(): LineView & object {
     const source = this.#source;
     const view = {
@@ -202,7 +207,7 @@ export class Line {
     return view;
   }
 
-  /** One whose pipe is over may have been asked for something, or not. */
+  /** After the end of its pipe, a source may or may not have got a pull. */
   #sourceView(
     { cancelled, asked, ended }: Pick<HandSource<never>, "cancelled" | "asked" | "ended">,
   ): string {
@@ -216,7 +221,7 @@ export class Line {
         for (let n = 0; n < step.count; n++) this.#write(n === 0 ? step.deed : undefined);
         break;
       case "settle": {
-        // By their places: in one turn they begin in another order where the pipe is quicker.
+        // By their places, because in one turn they start in another order if the pipe is quicker.
         const calls = [...this.#calls].sort((one, other) => one.name < other.name ? -1 : 1);
         const call = calls[step.at % calls.length];
         if (!call) break;
@@ -267,7 +272,7 @@ export class Line {
         break;
       case "pipe again": {
         const last = this.#joints.at(-1);
-        // What a platform asks of the source of a pipe that cannot be is its own affair.
+        // The pulls of an impossible pipe differ between platforms.
         if (last?.over && !last.failed) this.#pipeTo(last, this.#joints.length - 1);
         break;
       }
@@ -276,11 +281,11 @@ export class Line {
     }
   }
 
-  /** Pipes it together. */
+  /** Connects the parts. */
   pipe(): void {
     if (this.#piped) return;
     this.#piped = true;
-    // The last one first: it may be at its end.
+    // The last part first, because it may have ended.
     for (const [at, joint] of [...this.#joints.entries()].reverse()) {
       const pair = this.#parts[at + 1];
       if (!this.#setup.through || !pair) this.#pipeTo(joint, at);
@@ -290,16 +295,16 @@ export class Line {
         });
       }
     }
-    // The consumer of the last one.
+    // The consumer of the last part.
     if (!this.#sink) this.#read();
   }
 
-  /** Has the sink go on. */
+  /** Lets the sink go on. */
   resume(): void {
     if (this.#sink) this.#sink.concurrency = this.#setup.concurrency;
   }
 
-  /** Ends all that is left. */
+  /** Ends everything that is left. */
   end(): void {
     for (const own of [...this.#own, this.#ownSink]) own.abort("end");
     this.#reader?.releaseLock();
@@ -404,7 +409,7 @@ export class Line {
     return sink;
   }
 
-  /** A function of the user's is called. */
+  /** Called by each function of the user. */
   #call(place: string, by: string, at: number, how: How, value: unknown): unknown {
     this.#see(place, value);
     const count = this.#counts[place] = (this.#counts[place] ?? 0) + 1;
@@ -422,7 +427,7 @@ export class Line {
     };
   }
 
-  /** What somebody does who is given this: the function of a part, or of the sink behind them. */
+  /** Runs the action for an item, in the function of a part or in the sink behind them. */
   #act(by: string, at: number, value: unknown): void {
     for (const id of idsOf(value)) {
       const deed = this.#deeds.get(id);
@@ -437,8 +442,8 @@ export class Line {
   }
 
   /**
-   * Whether it is done to what stands before: some platforms write while the source hands over, which
-   * the standard forbids.
+   * Whether the action affects an earlier part. Some platforms write while the source hands over,
+   * which the standard forbids.
    */
   #isAbove(step: LineStep, at: number): boolean {
     if (step.do === "end part") return step.at % this.#own.length < at;
@@ -471,7 +476,7 @@ export class Line {
     ).then(over);
   }
 
-  /** Takes one item from a side that is not the last, if that can be. */
+  /** Takes one item from a side other than the last, if possible. */
   #readAt(at: number): void {
     const side = this.#sides[at % this.#sides.length]!;
     this.#try(`read at ${at}`, () => {
@@ -486,7 +491,7 @@ export class Line {
     });
   }
 
-  /** Has a writer of a side that is piped to, if that can be, and lets go of it at once. */
+  /** Gets a writer of a side that is piped to, if possible, and releases it at once. */
   #atWriter(what: string, at: number): void {
     const joint = this.#joints[at % Math.max(this.#joints.length, 1)];
     if (!joint) return;
@@ -519,7 +524,7 @@ export class Line {
   #track(name: string, start: () => Promise<unknown>): void {
     while (name in this.#outcomes) name += "'";
     this.#outcomes[name] = "pending";
-    // Node throws assertions of its own where a close is under way.
+    // Node throws internal assertions during a close.
     const promise = (async () => await start())();
     promise.then(
       () => this.#outcomes[name] = "fulfilled",
@@ -540,12 +545,12 @@ export class Line {
   }
 }
 
-/** Whichever came first. */
+/** The first of both. */
 function sorted<V>(entries: Record<string, V>): Record<string, V> {
   return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => a < b ? -1 : 1));
 }
 
-/** A value in words: items by their bytes, what the platform throws by its name. */
+/** A value as text: items by their bytes, errors of the platform by their name. */
 function show(value: unknown): string {
   if (value instanceof Uint8Array) return value.join(".");
   if (Array.isArray(value)) return `[${value.map(show)}]`;

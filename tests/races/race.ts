@@ -1,6 +1,6 @@
 /**
- * Races: an object is made with any options, things are done to it one at a time and in any order,
- * and after each of them, when everything has had its turn, what it promises must hold.
+ * Races: a race makes an object with any options, and runs steps one at a time, in any order. After
+ * each step, when all tasks have run, the object's promises must hold.
  */
 
 import fc from "fast-check";
@@ -9,13 +9,13 @@ import { macrotask } from "../support/gate.ts";
 import { test } from "../support/test.ts";
 import { onUnhandled } from "../support/unhandled.ts";
 
-/** How many schedules of each race the suite plays. */
+/** The number of schedules of each race in the suite. */
 const SCHEDULES = 100;
 
-/** How many seeds there are. */
+/** The number of seeds. */
 export const SEEDS: number = 2 ** 31;
 
-/** One thing that is done. */
+/** One step. */
 export interface Step {
   readonly do: string;
 }
@@ -26,45 +26,45 @@ export interface Advance extends Step {
   readonly ms: number;
 }
 
-/** Time passes with the event loop blocked: the step is done before any timer that is due fires. */
+/** Time passes with a blocked event loop: the step runs before any due timer fires. */
 interface Late extends Step {
   readonly do: "late";
   readonly ms: number;
   readonly step: Step;
 }
 
-/** Several things are done before any of them has had its turn. */
+/** Several steps run before any task runs. */
 interface Together extends Step {
   readonly do: "together";
   readonly steps: readonly Step[];
 }
 
-/** What a run says of itself when its steps are done. */
+/** The state of a run after its steps. */
 export interface Outlook {
-  /** Whether a step could do anything now. */
+  /** Whether a step could have an effect now. */
   can(step: Step): boolean;
-  /** Whether nothing that is done now changes anything. */
+  /** Whether no step has an effect any more. */
   readonly ended: boolean;
 }
 
-/** A property: what it promises, and the schedules that it is held against. */
+/** A property: the promise, and its schedules. */
 export interface Race {
-  /** For the command line. */
+  /** Its name on the command line. */
   readonly name: string;
-  /** With the rules of the contract that it holds. */
+  /** Its promise, with the rules of the contract that it checks. */
   readonly promise: string;
   readonly schedules: fc.Arbitrary<Schedule>;
-  /** Tells `before` how it stands before everything is brought to its end. */
+  /** Passes its state to `before`, before everything is brought to its end. */
   play(schedule: Schedule, before?: (outlook: Outlook) => void): Promise<void>;
 }
 
-/** An object, and what is done to it. */
+/** An object and the steps. */
 interface Schedule {
   readonly setup: unknown;
   readonly steps: readonly Step[];
 }
 
-/** Which schedules: `count` of those of the seed, or the one that the path leads to. */
+/** The schedules: `count` of the seed, or the one of the path. */
 export interface Choice {
   readonly seed: number;
   readonly count: number;
@@ -73,12 +73,12 @@ export interface Choice {
 
 /** The shortest schedule that breaks a promise. */
 export interface Failure {
-  /** How many schedules it took. */
+  /** The number of schedules until then. */
   readonly schedules: number;
   readonly message: string;
 }
 
-/** An object that a schedule is played on, and all that is known of it from outside. */
+/** Plays a schedule on an object, and knows everything visible of it. */
 export abstract class Run<P extends Step> {
   protected readonly clock: Clock;
   #wrong: string | undefined;
@@ -87,45 +87,45 @@ export abstract class Run<P extends Step> {
     this.clock = clock;
   }
 
-  /** Does it, and returns at once. */
+  /** Runs a step, and returns at once. */
   abstract do(step: P): void;
-  /** What must hold when everything has had its turn. */
+  /** Checks the promises after all tasks have run. */
   protected abstract check(): void;
-  /** Brings everything to its end, and sees that nothing is left. */
+  /** Brings everything to its end, and checks that nothing is left. */
   abstract finish(): Promise<void>;
-  /** Called after each timer, and when time has passed. */
+  /** Called after each timer, and after time has passed. */
   look(): void {}
-  /** Whether the step could do anything now. Time that nobody waits for is let pass at the start only. */
+  /** Whether the step could have an effect now. Time without a timer passes only at the start. */
   can(step: P | Advance): boolean {
     return step.do !== "advance" || this.clock.pending > 0 || this.clock.now === 0;
   }
-  /** Whether nothing that is done now changes anything. */
+  /** Whether no step has an effect any more. */
   get ended(): boolean {
     return false;
   }
 
-  /** Whether an error that nobody has handled is the fault of the platform. */
+  /** Whether an unhandled error is a fault of the platform. */
   protected forgives(_error: unknown): boolean {
     return false;
   }
 
-  /** Complains at the next quiet moment: a throw would be lost in a callback. */
+  /** Notes a complaint for the next quiet moment, because a throw in a callback would be lost. */
   protected must(right: boolean, complaint: string): void {
     if (!right) this.#wrong ??= complaint;
   }
 
-  /** Lets everything have its turn, and looks. */
+  /** Lets all tasks run, and checks. */
   async quiet(): Promise<void> {
     await macrotask();
     this.check();
     for (const error of lost.splice(0)) {
-      this.must(this.forgives(error), `nobody handles ${String(error)}`);
+      this.must(this.forgives(error), `unhandled: ${String(error)}`);
     }
     if (this.#wrong !== undefined) throw new Error(this.#wrong);
   }
 }
 
-/** Errors that nobody has handled. */
+/** Unhandled errors. */
 const lost: unknown[] = [];
 
 /** Makes a property. */
@@ -136,7 +136,7 @@ export function race<S, P extends Step>(given: {
   readonly steps: fc.Arbitrary<P | Advance>;
   /** The most steps. */
   readonly most?: number;
-  /** How late timers may be. */
+  /** The largest delay of timers. */
   readonly late?: readonly number[];
   readonly start: (setup: S, clock: Clock) => Run<P>;
 }): Race {
@@ -182,7 +182,7 @@ export function race<S, P extends Step>(given: {
   };
 }
 
-/** Makes a test of each race, over some schedules; `tools/races.ts` plays the many. */
+/** Makes a test of each race, with some schedules. `tools/races.ts` plays many. */
 export function suite(races: readonly Race[]): readonly Race[] {
   for (const race of races) {
     test(race.promise, async () => {
@@ -193,12 +193,12 @@ export function suite(races: readonly Race[]): readonly Race[] {
   return races;
 }
 
-/** A seed that nobody has chosen. */
+/** A random seed. */
 export function newSeed(): number {
   return Math.trunc(Math.random() * SEEDS);
 }
 
-/** Plays the schedules, until one fails. */
+/** Plays schedules until one fails. */
 export async function hold(
   { name, schedules, play }: Race,
   { seed, count, path }: Choice,
@@ -222,12 +222,12 @@ export async function hold(
   return { schedules: details.numRuns, message: message.join("\n") };
 }
 
-/** Has each quiet moment complain of errors that nobody handles, until the result is called. */
+/** Makes each quiet moment complain about unhandled errors, until you call the result. */
 export function watch(): () => void {
   return onUnhandled((error) => lost.push(error));
 }
 
-/** For `fc.oneof`: one choice and its weight. */
+/** One choice for `fc.oneof`, and its weight. */
 export function often<P>(
   weight: number,
   arbitrary: fc.Arbitrary<P>,
@@ -235,17 +235,17 @@ export function often<P>(
   return { weight, arbitrary };
 }
 
-/** A thing that is done without more words. */
+/** A step without parameters. */
 export function simply<N extends string>(...names: N[]): fc.Arbitrary<{ readonly do: N }> {
   return fc.constantFrom(...names.map((name) => ({ do: name })));
 }
 
-/** Time passes, by one of these. */
+/** Time passes, by one of these amounts. */
 export function advance(...ms: number[]): fc.Arbitrary<Advance> {
   return fc.constantFrom(...ms.map((ms) => ({ do: "advance" as const, ms })));
 }
 
-/** Whether it is time that passes. */
+/** Whether a step lets time pass. */
 export function isAdvance(step: Step): step is Advance {
   return step.do === "advance";
 }
@@ -258,7 +258,7 @@ function isTogether(step: Step): step is Together {
   return step.do === "together";
 }
 
-/** A step in words. */
+/** A step as text. */
 export function show(step: Step): string {
   if (isTogether(step)) return step.steps.map(show).join(", and at once ");
   if (isLate(step)) return `${step.ms} ms late: ${show(step.step)}`;

@@ -1,12 +1,12 @@
-/** Which items an `Aggregator` has in one batch, and since when that is due. */
+/** Models the batches of an `Aggregator`, and since when each is due. */
 
 import type { Batch, Item } from "./sink_steps.ts";
 
-/** The batches that wait, where nothing but their count bounds them. */
+/** The waiting batches, if only their count is bounded. */
 export class Batches {
   readonly #maxItems: number;
   readonly #linger: number;
-  /** Of each key the last one. */
+  /** The last batch of each key. */
   readonly #last = new Map<unknown, Batch>();
 
   constructor({ maxItems, linger }: { readonly maxItems: number; readonly linger: number }) {
@@ -14,7 +14,7 @@ export class Batches {
     this.#linger = linger;
   }
 
-  /** It is accepted, and joins the batch of its key that takes more. */
+  /** Adds an accepted item to the open batch of its key. */
   add(item: Item, key: unknown, now: number): void {
     let batch = this.#last.get(key);
     if (!batch || !isOpen(batch)) this.#last.set(key, batch = { items: [], closed: false });
@@ -23,26 +23,26 @@ export class Batches {
     if (batch.items.length === this.#maxItems) close(batch, now);
   }
 
-  /** Those that have lingered long enough are due; they go on gathering. */
+  /** Batches whose linger is over are due, but still gather. */
   look(now: number): void {
     for (const batch of this.#last.values()) {
       if (isOpen(batch) && batch.items[0]!.acceptedAt! + this.#linger <= now) batch.dueAt ??= now;
     }
   }
 
-  /** None gathers on. */
+  /** Closes all batches. */
   closeAll(now: number): void {
     for (const batch of this.#last.values()) close(batch, now);
   }
 }
 
-/** It is due at the latest now, and takes no more. */
+/** Closes a batch, which is due now at the latest. */
 export function close(batch: Batch, now: number): void {
   batch.closed = true;
   batch.dueAt ??= now;
 }
 
-/** Whether the next of its key joins it: it has not started, and was not given up. */
+/** Whether the next item of its key joins a batch: it has not started, and was not discarded. */
 function isOpen({ items, closed }: Batch): boolean {
   return !closed && items.every(({ job, end, again }) => !job && !end && !again);
 }

@@ -1,4 +1,4 @@
-/** What a sink calls, and what it may not do then: its handler, `onError`, `onDiscard`. */
+/** Models the calls of a sink (handler, `retry`, `onError`, `onDiscard`), and checks them. */
 
 import type { SinkContext, SinkStats } from "../../mod.ts";
 import { gate } from "../support/gate.ts";
@@ -17,42 +17,42 @@ import {
 } from "./sink_steps.ts";
 import type { Plan, SinkSetup, SinkStep, Verdict } from "./sink_steps.ts";
 
-/** How long a handler may take, where that is limited. */
+/** The `timeout`, if there is one. */
 export const TIMEOUT = 10;
 
-/** How often a `retry` lets an item run. */
+/** The most attempts of a `retry`. */
 const ATTEMPTS = 3;
 
-/** The inside of a sink. */
+/** The inner part of the model of a sink. */
 export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   protected readonly setup: S;
   /**
-   * In the order of acceptance. The last of them may still wait for room: those who are in line for it,
-   * and behind them those who are kept out of the line until there is room of their own key.
+   * All items in the order of acceptance. The last of them may still wait for room: first those in
+   * line, then those that wait for room for their key and are not in line yet.
    */
   readonly offers: Item[] = [];
   protected readonly jobs: Job[] = [];
-  /** How many handlers may start beside each other now, and how many may run. */
+  /** The current concurrency. */
   protected concurrency: number;
   #most: number;
-  /** The most that it ever was. */
+  /** The highest concurrency so far. */
   protected ever: number;
-  /** What goes again, in the order of its failures. */
+  /** The retries, in the order of the failures. */
   protected readonly agains: Set<Again> = new Set();
   #retried = 0;
-  /** Of which a handler is about to start. */
+  /** The items whose handler is about to start. */
   #starting: readonly Item[] = [];
-  /** When handlers have started. */
+  /** The times of handler starts. */
   readonly #starts: number[] = [];
-  /** Why they were told to stop who consume. */
+  /** The reasons for which `consume` calls were stopped. */
   protected readonly stopped: Set<unknown> = new Set();
   /** The time at the last quiet moment. */
   #quietAt = 0;
-  /** They have waited too long, and `onDiscard` is to be told. */
+  /** The late items for which `onDiscard` was not called yet. */
   readonly #untold = new Set<Item>();
-  /** How many were told that there is no room. */
+  /** The number of refused items. */
   protected refused = 0;
-  /** How often nothing was waiting and nothing running. */
+  /** How often the sink was idle. */
   idled = 0;
   /** The first error. */
   first: { readonly error: unknown } | undefined;
@@ -66,22 +66,22 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   abstract closing: boolean;
-  /** Whether each item is handled alone: it goes where its caller does. */
+  /** Whether each item is handled alone, so that it leaves with its caller. */
   protected abstract readonly alone: boolean;
   abstract get stats(): SinkStats;
-  /** What a handler gives at such an end. */
+  /** Returns the outcome of a handler for an end. */
   protected abstract outcome(items: readonly Item[], end: End): Verdict;
-  /** What that means for one of the items. */
+  /** Returns the outcome of one of the items. */
   protected abstract verdict(job: Job, place: number, outcome: Verdict): Verdict;
   /** The most items that may wait. */
   protected abstract readonly capacity: number;
-  /** The most items that a handler is given. */
+  /** The most items in a handler's call. */
   protected abstract readonly atOnce: number;
-  /** It is accepted, at this place. */
+  /** Called when an item is accepted at this place. */
   protected onAccept(_item: Item, _place: number): void {}
-  /** What holds when a handler starts with these. */
+  /** Checks the start of a handler with these items. */
   protected abstract checkStart(items: readonly Item[]): void;
-  /** User code refuses to take an item in: returns what it throws. */
+  /** Notes that user code throws for an item, and returns the error. */
   refuse(item: Item, error: unknown = this.mistake("refusal")): unknown {
     const come = this.offers.includes(item);
     this.look(come ? 1 : 0);
@@ -91,7 +91,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return error;
   }
 
-  /** `weigh`, where the weight of what waits is bounded. */
+  /** The `weigh` of the sink, if the waiting weight is bounded. */
   weigh(item: Item): number {
     const { weight } = item.plan;
     this.must(!item.weighed, "weighed twice");
@@ -100,10 +100,10 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return weight;
   }
 
-  /** What a handler does to its own sink. */
+  /** Runs the action of a handler on its own sink. */
   protected abstract act(act: Plan["act"]): void;
 
-  /** An error that is like no other; not an `Error`, which costs more than what is tested. */
+  /** A unique error. It isn't an `Error`, which would cost more than the tested code. */
   protected mistake(what: string): { readonly error: string } {
     return { error: `${what} ${++this.#errors}` };
   }
@@ -125,16 +125,16 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(!keyed || busy.every((job) => job.key !== key), "two of one key run");
     const [{ again }] = items as [Item];
     if (again) this.#goAgain(again, items);
-    else this.must(!this.#goesFirst, "before what goes again");
+    else this.must(!this.#goesFirst, "before a retry");
     this.must(!keyed || !this.delayedKeys().has(key), "before one of its key that goes again");
     this.must(!items.some((item) => this.isLate(item)), "starts too late");
-    // A batch that was due for nothing else is that now.
+    // A batch that was not due before is due now.
     const since = this.#waitsSince(items[0]!) ?? this.clock.now;
     const waited = this.setup.maxWait === undefined ? undefined : this.clock.now - since;
     this.must(context.waited === waited, "waited otherwise");
     const attempt = (again?.attempts ?? 0) + 1;
     this.must(context.attempt === attempt, "a wrong attempt");
-    // One of this key starts: `onError` of the one before it is over.
+    // An item of this key starts, so `onError` of the one before has ended.
     if (keyed) { for (const job of this.jobs) if (job.key === key) job.held = "no"; }
     if (!again) this.checkStart(items);
 
@@ -167,7 +167,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
         : this.outcome(job.items, end);
       (failed ? reject : resolve)(value);
     };
-    // Heard just before the sink hears it.
+    // Called just before the sink's own reaction.
     promise.then((value) => this.#settled(job, { failed: false, value }), (value) => {
       this.#settled(job, { failed: true, value });
     });
@@ -175,13 +175,13 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return promise;
   }
 
-  /** Why it gives up: because of the end, or of its caller, or by itself. */
+  /** The reason for which a handler gives up: the end, its caller, or its own. */
   #reasonOf({ items }: Job): unknown {
     const left = items.find(({ left }) => left)?.left;
     return this.first ? this.first.error : left ? left.reason : this.mistake("gives up");
   }
 
-  /** Its own timeout, unless it is the end of the sink. */
+  /** Called at the abort of its signal: a timeout, unless the sink has ended. */
   #aborted(job: Job): void {
     const { reason } = job.signal!;
     const left = job.items.some(({ left }) => left?.reason === reason);
@@ -192,7 +192,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.#over(job, { failed: true, value: reason });
   }
 
-  /** By itself, perhaps after its time was up. */
+  /** Called when the handler settles, perhaps after its timeout. */
   #settled(job: Job, outcome: Verdict): void {
     if (!job.overruns) return this.#over(job, outcome);
     job.overruns = false;
@@ -208,35 +208,35 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return this.#starts.length < rate.limit || this.clock.now - last! >= rate.interval;
   }
 
-  /** Whether its time is over, and was at a quiet moment. */
+  /** Whether a retry's delay is over, and was over at a quiet moment. */
   protected isReady({ since, due }: Again): boolean {
     return since !== undefined && since < this.#quietAt && due <= this.#quietAt;
   }
 
-  /** What goes again, and has not waited too long. */
+  /** The retries that are not late. */
   get #inTime(): Again[] {
     return [...this.agains].filter(({ items }) => !this.isLate(items[0]!));
   }
 
-  /** Whether something goes again before all else, and could start now. */
+  /** Whether a retry goes before everything else, and could start now. */
   get #goesFirst(): boolean {
     return this.#inTime.some((each) => this.isReady(each));
   }
 
-  /** The same, or it may. */
+  /** The same with "perhaps". */
   protected get goesAgain(): "no" | "perhaps" | "yes" {
     if (this.#goesFirst) return "yes";
     return this.#inTime.some(({ due }) => due <= this.clock.now) ? "perhaps" : "no";
   }
 
-  /** The keys of what goes again. */
+  /** The keys of retries. */
   protected delayedKeys(): Set<unknown> {
     const keys = new Set<unknown>();
     if (this.setup.keyed) { for (const { items } of this.#inTime) keys.add(items[0]!.plan.key); }
     return keys;
   }
 
-  /** The time until they go again begins. */
+  /** Starts the delay of a retry. */
   #wait(again: Again): void {
     again.since = this.clock.now;
     again.due = this.clock.now + this.setup.retry!;
@@ -247,12 +247,12 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(same && items.every((item, n) => item === again.items[n]), "others go again");
     this.must(this.clock.now >= again.due, "again too early");
     for (const each of this.#inTime) {
-      this.must(!this.isReady(each) || each.due >= again.due, "what goes again was passed over");
+      this.must(!this.isReady(each) || each.due >= again.due, "a retry was skipped");
     }
     this.agains.delete(again);
   }
 
-  /** `retry`. */
+  /** The `retry` of the sink. */
   again(error: unknown, attempt: number, items: readonly Item[]): number | undefined {
     this.look();
     const known = error instanceof TypeError ? MISSING : error;
@@ -260,19 +260,19 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     const asked = job?.asked?.get(known);
     const same = asked?.length === items.length && items.every((item, n) => item === asked[n]);
     this.must(same, "a wrong retry");
-    this.must(job?.attempt === attempt, "retry is told a wrong attempt");
+    this.must(job?.attempt === attempt, "retry got a wrong attempt");
     job?.asked?.delete(known);
     return attempt < ATTEMPTS ? this.setup.retry : undefined;
   }
 
-  /** It has come, and waits for room until it is accepted. */
+  /** Adds an item, which waits for room until it is accepted. */
   protected bring(item: Item): void {
     item.kept = !this.keyFits(item);
     item.crowded = this.next !== undefined || !this.fits(item);
     this.#stand(item);
   }
 
-  /** It has not been accepted, and waits no more. */
+  /** Removes an item that was not accepted. */
   protected withdraw(item: Item): void {
     this.offers.splice(this.offers.indexOf(item), 1);
     item.kept = false;
@@ -286,7 +286,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.offers.splice(behind < 0 ? this.offers.length : behind, 0, item);
   }
 
-  /** Less of this key waits: those whom it has kept out get in line, as far as there is room. */
+  /** Puts kept-out items of a key in line, as far as there is room. */
   protected lineUp(key: unknown): void {
     if (this.setup.keyCapacity === undefined) return;
     for (const item of this.offers.filter(({ kept, plan }) => kept && plan.key === key)) {
@@ -297,31 +297,31 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
   }
 
-  /** Whether there is room of its key: those in line have taken theirs. */
+  /** Whether a key has room. Items in line already have theirs. */
   protected keyFits({ plan: { key } }: Item): boolean {
     const { keyCapacity } = this.setup;
     return keyCapacity === undefined ||
       this.ofKey(key).filter(({ kept }) => !kept).length < keyCapacity;
   }
 
-  /** Those of a key that wait, outside or not. */
+  /** The waiting items of a key, accepted or not. */
   protected ofKey(key: unknown): Item[] {
     return this.offers.filter(({ plan, job, end }) => plan.key === key && !job && !end);
   }
 
-  /** Whether there is room for it, beside what waits; once that has gone which is late, if `shed`. */
+  /** Whether there is room for an item, if `shed` after late items are gone. */
   protected fits({ plan }: Item, shed = false): boolean {
     const waiting = shed ? this.inTime : this.stats.waiting;
     return waiting < this.capacity && this.#weight(shed) + plan.weight <= this.#capacityWeight;
   }
 
-  /** Whether more waits than may, since it goes again. */
+  /** Whether retries make more items wait than allowed. */
   protected over(shed = false): boolean {
     const waiting = shed ? this.inTime : this.stats.waiting;
     return waiting > this.capacity || this.#weight(shed) > this.#capacityWeight;
   }
 
-  /** Whether nothing more can come in for its weight, or not the first in line. */
+  /** Whether the weight prevents any item, or the first in line, from coming in. */
   protected get heavy(): boolean {
     const weight = this.#weight();
     const { next } = this;
@@ -337,12 +337,12 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return this.setup.capacityWeight ?? Infinity;
   }
 
-  /** What waits in it. */
+  /** The waiting items in the sink. */
   #waiting(accepted = this.stats.accepted): Item[] {
     return this.offers.slice(0, accepted).filter(({ job, end }) => !job && !end);
   }
 
-  /** The bounds, at every moment. What goes again is never refused. */
+  /** Checks the bounds. A retry is never refused. */
   #checkBounds(accepted: number): void {
     const { keyCapacity = Infinity, retry } = this.setup;
     const again = retry === undefined ? 0 : this.ever * this.atOnce;
@@ -357,7 +357,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
   }
 
-  /** Whether the call that brings it has not got so far. */
+  /** Whether the call that brings an item has not reached the sink yet. */
   protected isComing(item: Item): boolean {
     return item.arriving === true && this.offers.indexOf(item) >= this.stats.accepted;
   }
@@ -368,9 +368,9 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return item?.kept || item?.arriving ? undefined : item;
   }
 
-  /** So many of those that wait are about to be taken out. */
+  /** Checks for an idle sink; `leaving` waiting items are about to leave. */
   protected rest(leaving = 0): void {
-    // What has waited too long goes when a handler is over.
+    // Late items go when a handler ends.
     const { maxWait } = this.setup;
     const all = maxWait === undefined ? this.stats.waiting + this.agains.size : this.inTime;
     if (this.jobs.every(({ over }) => over) && all - leaving === 0 && !this.#held) {
@@ -378,18 +378,18 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
   }
 
-  /** Whether the slot of a handler that runs on is kept. */
+  /** Whether a handler that runs on holds its slot. */
   get #held(): boolean {
     return this.setup.holds && this.jobs.some(({ overruns }) => overruns);
   }
 
-  /** Whether no handler runs, and none is to. */
+  /** Whether no handler runs or is about to run. */
   get resting(): boolean {
     const { waiting, running } = this.stats;
     return waiting + running === 0 && !this.#held;
   }
 
-  /** Whether it has its slot and its key, or `perhaps` has. */
+  /** Whether a job has its slot and its key, or may have them if `perhaps`. */
   protected keeps({ over, held, overruns }: Job, perhaps = true): boolean {
     return !over || held === "yes" || (perhaps && held === "perhaps") ||
       (overruns && this.setup.holds);
@@ -405,12 +405,12 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.ever = Math.max(this.ever, value);
   }
 
-  /** At a quiet moment: no more run now than may, or than do. */
+  /** Counts the slots at a quiet moment. */
   protected countSlots(): void {
     this.#most = Math.max(this.concurrency, this.#slots);
   }
 
-  /** The sink is about to hear of a handler's end. */
+  /** Called when the sink is about to react to a handler's end. */
   #over(job: Job, outcome: Verdict): void {
     if (job.over) return;
     this.look();
@@ -430,7 +430,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
           continue;
         }
       }
-      // As its caller has told it to, when he left.
+      // The handler ends with the reason of its caller, which has left.
       if (failed && left?.reason === value) {
         item.end = "discarded";
         continue;
@@ -439,7 +439,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
       item.end = echo ? "discarded" : failed ? "failed" : "done";
       if (!this.first) item.told = verdict;
       if (echo) (job.given ??= []).push(item);
-      // At the end those who submitted were told of that.
+      // After an end, callers of submit get only the reason of the end.
       else if (failed && (!item.submitted || left || this.first)) {
         untold.set(value, [...untold.get(value) ?? [], item]);
       }
@@ -447,13 +447,13 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (again.length > 0) this.#fail(job, again);
     this.rest();
     if (this.setup.onError !== "absent") return;
-    // Of who has left nobody need hear.
+    // Nothing reports an item whose caller has left.
     for (const [error, items] of untold) {
       if (items.some(({ left }) => !left)) this.first ??= { error };
     }
   }
 
-  /** What has failed of the job waits again. */
+  /** Notes that the failed items of a job wait for a retry. */
   #fail(job: Job, items: readonly Item[]): void {
     const again: Again = job.again = { items, attempts: job.attempt, due: Infinity };
     if (!job.overruns || !this.setup.holds) this.#wait(again);
@@ -465,7 +465,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     }
   }
 
-  /** `onError`. */
+  /** The `onError` of the sink. */
   failed(error: unknown, items: readonly Item[]): unknown {
     this.look();
     const job = items[0]?.job;
@@ -483,7 +483,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     if (onError === "sync") return;
     job!.held = "yes";
     const { promise, resolve, reject } = gate();
-    // Heard just before the sink hears it.
+    // Called just before the sink's own reaction.
     promise.then(() => job!.held = "perhaps", () => {
       this.look();
       job!.held = "perhaps";
@@ -493,27 +493,27 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     return promise;
   }
 
-  /** Since when it waits for this start, if it does. */
+  /** The time since when an item waits for this start, if it does. */
   #waitsSince({ job, end, again, batch, acceptedAt }: Item): number | undefined {
     if (job || end) return undefined;
     return again ? again.readyAt : this.alone ? acceptedAt : batch?.dueAt;
   }
 
-  /** Whether it waits, and has waited too long. */
+  /** Whether an item waits and is late. */
   protected isLate(item: Item): boolean {
     const { maxWait } = this.setup;
     if (maxWait === undefined) return false;
     return this.clock.now - (this.#waitsSince(item) ?? Infinity) > maxWait;
   }
 
-  /** How many would wait if nothing had waited too long. */
+  /** The number of waiting items that are not late. */
   protected get inTime(): number {
     if (this.setup.maxWait === undefined) return this.stats.waiting;
     const accepted = this.offers.slice(0, this.stats.accepted);
     return accepted.filter((item) => !item.job && !item.end && !this.isLate(item)).length;
   }
 
-  /** All that has waited too long is given up in one go: the counts show when. */
+  /** Discards all late items at once; the counts show when. */
   #shed(discarded: number): void {
     if (this.setup.maxWait === undefined || this.first) return;
     const known = this.offers.filter(({ end }) => end === "discarded").length;
@@ -530,7 +530,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 
   protected discard(items: readonly Item[], reason: unknown): void {
-    // What was lost is counted, and was not offered, or is the one that waits for room.
+    // A lost item is counted. It was not offered, or it waits for room.
     this.look(this.offers.includes(items[0]!) ? 0 : -items.length);
     const job = items[0]?.job;
     if (isTimeout(reason) && reason !== this.first?.error) {
@@ -556,7 +556,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const item of items) {
       const key = this.setup.keyed ? item.plan.key : undefined;
       const before = byKey.get(key);
-      // What has failed comes first, in the order of its failures.
+      // Failed items come first, in the order of their failures.
       if (item.again) this.must(!before || before.again !== undefined, "not in order");
       else if (before && !before.again) {
         this.must(waiting.indexOf(before) < waiting.indexOf(item), "not in order");
@@ -568,9 +568,11 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.agains.clear();
   }
 
-  /** A source has given them, and they could not be brought in at an end: one, or the rest of a page. */
+  /**
+   * Notes items of a source that did not come in before an end: one item, or the rest of a page.
+   */
   #lose(items: readonly Item[], reason: unknown): void {
-    // Of an end that comes after a close in the same turn, or of the close.
+    // The reason of an end that comes after a close in the same turn, or of the close.
     const refusal = this.first?.error === reason || this.stopped.has(reason) ||
       (this.closing && reason instanceof TypeError);
     this.must(refusal && items.every(({ job, end }) => !job && !end), "a wrong loss");
@@ -579,20 +581,20 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     for (const item of items) item.end = "discarded";
   }
 
-  /** At a quiet moment: `retry` was asked, and what it says is done. */
+  /** Checks at a quiet moment that `retry` was called and obeyed. */
   protected countAgain(): void {
-    // A timer that was set since then may not have fired.
+    // A timer that was set since then may not have fired yet.
     this.#quietAt = this.clock.now;
     this.must(this.stats.retried === this.#retried, "retried");
-    this.must(this.#untold.size === 0, "nobody is told of what has waited too long");
-    this.must(this.jobs.every(({ asked }) => !asked?.size), "retry is not asked");
+    this.must(this.#untold.size === 0, "onDiscard got no late items");
+    this.must(this.jobs.every(({ asked }) => !asked?.size), "retry was not called");
     if (this.first) this.must(this.agains.size === 0, "something still goes again");
     else if (this.#slots < this.concurrency && this.mayStart) {
       this.must(![...this.agains].some((each) => this.isReady(each)), "a worker is idle again");
     }
   }
 
-  /** What holds at every moment, also inside. So many items are on their way in. */
+  /** Checks that hold at every moment, even inside a call. `entering` items are coming in. */
   override look(entering = 0): void {
     const { accepted, waiting, running, done, failed, discarded } = this.stats;
     const { refused, blocked, overrunning } = this.stats;
@@ -600,7 +602,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(sum === accepted, "not conserved");
     this.must(refused === this.refused, "refused");
     const outside = this.offers.length - accepted - entering;
-    // Before an item comes in what has waited too long goes.
+    // Before an item comes in, late items go.
     const right = blocked === outside || (this.setup.maxWait !== undefined && blocked < outside);
     this.must(this.first !== undefined || right, "blocked");
     for (const again of this.agains) {
@@ -609,7 +611,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
     this.must(overrunning === this.jobs.filter(({ overruns }) => overruns).length, "overrunning");
     this.must(this.#slots <= this.#most, "too many slots");
     this.#checkBounds(accepted + Math.min(entering, 0));
-    // One that was lost is not among them yet.
+    // A lost item is not among them yet.
     const end = accepted + Math.min(entering, 0);
     let place = end;
     while (place > 0 && this.offers[place - 1]?.acceptedAt === undefined) place--;
@@ -630,7 +632,7 @@ export abstract class SinkCalls<S extends SinkSetup> extends Run<SinkStep> {
   }
 }
 
-/** What they weigh. */
+/** The weight of items. */
 function sum(items: readonly Item[]): number {
   let sum = 0;
   for (const { plan } of items) sum += plan.weight;

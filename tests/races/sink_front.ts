@@ -1,10 +1,10 @@
-/** Who gives a sink its items, and how it is closed from there. */
+/** The front of a sink: how it gets items, and how it is closed. */
 
 import type { Sink, Source } from "../../mod.ts";
 import { HandSource, type SourceKind } from "./hand_source.ts";
 import type { Item, SinkSetup } from "./sink_steps.ts";
 
-/** A write, or the beginning of a `consume`; nothing where there is a source that takes it. */
+/** Starts a write or a `consume`, or gives the item to the current source. */
 type Written =
   | { readonly kind: "write"; readonly call: () => Promise<void> }
   | {
@@ -21,7 +21,7 @@ const KINDS: readonly SourceKind[] = ["iterator", "stream", "pages"];
 export class SinkFront {
   readonly locked: boolean;
   readonly piped: Promise<void> | undefined;
-  /** Who comes now; nobody when the stream writes, which goes by the order of its writes. */
+  /** The item that comes now. There is none when the stream writes, in the order of its writes. */
   offering: Item | undefined;
   readonly #kind: SinkSetup["front"];
   readonly #sink: Sink<Item>;
@@ -33,7 +33,7 @@ export class SinkFront {
   #sources = 0;
   #closed = false;
 
-  /** `onEnd`: a source that is consumed gives no more. */
+  /** `onEnd` is called when a consumed source ends. */
   constructor(
     kind: SinkSetup["front"],
     sink: Sink<Item>,
@@ -53,23 +53,23 @@ export class SinkFront {
     }
   }
 
-  /** What was written and has not come to the sink. */
+  /** The items that were written and have not reached the sink. */
   get coming(): number {
     return this.#source?.cancelled || this.#source?.left ? 0 : this.#written.length;
   }
 
-  /** The item that comes to the sink now. */
+  /** The item that reaches the sink now. */
   enter(): Item | undefined {
     const item = this.offering ?? this.#written.shift();
     this.offering = undefined;
     return item;
   }
 
-  /** Returns nothing where nobody writes. */
+  /** Returns nothing if there is no writer. */
   write(item: Item, leaves = false): Written | undefined {
     const writer = this.#writer;
     if (writer) {
-      // What is written after a close never comes.
+      // An item written after a close never reaches the sink.
       if (!this.#closed) this.#written.push(item);
       return { kind: "write", call: async () => await writer.write(item) };
     }
@@ -90,7 +90,7 @@ export class SinkFront {
     return { kind: "consume", call, source };
   }
 
-  /** One source at a time, so that it is known whose items come. */
+  /** One source at a time, so that the items have a known source. */
   #begin(): boolean {
     if (this.#source?.open || this.coming > 0) return false;
     this.#written.length = 0;
@@ -107,11 +107,13 @@ export class SinkFront {
   }
 
   break(error: unknown): void {
-    // A pipe would abort the sink when it has written all it had.
+    // A pipe would abort the sink after it has written all its items.
     if (this.#kind === "consume") this.#source?.fail(error);
   }
 
-  /** Who consumes stops: `taken` is told of the items that were given, before the sink hears of it. */
+  /**
+   * Stops the `consume`. `taken` gets the items that the source has given, before the sink reacts.
+   */
   stop(reason: unknown, taken: (given: ReadonlySet<Item>) => void): void {
     const source = this.#source;
     if (!this.#caller || !source || source.ended || source.cancelled || source.left) return;

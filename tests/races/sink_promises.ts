@@ -1,39 +1,39 @@
-/** The promises that a sink gives, and what must have become of them. */
+/** Models the promises that a sink returns, and checks their outcomes. */
 
 import type { SinkStats } from "../../mod.ts";
 import type { HandSource } from "./hand_source.ts";
 import { HEAVY, type Item, LATE, MISSING } from "./sink_steps.ts";
 
-/** What a promise was given for. */
+/** The call that returned a promise. */
 export type Kind =
   | ("push" | "submit" | "write")
   | ("flush" | "idle" | "close" | "closed" | "abort" | "writer abort" | "pipe" | "consume");
 
-/** What it is about. */
+/** Its item. */
 export interface About {
   readonly item?: Item;
-  /** What had come to the sink when it was flushed. */
+  /** The items that had reached the sink at the flush. */
   readonly covered?: readonly Item[];
   readonly source?: HandSource<Item> | undefined;
 }
 
 interface Promised extends About {
   readonly kind: Kind;
-  /** How often the sink had been idle when it was given. */
+  /** How often the sink had been idle when the promise was made. */
   readonly idled: number;
   state: "pending" | "fulfilled" | "rejected";
   value?: unknown;
 }
 
-/** What is known of the sink. */
+/** The state of the sink. */
 export interface Moment {
   readonly stats: SinkStats;
-  /** In the order of acceptance; the last of them may still wait for room. */
+  /** In the order of acceptance. The last of them may still wait for room. */
   readonly offers: readonly Item[];
   readonly idled: number;
   /** Whether that is so now. */
   readonly resting: boolean;
-  /** Written, and not yet come to the sink. */
+  /** Written, but not yet at the sink. */
   readonly coming: number;
   readonly first: { readonly error: unknown } | undefined;
   readonly closing: boolean;
@@ -49,7 +49,7 @@ export class Promises {
     return this.#closed;
   }
 
-  /** Those that have not settled. */
+  /** The promises that have not settled. */
   get pending(): readonly string[] {
     return this.#all.filter(({ state }) => state === "pending").map(({ kind }) => kind);
   }
@@ -72,7 +72,7 @@ export class Promises {
     });
   }
 
-  /** What is wrong at a quiet moment. */
+  /** Returns the problems at a quiet moment. */
   complaint(moment: Moment): string | undefined {
     const wrong = this.#all.find((promised) => !this.#isRight(promised, moment));
     if (!wrong) return;
@@ -89,7 +89,7 @@ export class Promises {
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
       if (kind === "close" && (this.#closed || value instanceof TypeError)) return true;
-      // Node throws an assertion of its own at a write after close.
+      // Node throws an internal assertion at a write after close.
       const node = (value as { code?: string })?.code === "ERR_INTERNAL_ASSERTION";
       if (!node && !isRefusal(value, now)) return false;
     }
@@ -143,7 +143,7 @@ function consumed({ source, state, value }: Promised, now: Moment): boolean {
   const { broken, ended, cancelled, left, given } = source!;
   const settled = [...given].every(({ end }) => end);
   if (state === "fulfilled") return ended && !broken && settled;
-  // Where both ends fail in one go, either may be heard first.
+  // If both sides fail at once, either error may come first.
   if (state === "rejected") {
     return first?.error === value ||
       (settled || first !== undefined) &&
@@ -153,19 +153,19 @@ function consumed({ source, state, value }: Promised, now: Moment): boolean {
   return !first && !(settled && (ended || cancelled || left));
 }
 
-/** Whether it is the one that is expected, or of the kind of an error that the sink makes. */
+/** Whether an error is the expected one, or has the kind of an error that the sink makes. */
 export function isSame(value: unknown, expected: unknown): boolean {
   if (expected === MISSING) return value instanceof TypeError;
   if (expected === HEAVY) return value instanceof RangeError;
   return expected === LATE ? isTimeout(value) : value === expected;
 }
 
-/** What a timeout gives, or a wait that was too long. */
+/** The error of a timeout, or of a late item. */
 export function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === "TimeoutError";
 }
 
-/** Whether a sink in this state turns away with this. */
+/** Whether a sink in this state refuses items with this error. */
 export function isRefusal(error: unknown, { first, closing }: Moment): boolean {
   return (first !== undefined && first.error === error) || (closing && error instanceof TypeError);
 }

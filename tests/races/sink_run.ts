@@ -1,4 +1,4 @@
-/** What every sink must do, whatever is done to it, in whatever order. */
+/** Models what every sink must do, for any steps in any order. */
 
 import { RateLimit, type Runner, type Sink, type SinkOptions } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
@@ -12,7 +12,7 @@ import type { Item, Order, Plan, SinkSetup, SinkStep, Way } from "./sink_steps.t
 const PATIENCE = 100;
 const QUIET: Plan = { key: 0, weight: 2, ends: "by hand", act: "nothing" };
 
-/** What the runs of both sinks give theirs. */
+/** The arguments of a run, for both sinks. */
 export type Common =
   & Pick<
     SinkOptions<Item>,
@@ -30,7 +30,7 @@ export type Common =
   >
   & { weigh?: (item: Item) => number };
 
-/** A sink, and what has become of its items. */
+/** A sink and the state of its items. */
 export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implements Moment {
   readonly #own = new AbortController();
   readonly #listeners = countListeners(this.#own.signal);
@@ -39,7 +39,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   protected readonly sink: Sink<Item>;
   readonly #rate: RateLimit | undefined;
   closing = false;
-  /** How often handlers have done something to their sink. */
+  /** How often handlers have acted on their sink. */
   #acts = 0;
 
   constructor(setup: S, clock: Clock, make: (run: SinkRun<S>, options: Common) => Sink<Item>) {
@@ -64,7 +64,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     this.#front = new SinkFront(setup.front, this.sink, (given) => this.consumed(given));
     const { piped } = this.#front;
     if (piped) this.#promises.add("pipe", this, () => piped);
-    // Nobody else may hear of a failure, and that would be unhandled.
+    // Without this, a failure could stay unhandled.
     const handled = this.#front.locked || ["sync", "async"].includes(setup.onError);
     if (!handled) this.#promises.add("closed", this, () => this.sink.closed);
   }
@@ -73,7 +73,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return this.sink.stats;
   }
 
-  /** Whether a timer is to tell it when it may start. */
+  /** Whether the rate needs a timer for the next start. */
   protected get awaitsRate(): boolean {
     return this.#rate !== undefined && this.#rate.stats.waiting > 0;
   }
@@ -84,20 +84,20 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
 
   /** Whether an item would be accepted now. */
   protected abstract hasRoom(item: Item): boolean;
-  /** What holds at a quiet moment while the sink goes on. */
+  /** Checks at a quiet moment while the sink is open. */
   protected abstract checkProgress(): void;
-  /** How many timers there may be. */
+  /** The number of timers that may exist. */
   protected abstract timers(): number;
-  /** What holds in the end. */
+  /** Checks after the end. */
   protected checkEnd(): void {}
   /** A flush was called. */
   protected flushing(): void {}
-  /** A source that is consumed gives no more. */
+  /** A consumed source has ended. */
   protected consumed(_given: ReadonlySet<Item>): void {}
 
   do(step: SinkStep): void {
     if (step.do === "settle") {
-      // One whose time was up settles after it.
+      // A handler settles after its timeout.
       const open = this.jobs.filter(({ settle }) => settle);
       for (const { nth, end } of step.which) open[nth % open.length]?.settle?.(end);
     } else if ("plans" in step) {
@@ -117,7 +117,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     return step.which.every(({ nth }) => nth < open);
   }
 
-  /** What runs after the end may still give its items up. */
+  /** Handlers that run after the end may still give up their items. */
   override get ended(): boolean {
     return (this.first !== undefined || this.#promises.closed) &&
       this.jobs.every(({ settle }) => !settle);
@@ -147,7 +147,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     const { closing } = this;
     this.#promises.add(kind, this, () => this.sink[kind](item, caller), { item });
     this.#front.offering = outer;
-    // A handler that has started before it came in has closed the sink.
+    // A handler that started before the item came in has closed the sink.
     if (this.closing !== closing && this.isComing(item)) this.withdraw(item);
     item.arriving = false;
     this.look();
@@ -165,7 +165,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (known) this.#front.offering = item;
     else this.bring(item);
     const acts = this.#acts;
-    // What `onError` has kept may be free since a moment ago, and the timer of a retry may have fired.
+    // A slot that `onError` has held may be free by now, and the timer of a retry may have fired.
     const perhaps = this.jobs.some(({ held }) => held === "perhaps") ||
       this.goesAgain === "perhaps";
     try {
@@ -174,9 +174,9 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       const accepted = given !== false && given !== undefined;
       if (!accepted) this.refused++;
       const told = given instanceof Promise && (!open || item.refused);
-      // Those who wait for room come in before it, for what has waited too long.
+      // Callers that wait for room come in before it, in the place of late items.
       const may = perhaps || (late && (outside || this.#acts > acts));
-      if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before what is late");
+      if (!accepted) this.must(this.stats.waiting === this.inTime, "refused before late items");
       if (accepted !== room && !told && !may) {
         this.must(false, `${way} gave ${given}, room was ${room}`);
       }
@@ -188,7 +188,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       const told = item.refused
         ? isSame(error, item.refused.error) && (room || item.weighed === true)
         : isRefusal(error, this);
-      // One of those who come in before it may end the sink.
+      // A caller that comes in before it may end the sink.
       const ended = late && (this.first !== undefined || this.closing);
       const may = way === "tryPush" && told && (!open || item.refused !== undefined || ended);
       this.must(may, `${way} threw`);
@@ -230,23 +230,23 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     }
   }
 
-  /** Whether a close that nobody has heard of yet had nothing to wait for. */
+  /** Whether a close that has not resolved yet has nothing to wait for. */
   get #drained(): boolean {
     const { accepted, waiting, running } = this.stats;
     const rest = waiting + running + this.coming + this.offers.length - accepted;
     return this.closing && rest === 0 && !this.#front.piped;
   }
 
-  /** An item has come to the sink. */
+  /** An item has reached the sink. */
   #enter(): Runner {
     this.look();
     const item = this.#front.enter();
     if (item) this.bring(item);
-    this.must(item !== undefined, "an item that nobody gave");
+    this.must(item !== undefined, "an unknown item");
     return (run) => run();
   }
 
-  /** The items whose callers wait, and may leave. */
+  /** The items whose callers wait and may leave. */
   get #callers(): Item[] {
     if (this.first) return [];
     const { accepted } = this.stats;
@@ -271,11 +271,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     }
     item.caller!.abort(reason);
     if (job && this.alone && job.signal?.reason !== reason) {
-      this.must(false, "the handler is not told");
+      this.must(false, "the signal of the handler is not aborted");
     }
   }
 
-  /** What has come in of a source stays, but for what waits for room. */
+  /** Accepted items of a source stay; an item that waits for room leaves. */
   #stop(reason: unknown): void {
     this.stopped.add(reason);
     this.#front.stop(reason, (given) => {
@@ -293,7 +293,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
     if (this.inTime < this.stats.waiting) this.rest();
     this.setConcurrency(to);
     this.sink.concurrency = to;
-    // A handler that it has started may have set another one.
+    // A handler that it has started may have set another value.
     this.must(this.sink.concurrency === this.concurrency, "another concurrency");
     this.look();
   }
@@ -333,12 +333,15 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
       for (const { items, over, signal } of this.jobs) {
         if (over || !signal) continue;
         const left = items.some(({ left }) => left?.reason === signal.reason);
-        this.must(left || signal.reason === this.first.error, "a handler is not told");
+        this.must(
+          left || signal.reason === this.first.error,
+          "the signal of a handler is not aborted",
+        );
       }
     } else this.checkProgress();
-    this.must(this.jobs.every(({ given }) => !given), "onDiscard is not told");
+    this.must(this.jobs.every(({ given }) => !given), "onDiscard was not called");
     const told = this.setup.onError === "absent" || this.jobs.every(({ untold }) => !untold?.size);
-    this.must(told, "onError is not told");
+    this.must(told, "onError was not called");
     if (
       this.clock.pending >
         this.timers() + this.agains.size + (this.setup.rate && !this.first ? 1 : 0)

@@ -1,45 +1,47 @@
-/** What is done to a sink, and what is known of its items. */
+/** The steps of a sink, and the state of its items. */
 
 import fc from "fast-check";
 import { advance, often, simply } from "./race.ts";
 import type { Advance } from "./race.ts";
 
-/** How every sink is made. */
+/** The setup of every sink. */
 export interface SinkSetup {
   readonly concurrency: number;
   readonly keyed: boolean;
   readonly timed: boolean;
-  /** A handler that runs on after its time keeps its slot. */
+  /** Whether a handler that runs on after its timeout holds its slot. */
   readonly holds: boolean;
-  /** Who writes: nobody, and without or with a `context`; a writer; a pipe; the sources of `consume`. */
+  /**
+   * The front: calls without or with a `snapshot`, a writer, a pipe, or the sources of `consume`.
+   */
   readonly front: "plain" | "snapshot" | "writer" | "pipe" | "consume";
   readonly onError: "absent" | "sync" | "async" | "throws" | "rejects";
-  /** How long what has failed waits until it goes again; where it is absent nothing does. */
+  /** The delay of a retry. Without it there is no retry. */
   readonly retry?: number | undefined;
-  /** How many items of one key may wait; where it is absent any number. */
+  /** The most waiting items of one key. Without it there is no limit. */
   readonly keyCapacity?: number | undefined;
-  /** What the items that wait may weigh; where it is absent anything. */
+  /** The most weight of waiting items. Without it there is no limit. */
   readonly capacityWeight?: number | undefined;
-  /** How long an item may wait for its handler; where it is absent any time. */
+  /** The longest wait of an item. Without it there is no limit. */
   readonly maxWait?: number | undefined;
-  /** So many start in so many milliseconds. */
+  /** The most starts in an interval of milliseconds. */
   readonly rate?: { readonly limit: number; readonly interval: number };
-  /** Each call has a signal, by which it may leave. */
+  /** Whether each call has a signal, by which it may leave. */
   readonly leaves?: boolean;
 }
 
 /**
- * How a handler ends: with an `Error` as the last of its results, or with one missing, in a batch; it
- * gives up, with the reason of the end if that has come.
+ * How a handler ends. In a batch, "one" gives an `Error` as the last result, and "count" leaves one
+ * result out. "gives up" rejects, with the reason of the end if there is one.
  */
 export type End = "done" | "fails" | "one" | "count" | "gives up";
 
-/** What the handler does that is given this item; in a batch it is up to the first. */
+/** The plan for the handler of this item. In a batch the first item's plan counts. */
 export interface Plan {
   readonly key: number;
   readonly weight: number;
   readonly ends: "by hand" | "at once" | "throws";
-  /** Done to its own sink when it starts. */
+  /** Its action on its own sink when it starts. */
   readonly act:
     | "nothing"
     | "tryPush"
@@ -52,19 +54,19 @@ export interface Plan {
     | Slots;
 }
 
-/** What a handler does to the number of its like: none more start, or one more may. */
+/** Changes of the concurrency by a handler: to 0, or one more. */
 type Slots = "pause" | "widen";
 
-/** Ways in. */
+/** The ways to add an item. */
 export type Way = "tryPush" | "trySubmit" | "push" | "submit" | "write";
 
 /**
- * Ways to wait, and to an end; `end` and `break` are of the source that is piped or consumed, `stop` is
- * of who consumes it.
+ * The ways to wait or to end. `end` and `break` concern the source of a pipe or a `consume`, and
+ * `stop` the signal of a `consume`.
  */
 export type Order = "flush" | "idle" | "close" | "abort" | "signal" | "end" | "break" | "stop";
 
-/** One thing that is done to the sink. */
+/** One step. */
 export type SinkStep =
   | { readonly do: Way; readonly plans: readonly Plan[] }
   | { readonly do: "settle"; readonly which: readonly { nth: number; end: End }[] }
@@ -76,57 +78,57 @@ export type SinkStep =
 export interface Item {
   readonly plan: Plan;
   readonly submitted: boolean;
-  /** The call that brings it has not returned. */
+  /** The call that adds it has not returned. */
   arriving?: boolean;
-  /** There was no room when it came: what had waited too long went before it. */
+  /** There was no room when it came, and late items went before it. */
   crowded?: boolean;
-  /** It waits outside for room of its own key. */
+  /** It waits for room for its key. */
   kept?: boolean;
-  /** That it is in, of an `Aggregator` with a `maxWait`. */
+  /** Its batch, of an `Aggregator` with a `maxWait`. */
   batch?: Batch;
-  /** The batch that it opens need not wait. */
+  /** The batch that it opens is due at once. */
   due?: boolean;
-  /** By the clock of the first look at it. */
+  /** The time of the first look at it. */
   acceptedAt?: number;
   job?: Job | undefined;
   end?: "done" | "failed" | "discarded";
-  /** By the stream. */
+  /** Whether the stream wrote it. */
   written?: boolean;
-  /** Its weight was asked for. */
+  /** Whether `weigh` was called for it. */
   weighed?: boolean;
-  /** User code threw when it was to be taken in. */
+  /** The error of user code when it came in. */
   refused?: { readonly error: unknown };
-  /** What `submit` was told. */
+  /** The outcome of its `submit`. */
   told?: Verdict;
-  /** By which its caller may leave, once the call has returned; and it has. */
+  /** The controller by which its caller may leave, and how it has left. */
   caller?: AbortController;
   left?: { readonly reason: unknown };
-  /** It has run, and goes again: with these. */
+  /** Its retry, with the other items of that. */
   again?: Again;
 }
 
-/** Items that go to the handler together. */
+/** Items that the handler gets together. */
 export interface Batch {
   readonly items: Item[];
-  /** Since when it need not wait any longer. */
+  /** The time since when it is due. */
   dueAt?: number;
-  /** It takes no more. */
+  /** Whether it takes no more items. */
   closed: boolean;
 }
 
-/** Items that go to the handler again. */
+/** Items of a retry. */
 export interface Again {
   readonly items: readonly Item[];
-  /** How often they have run. */
+  /** The number of their attempts. */
   readonly attempts: number;
-  /** When their time began, and when it is over; unknown while their handler runs on. */
+  /** The start and the end of their delay; unknown while their handler runs on. */
   since?: number;
   due: number;
-  /** When it was seen to be over. */
+  /** The time when the delay was found to be over. */
   readyAt?: number;
 }
 
-/** What becomes of an item. */
+/** The outcome of an item. */
 export interface Verdict {
   readonly failed: boolean;
   readonly value: unknown;
@@ -138,44 +140,47 @@ export interface Job {
   readonly key: unknown;
   readonly startedAt: number;
   readonly signal: AbortSignal | undefined;
-  /** How often these items have run, this time included. */
+  /** The number of attempts of these items, including this one. */
   readonly attempt: number;
-  /** What `retry` is to be asked, and of which items. */
+  /** The errors and items for which `retry` is due. */
   asked?: Map<unknown, Item[]> | undefined;
   again?: Again | undefined;
   over: boolean;
-  /** By an asynchronous `onError`; perhaps, from its end to the next quiet moment. */
+  /**
+   * Whether an asynchronous `onError` holds the slot; "perhaps" from its end to the next quiet
+   * moment.
+   */
   held: "no" | "yes" | "perhaps";
-  /** Its time is up, and its promise open. */
+  /** Whether it has timed out and its promise is pending. */
   overruns: boolean;
-  /** What nobody but `onError` is to be told, and of which items. */
+  /** The errors and items that only `onError` gets. */
   untold?: Map<unknown, Item[]>;
-  /** What it has given up, and `onDiscard` has not been told. */
+  /** The items that it has given up, before `onDiscard` is called. */
   given?: Item[] | undefined;
-  /** While its promise is open, though it may be over. */
+  /** Settles its promise, which may be pending after the job has ended. */
   settle?: ((end: End) => void) | undefined;
 }
 
-/** The error of an item of which there is no result. */
+/** The error of an item without a result. */
 export const MISSING: unique symbol = Symbol("missing");
 
-/** The error of an item that has waited too long. */
+/** The error of a late item. */
 export const LATE: unique symbol = Symbol("late");
 
-/** The error of an item that is heavier than all that may wait. */
+/** The error of an item that is heavier than the limit. */
 export const HEAVY: unique symbol = Symbol("heavy");
 
-/** The most that an item weighs. */
+/** The largest weight of an item. */
 export const HEAVIEST = 7;
 
-/** What most items are like. */
+/** The distribution of items. */
 export interface Manners {
   readonly ways: readonly Way[];
   readonly ends: readonly End[];
   readonly advances: readonly number[];
   readonly orders?: readonly Order[];
   readonly leaves?: boolean;
-  /** Handlers bring and end nothing: it could be while another item is about to come in. */
+  /** Handlers add and end nothing, because another item may be coming in at that time. */
   readonly shy?: boolean;
 }
 

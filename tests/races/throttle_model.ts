@@ -1,26 +1,26 @@
-/** A throttle that is told by its rules only. */
+/** A model of a throttle by its rules. */
 
 import type { ThrottleEdge } from "../../mod.ts";
 
-/** What a throttled function does when it is called. */
+/** The action of a throttled function. */
 export type Act = "nothing" | "trigger" | "flush" | "cancel";
 
 /** One trigger. */
 export interface Trigger {
   readonly id: number;
   readonly act: Act;
-  /** What the function triggers in turn. */
+  /** A trigger inside the function. */
   readonly inside: Trigger | undefined;
 }
 
-/** What should happen, by the clock. */
+/** The expected calls, by time. */
 export class ThrottleModel {
   readonly passed: Trigger[] = [];
   accepted = 0;
   dropped = 0;
   discarded = 0;
   pending: { readonly trigger: Trigger; readonly due: number } | undefined;
-  /** When the next would pass at once. */
+  /** The time from which the next trigger passes at once. */
   #until = -Infinity;
   readonly #edge: ThrottleEdge;
   readonly #interval: number;
@@ -65,7 +65,7 @@ export class ThrottleModel {
     this.pending = undefined;
   }
 
-  /** Timers have had their turn. */
+  /** Called after timers have run. */
   fire(now: number): void {
     if (this.pending && this.pending.due <= now) this.flush(now);
   }

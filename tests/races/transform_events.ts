@@ -1,8 +1,8 @@
-/** What can happen to a transform, by names: the events of its explorations. */
+/** The events of a transform's explorations, by name. */
 
 import type { TransformStep } from "./transform_run.ts";
 
-/** Events of any of them by their names; what an item is made from, each kind by its name. */
+/** Events of any transform, by name, with the kinds of items by name. */
 export function transformEvents<I>(
   items: Readonly<Record<string, I>>,
 ): Readonly<Record<string, TransformStep<I>>> {

@@ -1,4 +1,4 @@
-/** What every transform stream must do, whatever is done to its two sides, in whatever order. */
+/** Models what every transform stream must do, for any steps on its two sides in any order. */
 
 import fc from "fast-check";
 import type { Source } from "../../mod.ts";
@@ -7,27 +7,27 @@ import { countListeners } from "../support/listeners.ts";
 import { HandSource, type SourceKind } from "./hand_source.ts";
 import { type Advance, often, Run, simply, type Step } from "./race.ts";
 
-/** Who gives the items: a writer, or a source that `from` reads. */
+/** The front: a writer, or a source that `from` reads. */
 export type Front = "writer" | SourceKind;
 
-/** What is done to any of them. `abort` is a failure of the source where there is no writer. */
+/** The steps of any transform. Without a writer, `abort` is a failure of the source. */
 export type TransformStep<I> =
   | { readonly do: "write"; readonly items: readonly I[] }
   | { readonly do: "read" | "close" }
-  /** And the consumer asks just then, or not. */
+  /** Whether the consumer reads at the same time. */
   | { readonly do: "cancel" | "abort" | "signal"; readonly asks: boolean };
 
-/** An item that is known. */
+/** A known item. */
 export interface Numbered {
   readonly id: number;
-  /** When its write resolved, or the source gave it. */
+  /** The time when its write resolved, or the source gave it. */
   acceptedAt?: number;
 }
 
 const MOST_READS = 3;
 const PATIENCE = 300;
 
-/** Both sides of a stream. `I` is what an item is made from. */
+/** Both sides of a stream. An item is made from an `I`. */
 export abstract class TransformRun<I, T extends Numbered, C, P extends Step = never>
   extends Run<TransformStep<I> | P> {
   readonly #own = new AbortController();
@@ -37,29 +37,29 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   #writer: WritableStreamDefaultWriter<C> | undefined;
   #reader!: ReadableStreamDefaultReader<unknown>;
 
-  /** What was written, or given by the source. */
+  /** The items that were written, or that the source gave. */
   protected readonly written: T[] = [];
   protected accepted = 0;
-  /** Promises that have not settled. */
+  /** Pending promises. */
   protected writes = 0;
   protected reads = 0;
-  /** The consumer has asked. */
+  /** Whether a read is pending. */
   protected begun = false;
-  /** The producer was told to close. */
+  /** Whether the producer has closed. */
   protected closed = false;
   protected closing: "no" | "pending" | "fulfilled" | "rejected" = "no";
-  /** Ended early, and why. */
+  /** The reason of an early end. */
   protected over: { readonly reason: unknown } | undefined;
-  /** Of several reasons in one turn everybody is told the same. */
+  /** If several reasons come in one turn, all sides get the same one. */
   readonly #reasons: unknown[] = [];
   #told: { readonly reason: unknown } | undefined;
   #endedBefore = false;
-  /** The source has failed: when all that it gave has been handed over, that is the end. */
+  /** The source has failed. The stream ends after all its items are handed over. */
   protected failing: { readonly reason: unknown } | undefined;
-  /** The consumer was told that there is no more. */
+  /** Whether the consumer has got the end. */
   protected readableEnded = false;
   #made = 0;
-  /** Something was written during a close: Deno errors the writer with a `TypeError` of its own. */
+  /** A write came during a close: Deno errors the writer with its own `TypeError`. */
   #stray = false;
 
   constructor(clock: Clock) {
@@ -70,7 +70,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     this.#writer = pair.writable.getWriter();
     this.#read(pair.readable);
     this.#writer.closed.catch((error) => {
-      this.must(this.#stray || this.isReason(error), "the writer is told another reason");
+      this.must(this.#stray || this.isReason(error), "the writer got another reason");
     });
     this.#writer.ready.catch(() => {});
   }
@@ -93,24 +93,24 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     this.#reader.closed.catch(() => {});
   }
 
-  /** Makes an item, and what is written for it. */
+  /** Makes an item, and the value to write for it. */
   protected abstract make(id: number, from: I): T;
   protected abstract chunk(item: T): C;
-  /** The consumer has been given this. */
+  /** Called with each chunk that the consumer gets. */
   protected abstract receive(value: unknown): void;
-  /** Whether it has been given all that there is. */
+  /** Whether the consumer has got everything. */
   protected abstract drained(): boolean;
-  /** What holds while the stream goes on. */
+  /** Checks while the stream is open. */
   protected abstract checkOpen(): void;
-  /** What holds at every quiet moment. */
+  /** Checks at every quiet moment. */
   protected checkAlways(): void {}
-  /** What holds in the end. */
+  /** Checks after the end. */
   protected checkEnd(): void {}
-  /** A write has resolved. */
+  /** Called when a write has resolved. */
   protected taken(_item: T): void {}
-  /** Whatever it takes for the stream to come to its end. */
+  /** Brings the stream to its end. */
   protected help(): void {}
-  /** Steps of its own. */
+  /** Runs the steps of one kind of transform. */
   protected doOther(_step: P): void {}
 
   do(step: TransformStep<I> | P): void {
@@ -130,7 +130,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
         break;
       case "abort":
         if (this.source) this.source.fail("abort");
-        // Once the writable has closed there is nothing to abort.
+        // After the writable has closed, there is nothing to abort.
         else if (this.closing !== "fulfilled") this.end("abort");
         this.#writer?.abort("abort").catch(() => {});
         break;
@@ -160,7 +160,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     this.#reasons.push(reason);
   }
 
-  /** Whether this is why it has ended. */
+  /** Whether this is the reason of its end. */
   protected isReason(error: unknown): boolean {
     if (this.over?.reason !== error && !this.#reasons.includes(error)) return false;
     this.#told ??= { reason: error };
@@ -185,7 +185,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     const item = this.make(this.#made, from);
     if (this.closed || this.over) {
       this.#stray = true;
-      // Node 22 throws an assertion of its own while a close is under way.
+      // Node 22 throws an internal assertion during a close.
       const written = async () => await this.#writer!.write(this.chunk(item));
       written().then(() => this.must(false, "written after the end"), () => {});
       return;
@@ -245,7 +245,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
     }
   }
 
-  /** The source is asked exactly when there is room. */
+  /** The source gets a pull exactly when there is room. */
   protected checkSource(room: boolean): void {
     const { source } = this;
     if (!source || source.ended) return;
@@ -268,7 +268,7 @@ export abstract class TransformRun<I, T extends Numbered, C, P extends Step = ne
   }
 }
 
-/** The steps that all have, one of several things written at a time or a few. */
+/** The steps of all transforms, with one or several items per write. */
 export function transformSteps<I>(
   items: fc.Arbitrary<I>,
 ): { weight: number; arbitrary: fc.Arbitrary<TransformStep<I>> }[] {

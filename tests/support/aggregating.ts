@@ -1,19 +1,19 @@
-/** What the tests of `Aggregator` share. */
+/** Helpers for the tests of `Aggregator`. */
 
 import type { AggregatorStats, Collector } from "../../mod.ts";
 import { counts } from "./hand.ts";
 
-/** All seven counts; those not named are 0. */
+/** All seven counts; the others are 0. */
 export function tally(some: Partial<AggregatorStats>): AggregatorStats {
   return { ...counts(some), batches: some.batches ?? 0 };
 }
 
-/** A batch of a type of its own, and the limit of its collector. */
+/** A custom batch, and the limit of its collector. */
 export interface Sum {
   readonly sum: number;
 }
 
-/** Adds numbers up to `limit` of them; `on` sees each call, and may throw. */
+/** Adds up to `limit` numbers. `on` gets each call, and may throw. */
 export function summing(
   limit: number,
   on: (call: keyof Collector<number, Sum>) => void = () => {},

@@ -1,4 +1,4 @@
-/** The batching streams as one table, so that what they share is tested on each of them. */
+/** The batching streams as one table, so that a test runs on each of them. */
 
 import {
   type BatchStats,
@@ -9,14 +9,14 @@ import {
 } from "../../mod.ts";
 import { gate, turn } from "./gate.ts";
 
-/** Options that mean the same to all. */
+/** Options with the same meaning for all. */
 interface Shared {
   readonly linger?: number;
   readonly onDiscard?: (items: unknown[], reason: unknown) => unknown;
   readonly signal?: AbortSignal;
 }
 
-/** One of the streams, made so that at most `max` items are in a batch. */
+/** One of the streams, with at most `max` items in a batch. */
 export interface Kind {
   readonly name: string;
   make(
@@ -77,19 +77,19 @@ export const kinds: readonly Kind[] = [
 /** A stream with a hand at each end. */
 export interface Opened<B = unknown[], S = BatchStats> {
   readonly reader: ReadableStreamDefaultReader<B>;
-  /** What has become of the items; `from` has none. */
+  /** The counts of the items; `from` has none. */
   readonly stats?: S;
-  /** Resolves with the reason that the producer is given when the stream ends early. */
+  /** Resolves with the reason that the producer gets when the stream ends early. */
   readonly told: Promise<unknown>;
-  /** Write items, and let the stream go as far as it can. */
+  /** Writes items, and lets the stream go as far as it can. */
   add(...items: unknown[]): Promise<void>;
-  /** Nothing more comes. */
+  /** Closes the writer. */
   close(): Promise<void>;
   /** The producer fails. */
   abort(reason: unknown): Promise<void>;
 }
 
-/** A way to a batching stream: `new` and pipe, or `from`. */
+/** A way to make a batching stream: `new` and a pipe, or `from`. */
 export interface Way {
   readonly name: string;
   open(max: number, options?: Shared): Opened;
@@ -132,7 +132,7 @@ export function written<B, S>(stream: {
   };
 }
 
-/** A source, and what `from` makes of it. */
+/** A source, and the stream that `from` makes of it. */
 export function read<B, S>(
   from: (source: ReadableStream<unknown>) => ReadableStream<B>,
 ): Opened<B, S> {
@@ -167,8 +167,8 @@ function readerOf<T>(readable: ReadableStream<T>): ReadableStreamDefaultReader<T
 }
 
 /**
- * Read one batch, of as many items as fill it: from here on both ways gather what comes without
- * being asked, and nobody asks. (`from` reads nothing before the first demand.)
+ * Reads one full batch. From here on both ways gather items without demand. (`from` reads nothing
+ * before the first demand.)
  */
 export async function begin(opened: Opened, max: number): Promise<void> {
   const first = opened.reader.read();
@@ -176,7 +176,7 @@ export async function begin(opened: Opened, max: number): Promise<void> {
   if ((await first).value?.length !== max) throw new Error("the first batch is another");
 }
 
-/** What a promise is rejected with. */
+/** The reason with which a promise rejects. */
 export async function reasonOf(promise: PromiseLike<unknown>): Promise<unknown> {
   let value: unknown;
   try {

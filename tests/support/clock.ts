@@ -1,24 +1,24 @@
 /**
- * A clock that the test winds by hand. It stands in for the global timers, `performance.now` and
- * `Date.now`; `AbortSignal.timeout` stays real.
+ * A clock that the test controls. It replaces the global timers, `performance.now` and `Date.now`;
+ * `AbortSignal.timeout` stays real.
  */
 
 import { macrotask } from "./gate.ts";
 
-/** The hands of the fake clock. */
+/** The controls of the fake clock. */
 export interface Clock {
   /** Live timers. */
   readonly pending: number;
-  /** Milliseconds since the clock was put in place. */
+  /** Milliseconds since the clock was installed. */
   readonly now: number;
   /**
-   * Let `ms` pass: due timers fire in order, and between two of them all microtasks and one real
-   * macrotask run, and `seen` is called. What a timer throws, `tick` rejects with.
+   * Lets `ms` pass: due timers fire in order. Between two of them all microtasks and one real
+   * macrotask run, and `seen` is called. `tick` rejects with an error of a timer.
    */
   tick(ms: number, seen?: () => void): Promise<void>;
-  /** Let `ms` pass with the event loop blocked: no timer fires before the next `tick`. */
+  /** Lets `ms` pass with a blocked event loop: no timer fires before the next `tick`. */
   block(ms: number): void;
-  /** Set the wall clock: `Date.now` jumps by `ms`, no time passes. */
+  /** Sets the wall clock: `Date.now` jumps by `ms`, but no time passes. */
   jumpWall(ms: number): void;
 }
 
@@ -33,8 +33,8 @@ const real = { clearTimeout: globalThis.clearTimeout, clearInterval: globalThis.
 let installed = false;
 
 /**
- * Run `body` under a fake clock, and put the real one back. With `timersOnly` time itself stays real,
- * as under `mock.timers` of Node and `FakeTime` of `@std/testing`.
+ * Runs `body` under a fake clock, and puts the real one back. With `timersOnly` time itself stays
+ * real, as under `mock.timers` of Node and `FakeTime` of `@std/testing`.
  */
 export async function withClock<R>(
   body: (clock: Clock) => R | Promise<R>,
@@ -43,10 +43,10 @@ export async function withClock<R>(
   if (installed) throw new Error("a fake clock is in place already");
   installed = true;
   const timers = new Map<number, Timer>();
-  // Whole, so that differences are exact.
+  // An integer, so that differences are exact.
   const origin = Math.trunc(performance.now());
   const wallOrigin = Date.now();
-  // Far from the ids of real timers, which a test may still hold.
+  // Far from the ids of real timers, which a test may still have.
   let lastId = 2 ** 40;
   let now = 0;
   let jumped = 0;
@@ -60,7 +60,7 @@ export async function withClock<R>(
   const clear = (id: unknown, otherwise: (id?: number) => void) => {
     if (!timers.delete(Number(id))) otherwise(id as number);
   };
-  // The first of those that are due first: a map keeps the order of creation.
+  // The oldest of the timers that are due first: a map keeps the order of creation.
   const next = (until: number): number | undefined => {
     let first: number | undefined;
     for (const [id, { due }] of timers) {
@@ -128,7 +128,7 @@ export async function withClock<R>(
 
 type TimerHandler = (...args: never[]) => void;
 
-/** As the platforms read a delay: what a signed 32-bit number cannot hold fires at once. */
+/** As platforms treat a delay: a value beyond a signed 32-bit number fires at once. */
 function milliseconds(delay: unknown): number {
   const ms = Math.trunc(Number(delay ?? 0));
   return ms >= 0 && ms <= LONGEST ? ms : 0;
@@ -136,7 +136,7 @@ function milliseconds(delay: unknown): number {
 
 function replace(owner: object, name: string, value: unknown): () => void {
   const own = Object.getOwnPropertyDescriptor(owner, name);
-  // The edge VM's are not configurable, but writable.
+  // The globals of the edge VM are writable, but not configurable.
   const flags = own?.configurable === false ? {} : { configurable: true, writable: true };
   Object.defineProperty(owner, name, { ...flags, value });
   return () => {

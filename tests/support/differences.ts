@@ -1,26 +1,26 @@
 /**
- * Where a runtime differs from what the tests expect of all. What is here has to be true: a test that
- * passes though it should fail, and an entry that no test has, fail the run.
+ * Known differences between a runtime and the expectations of the tests. Each entry must be true:
+ * the run fails if such a test passes, or if an entry matches no test.
  */
 
 import { here, type HostName } from "./host.ts";
 
-/** Some tests that do not hold somewhere. */
+/** Tests that don't hold in some runtimes. */
 export interface Difference {
   /** Their names. */
   readonly tests: RegExp;
   readonly hosts: readonly HostName[];
-  /** Whether they run and must fail, or cannot be run: they would hang, or take the others along. */
+  /** Whether they run and must fail, or are left out because they would hang or stop the others. */
   readonly effect: "fails" | "left out";
-  /** What the runtime does, or lacks. */
+  /** The behaviour of the runtime, or the missing feature. */
   readonly reason: string;
 }
 
 const WEB = ["workerd", "edge", "chromium", "firefox"] as const;
-/** They transfer what is inside a `TransformStream`, as the standard does. */
+/** They transfer the inner sides of a `TransformStream`, as the standard does. */
 const INNER = ["node22", "node24", "node26", "edge", "chromium", "firefox"] as const;
 
-/** All of them. */
+/** All differences. */
 export const differences: readonly Difference[] = [
   {
     tests:
@@ -37,7 +37,7 @@ export const differences: readonly Difference[] = [
   },
   {
     tests:
-      /^(Aggregator keeps nothing of keys that|Fanout keeps (nothing of the sources|no item that has been)|Singleflight.do\(\) retains nothing|Each primitive keeps nothing|An Aggregator that nobody refers to)/,
+      /^(Aggregator keeps nothing of keys that|Fanout keeps (none of the sources|no item that has been)|Singleflight.do\(\) retains nothing|Each primitive keeps none|An Aggregator without references)/,
     hosts: WEB,
     effect: "left out",
     reason: "a program cannot ask it to collect garbage",
@@ -52,7 +52,7 @@ export const differences: readonly Difference[] = [
     tests: /^(BatchStream.from\(\) pulls no more when the|MapStream closes after its last result)/,
     hosts: ["edge"],
     effect: "fails",
-    reason: "what `read()` gives is an object of another realm, and so not equal to one of its own",
+    reason: "`read()` gives an object of another realm, which is not equal to a local one",
   },
   {
     tests: /^MapStream (in order|without order|by key) .*keeps its promises in every schedule/,
@@ -61,32 +61,34 @@ export const differences: readonly Difference[] = [
     reason: "a `write()` after `close()` may reject with an internal assertion of Node",
   },
   {
-    tests: /^A pipe between two of ours passes what a writer of the sink has left in its queue/,
+    tests: /^A pipe between two of ours first passes the items that a writer of the sink has left/,
     hosts: ["workerd"],
     effect: "fails",
-    reason: "a writer that lets go takes along what waits in its queue",
+    reason: "`releaseLock()` of a writer drops the items in its queue",
   },
   {
-    tests: /Stream goes along .* when postMessage/,
+    tests: /Stream is transferred .* by postMessage/,
     hosts: ["edge"],
     effect: "fails",
     reason: "it has no `MessageChannel`",
   },
   {
     tests:
-      /Stream\w*(\(.*\)| with a collector)? ends a pipe with the very reason when the signal aborts/,
+      /Stream\w*(\(.*\)| with a collector)? ends a pipe with the same reason when the signal aborts/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "`pipeTo` fulfills when the controller of its destination errors",
   },
   {
-    tests: /^A pipe between two of ours (is as|moves as) that of the platform/,
+    tests:
+      /^A pipe between two of ours (does the same as|moves items at the same time as) the platform/,
     hosts: ["workerd"],
     effect: "left out",
     reason: "`pipeTo` fulfills when the controller of its destination errors",
   },
   {
-    tests: /^Fanout (keeps the order of a writer and of a pipe|handles what a writer wrote before)/,
+    tests:
+      /^Fanout (keeps the order of a writer and of a pipe|handles the items that a writer wrote before)/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "`releaseLock()` of a writer drops the writes that wait, and rejects them",
@@ -98,13 +100,13 @@ export const differences: readonly Difference[] = [
     reason: "`writer.ready` does not wait for writes made before `start` is through",
   },
   {
-    tests: / of which a pipe hears, where that is called in the same turn/,
+    tests: / leaves no failure unhandled for a pipe that starts in the same turn/,
     hosts: ["workerd"],
     effect: "fails",
     reason: "a pipe to a stream that has failed does not lock it",
   },
   {
-    tests: /^The iterator of what BatchStream and MapStream hand out /,
+    tests: /^The iterator of BatchStream and MapStream /,
     hosts: ["workerd"],
     effect: "fails",
     reason: "its own iterator keeps the lock of a stream that has ended",
@@ -128,27 +130,27 @@ export const differences: readonly Difference[] = [
     reason: "a bare `new TransformStream()` reads the `size` that every object inherits",
   },
   {
-    tests: /Stream goes along /,
+    tests: /Stream is transferred /,
     hosts: ["bun", "workerd"],
     effect: "fails",
     reason: "it transfers no streams",
   },
   {
-    tests: /Stream goes along whole when /,
+    tests: /Stream is transferred whole by /,
     hosts: INNER,
     effect: "fails",
     reason:
-      "it transfers what is inside a `TransformStream`, which is locked, and not its two sides",
+      "it transfers the inner sides of a `TransformStream`, which are locked, and not its two sides",
   },
   {
-    tests: /^throttle\(\) surfaces an uncaught error where a timer/,
+    tests: /^throttle\(\) surfaces an uncaught error when a timer/,
     hosts: ["workerd"],
     effect: "left out",
-    reason: "what a timer throws raises no event, and fails the worker",
+    reason: "an error of a timer raises no event, and fails the worker",
   },
 ];
 
-/** What there is to say of a test in a runtime, which is this one unless it is given. */
+/** Returns the difference for a test in a runtime, which by default is this one. */
 export function difference(
   test: string,
   host: HostName | undefined = here,

@@ -1,4 +1,4 @@
-/** Collects garbage where the runtime lets a program ask for it, and throws elsewhere. */
+/** Collects garbage if the runtime allows that, and throws elsewhere. */
 
 import { turn } from "./gate.ts";
 
@@ -14,15 +14,15 @@ const { Bun, process } = globalThis as Host;
 
 let force: (() => void) | undefined;
 
-/** Collects at once, all of it; throws where the runtime has no such thing. */
+/** Collects all garbage at once. Throws if the runtime can't do that. */
 export function collect(): void {
   force ??= Bun ? () => Bun.gc(true) : collector();
   force();
 }
 
-/** Have what nothing refers to collected. */
+/** Collects unreferenced objects. */
 export async function collectGarbage(): Promise<void> {
-  // What was looked at in a turn stays until its end.
+  // A value that a turn has read stays alive until its end.
   for (let round = 0; round < 3; round++) {
     await turn();
     collect();

@@ -1,20 +1,20 @@
-/** Promises and streams that a test opens and closes by hand. */
+/** Promises and streams that a test controls. */
 
-// Taken before a test can put a fake clock in their place.
+// Taken before a test can replace them by a fake clock.
 const { setTimeout, setImmediate, document } = globalThis as
   & typeof globalThis
   & { setImmediate?: (callback: () => void) => unknown; document?: unknown };
 
 const NOTHING = new Uint8Array();
 
-/** A promise with its two ends: the test decides when it settles. */
+/** A promise with its two functions: the test decides when it settles. */
 export interface Gate<T = void> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (reason?: unknown) => void;
 }
 
-/** A gate that is shut. */
+/** Makes a closed gate. */
 export function gate<T = void>(): Gate<T> {
   let resolve!: Gate<T>["resolve"];
   let reject!: Gate<T>["reject"];
@@ -25,27 +25,27 @@ export function gate<T = void>(): Gate<T> {
   return { promise, resolve, reject };
 }
 
-/** Let the microtasks that are queued, and those that they queue, run; no timer fires. */
+/** Lets queued microtasks run, and those that they queue. No timer fires. */
 export async function microtasks(depth = 50): Promise<void> {
   for (let i = 0; i < depth; i++) await undefined;
 }
 
-/** Let all microtasks and one real macrotask run, under a fake clock too. */
+/** Lets all microtasks and one real macrotask run, even under a fake clock. */
 export function turn(): Promise<void> {
-  // In browsers, timers that follow each other wait for 4 ms.
+  // In browsers, nested timers wait for 4 ms.
   if (document) return macrotask();
   return new Promise((resolve) => void setTimeout(resolve, 0));
 }
 
-/** As `turn`, but a hundred times as fast: what many thousand steps can bear. */
+/** Like `turn`, but a hundred times as fast, for many thousand steps. */
 export const macrotask: () => Promise<void> = setImmediate
   ? () => new Promise((resolve) => void setImmediate(resolve))
   : "MessageChannel" in globalThis
   ? posted()
-  // What another thread has done comes back as a macrotask, and timers take more than a millisecond.
+  // The result of another thread arrives as a macrotask, and timers take more than a millisecond.
   : async () => void await crypto.subtle.digest("SHA-1", NOTHING);
 
-/** What has become of a promise by the next turn. It also counts as handled from here on. */
+/** Returns the state of a promise after the next turn. From here on it also counts as handled. */
 export async function settled(
   promise: PromiseLike<unknown>,
 ): Promise<"pending" | "fulfilled" | "rejected"> {
@@ -56,15 +56,15 @@ export async function settled(
 }
 
 /**
- * Counts what is taken from a source that has no end, and fails where nobody stops: that would
- * never let a test end.
+ * Counts the items taken from an endless source, and fails if the reader doesn't stop, because the
+ * test would never end.
  */
 export function counted(taken: number): number {
   if (taken > 10_000) throw new Error("a source without end is read without end");
   return taken;
 }
 
-/** Everything a stream gives. */
+/** Returns all chunks of a stream. */
 export async function collect<T>(readable: ReadableStream<T>): Promise<T[]> {
   const reader = readable.getReader();
   const items: T[] = [];
@@ -74,7 +74,7 @@ export async function collect<T>(readable: ReadableStream<T>): Promise<T[]> {
   return items;
 }
 
-/** A stream of the items, each taken from the iterable only when it is asked for. */
+/** Returns a stream of the items, which takes each from the iterable on demand. */
 export function streamOf<T>(items: Iterable<T> | AsyncIterable<T>): ReadableStream<T> {
   const iterator = Symbol.asyncIterator in items
     ? items[Symbol.asyncIterator]()
@@ -91,7 +91,7 @@ export function streamOf<T>(items: Iterable<T> | AsyncIterable<T>): ReadableStre
   }, { highWaterMark: 0 });
 }
 
-/** Only where nothing else will do: in some runtimes the channel would keep the process alive. */
+/** Only if there is no other way: in some runtimes the channel would keep the process alive. */
 function posted(): () => Promise<void> {
   const { port1, port2 } = new MessageChannel();
   const waiting: Array<() => void> = [];

@@ -1,4 +1,4 @@
-/** Handlers that a test settles by hand, and the first promise of every sink. */
+/** Handlers that a test settles, and checks of the conservation rule. */
 
 import { assertEquals } from "@std/assert";
 import { type Gate, gate } from "./gate.ts";
@@ -9,14 +9,14 @@ export interface Call<T, R> extends Gate<R> {
   readonly signal: AbortSignal;
 }
 
-/** A handler whose calls settle when the test says so. */
+/** A handler whose calls the test settles. */
 export class Hand<T, R = unknown> {
   /** All calls, in the order of their starts. */
   readonly calls: Call<T, R>[] = [];
 
   readonly handler = (item: T, context: { readonly signal: AbortSignal }): Promise<R> => {
     const { promise, resolve, reject } = gate<R>();
-    // Not spread: `signal` is read here, and by the test.
+    // Not spread, because `signal` is read here and by the test.
     this.calls.push({ item, signal: context.signal, promise, resolve, reject });
     return promise;
   };
@@ -34,7 +34,7 @@ export class Hand<T, R = unknown> {
   }
 }
 
-/** What `stats` of a `MapStream` shows. */
+/** The `stats` of a `MapStream`. */
 export interface MapAccounts {
   readonly accepted: number;
   readonly waiting: number;
@@ -45,38 +45,38 @@ export interface MapAccounts {
   readonly overrunning: number;
 }
 
-/** What that of a sink shows. */
+/** The `stats` of a sink. */
 export interface Accounts extends MapAccounts {
   readonly refused: number;
   readonly blocked: number;
   readonly retried: number;
 }
 
-/** Check that no item is lost or counted twice. */
+/** Checks that no item is lost or counted twice. */
 export function assertConserved({ stats }: { readonly stats: MapAccounts }): void {
   const { accepted, waiting, running, done, failed, discarded } = stats;
   assertEquals(waiting + running + done + failed + discarded, accepted, JSON.stringify(stats));
 }
 
-/** What a promise rejects with, as it is; fails if it does not reject. */
+/** Returns the unchanged reason with which a promise rejects. Fails if it doesn't reject. */
 export function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   return Promise.resolve(promise).then((value) => {
     throw new Error(`resolved with ${String(value)}`);
   }, (reason) => reason);
 }
 
-/** The sink, of whose failure the test hears. */
+/** Returns the sink, and handles its failure for the test. */
 export function heard<S extends { readonly closed: Promise<void> }>(sink: S): S {
   sink.closed.catch(() => {});
   return sink;
 }
 
-/** All counts of a sink; those not named are 0. */
+/** All counts of a sink; the others are 0. */
 export function counts(some: Partial<Accounts>): Accounts {
   return { ...mapped({}), refused: 0, blocked: 0, retried: 0, ...some };
 }
 
-/** The same of a `MapStream`, which refuses nothing. */
+/** The same for a `MapStream`, which has no `refused`. */
 export function mapped(some: Partial<MapAccounts>): MapAccounts {
   return {
     ...{ accepted: 0, waiting: 0, running: 0, done: 0, failed: 0, discarded: 0, overrunning: 0 },

@@ -1,6 +1,6 @@
-/** Which runtime the tests are in. */
+/** Detects the runtime of the tests. */
 
-/** All that are tested. */
+/** All tested runtimes. */
 const hosts = [
   "deno",
   "bun",
@@ -24,12 +24,12 @@ interface Globals {
   navigator?: { userAgent?: string };
 }
 
-/** This one; a runtime that is not among those tested has no differences. */
+/** This runtime. An untested runtime has no differences. */
 export const here: HostName | undefined = hosts.find((name) => name === detect());
 
 function detect(): string | undefined {
   const { Deno, Bun, EdgeRuntime, process, navigator } = globalThis as Globals;
-  // Node comes last: most of the others have a `process` too.
+  // Node comes last, because most others also have a `process`.
   if (Deno) return "deno";
   if (Bun) return "bun";
   if (EdgeRuntime) return "edge";

@@ -2,15 +2,15 @@
 
 /** How many listeners a signal has. */
 export interface Listeners {
-  /** On it now. */
+  /** Those on it now. */
   readonly live: number;
-  /** Ever added. */
+  /** Those added since the start. */
   readonly added: number;
 }
 
-/** Count the listeners that are added to `signal` from now on. */
+/** Counts the listeners that are added to `signal` from now on. */
 export function countListeners(signal: AbortSignal): Listeners {
-  /** By listener and identity; each with what takes note of its end. */
+  /** By listener and identity, each with the function that notes its end. */
   const live = new Map<unknown, Map<string, () => void>>();
   let added = 0;
   const add = signal.addEventListener.bind(signal) as Add;
@@ -37,7 +37,7 @@ export function countListeners(signal: AbortSignal): Listeners {
     const ids = live.get(listener);
     const gone = ids?.get(id);
     if (gone === undefined) return;
-    // Or a signal that outlives many would gather them.
+    // Otherwise a long-lived signal would gather them.
     remove("abort", gone);
     ids!.delete(id);
     if (ids!.size === 0) live.delete(listener);
@@ -60,7 +60,7 @@ type Options = boolean | AddEventListenerOptions;
 type Add = (type: string, listener: Listener, options?: Options) => void;
 type Remove = Add;
 
-/** The standard tells listeners apart by type, callback and `capture`. */
+/** The standard identifies a listener by type, callback and `capture`. */
 function identity(type: string, options?: Options): string {
   const capture = typeof options === "object" ? options.capture : options;
   return `${type} ${Boolean(capture)}`;

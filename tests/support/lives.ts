@@ -1,4 +1,4 @@
-/** Every primitive, used and brought to every end: what must be garbage after that. */
+/** Uses every primitive and brings it to every end: afterwards its objects must be garbage. */
 
 import {
   Aggregator,
@@ -20,8 +20,8 @@ import { from, make, type Stream, type Transform, transforms, variants } from ".
 export type Watch = <V extends object>(kind: Kind, value: V) => V;
 
 /**
- * What is watched. An object that has ended, and that somebody still has, may keep what it was made
- * of, the reason of its end, and the item of a handler that never ends; nothing else.
+ * The watched values. An ended object that is still referenced may keep only its options, the
+ * reason of its end, and the item of a handler that never ends.
  */
 export type Kind =
   | "item"
@@ -34,10 +34,10 @@ export type Kind =
   | "reason"
   | "signal";
 
-/** Those that an object that has ended may keep. */
+/** The values that an ended object may keep. */
 export const keepable: ReadonlySet<Kind> = new Set(["handler", "running", "reason", "signal"]);
 
-/** From the making of an object to its end. */
+/** The life of an object. */
 export interface Life {
   readonly name: string;
   /** Resolves after the end with the object. */
@@ -61,7 +61,7 @@ type Open = (handler: Handler, options: SinkOptions) => Sink<object>;
 
 const sinks: Record<string, Open> = {
   ...basic as unknown as Record<string, Open>,
-  "Fanout, with what may hold an item": (handler, options) =>
+  "Fanout, with all options that may hold an item": (handler, options) =>
     new Fanout(handler, { ...options, maxWait: LONG, overrun: "hold", retry: () => undefined }),
   "Aggregator, gathering": (handler, { key: _, ...options }) =>
     new Aggregator<object>(all(handler), { ...options, linger: LONG }),
@@ -78,7 +78,7 @@ function all(handler: Handler): (batch: object[], context: HandlerContext) => Pr
 }
 
 function livesOfSink(name: string): Life[] {
-  /** Gives it an item that runs and one that waits, has it ended, and hears of the end. */
+  /** Adds an item that runs and one that waits, ends the sink, and handles its end. */
   const life = (
     end: string,
     handle: (watch: Watch, reason: Error) => Handler,
@@ -88,7 +88,7 @@ function livesOfSink(name: string): Life[] {
     async live(shared, watch) {
       const reason = watch("reason", new Error(end));
       const own = new AbortController();
-      // The item of a handler that hangs is with it for ever, and so is all that belongs to it.
+      // A hanging handler keeps its item forever, and everything that belongs to it.
       const kind = (kind: Kind, place: number): Kind =>
         place === 0 && ["abort", "signal", "left"].includes(end) ? "running" : kind;
       let keys = 0;
@@ -180,7 +180,7 @@ function livesOfTransform(transform: Transform): Life[] {
   ];
 }
 
-/** What is watched is an object, and each time another one. */
+/** Each watched value is a new object. */
 function itemOf({ items }: Transform): object {
   return items[0] instanceof Uint8Array ? new Uint8Array(1) : {};
 }
@@ -215,7 +215,7 @@ function livesOfFrom(transform: Transform): Life[] {
   ];
 }
 
-/** Two callers with signals, and, where the function settles, one who has none. */
+/** Two callers with signals and, if the function settles, one without. */
 function livesOfFlights(): Life[] {
   const life = (end: string, work: (watch: Watch, reason: Error) => Promise<unknown>): Life => ({
     name: `Singleflight, ${end}`,
@@ -240,7 +240,7 @@ function livesOfFlights(): Life[] {
       return group;
     },
   });
-  // What is used again must not hold on to anything of its last use.
+  // A reused object must not keep anything of its last use.
   const plain = (end: string, work: (watch: Watch, reason: Error) => Promise<unknown>): Life => ({
     name: `Singleflight without options, ${end}`,
     async live(_, watch) {
@@ -267,7 +267,7 @@ function livesOfFlights(): Life[] {
   ];
 }
 
-/** One that has started and one that waits, at the end of their sink; the limit lives on. */
+/** One item that runs and one that waits, at the end of their sink. The limit lives on. */
 function livesOfRate(): Life[] {
   return [{
     name: "RateLimit, abort",
@@ -281,7 +281,7 @@ function livesOfRate(): Life[] {
   }];
 }
 
-/** All of them. */
+/** All lives. */
 export const lives: readonly Life[] = [
   ...Object.keys(sinks).flatMap(livesOfSink),
   ...[...transforms, ...variants].flatMap(livesOfTransform),

@@ -1,4 +1,4 @@
-/** Every way into the library that takes options, and what it takes. */
+/** Every entry of the library that takes options, with the values that it takes. */
 
 import {
   Aggregator,
@@ -17,7 +17,7 @@ import {
 } from "../../mod.ts";
 import { batch, type Transform, transforms, variants } from "./transforms.ts";
 
-/** What an option takes. */
+/** The values of an option. */
 export type Kind =
   | "limit"
   | "limit or 0"
@@ -41,7 +41,7 @@ export type Kind =
 /** An option. */
 export interface Option {
   readonly kind: Kind;
-  /** Valid options, where it cannot be without another. */
+  /** Valid options that it needs. */
   readonly beside?: Record<string, unknown>;
 }
 
@@ -49,13 +49,13 @@ export interface Option {
 export interface Front {
   readonly name: string;
   readonly owner: string;
-  /** The options that have no default, valid. */
+  /** Valid values for the options without a default. */
   readonly least: Record<string, unknown>;
-  /** `least` stands instead of options that have a default. */
+  /** Whether `least` replaces options with a default. */
   readonly instead?: boolean;
   readonly options: Record<string, Option>;
   readonly make: (options: unknown) => unknown;
-  /** Ends what was made. */
+  /** Ends the object. */
   readonly end: (made: unknown) => unknown;
 }
 
@@ -129,7 +129,7 @@ function ofTransform({ name, options, least = {}, construct, from }: Transform):
   }];
 }
 
-/** All of them. */
+/** All entries. */
 export const fronts: readonly Front[] = [
   ...[...transforms, ...variants].flatMap(ofTransform),
   {

@@ -1,18 +1,18 @@
-/** Both sinks as one table, so that what they share is tested on each of them. */
+/** Both sinks as one table, so that a test runs on each of them. */
 
 import { Aggregator, Fanout, type SinkOptions } from "../../mod.ts";
 
-/** What is done with an item. */
+/** The handler of an item. */
 export type Handler = (item: number, context: { readonly signal: AbortSignal }) => unknown;
-/** Options that mean the same to both. */
+/** Options with the same meaning for both. */
 export type Options = SinkOptions<number> & {
   readonly capacity?: number;
   readonly onError?: (error: unknown) => unknown;
 };
-/** One of them. */
+/** One of the sinks. */
 export type Sink = Fanout<number> | Aggregator<number>;
 
-/** Both, of batches of one: what is handled is an item, and its result is its own. */
+/** Both sinks, with batches of one: a handler gets one item and returns its result. */
 export const sinks: Record<string, (handler: Handler, options?: Options) => Sink> = {
   Fanout: (handler, options) => new Fanout(handler, options),
   Aggregator(handler, options) {
@@ -24,14 +24,14 @@ export const sinks: Record<string, (handler: Handler, options?: Options) => Sink
   },
 };
 
-/** An end of a promise. */
+/** A function that settles a promise. */
 export type Settle = (value: unknown) => void;
 
 function isThenable(value: unknown): value is { readonly then: (...settle: Settle[]) => unknown } {
   return typeof value === "object" && value !== null && "then" in value;
 }
 
-/** A thenable of the same manners, whose value is in an array. */
+/** A thenable that behaves the same, with its value in an array. */
 class Wrapped {
   readonly then: unknown;
 
@@ -57,7 +57,7 @@ export function thrower(error: unknown): () => never {
   };
 }
 
-/** What may be thrown. */
+/** Values to throw. */
 export const reasons: readonly unknown[] = [
   ...[new Error("own"), undefined, null, 0, "", "text", Object.freeze({})],
 ];

@@ -1,15 +1,15 @@
-/** Runs the tests inside a runtime without a runner, and tells of each to who follows from outside. */
+/** Runs the tests in a runtime without a runner, and reports each to the process outside. */
 
 import { countAll, type Result, runAll } from "./test.ts";
 
-/** What is told, as JSON, one a line. */
+/** The messages, one JSON value per line. */
 export type Message =
   | { readonly tests: number }
   | { readonly starts: string }
   | { readonly ended: string; readonly outcome: Result["outcome"]; readonly error?: string }
   | { readonly over: true };
 
-/** Run all tests, and give every message to `send`. */
+/** Runs all tests, and passes every message to `send`. */
 export async function tellAll(send: (line: string) => void): Promise<void> {
   const tell = (message: Message) => send(JSON.stringify(message));
   tell({ tests: countAll() });
@@ -21,7 +21,7 @@ export async function tellAll(send: (line: string) => void): Promise<void> {
   tell({ over: true });
 }
 
-/** Some engines leave the message out of the stack. */
+/** Some engines omit the message from the stack. */
 function text(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { stack = "" } = error;

@@ -1,6 +1,6 @@
 /**
- * One `test` for every runtime: the runner that the runtime has, or else a list that `runAll` goes
- * through (browsers, edge runtimes). What `differences.ts` says of a test here is held in both.
+ * One `test` for every runtime: it uses the runner of the runtime, or a list for `runAll`
+ * (browsers, edge runtimes). Both respect `differences.ts`.
  */
 
 import { type Difference, difference } from "./differences.ts";
@@ -8,13 +8,13 @@ import { turn } from "./gate.ts";
 import { here } from "./host.ts";
 import { onUnhandled } from "./unhandled.ts";
 
-// Taken before a test can put a fake clock in their place.
+// Taken before a test can replace them by a fake clock.
 const { setTimeout, clearTimeout } = globalThis;
 
-/** A test that has not settled after so long, in milliseconds, never will. */
+/** A test that has not settled after this time, in milliseconds, never settles. */
 const LIMIT = 60_000;
 
-/** What a test does. */
+/** The body of a test. */
 export type Body = () => void | Promise<void>;
 
 interface Test {
@@ -23,11 +23,11 @@ interface Test {
   readonly difference?: Difference | undefined;
 }
 
-/** How a test that `runAll` ran ended. */
+/** The result of a test in `runAll`. */
 export interface Result {
   readonly name: string;
   readonly outcome: "passed" | "failed" | "expected" | "left out";
-  /** What a failed test failed with. */
+  /** The error of a failed test. */
   readonly error?: unknown;
 }
 
@@ -43,10 +43,10 @@ interface Host {
 const host = globalThis as Host;
 const listed: Test[] = [];
 
-// Not `node:test` in Deno: it goes past the sanitizers.
+// Not `node:test` in Deno, because that bypasses the sanitizers.
 const runner = host.Deno?.test ?? host.process?.getBuiltinModule?.("node:test").test;
 
-/** Register a test. */
+/** Registers a test. */
 export function test(name: string, body: Body): void {
   const known = difference(name);
   if (!runner) listed.push({ name, body, difference: known });
@@ -56,21 +56,21 @@ export function test(name: string, body: Body): void {
   else runner.skip(name, body);
 }
 
-/** What may be said to `runAll`. */
+/** Options of `runAll`. */
 export interface RunAllOptions {
   readonly tests?: readonly Test[];
-  /** For each test, in milliseconds. */
+  /** The time limit of each test, in milliseconds. */
   readonly limit?: number;
   readonly onStart?: (name: string) => void;
   readonly onResult: (result: Result) => void;
 }
 
-/** How many tests `runAll` would run. */
+/** Returns the number of tests that `runAll` would run. */
 export function countAll(): number {
   return listed.length;
 }
 
-/** Run the listed tests in order, until one does not settle. */
+/** Runs the listed tests in order, until one does not settle. */
 export async function runAll(
   { tests = listed, limit = LIMIT, onStart, onResult }: RunAllOptions,
 ): Promise<void> {
@@ -85,18 +85,18 @@ export async function runAll(
       onResult({ name, outcome: difference ? "expected" : "passed" });
     } catch (error) {
       onResult({ name, outcome: "failed", error });
-      // It may still hold what the others need, such as the fake clock.
+      // It may still hold resources that the others need, such as the fake clock.
       if (error instanceof Unsettled) return;
     }
   }
 }
 
-/** Run a body that must settle in time. */
+/** Runs a body that must settle in time. */
 async function inTime(limit: number, body: Body): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Unsettled(`not settled within ${limit} ms`)), limit);
-    // Deno sees at once that nothing is left that could settle a test, and says which.
+    // Deno detects at once that nothing can settle a test any more, and names the test.
     if (here === "deno") (timer as { unref?(): void }).unref?.();
   });
   try {
@@ -106,7 +106,9 @@ async function inTime(limit: number, body: Body): Promise<void> {
   }
 }
 
-/** Run a body that must handle all of its errors: the runners that a runtime has see to that. */
+/**
+ * Runs a body that must handle all its errors. The runners of other runtimes check that themselves.
+ */
 async function watched(body: Body): Promise<void> {
   const lost: unknown[] = [];
   const stop = onUnhandled((error) => lost.push(error));
@@ -120,7 +122,7 @@ async function watched(body: Body): Promise<void> {
   if (lost.length > 0) throw lost[0];
 }
 
-/** Run a body that must fail if the runtime is known to differ. */
+/** Runs a body, which must fail if the runtime has a known difference. */
 async function expected(known: Difference | undefined, body: () => Promise<void>): Promise<void> {
   if (known === undefined) return await body();
   const failed = await body().then(() => false, (error) => {

@@ -1,22 +1,22 @@
-/** What the tests of `ThrottleStream` share. */
+/** Helpers for the tests of `ThrottleStream`. */
 
 import { type ThrottleEdge, type ThrottleStats, ThrottleStream } from "../../mod.ts";
 
-/** All of them. */
+/** All edges. */
 export const edges: readonly ThrottleEdge[] = ["leading", "trailing", "both"];
 
-/** A stream that is open. */
+/** An open stream. */
 export interface Ends {
   readonly stream: ThrottleStream<unknown>;
   readonly writer: WritableStreamDefaultWriter<unknown>;
   readonly reader: ReadableStreamDefaultReader<unknown>;
   readonly seen: unknown[];
-  /** Asks for everything that comes. */
+  /** Reads everything. */
   drain(): Promise<void>;
   write(...items: unknown[]): Promise<void>;
 }
 
-/** A stream, its two ends, and what has come out. */
+/** A stream, its two ends, and its output. */
 export function open(edge?: ThrottleEdge, interval = 100, signal?: AbortSignal): Ends {
   const stream = new ThrottleStream<unknown>({ interval, edge, signal });
   const [writer, reader] = [stream.writable.getWriter(), stream.readable.getReader()];
@@ -35,7 +35,7 @@ export function open(edge?: ThrottleEdge, interval = 100, signal?: AbortSignal):
   };
 }
 
-/** `stats`, by what is not zero. */
+/** The `stats` that aren't zero. */
 export const counts = (some: Partial<ThrottleStats>): ThrottleStats => ({
   ...{ accepted: 0, waiting: 0, done: 0, dropped: 0, discarded: 0 },
   ...some,

@@ -1,11 +1,14 @@
-/** Tests that wind their clock by hand. */
+/** Tests that control their clock. */
 
 import { assertEquals } from "@std/assert";
 import { type Clock, withClock } from "./clock.ts";
 import { turn } from "./gate.ts";
 import { test } from "./test.ts";
 
-/** Register a test under the fake clock, which no timer may outlive by more than a turn of the event loop. */
+/**
+ * Registers a test under the fake clock. No timer may outlive the test by more than a turn of the
+ * event loop.
+ */
 export function timed(
   name: string,
   body: (clock: Clock) => Promise<void>,

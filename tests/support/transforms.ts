@@ -1,4 +1,4 @@
-/** The transforms as one table: what is tested, measured or counted on each of them reads it. */
+/** The transforms as one table, for tests and measurements of each of them. */
 
 import {
   BatchStream,
@@ -19,43 +19,43 @@ import { ArrayCollector, type Opened, read, written } from "./batching.ts";
 import type { Clock } from "./clock.ts";
 import type { Option } from "./options.ts";
 
-/** Any of them. */
+/** Any transform. */
 export type Stream = TransformStream<unknown, unknown>;
-/** User code, for an item; it has a context where it may be asynchronous. */
+/** User code for an item. It has a context if it may be asynchronous. */
 type Call = (item: unknown, context?: HandlerContext) => unknown;
 
-/** What a stream is made with that is to be used. */
+/** The values to make a stream with. */
 export interface Manners {
   readonly signal?: AbortSignal | undefined;
   readonly call?: Call | undefined;
   readonly key?: (() => unknown) | undefined;
 }
 
-/** One of them. */
+/** One of the transforms. */
 export interface Transform {
   readonly name: string;
-  /** What it takes, and of that what has no default. */
+  /** Its options, and those without a default. */
   readonly options: Record<string, Option>;
   readonly least?: Record<string, unknown>;
-  /** By those options, whatever they are. */
+  /** Makes it with any options. */
   readonly construct: (options: never, call: Call) => Stream;
   readonly from?: (source: Source<unknown>, options: never, call: Call) => ReadableStream<unknown>;
-  /** Options with which it holds one item or two until it is closed. */
+  /** Options with which it holds one or two items until it is closed. */
   readonly busy: (call: Call, key?: () => unknown) => Record<string, unknown>;
-  /** What is written, before the close. */
+  /** The items to write before the close. */
   readonly items: readonly unknown[];
-  /** What it hands over then: not the items as they are. */
+  /** The chunks that it then hands over, which differ from the items. */
   readonly results: readonly unknown[];
-  /** How many items there are in a chunk. */
+  /** The number of items in a chunk. */
   count(chunk: unknown): number;
   /** Whether it calls user code. */
   readonly calls?: true;
-  /** An item on which it fails, and the message of that. */
+  /** An item on which it fails, and the message of that error. */
   readonly bad?: unknown;
   readonly message?: RegExp;
 }
 
-/** Nobody waits for this long: a timer that is left shows as a process that does not exit. */
+/** Longer than any test waits: a left timer shows as a process that does not exit. */
 const DAY = 86_400_000;
 
 const bytes = (...values: number[]) => new Uint8Array(values);
@@ -141,7 +141,7 @@ const batched = {
   count: (chunk: unknown[]) => chunk.length,
 };
 
-/** All of them. */
+/** All transforms. */
 export const transforms: readonly Transform[] = [
   {
     ...{ name: "BatchStream", options: batch, ...batched },
@@ -183,7 +183,7 @@ export const transforms: readonly Transform[] = [
   },
 ];
 
-/** Those of them that have other options than most. */
+/** The transforms that have other options than most. */
 export const variants: readonly Transform[] = [
   {
     ...{ name: "BatchStream with a collector", ...batched },
@@ -203,7 +203,7 @@ export function make(
   return construct({ ...busy(call, key), signal } as never, call);
 }
 
-/** The readable of a source, in the same manners, where there is such a thing. */
+/** The readable of a source by `from`, with the same behaviour, if there is one. */
 export function from(
   { from, busy }: Transform,
   source: Source<unknown>,
@@ -212,7 +212,7 @@ export function from(
   return from!(source, { ...busy(call, key), signal } as never, call);
 }
 
-/** What was handed over, as text: it may be of another realm, and so equal to nothing of this one. */
+/** The output as text, because it may be of another realm and so equal to nothing of this one. */
 export function text(results: readonly unknown[]): string {
   return JSON.stringify(
     results,
@@ -220,20 +220,20 @@ export function text(results: readonly unknown[]): string {
   );
 }
 
-/** A stream with a hand at each end, of whatever it gives. */
+/** A stream with its two ends. */
 export type Ends = Opened<unknown, ThrottleStats>;
 
-/** A way to one of the streams that do not batch, and to have it hold something. */
+/** A way to make one of the streams that don't batch, and to let it hold something. */
 export interface TransformWay {
   readonly name: string;
-  /** Timers, when it holds something. */
+  /** The number of timers when it holds something. */
   readonly timers: number;
   open(signal?: AbortSignal): Ends;
-  /** Both sides of it, where its producer writes. */
+  /** Both sides, if its producer writes. */
   make?(signal?: AbortSignal): Stream;
-  /** An item that it takes. */
+  /** A valid item. */
   readonly item: unknown;
-  /** Adds as much as it takes while nobody asks. */
+  /** Adds as many items as it takes without demand. */
   hold(ends: Ends, clock: Clock): Promise<void>;
   /** Whether a write waits after that. */
   readonly waits: boolean;
@@ -250,7 +250,7 @@ function passing(
   return { name, make, open: (signal) => written(make(signal)), ...rest };
 }
 
-/** All of them. */
+/** All transforms. */
 export const ways: readonly TransformWay[] = [
   passing("MapStream()", (signal) => new MapStream(hang, mapping(signal)), {
     ...{ timers: 1, item: 1, waits: true },

@@ -1,4 +1,4 @@
-/** Sees the errors that nobody handles. */
+/** Collects unhandled errors. */
 
 import { turn } from "./gate.ts";
 
@@ -12,12 +12,12 @@ const NODE_EVENTS = ["unhandledRejection", "uncaughtException"] as const;
 
 type Report = (error: unknown) => void;
 
-/** Who is told: the innermost of those who asked. */
+/** The receiver of errors: the innermost one that is registered. */
 let told: Report | undefined;
 
 /**
- * Call `report` for each unhandled rejection or uncaught error, until the result is called. `bun test`
- * keeps them to itself and fails the test that is running, so nothing is ever seen there.
+ * Calls `report` for each unhandled rejection or uncaught error, until you call the result. `bun
+ * test` keeps them to itself and fails the running test, so nothing arrives there.
  */
 export function onUnhandled(report: Report): () => void {
   const outer = told;
@@ -29,13 +29,14 @@ export function onUnhandled(report: Report): () => void {
   };
 }
 
-/** Run `body` and return every error that was left unhandled, in order. */
+/** Runs `body`, and returns every unhandled error, in order. */
 export async function unhandled(body: () => unknown): Promise<unknown[]> {
   const errors: unknown[] = [];
   const stop = onUnhandled((error) => errors.push(error));
   try {
     await body();
-    // The first turn rejects what is left over; the runtimes tell of it at its end or in the next.
+    // The first turn rejects leftover promises. The runtimes report them at its end or in the next
+    // turn.
     await turn();
     await turn();
   } finally {
@@ -45,14 +46,14 @@ export async function unhandled(body: () => unknown): Promise<unknown[]> {
 }
 
 function listen(report: Report): () => void {
-  // Not by `process`: Deno and workerd have a copy of Node's.
+  // Not by `process`, because Deno and workerd have a copy of Node's.
   if ("addEventListener" in globalThis) return onGlobal(report);
   return onProcess((globalThis as unknown as { process: NodeProcess }).process, report);
 }
 
 function onGlobal(report: Report): () => void {
   const onRejection = (event: PromiseRejectionEvent) => {
-    // The edge VM calls its listeners with less than an event.
+    // The edge VM calls its listeners with an incomplete event.
     event.preventDefault?.();
     report(event.reason);
   };
@@ -69,7 +70,7 @@ function onGlobal(report: Report): () => void {
 }
 
 function onProcess(process: NodeProcess, report: Report): () => void {
-  // The test runner listens as well, and would fail the test that is running.
+  // The test runner also listens, and would fail the running test.
   const others = NODE_EVENTS.map((event) => [event, process.listeners(event)] as const);
   for (const event of NODE_EVENTS) {
     process.removeAllListeners(event);

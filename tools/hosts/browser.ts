@@ -1,4 +1,4 @@
-/** Browsers: a page runs the suite, and tells of it by a socket. */
+/** Browsers: a page runs the suite, and reports over a socket. */
 
 import {
   type Browser,
@@ -15,7 +15,7 @@ const START = `const socket = new WebSocket("/socket");
 socket.onopen = () => tellAll((line) => socket.send(line));`;
 const PAGE = '<!doctype html><title>weir</title><script type="module" src="suite.js"></script>';
 
-/** Only such a page has `SharedArrayBuffer`. */
+/** Only a page with these headers has `SharedArrayBuffer`. */
 const ISOLATED = {
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",

@@ -1,4 +1,4 @@
-/** The browsers of the machine: where they are, and how they are started headless with a fresh profile. */
+/** Finds the browsers of the machine, and starts them headless with a fresh profile. */
 
 import type { HostName } from "../../tests/support/host.ts";
 import { Missing } from "./host.ts";
@@ -6,7 +6,7 @@ import { Missing } from "./host.ts";
 /** A browser. */
 export interface Browser {
   readonly name: HostName & ("chromium" | "firefox");
-  /** What its program may be called. The first is Debian's package, too. */
+  /** The possible names of its program. The first is also the name of Debian's package. */
   readonly commands: readonly string[];
   readonly args: (profile: string) => string[];
 }
@@ -35,9 +35,9 @@ export const firefox: Browser = {
   args: (profile) => ["--headless", "--no-remote", "--profile", profile],
 };
 
-/** A browser that runs. */
+/** A running browser. */
 export interface BrowserProcess extends AsyncDisposable {
-  /** What it prints, where that was asked for. */
+  /** Its output, if requested. */
   readonly stderr: ReadableStream<Uint8Array>;
 }
 
@@ -62,13 +62,13 @@ export async function startBrowser(
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await child.status;
-      // A process of the browser may still write there.
+      // A process of the browser may still write to the folder.
       await Deno.remove(profile, { recursive: true }).catch(() => {});
     },
   };
 }
 
-/** Its name and version; rejects with `Missing` on a machine that has none. */
+/** Its name and version. Rejects with `Missing` if the machine has none. */
 export async function titleOf(browser: Browser): Promise<string> {
   const { stdout } = await new Deno.Command(await findBrowser(browser), { args: ["--version"] })
     .output();

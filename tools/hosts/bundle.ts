@@ -1,4 +1,4 @@
-/** The tests as plain JavaScript modules. */
+/** Bundles the tests into plain JavaScript modules. */
 
 import { build, type BuildOptions, type Plugin } from "esbuild";
 
@@ -8,7 +8,7 @@ const FOR_NODE = `${ROOT}.build/node`;
 const options: BuildOptions = {
   absWorkingDir: ROOT,
   bundle: true,
-  // A bundle is a program, but the recipes in it are not.
+  // A bundle is a program, but its recipes are not.
   define: { "import.meta.main": "false" },
   format: "esm",
   logLevel: "silent",
@@ -27,14 +27,14 @@ const noAsyncHooks: Plugin = {
 
 const forNode = new Map<string, Promise<string[]>>();
 
-/** One module of a program, for every runtime: the oldest knows no `using`. */
+/** Bundles a program into one module for every runtime. The oldest runtime has no `using`. */
 export async function bundle(entry: string, outfile: string): Promise<void> {
   await build({ ...options, entryPoints: [entry], outfile, platform: "neutral", target: "node22" });
 }
 
 /**
- * One module a test file, the same for every Node. A program that runs beside the gate takes a directory of
- * its own.
+ * Bundles each test file into a module that works in every Node. A program that runs besides the
+ * gate uses another directory.
  */
 export function bundleForNode(
   files: readonly string[],
@@ -52,7 +52,7 @@ async function writeForNode(files: readonly string[], outdir: string): Promise<s
     ...options,
     entryPoints: [...files],
     outdir,
-    // For packages that are no modules.
+    // For packages that aren't modules.
     banner: {
       js:
         'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
@@ -67,8 +67,8 @@ async function writeForNode(files: readonly string[], outdir: string): Promise<s
 }
 
 /**
- * One module with all of the tests, for a runtime that knows nothing but the web. `start` is the code
- * that calls `tellAll` there.
+ * Bundles all tests into one module, for a runtime with only web APIs. `start` is the code that
+ * calls `tellAll` there.
  */
 export async function bundleForWeb(files: readonly string[], start: string): Promise<string> {
   const imports = files.map((file) => `import "./${file}";`);

@@ -1,21 +1,24 @@
-/** Follows a suite from outside of the runtime that it runs in. */
+/** Follows a suite from outside its runtime. */
 
 import { deadline } from "@std/async/deadline";
 import type { Report, TestResult } from "./host.ts";
 import type { Message } from "../../tests/support/telling.ts";
 
-/** More than a test may take, in milliseconds: who is silent for so long is stuck in a loop. */
+/**
+ * Longer than a test may take, in milliseconds. A suite that is silent for this long is stuck in a
+ * loop.
+ */
 const SILENCE = 90_000;
 const PROGRESS = 500;
 
-/** Where the messages come from. */
+/** The source of the messages. */
 export interface Source {
   readonly lines: AsyncIterator<string>;
-  /** End what sends them. */
+  /** Ends the sender. */
   readonly stop: () => void;
 }
 
-/** Read all messages. Whatever keeps them from coming ends in a complaint that names the test. */
+/** Reads all messages. If they stop, it returns a complaint that names the test. */
 export async function follow(title: string, { lines, stop }: Source): Promise<Report> {
   const results: TestResult[] = [];
   const output: string[] = [];
@@ -47,7 +50,7 @@ export async function follow(title: string, { lines, stop }: Source): Promise<Re
   return { results, complaints, output: output.join("\n") };
 }
 
-/** The lines that a command prints. */
+/** The output lines of a command. */
 export function spawn(command: string, args: readonly string[]): Source {
   const child = new Deno.Command(command, {
     args: [...args],
@@ -62,13 +65,13 @@ export function spawn(command: string, args: readonly string[]): Source {
       try {
         child.kill("SIGKILL");
       } catch {
-        // It has ended.
+        // The command has ended.
       }
     },
   };
 }
 
-/** The lines of some outputs, as they come. */
+/** Yields the lines of several outputs as they arrive. */
 function linesOf(outputs: readonly ReadableStream<Uint8Array>[]): AsyncIterator<string> {
   const { readable, writable } = new TransformStream<string, string>();
   const writer = writable.getWriter();

@@ -1,30 +1,30 @@
-/** What a runtime is to the gate. */
+/** A runtime, as the gate sees it. */
 
 import type { HostName } from "../../tests/support/host.ts";
 
-/** How a test ended. */
+/** The outcome of a test. */
 export interface TestResult {
   readonly name: string;
   readonly outcome: "passed" | "failed" | "expected" | "left out";
 }
 
-/** What came out of a suite. */
+/** The report of a suite. */
 export interface Report {
   readonly results: readonly TestResult[];
-  /** What is wrong beside the tests that failed, such as a runtime that crashed. */
+  /** Problems besides failed tests, such as a crashed runtime. */
   readonly complaints: readonly string[];
-  /** What explains the failures. */
+  /** Output that explains the failures. */
   readonly output: string;
 }
 
-/** A runtime that the suite runs in. */
+/** A runtime for the suite. */
 export interface Host {
   readonly name: HostName;
-  /** Its name and version; rejects with `Missing` on a machine that has none. */
+  /** Its name and version. Rejects with `Missing` if the machine has none. */
   title(): Promise<string>;
-  /** Run some test files; `free` ones may do whatever a program may. */
+  /** Runs some test files. With `free` they have all permissions. */
   run(files: readonly string[], free?: boolean): Promise<Report>;
 }
 
-/** Why a runtime is left out, and what to install. */
+/** The reason why a runtime is left out, and what to install. */
 export class Missing extends Error {}

@@ -1,4 +1,4 @@
-/** Deno, Bun and the Nodes: they have test runners of their own, and all of them can write JUnit's XML. */
+/** Deno, Bun and Node in several versions. Each has a test runner that can write JUnit XML. */
 
 import { difference } from "../../tests/support/differences.ts";
 import type { HostName } from "../../tests/support/host.ts";
@@ -7,27 +7,30 @@ import { binary, title } from "../runtimes.ts";
 import { bundleForNode } from "./bundle.ts";
 import type { Host, Report, TestResult } from "./host.ts";
 
-// The tests have limits of their own; this ends what blocks the thread. Node's is for a whole file.
+// The tests have their own time limits. This limit ends code that blocks the thread. In Node it
+// applies to a whole file.
 const LIMIT = 5 * 60_000;
 const REPORTS = ".build/reports";
 
 type Runner = "deno" | "bun" | "node22" | "node24" | "node26";
 
-/** The very Deno that runs this, with no permission but for who is free. Types are checked elsewhere. */
+/**
+ * The Deno that runs this program. Only `free` tests get permissions. Types are checked elsewhere.
+ */
 export const deno: Host = runner("deno", (files, xml, free) => {
   const allowed = free ? ["--allow-all"] : [];
   return runDeno(["test", "--no-check", ...allowed, `--junit-path=${xml}`, ...files]);
 });
 
-/** The Bun of the repository, which reads the tests as they are. */
+/** The Bun of the repository, which runs the tests unbuilt. */
 export const bun: Host = runner("bun", async (files, xml) => {
   const args = [`--timeout=${LIMIT}`, "--reporter=junit", `--reporter-outfile=${xml}`];
-  // A bare name is a filter on what it finds in `tests`.
+  // Bun treats a bare name as a filter on the files that it finds.
   const paths = files.map((file) => `./${file}`);
   return await run(await binary("bun"), ["test", ...args, ...paths]);
 });
 
-/** The versions of Node that are supported. */
+/** The supported versions of Node. */
 export const nodes: readonly Host[] = (["node22", "node24", "node26"] as const).map((name) =>
   runner(name, async (files, xml) =>
     await run(await binary(name), [
@@ -62,7 +65,7 @@ function runner(
 const CASE = /<testcase name="([^"]*)"(?:\s+\w+="[^"]*")*\s*(?:\/>|>([\s\S]*?)<\/testcase>)/g;
 const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
 
-/** The report that a run has left in `path`. One that fails or does nothing never counts as passed. */
+/** Reads the report of a run in `path`. A run that fails or does nothing never counts as passed. */
 async function report(host: HostName, path: string, finished: Finished): Promise<Report> {
   const xml = await Deno.readTextFile(path).catch(() => "");
   const results = [...xml.matchAll(CASE)].map(([, name, inside]) => result(host, name!, inside));
@@ -71,7 +74,7 @@ async function report(host: HostName, path: string, finished: Finished): Promise
     ? ["no test has run to its end"]
     : finished.success || failed
     ? []
-    : ["the runner failed, though no test did"];
+    : ["the runner failed, but no test did"];
   return { results, complaints, output: finished.output };
 }
 

@@ -1,4 +1,4 @@
-/** Runtimes of edge workers, which know nothing but the web: the suite is one module there. */
+/** Runtimes of edge workers, which have only web APIs. The suite is one module there. */
 
 import { binary, title } from "../runtimes.ts";
 import { bundleForWeb } from "./bundle.ts";
@@ -18,7 +18,7 @@ const config :Workerd.Config = (
 );
 `;
 
-/** workerd, Cloudflare's runtime: a plain `workerd test`, without a flag. */
+/** workerd, Cloudflare's runtime: a plain `workerd test` without a flag. */
 export const workerd: Host = {
   name: "workerd",
   title: () => Promise.resolve(title("workerd")),
@@ -33,7 +33,7 @@ export const workerd: Host = {
   },
 };
 
-/** The edge VM, which Vercel's edge functions are developed in: a program for Node makes one. */
+/** The edge VM, in which Vercel's edge functions are developed. A program for Node starts it. */
 export const edge: Host = {
   name: "edge",
   async title() {

@@ -1,6 +1,6 @@
 /**
- * What this package does beside the same by the client alone, with a server at the URL that it is
- * given: messages a second, the median of some rounds, all in turns. Prints them as JSON.
+ * Compares this package with the bare client, with a server at the given URL: messages per second,
+ * the median of some rounds, in turns. Prints JSON.
  */
 
 import { AckPolicy, jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
@@ -27,16 +27,16 @@ await manager.streams.add({ name: READ, subjects: [READ] });
 await manager.streams.add({ name: WRITTEN, subjects: [WRITTEN] });
 await publish(READ, messages);
 
-/** Handles a batch. */
+/** A handler of batches. */
 type Handle = (batch: readonly unknown[]) => Promise<void>;
 
 const handlers: Record<string, Handle> = {
   "handlers that do nothing": () => Promise.resolve(),
-  // A database takes no less.
+  // A database takes at least as long.
   "handlers of a millisecond": () => new Promise((resolve) => setTimeout(resolve, 1)),
 };
 
-/** Reads, batches, handles and acknowledges all that the stream has. */
+/** Reads, batches, handles and acknowledges all messages of the stream. */
 const reading: Record<string, (consumer: string, handle: Handle) => Promise<void>> = {
   async "the client's iterator"(name, handle) {
     const consumer = await js.consumers.get(READ, name);
@@ -89,7 +89,7 @@ const reading: Record<string, (consumer: string, handle: Handle) => Promise<void
   },
 };
 
-/** Publishes so many messages, and has the acknowledgement of each. */
+/** Publishes messages, and waits for the acknowledgement of each. */
 const writing: Record<string, () => Promise<void>> = {
   async "one after the other"() {
     for (let n = 0; n < messages / 10; n++) await js.publish(WRITTEN, data);
@@ -118,7 +118,7 @@ for (let round = 0; round < Number(rounds); round++) {
         max_ack_pending: 4 * HELD,
       });
       await timed(`${name}, ${kind}`, messages, () => run(durable, handle));
-      // The server has the acknowledgements, and may not have looked at all.
+      // The server has the acknowledgements, but may not have processed all.
       for (let looks = 0; await left(durable) > 0; looks++) {
         if (looks === 1000) throw new Error(`${name} has left messages`);
       }

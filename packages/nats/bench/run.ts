@@ -1,6 +1,6 @@
 /**
- * The package beside the bare client, in every runtime, with a server of its own:
- * `deno task bench:nats`. Prints the tables of the README.
+ * Compares the package with the bare client in every runtime: `deno task bench:nats`. It starts its
+ * own server, and prints the tables of the README.
  */
 
 import { parseArgs } from "node:util";
@@ -44,9 +44,9 @@ if (missing !== undefined) {
   Deno.exit(1);
 }
 
-/** Thousands of messages a second, and how many times ours is the others, round by round. */
+/** Thousands of messages per second, and the ratio of ours to the others, round by round. */
 function table(results: Map<Runtime, Record<string, number[]>>): string {
-  const lines = [["thousands of messages a second", ...RUNTIMES.map(title)]];
+  const lines = [["thousands of messages per second", ...RUNTIMES.map(title)]];
   lines.push(lines[0]!.map(() => "-"));
   const all = [...results.values()];
   for (const name of Object.keys(all[0]!)) {

@@ -1,22 +1,25 @@
-/** The door: options are checked here, in the form of `@weir/streams`, and trusted inside. */
+/**
+ * Checks options at the entry, in the same way as `@weir/streams`. The rest of the code trusts
+ * them.
+ */
 
-/** What a value has to be: its `typeof`, the rule in words, and whether a value of that kind keeps it. */
+/** A rule for a value: its `typeof`, the rule in words, and a test for values of that type. */
 export type Rule = readonly [kind: string, words: string, keeps?: (value: never) => boolean];
 
 /** A rule for each option. */
 export type Rules<Name extends PropertyKey> = Readonly<Record<Name, Rule>>;
 
-/** What is called later. */
+/** A function that is called later. */
 export const FUNCTION: Rule = ["function", "be a function"];
 
-/** How many, at most or at least. */
+/** A count, as an upper or a lower limit. */
 export const LIMIT: Rule = [
   "number",
   "be an integer of at least 1",
   (value: number) => Number.isSafeInteger(value) && value >= 1,
 ];
 
-/** How long until something is done again, in milliseconds: what a timer can wait. */
+/** A delay in milliseconds that a timer can wait. */
 export const DELAY: Rule = [
   "number",
   "be from 0 to 2147483647 milliseconds",
@@ -30,7 +33,7 @@ export function has(words: string, ...methods: readonly string[]): Rule {
   return ["object", words, keeps];
 }
 
-/** Throws unless `value` keeps the rule of an option; returns it. */
+/** Returns `value` if it keeps the rule of its option, and throws otherwise. */
 export function check<V>(owner: string, option: string, value: V, [kind, words, keeps]: Rule): V {
   const given: string = typeof value;
   const right = given === kind;
@@ -39,7 +42,7 @@ export function check<V>(owner: string, option: string, value: V, [kind, words, 
   throw new Wrong(`${owner}: option "${option}" must ${words}; got ${show(value)}`);
 }
 
-/** Checks the options that are given, and that those which must be given are. */
+/** Checks all options of a function, and that the required ones are there. */
 export function checkAll<T extends object>(
   owner: string,
   options: T,
@@ -59,7 +62,7 @@ export function checkAll<T extends object>(
   for (const name of required) check(owner, name, options[name], rules[name]);
 }
 
-/** A value for a message. Never throws and never runs code of the value. */
+/** Shows a value in a message. It never throws and never runs code of the value. */
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";

@@ -1,4 +1,4 @@
-/** What `acked` promises in a sink that ends. */
+/** Tests `acked` in a sink that ends. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";
@@ -10,7 +10,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 
 const no = new Error("no");
 
-test("acked() gives back at once what an abort discards, and acks what is done all the same", async () => {
+test("acked() gives back items that an abort discards at once, and still acks done items", async () => {
   for (const kind of ["fanout", "aggregator"] as const) {
     const ledger = new Ledger();
     const gates: Gate[] = [];
@@ -37,7 +37,7 @@ test("acked() gives back at once what an abort discards, and acks what is done a
   }
 });
 
-test("acked() without options gives back at once what its handler gives up when the sink ends", async () => {
+test("acked() without options gives back an item at once when its handler gives up at the end of the sink", async () => {
   const ledger = new Ledger();
   const work = acked(async ({ value }: Delivery<number>, { signal }) => {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -51,7 +51,7 @@ test("acked() without options gives back at once what its handler gives up when 
   assertEquals(ledger.take(), ["nak 1 now", "nak 2 1000"]);
 });
 
-test("acked() counts a batch as discarded whose entries all echo the end of the sink", async () => {
+test("acked() counts a batch as discarded when all its entries echo the end of the sink", async () => {
   const ledger = new Ledger();
   const work = acked((batch: Delivery<number>[], { signal }) =>
     batch.map(async ({ value }) => {
@@ -75,7 +75,7 @@ test("acked() counts a batch as discarded whose entries all echo the end of the 
   assertEquals([told, fanout.stats.discarded], [[[2, 3]], 1]);
 });
 
-test("acked() gives back what waits for its retry when the sink ends", async () => {
+test("acked() gives back an item that waits for its retry when the sink ends", async () => {
   const ledger = new Ledger();
   const work = acked((batch: Delivery<number>[]) =>
     batch.map(({ value }) => value === 1 ? value : no)
@@ -95,7 +95,7 @@ test("acked() gives back what waits for its retry when the sink ends", async () 
   assertEquals([ledger.take(), discarded], [["nak 2 now", "nak 3 now"], [[2, 3]]]);
 });
 
-test("acked() lets its handler end its own sink", async () => {
+test("acked() allows its handler to end its own sink", async () => {
   for (const fails of [false, true]) {
     const ledger = new Ledger();
     const work = acked(async (_: Delivery<number>, { signal }): Promise<void> => {
@@ -110,7 +110,7 @@ test("acked() lets its handler end its own sink", async () => {
   }
 });
 
-test("acked() gives back what consume() had read and could not bring in", async () => {
+test("acked() gives back an item that consume() has read and the sink has not accepted", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => new Promise<void>(() => {}));
   const fanout = new Fanout(work, work.options({ capacity: 1 }));
@@ -123,7 +123,7 @@ test("acked() gives back what consume() had read and could not bring in", async 
   assertEquals(ledger.take(), ["nak 2 now", "nak 3 now"]);
 });
 
-test("acked() tells onDiscard nothing of what its handler has settled before it gave up", async () => {
+test("acked() passes no item to onDiscard that its handler has settled before it gave up", async () => {
   const ledger = new Ledger();
   const told: unknown[] = [];
   const work = acked(async (batch: Delivery<number>[], { signal }) => {

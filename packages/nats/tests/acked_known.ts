@@ -1,32 +1,32 @@
-/** What is known from outside of a delivery that is played with, and what must be true of it. */
+/** The visible state of a delivery in a schedule, and the checks of it. */
 
 import { type Delivery, delivery } from "../delivery.ts";
 
-/** What is known of a delivery from outside. */
+/** The visible state of a delivery. */
 export interface Known {
   readonly id: number;
   readonly count: number;
   given: Delivery<Known>;
-  /** What the broker was told. */
+  /** The calls that the broker got. */
   readonly settled: string[];
-  /** Of its calls. */
+  /** The state of its calls. */
   readonly signals: AbortSignal[];
-  /** Nobody can tell from outside whether its attempt was over. */
+  /** From outside it is unknown whether its attempt was over. */
   unsure: boolean;
   /** Its handler has settled it itself. */
   own: boolean;
-  /** An attempt that was not over has done it. */
+  /** A current attempt has done it. */
   done: boolean;
-  /** A handler, or the clock, has failed with it. */
+  /** A handler, or the timeout, has failed it. */
   failed: boolean;
   poisoned: boolean;
   errors: number;
   discards: number;
-  /** The sink has taken it. */
+  /** The sink has accepted it. */
   accepted: boolean;
 }
 
-/** A delivery of that many; `made` by the package, or one that knows nothing of what it was told. */
+/** Makes a delivery with this count: `made` by the package, or one without a `settled` property. */
 export function makeKnown(id: number, count: number, made: boolean): Known {
   const known: Known = {
     id,
@@ -52,7 +52,7 @@ export function makeKnown(id: number, count: number, made: boolean): Known {
   return known;
 }
 
-/** What is wrong with it at a quiet moment. */
+/** Returns its problem at a quiet moment. */
 export function complaintNow(known: Known): string | undefined {
   const { id, settled, unsure, own, done, poisoned } = known;
   if (settled.length > 1) return `${id} is settled twice: ${settled}`;
@@ -63,7 +63,7 @@ export function complaintNow(known: Known): string | undefined {
   if (how === "term" && !poisoned) return `${id} is terminated, and no poison`;
 }
 
-/** What is wrong with it at the end. What was not settled may be `left` to the broker. */
+/** Returns its problem at the end. An unsettled delivery may be `left` to the broker. */
 export function complaintAtEnd(
   { id, settled: [how], unsure, own, done, accepted, errors, discards, count }: Known,
   setup: {
@@ -74,11 +74,11 @@ export function complaintAtEnd(
   left: boolean,
 ): string | undefined {
   const { managed, onError, maxDeliveries = Infinity } = setup;
-  // What a pipe has lost was never accepted.
+  // A delivery that a pipe has lost was never accepted.
   if (how === undefined) return accepted && !left ? `${id} is not settled` : undefined;
   if (!managed || own || unsure) return;
-  if (done) return errors + discards > 0 ? `${id} is done, and told as failed` : undefined;
+  if (done) return errors + discards > 0 ? `${id} is done, but was reported as failed` : undefined;
   if (how === "nak now") return discards === 1 ? undefined : `${id} is discarded ${discards} times`;
   const told = errors >= 1 || discards === 1 || !onError || count > maxDeliveries;
-  return told ? undefined : `${id} has failed, and is not told`;
+  return told ? undefined : `${id} has failed, but was not reported`;
 }

@@ -1,4 +1,4 @@
-/** What `acked` promises where parts of a batch fail. */
+/** Tests `acked` when parts of a batch fail. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, BatchStream, Fanout } from "../../../mod.ts";
@@ -10,7 +10,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 const no = new Error("no");
 const never = new Error("never");
 
-/** What becomes of deliveries 1, 2, … of a handler that gives this for them. */
+/** Returns the settlements of deliveries 1, 2, … when a handler returns this for them. */
 async function outcome(
   count: number,
   result: (batch: Delivery<number>[]) => unknown,
@@ -22,7 +22,7 @@ async function outcome(
   return { log: ledger.take(), errors };
 }
 
-/** An error of another realm, as `instanceof` sees it. */
+/** An error of another realm, which is no `instanceof Error`. */
 function foreign(): unknown {
   const error = new Error("of another realm");
   Object.setPrototypeOf(error, null);
@@ -30,7 +30,7 @@ function foreign(): unknown {
   return error;
 }
 
-test("acked() naks just those of a batch whose entry is an Error, of any realm", async () => {
+test("acked() naks only the deliveries of a batch whose entry is an Error of any realm", async () => {
   const error = foreign();
   assertEquals(await outcome(3, () => [1, no, 3]), {
     log: ["ack 1", "ack 3", "nak 2 1000"],
@@ -42,7 +42,7 @@ test("acked() naks just those of a batch whose entry is an Error, of any realm",
   });
 });
 
-test("acked() waits for the promises among the entries, and naks those that reject or come to an Error", async () => {
+test("acked() awaits promises among the entries, and naks those that reject or resolve to an Error", async () => {
   const slow = gate<number>();
   const running = outcome(
     4,
@@ -62,7 +62,7 @@ test("acked() waits for the promises among the entries, and naks those that reje
   });
 });
 
-test("acked() asks a thenable among the entries once", async () => {
+test("acked() calls then once for a thenable among the entries", async () => {
   const ledger = new Ledger();
   let asked = 0;
   const work = acked((batch: Delivery<number>[]): PromiseLike<string>[] =>
@@ -122,7 +122,7 @@ test("acked() does not look at an array of another length, unless an entry is an
   ]);
 });
 
-test("acked() fails what cannot be looked at alone", async () => {
+test("acked() fails only the entry that throws at a look at it", async () => {
   const hostile = Proxy.revocable({}, {});
   hostile.revoke();
   const { log, errors } = await outcome(3, () => [1, hostile.proxy, 3]);
@@ -133,7 +133,7 @@ test("acked() fails what cannot be looked at alone", async () => {
   assertEquals(await outcome(2, () => holes), { log: ["ack 1", "nak 2 1000"], errors: [no] });
 });
 
-test("acked() takes an Error that the handler of a single delivery gives for its result", async () => {
+test("acked() treats an Error as a result when the handler of a single delivery returns it", async () => {
   const ledger = new Ledger();
   const fanout = new Fanout(acked((_: Delivery<number>) => no));
   assertEquals(await fanout.submit(ledger.one(1)), no);
@@ -142,7 +142,7 @@ test("acked() takes an Error that the handler of a single delivery gives for its
   assertEquals(ledger.take(), ["ack 1", "ack 2"]);
 });
 
-test("acked() does not ack a delivery that is in its batch twice, and has failed once", async () => {
+test("acked() does not ack a delivery that is in its batch twice and has failed once", async () => {
   const ledger = new Ledger();
   const one = ledger.one(1);
   const results: unknown[][] = [[1, no], [no, 1], [1, 1]];
@@ -157,7 +157,7 @@ test("acked() does not ack a delivery that is in its batch twice, and has failed
   assertEquals(one.settled, false);
 });
 
-test("acked() behind a BatchStream gives back just what has failed, and the pipe goes on", async () => {
+test("acked() behind a BatchStream gives back only the failed deliveries, and the pipe goes on", async () => {
   const ledger = new Ledger();
   const failed: number[][] = [];
   const work = acked(async (batch: Delivery<number>[]) => {
@@ -171,7 +171,7 @@ test("acked() behind a BatchStream gives back just what has failed, and the pipe
   assertEquals(failed, [[4]]);
 });
 
-test("acked() has an Aggregator count the whole batch as failed, and tells onError what was not acked", async () => {
+test("acked() makes an Aggregator count the whole batch as failed, and passes deliveries without an ack to onError", async () => {
   const ledger = new Ledger();
   const told: unknown[] = [];
   const work = acked((batch: Delivery<number>[]) =>
@@ -190,7 +190,7 @@ test("acked() has an Aggregator count the whole batch as failed, and tells onErr
   assertEquals([rows.stats.failed, rows.stats.done], [3, 0]);
 });
 
-test("acked() retries only the rest, and gives a submit the entries of all attempts", async () => {
+test("acked() retries only the rest, and gives submit() the entries of all attempts", async () => {
   const ledger = new Ledger();
   const calls: number[][] = [];
   const work = acked((batch: Delivery<number>[], { attempt }) => {
@@ -210,14 +210,14 @@ test("acked() retries only the rest, and gives a submit the entries of all attem
   assertEquals(ledger.take(), ["ack 1", "ack 2", "ack 3", "ack 1", "ack 2"]);
 });
 
-test("acked() leaves a submit of a whole batch with its error, and acks the others all the same", async () => {
+test("acked() rejects the submit() of a whole batch with its error, and still acks the others", async () => {
   const ledger = new Ledger();
   const fanout = new Fanout(acked((_: Delivery<number>[]) => [1, no]));
   await assertRejects(() => fanout.submit(ledger.some(1, 2)), Error, "no");
   assertEquals(ledger.take(), ["ack 1", "nak 2 1000"]);
 });
 
-test("acked() fails all of an array of another length that has what cannot be looked at", async () => {
+test("acked() fails all deliveries when an array of another length has an entry that throws at a look at it", async () => {
   const hostile = new Proxy({}, {
     has() {
       throw no;
@@ -225,14 +225,14 @@ test("acked() fails all of an array of another length that has what cannot be lo
   });
   const { log, errors } = await outcome(2, () => [hostile]);
   assertEquals([log.length, (errors[0] as Error).name], [2, "TypeError"]);
-  // The same, as what a promise comes to.
+  // The same, as the result of a promise.
   assertEquals(await outcome(2, () => [1, Promise.resolve(hostile)]), {
     log: ["ack 1", "nak 2 1000"],
     errors: [no],
   });
 });
 
-test("acked() asks retry about what is not settled", async () => {
+test("acked() calls retry with the deliveries that are not settled", async () => {
   const ledger = new Ledger();
   const asked: unknown[] = [];
   const work = acked((batch: Delivery<number>[]) =>

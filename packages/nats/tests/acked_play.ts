@@ -1,6 +1,6 @@
 /**
- * Random handlers and hooks play with `acked` in a sink, and after each step what it promises must hold.
- * Nothing here is random: a schedule says what happens.
+ * Plays schedules of handlers and hooks with `acked` in a sink. After each step its promises must
+ * hold. The schedule decides everything; nothing here is random.
  */
 
 import { Aggregator, BatchStream, Fanout } from "../../../mod.ts";
@@ -10,10 +10,10 @@ import { type Gate, gate, macrotask } from "../../../tests/support/gate.ts";
 
 import { complaintAtEnd, complaintNow, type Known, makeKnown } from "./acked_known.ts";
 
-/** The sink, and what it is told. */
+/** The sink and its options. */
 export interface Setup {
   readonly kind: "single" | "batches" | "behind" | "aggregator";
-  /** Whether the sink has the options of the handler; the next five are for such a sink only. */
+  /** Whether the sink has the options of the handler. The next five apply only to such a sink. */
   readonly managed: boolean;
   readonly attempts: number;
   readonly timeout: number | undefined;
@@ -22,16 +22,16 @@ export interface Setup {
   readonly onError: boolean;
   readonly concurrency: number;
   readonly maxDeliveries: number | undefined;
-  /** Whether deliveries know what they were told. */
+  /** Whether deliveries have a `settled` property. */
   readonly made: boolean;
-  /** What the first calls do, in the turn in which they start. */
+  /** The actions of the first calls, in the turn of their start. */
   readonly first: readonly End[];
 }
 
 /** How a handler ends. */
 export interface End {
   readonly how: "done" | "throw" | "parts" | "echo";
-  /** Which entries are errors, bit by bit; which of the deliveries it settles itself. */
+  /** The entries that are errors, and the deliveries that the handler settles itself, as bits. */
   readonly wrong: number;
   readonly own: number;
 }
@@ -56,7 +56,7 @@ interface Poison {
   readonly over: Gate;
 }
 
-/** Plays a schedule. Rejects with the first promise that is broken. */
+/** Plays a schedule. Rejects with the first broken promise. */
 export function play(setup: Setup, steps: readonly Step[]): Promise<void> {
   return withClock(async (clock) => {
     const run = new Run(setup, clock);
@@ -80,7 +80,7 @@ class Run {
   readonly #sink: Fanout<never> | Aggregator<never>;
   readonly #writer: WritableStreamDefaultWriter<Delivery<Known>> | undefined;
   #ended = false;
-  /** What has ended the sink. */
+  /** The cause of the sink's end. */
   #reason: unknown;
   #errors = 0;
   #wrong: string | undefined;
@@ -108,7 +108,7 @@ class Run {
       ...(setup.onError && {
         onError: (error: unknown, told: Delivery<Known> | Delivery<Known>[]) => {
           for (const { value } of [told].flat()) value.errors++;
-          this.#must(error instanceof Error, `told of ${error}`);
+          this.#must(error instanceof Error, `onError got ${error}`);
         },
       }),
     };
@@ -161,14 +161,14 @@ class Run {
     }
   }
 
-  /** Lets everything have its turn, and looks. */
+  /** Lets all tasks run, and checks. */
   async quiet(): Promise<void> {
     for (let turn = 0; turn < 3; turn++) await macrotask();
     for (const known of this.#all) this.#wrong ??= complaintNow(known);
     if (this.#wrong !== undefined) throw new Error(this.#wrong);
   }
 
-  /** Brings everything to its end, and sees that nothing is left. */
+  /** Brings everything to its end, and checks that nothing is left. */
   async finish(): Promise<void> {
     this.#close();
     let idle = false;
@@ -201,7 +201,7 @@ class Run {
       }
     };
     const { kind } = this.#setup;
-    // The handler may start in there.
+    // The handler may start inside this call.
     for (const known of batch) known.accepted = kind !== "behind";
     if (kind === "behind") {
       for (const { given } of batch) this.#writer!.write(given).catch(() => {});
@@ -240,7 +240,7 @@ class Run {
     this.#calls.splice(this.#calls.indexOf(call), 1);
     const { list, signal, over } = call;
     const late = signal.aborted && signal.reason?.name === "TimeoutError";
-    // The end of the sink was a timeout, its own or another's.
+    // A timeout has ended the sink, its own or another's.
     const unsure = late && signal.reason === this.#reason;
     const done = (known: Known, right: boolean): void => {
       known.unsure ||= unsure;

@@ -1,4 +1,4 @@
-/** What `acked` promises of poison where hooks fail, or the sink ends. */
+/** Tests poison deliveries of `acked` when hooks fail, or the sink ends. */
 
 import { assertEquals } from "@std/assert";
 import { Fanout } from "../../../mod.ts";
@@ -10,7 +10,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 
 const no = new Error("no");
 
-/** A ledger, and settings by which the third delivery is the last. */
+/** A ledger, and settings with the third delivery as the last. */
 function thrice(
   more: Partial<AckedSettings<Delivery<number>>> = {},
 ): { ledger: Ledger; settings: AckedSettings<Delivery<number>> } {
@@ -26,7 +26,7 @@ function thrice(
   return { ledger, settings };
 }
 
-test("acked() gives back what onPoison fails with, and tells that error too", async () => {
+test("acked() gives back a delivery whose onPoison fails, and reports that error too", async () => {
   const broken = new Error("store is down");
   for (const count of [3, 4]) {
     for (const managed of [false, true]) {
@@ -44,7 +44,7 @@ test("acked() gives back what onPoison fails with, and tells that error too", as
   }
 });
 
-test("acked() errors a sink without onError with the failure, after onPoison has it", async () => {
+test("acked() errors a sink without onError with the failure, after onPoison has run", async () => {
   for (const managed of [false, true]) {
     const { ledger, settings } = thrice();
     const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
@@ -56,7 +56,7 @@ test("acked() errors a sink without onError with the failure, after onPoison has
   }
 });
 
-test("acked() does not give up what the end of its sink has cut short at its last delivery", async () => {
+test("acked() does not give up a delivery when the end of its sink interrupts its last attempt", async () => {
   const { ledger, settings } = thrice();
   const calls: number[][] = [];
   const work = acked(async (batch: Delivery<number>[], { signal }) => {
@@ -80,7 +80,7 @@ test("acked() does not give up what the end of its sink has cut short at its las
   assertEquals(fanout.stats.discarded, 2);
 });
 
-test("acked() gives back what onPoison keeps for longer than the timeout of the sink", async () => {
+test("acked() gives back a delivery whose onPoison takes longer than the timeout of the sink", async () => {
   for (const count of [3, 4]) {
     await withClock(async (clock) => {
       const kept = gate();
@@ -102,7 +102,7 @@ test("acked() gives back what onPoison keeps for longer than the timeout of the 
       await clock.tick(1);
       assertEquals(ledger.take(), [`nak 1 ${count === 3 ? 4000 : 8000}`]);
       if (count === 3) {
-        // It was `onError` that has taken too long, as the sink sees it.
+        // For the sink, `onError` has timed out.
         const error = await ended;
         assertEquals([error.name, error.cause, told], ["TimeoutError", no, []]);
       } else assertEquals(told, ["TimeoutError"]);
@@ -114,7 +114,7 @@ test("acked() gives back what onPoison keeps for longer than the timeout of the 
   }
 });
 
-test("acked() waits for an onPoison that an abort has overtaken", async () => {
+test("acked() waits for an onPoison that still runs after an abort", async () => {
   const kept = gate();
   const { ledger, settings } = thrice({ onPoison: () => kept.promise });
   const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
@@ -129,7 +129,7 @@ test("acked() waits for an onPoison that an abort has overtaken", async () => {
   assertEquals(ledger.take().sort(), ["term 1", "term 2"]);
 });
 
-test("acked() gives onPoison nothing more once the timeout of the sink is over", async () => {
+test("acked() calls onPoison no more after the timeout of the sink", async () => {
   await withClock(async (clock) => {
     const kept = gate();
     const poison: number[] = [];
@@ -151,7 +151,7 @@ test("acked() gives onPoison nothing more once the timeout of the sink is over",
   });
 });
 
-test("acked() ignores a handler that is done while onPoison has its delivery", async () => {
+test("acked() ignores a handler that finishes while onPoison has its delivery", async () => {
   await withClock(async (clock) => {
     const [slow, kept] = [gate(), gate()];
     const { ledger, settings } = thrice({ onPoison: () => kept.promise });
@@ -168,7 +168,7 @@ test("acked() ignores a handler that is done while onPoison has its delivery", a
   });
 });
 
-test("acked() gives back what was to have another attempt when its sink ended", async () => {
+test("acked() gives back a delivery that was due for another attempt when its sink ended", async () => {
   const { ledger, settings } = thrice();
   const second = gate();
   const work = acked((_: Delivery<number>[], { attempt }) => {

@@ -1,4 +1,4 @@
-/** What `acked` promises of what fails too often. */
+/** Tests deliveries of `acked` that fail too often. */
 
 import { assertEquals } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";
@@ -9,7 +9,7 @@ import { Ledger, valuesOf } from "./ledger.ts";
 
 const no = new Error("no");
 
-/** A ledger, and settings by which the third delivery is the last. */
+/** A ledger, and settings with the third delivery as the last. */
 function thrice(
   more: Partial<AckedSettings<Delivery<number>>> = {},
 ): { ledger: Ledger; settings: AckedSettings<Delivery<number>> } {
@@ -25,7 +25,7 @@ function thrice(
   return { ledger, settings };
 }
 
-test("acked() hands to onPoison what fails at its last delivery, and has the broker forget it", async () => {
+test("acked() passes a delivery that fails at its last delivery to onPoison, and terms it", async () => {
   for (const managed of [false, true]) {
     const { ledger, settings } = thrice();
     const work = acked((_: Delivery<number>) => Promise.reject(no), settings);
@@ -45,7 +45,7 @@ test("acked() hands to onPoison what fails at its last delivery, and has the bro
   }
 });
 
-test("acked() does not hand to its handler what comes later than its last delivery", async () => {
+test("acked() does not call its handler for a delivery after the last one", async () => {
   const { ledger, settings } = thrice();
   const handled: number[] = [];
   const work = acked(({ value }: Delivery<number>) => void handled.push(value), settings);
@@ -61,7 +61,7 @@ test("acked() does not hand to its handler what comes later than its last delive
   assertEquals([handled, fanout.stats.done], [[2], 3]);
 });
 
-test("acked() gives up none for another's failure: those at their last delivery go alone, after the rest", async () => {
+test("acked() gives up no delivery for another's failure: those at their last delivery go alone, after the rest", async () => {
   for (const kind of ["bare", "fanout", "aggregator"] as const) {
     const { ledger, settings } = thrice();
     const calls: number[][] = [];
@@ -97,7 +97,7 @@ test("acked() gives up none for another's failure: those at their last delivery 
   }
 });
 
-test("acked() naks the rest of a batch that fails, and still hands over those at their last delivery", async () => {
+test("acked() naks the rest of a failed batch, and still calls the handler for those at their last delivery", async () => {
   const { ledger, settings } = thrice();
   const work = acked((batch: Delivery<number>[]) => {
     if (batch.length > 1) throw no;
@@ -107,7 +107,7 @@ test("acked() naks the rest of a batch that fails, and still hands over those at
   assertEquals(ledger.take(), ["ack 2", "nak 1 1000", "nak 3 2000"]);
 });
 
-test("acked() tells onPoison the error of the delivery itself", async () => {
+test("acked() passes the error of the delivery itself to onPoison", async () => {
   const { ledger, settings } = thrice();
   const work = acked((batch: Delivery<number>[]) => {
     throw new Error(`own ${valuesOf(batch)}`);
@@ -122,7 +122,7 @@ test("acked() tells onPoison the error of the delivery itself", async () => {
   assertEquals(told, ["2 errors: own 1; own 2"]);
 });
 
-test("acked() merges what its handler gives for a batch that goes in several calls", async () => {
+test("acked() merges the results of its handler for a batch that takes several calls", async () => {
   const { ledger, settings } = thrice();
   const work = acked(
     (batch: Delivery<number>[]) => batch.map(({ value }) => `row ${value}`),
@@ -136,7 +136,7 @@ test("acked() merges what its handler gives for a batch that goes in several cal
   assertEquals(await new Fanout(counts).submit([ledger.one(1, 3), ledger.one(2, 1)]), 1);
 });
 
-test("acked() retries one at its last delivery before it is poison", async () => {
+test("acked() retries a delivery at its last delivery before it is poison", async () => {
   const { ledger, settings } = thrice();
   const calls: unknown[] = [];
   const work = acked((batch: Delivery<number>[], { attempt }) => {
@@ -163,7 +163,7 @@ test("acked() retries one at its last delivery before it is poison", async () =>
   assertEquals(ledger.take(), ["ack 3", "ack 2", "poison 1 no", "term 1"]);
 });
 
-test("acked() fails a delivery without a count, and gives it back, where maxDeliveries is set", async () => {
+test("acked() with maxDeliveries fails a delivery without a count, and gives it back", async () => {
   for (const managed of [false, true]) {
     const { ledger, settings } = thrice();
     const work = acked((_: Delivery<number>[]) => {}, settings);
@@ -190,7 +190,7 @@ test("acked() lets onPoison settle the delivery itself", async () => {
   assertEquals(ledger.take(), ["nak 1 9", "nak 2 9"]);
 });
 
-test("acked() does not hand over, nor bury, what another's handler has settled meanwhile", async () => {
+test("acked() neither handles nor gives up a delivery that another one's handler has settled meanwhile", async () => {
   const { ledger, settings } = thrice();
   const calls: number[][] = [];
   const [early, one, two, three] = [
@@ -212,7 +212,7 @@ test("acked() does not hand over, nor bury, what another's handler has settled m
   assertEquals(fanout.stats.done, 1);
 });
 
-test("acked() hands a delivery over once that is at its last and twice in a batch", async () => {
+test("acked() handles a delivery once that is at its last delivery and twice in a batch", async () => {
   const { ledger, settings } = thrice();
   const calls: number[][] = [];
   const work = acked((batch: Delivery<number>[]) => {

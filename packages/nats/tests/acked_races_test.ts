@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { test } from "../../../tests/support/test.ts";
 import { type End, play, type Setup, type Step } from "./acked_play.ts";
 
-/** How many schedules are played. */
+/** The number of schedules. */
 const SCHEDULES = 400;
 
 const end: fc.Arbitrary<End> = fc.record({
@@ -62,7 +62,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom({ do: "abort" as const }, { do: "close" as const }) },
 );
 
-test("acked() settles each delivery once, and acks what was done and nothing else, in every schedule", async () => {
+test("acked() settles each delivery once, and acks only done deliveries, in every schedule", async () => {
   const seed = Math.trunc(Math.random() * 2 ** 31);
   const steps = fc.array(step, { minLength: 1, maxLength: 25, size: "max" });
   await fc.assert(fc.asyncProperty(setup, steps, play), { seed, numRuns: SCHEDULES });

@@ -1,4 +1,4 @@
-/** What `acked` promises in a sink with a retry, a timeout or a maxWait, and in several sinks. */
+/** Tests `acked` in a sink with a retry, a timeout or a maxWait, and in several sinks. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, backoff, Fanout } from "../../../mod.ts";
@@ -44,7 +44,7 @@ test("acked() settles nothing while a retry goes on, and naks when it gives up",
   });
 });
 
-test("acked() without options is refused in a sink with a retry, and has settled nothing twice", async () => {
+test("acked() without options fails in a sink with a retry, and settles nothing twice", async () => {
   for (const make of ["one", "bare"] as const) {
     const ledger = new Ledger();
     const errors: Error[] = [];
@@ -66,7 +66,7 @@ test("acked() without options is refused in a sink with a retry, and has settled
   }
 });
 
-test("acked() has a sink error without onError, as it does without acked, and gives the rest back", async () => {
+test("acked() makes a sink without onError fail, as it does without acked, and gives the rest back", async () => {
   const ledger = new Ledger();
   const running = gate();
   const work = acked(async ({ value }: Delivery<number>, { signal }) => {
@@ -84,7 +84,7 @@ test("acked() has a sink error without onError, as it does without acked, and gi
   assertEquals(ledger.take(), ["nak 1 1000", "nak 3 now", "nak 2 now"]);
 });
 
-test("acked() gives back what has waited for longer than maxWait", async () => {
+test("acked() gives back a delivery that has waited for longer than maxWait", async () => {
   await withClock(async (clock) => {
     const ledger = new Ledger();
     const slow = gate();
@@ -103,7 +103,7 @@ test("acked() gives back what has waited for longer than maxWait", async () => {
   });
 });
 
-test("acked() ignores what a handler does after its timeout, before and during the next attempt", async () => {
+test("acked() ignores a handler after its timeout, before and during the next attempt", async () => {
   for (const late of ["between", "during"] as const) {
     await withClock(async (clock) => {
       const ledger = new Ledger();
@@ -135,7 +135,7 @@ test("acked() ignores what a handler does after its timeout, before and during t
   }
 });
 
-test("acked() naks a delivery whose handler has not settled in time, and what comes later is ignored", async () => {
+test("acked() naks a delivery whose handler has not settled in time, and ignores its later outcome", async () => {
   await withClock(async (clock) => {
     const ledger = new Ledger();
     const gates = [gate(), gate()];
@@ -163,7 +163,7 @@ test("acked() naks a delivery whose handler has not settled in time, and what co
   });
 });
 
-test("acked() is asked for no retry where its handler has settled everything", async () => {
+test("acked() makes no retry when its handler has settled everything", async () => {
   const ledger = new Ledger();
   const work = acked((batch: Delivery<number>[]) => {
     for (const given of batch) given.ack();
@@ -203,7 +203,7 @@ test("acked() may be the handler of several sinks at once", async () => {
   assertEquals(told.sort(), [2, 3]);
 });
 
-test("acked() acks what runs in one sink when another gets a timeout", async () => {
+test("acked() acks a running delivery of one sink when another sink gets a timeout", async () => {
   const ledger = new Ledger();
   const [one, two] = [gate(), gate()];
   const work = acked(({ value }: Delivery<number>) => (value === 1 ? one : two).promise);
@@ -217,7 +217,7 @@ test("acked() acks what runs in one sink when another gets a timeout", async () 
   assertEquals(ledger.take(), ["ack 1", "ack 2"]);
 });
 
-test("acked() settles a delivery once that is in two sinks", async () => {
+test("acked() settles a delivery in two sinks once", async () => {
   const ledger = new Ledger();
   const [one, two] = [gate(), gate()];
   const gates = [one, two];
@@ -230,7 +230,7 @@ test("acked() settles a delivery once that is in two sinks", async () => {
   assertEquals(ledger.take().length, 1);
 });
 
-test("acked() leaves a failure of what was submitted to its caller, who settles it", async () => {
+test("acked() leaves the failure of a submitted delivery to its caller, which settles it", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => Promise.reject(no));
   const fanout = new Fanout(work, work.options());
@@ -241,7 +241,7 @@ test("acked() leaves a failure of what was submitted to its caller, who settles 
   assertEquals(ledger.take(), ["nak 1 now"]);
 });
 
-test("acked() does not call its handler again where everything was settled before the next attempt", async () => {
+test("acked() does not call its handler again when everything was settled before the next attempt", async () => {
   const ledger = new Ledger();
   let calls = 0;
   const work = acked((_: Delivery<number>[]) => {
@@ -257,7 +257,7 @@ test("acked() does not call its handler again where everything was settled befor
   assertEquals([calls, ledger.take(), fanout.stats.done], [1, ["ack 1", "ack 2"], 1]);
 });
 
-test("acked() asks delay with the timeout of the last attempt, not with what an earlier one fails with", async () => {
+test("acked() calls delay with the timeout of the last attempt, not with the error of an earlier one", async () => {
   for (const late of [false, true]) {
     await withClock(async (clock) => {
       const ledger = new Ledger();
@@ -287,7 +287,7 @@ test("acked() asks delay with the timeout of the last attempt, not with what an 
   }
 });
 
-test("acked() keeps nothing of deliveries that are settled, where there is a timeout", async () => {
+test("acked() with a timeout keeps nothing of settled deliveries", async () => {
   const work = acked((batch: Delivery<number>[], { attempt }) =>
     batch.map(({ value }) => value > attempt ? no : value)
   );
@@ -311,6 +311,6 @@ test("acked() keeps nothing of deliveries that are settled, where there is a tim
   push(new Ledger());
   await sink.close();
   await collectGarbage();
-  // A conservative collector may take something for a pointer.
+  // A conservative collector may mistake a value for a pointer.
   assert(traces.filter((trace) => trace.deref()).length <= 16);
 });

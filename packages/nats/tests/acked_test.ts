@@ -1,4 +1,4 @@
-/** What `acked` promises of a handler with nothing around it. */
+/** Tests `acked` with a plain handler. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Aggregator, BatchStream, Fanout } from "../../../mod.ts";
@@ -27,7 +27,7 @@ test("acked() acks each delivery of a Fanout when its handler has resolved", asy
   assertEquals(ledger.take(), ["ack 0"]);
 });
 
-test("acked() acks in the same turn where its handler is synchronous, and passes on what it gives", () => {
+test("acked() acks in the same turn when its handler is synchronous, and passes on its result", () => {
   const ledger = new Ledger();
   const double = acked(({ value }: Delivery<number>) => value * 2);
   assertEquals(double(ledger.one(4), context), 8);
@@ -49,7 +49,7 @@ test("acked() acks each delivery of a batch, of a Fanout behind a BatchStream an
   assertEquals(batches, [[1, 2], [3], [4, 5], [6]]);
 });
 
-test("acked() naks what its handler fails with, after a second at first and a minute at most", async () => {
+test("acked() naks a delivery whose handler fails, after a second at first and a minute at most", async () => {
   const ledger = new Ledger();
   const error = new Error("no");
   const told: unknown[] = [];
@@ -63,7 +63,7 @@ test("acked() naks what its handler fails with, after a second at first and a mi
   assertEquals(told, given.map((each) => [error, each]));
 });
 
-test("acked() naks all of a batch whose handler throws, and the sink errors with that where nobody hears", async () => {
+test("acked() naks all of a batch whose handler throws, and without onError the sink fails with that error", async () => {
   const ledger = new Ledger();
   const error = new Error("no");
   const work = acked((_: Delivery<number>[]) => {
@@ -77,7 +77,7 @@ test("acked() naks all of a batch whose handler throws, and the sink errors with
   assertEquals(await fanout.push([]).catch((error) => error), error);
 });
 
-test("acked() leaves alone what its handler has settled", async () => {
+test("acked() leaves deliveries alone that its handler has settled", async () => {
   for (const fails of [false, true]) {
     const ledger = new Ledger();
     const failures: unknown[] = [];
@@ -101,7 +101,7 @@ test("acked() leaves alone what its handler has settled", async () => {
   }
 });
 
-test("acked() asks delay with the error and the count, and takes what it gives", async () => {
+test("acked() calls delay with the error and the count, and uses its result", async () => {
   const ledger = new Ledger();
   const asked: unknown[] = [];
   const error = { status: 429 };
@@ -119,7 +119,7 @@ test("acked() asks delay with the error and the count, and takes what it gives",
   assertEquals(asked, [[error, 3], [error, 1]]);
 });
 
-test("acked() gives its handler its own this, context and errors", async () => {
+test("acked() passes this, the context and errors on unchanged", async () => {
   const ledger = new Ledger();
   const seen: unknown[] = [];
   const work = acked(function (this: unknown, given: Delivery<number>, context) {
@@ -141,7 +141,7 @@ test("acked() gives its handler its own this, context and errors", async () => {
   }
 });
 
-test("acked() hears of a thenable once, whatever it does", async () => {
+test("acked() takes the first settlement of a thenable, no matter what it does later", async () => {
   const ledger = new Ledger();
   const fanout = new Fanout<Delivery<number>>(
     acked(({ value }: Delivery<number>): PromiseLike<void> => ({
@@ -158,7 +158,7 @@ test("acked() hears of a thenable once, whatever it does", async () => {
   assertEquals(ledger.take(), ["ack 1", "nak 2 1000", "nak 3 1000"]);
 });
 
-test("acked() handles what was acked before the sink had it, and does not settle it again", async () => {
+test("acked() handles a delivery that was acked before the sink got it, and does not settle it again", async () => {
   const ledger = new Ledger();
   const handled: number[] = [];
   const given = ledger.some(1, 2);
@@ -168,7 +168,7 @@ test("acked() handles what was acked before the sink had it, and does not settle
   assertEquals([handled, ledger.take()], [[1, 2], ["ack 1", "ack 2"]]);
 });
 
-test("acked() acks what was in the batch, whatever its handler does to the array", async () => {
+test("acked() acks the deliveries of the batch, even if its handler changes the array", async () => {
   const ledger = new Ledger();
   const left: number[] = [];
   const work = acked((batch: Delivery<number>[]) => {
@@ -193,7 +193,7 @@ test("acked() gives an empty batch to its handler, which settles nothing", async
   assertEquals(sizes, [0, 0]);
 });
 
-test("acked() settles deliveries that know nothing of themselves once, frozen ones as well", async () => {
+test("acked() settles deliveries without a settled property once, frozen ones too", async () => {
   const ledger = new Ledger();
   const work = acked((batch: Delivery<number>[]) =>
     batch.map(({ value }) => value === 2 ? new Error("no") : value)
@@ -211,7 +211,7 @@ test("acked() settles deliveries that know nothing of themselves once, frozen on
   assertEquals(failed, [[2]]);
 });
 
-test("acked() refuses what is no handler, and settings that are none", () => {
+test("acked() refuses a handler that is not a function, and wrong settings", () => {
   const handler = (_: Delivery<number>) => {};
   const onPoison = () => {};
   assertThrows(() => acked(undefined as never), TypeError, '"handler" must be a function');
@@ -234,7 +234,7 @@ test("acked() refuses what is no handler, and settings that are none", () => {
   }
 });
 
-test("acked() fails what is no delivery with a TypeError, and gives back the others of its batch", async () => {
+test("acked() fails an item that is not a delivery with a TypeError, and gives back the others of its batch", async () => {
   for (const value of [5, "text", null, undefined, {}, { value: 1, ack() {} }]) {
     const ledger = new Ledger();
     const work = acked((_: Delivery<number>[]) => {
@@ -249,7 +249,7 @@ test("acked() fails what is no delivery with a TypeError, and gives back the oth
   }
 });
 
-test("acked() takes its settings and options once, getters too", async () => {
+test("acked() reads its settings and options once, getters too", async () => {
   let reads = 0;
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => Promise.reject(new Error("no")), {

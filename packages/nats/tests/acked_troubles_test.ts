@@ -1,4 +1,4 @@
-/** What `acked` promises where the broker cannot be told, and where hooks throw. */
+/** Tests `acked` when settling fails, and when hooks throw. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Aggregator, Fanout } from "../../../mod.ts";
@@ -11,7 +11,7 @@ import { Ledger } from "./ledger.ts";
 const no = new Error("no");
 const gone = new Error("no connection");
 
-/** A delivery with which a way of the broker fails, for so many times. */
+/** A delivery whose settlement fails a number of times. */
 function failing(
   ledger: Ledger,
   way: "ack" | "nak" | "term",
@@ -28,7 +28,7 @@ function failing(
   return delivery(0, { ack: fail("ack"), nak: fail("nak"), term: fail("term"), deliveries });
 }
 
-test("acked() fails what could not be acked, and settles the others", async () => {
+test("acked() fails a delivery whose ack fails, and settles the others", async () => {
   for (const later of [false, true]) {
     for (const managed of [false, true]) {
       const ledger = new Ledger();
@@ -43,7 +43,7 @@ test("acked() fails what could not be acked, and settles the others", async () =
   }
 });
 
-test("acked() runs again what could not be acked where the sink retries, and acks it then", async () => {
+test("acked() retries a delivery whose ack fails, and acks it then", async () => {
   for (const later of [false, true]) {
     const ledger = new Ledger();
     const calls: number[] = [];
@@ -54,7 +54,7 @@ test("acked() runs again what could not be acked where the sink retries, and ack
   }
 });
 
-test("acked() does not take for poison what is done and could not be acked", async () => {
+test("acked() does not treat a done delivery whose ack fails as poison", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => {}, {
     maxDeliveries: 1,
@@ -65,7 +65,7 @@ test("acked() does not take for poison what is done and could not be acked", asy
   assertEquals(ledger.take(), ["nak 0"]);
 });
 
-test("acked() tells what a nak fails with beside the failure, and naks the others", async () => {
+test("acked() reports the error of a nak besides the failure, and naks the others", async () => {
   for (const later of [false, true]) {
     for (const managed of [false, true]) {
       const ledger = new Ledger();
@@ -85,7 +85,7 @@ test("acked() tells what a nak fails with beside the failure, and naks the other
   }
 });
 
-test("acked() errors a sink without onError with the failure and with what its nak fails with", async () => {
+test("acked() errors a sink without onError with the failure and the error of its nak", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => Promise.reject(no));
   const fanout = new Fanout(work, work.options());
@@ -94,7 +94,7 @@ test("acked() errors a sink without onError with the failure and with what its n
   assertEquals(((await ended) as AggregateError).errors, [no, gone]);
 });
 
-test("acked() naks what could not be terminated", async () => {
+test("acked() naks a delivery whose term fails", async () => {
   for (const deliveries of [3, 4]) {
     const ledger = new Ledger();
     const work = acked((_: Delivery<number>) => Promise.reject(no), {
@@ -109,7 +109,7 @@ test("acked() naks what could not be terminated", async () => {
   }
 });
 
-test("acked() naks after the default delay where delay fails, and tells that too", async () => {
+test("acked() naks after the default delay when delay fails, and reports that too", async () => {
   const broken = new Error("no delay");
   const wrongs: unknown[] = [NaN, -1, "5", undefined, Infinity];
   for (const wrong of [broken, ...wrongs]) {
@@ -134,7 +134,7 @@ test("acked() naks after the default delay where delay fails, and tells that too
   }
 });
 
-test("acked() surfaces what a nak fails with at a discard, and naks the others", async () => {
+test("acked() surfaces the error of a nak at a discard, and naks the others", async () => {
   for (const later of [false, true]) {
     const ledger = new Ledger();
     const work = acked((_: Delivery<number>) => Promise.reject(no));
@@ -154,7 +154,7 @@ test("acked() surfaces what a nak fails with at a discard, and naks the others",
   }
 });
 
-test("acked() surfaces what the user's onDiscard throws, after all is given back", async () => {
+test("acked() surfaces the error of the user's onDiscard, after all is given back", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>) => {});
   const errors = await unhandled(async () => {
@@ -173,7 +173,7 @@ test("acked() surfaces what the user's onDiscard throws, after all is given back
   assertEquals([errors, ledger.take()], [[no], ["nak 1 now"]]);
 });
 
-test("acked() errors the sink with what the user's onError throws, after all is given back", async () => {
+test("acked() errors the sink with the error of the user's onError, after all is given back", async () => {
   const ledger = new Ledger();
   const broken = new Error("in onError");
   for (const later of [false, true]) {
@@ -194,7 +194,7 @@ test("acked() errors the sink with what the user's onError throws, after all is 
   }
 });
 
-test("acked() tells every error where the user's onError throws at one of them", async () => {
+test("acked() reports every error even if the user's onError throws at one of them", async () => {
   const ledger = new Ledger();
   const broken = new Error("in onError");
   const work = acked((_: Delivery<number>) => Promise.reject(no));
@@ -214,7 +214,7 @@ test("acked() tells every error where the user's onError throws at one of them",
   assertEquals(told, [no, gone]);
 });
 
-test("acked() has a throw in retry error the sink, and gives the delivery back", async () => {
+test("acked() errors the sink when retry throws, and gives the delivery back", async () => {
   const ledger = new Ledger();
   const broken = new Error("in retry");
   const work = acked((_: Delivery<number>) => Promise.reject(no));
@@ -233,7 +233,7 @@ test("acked() has a throw in retry error the sink, and gives the delivery back",
   assertEquals(ledger.take(), ["nak 1 1000"]);
 });
 
-test("acked() leaves no rejection of its own unhandled", async () => {
+test("acked() leaves no internal rejection unhandled", async () => {
   const lost = await unhandled(async () => {
     const ledger = new Ledger();
     const work = acked((batch: Delivery<number>[]) =>
@@ -253,7 +253,7 @@ test("acked() leaves no rejection of its own unhandled", async () => {
   assertEquals(lost, []);
 });
 
-test("acked() gives back what it could not ack, also where the delivery knows nothing of itself", async () => {
+test("acked() gives back a delivery whose ack fails, even one without a settled property", async () => {
   for (const later of [false, true]) {
     const ledger = new Ledger();
     const given: Delivery<number> = {
@@ -269,7 +269,7 @@ test("acked() gives back what it could not ack, also where the delivery knows no
   }
 });
 
-test("acked() tells an error once that is that of the handler and of a nak", async () => {
+test("acked() reports an error once when the handler and a nak fail with the same one", async () => {
   const ledger = new Ledger();
   const work = acked((_: Delivery<number>[]) => Promise.reject(gone));
   const told: unknown[] = [];
@@ -281,7 +281,7 @@ test("acked() tells an error once that is that of the handler and of a nak", asy
   assertEquals(told, [[gone, 2]]);
 });
 
-test("acked() asks delay with what onPoison has failed with", async () => {
+test("acked() calls delay with the error of onPoison", async () => {
   const ledger = new Ledger();
   const asked: unknown[] = [];
   const work = acked((_: Delivery<number>) => Promise.reject(no), {

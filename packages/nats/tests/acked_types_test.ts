@@ -1,4 +1,4 @@
-/** What the types of `acked` say. */
+/** Tests the types of `acked`. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { Aggregator, backoff, BatchStream, Fanout } from "../../../mod.ts";
@@ -13,7 +13,7 @@ function item<T>(value: T): Delivery<T> {
   return delivery(value, { ack() {}, nak() {} });
 }
 
-test("acked() keeps the types of a handler, and of the options of its sink", async () => {
+test("acked() keeps the types of a handler and of the options of its sink", async () => {
   const bare = new Fanout(acked(async (batch: Delivery<number>[]) => {
     await Promise.resolve();
     return batch.length;
@@ -77,7 +77,7 @@ test("acked() keeps the types of a handler, and of the options of its sink", asy
   );
 });
 
-test("acked() takes no handler of other things, and its sink no other items or hooks", () => {
+test("acked() does not compile with a handler of other items, or a sink with other items or hooks", () => {
   // @ts-expect-error A number is no delivery.
   acked((n: number) => n);
   // @ts-expect-error What has no nak is no delivery.

@@ -8,7 +8,7 @@ import { test } from "../../../tests/support/test.ts";
 
 const no = new Error("no");
 
-/** What happens to an order. */
+/** The steps of an order. */
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("begin"), key: fc.nat(2) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("settle"), which: fc.nat() }) },
@@ -44,7 +44,7 @@ async function play(steps: readonly Record<string, unknown>[]): Promise<void> {
   const running = new Map<number, { value: number; era: number; over: Gate }>();
   let clock = 0;
   const idles: Promise<unknown>[] = [];
-  // A throw in a commit would be one of its failures.
+  // A throw inside a commit would count as its failure.
   const wrong: string[] = [];
   const order = commitOrder((value: number, key: number) => {
     if (running.has(key)) wrong.push("two commits of a key run");
@@ -64,7 +64,7 @@ async function play(steps: readonly Record<string, unknown>[]): Promise<void> {
     const { value, era, over } = running.get(key)!;
     running.delete(key);
     if (fails) {
-      // Somebody waits, so that it is not unhandled.
+      // An `idle` call waits, so that the error is not unhandled.
       idles.push(order.idle().catch(() => {}));
       over.reject(no);
     } else {
@@ -112,7 +112,7 @@ async function play(steps: readonly Record<string, unknown>[]): Promise<void> {
   await Promise.all(idles);
   for (const key of [0, 1, 2]) {
     const last = begun.findLast((each) => each.key === key && each.era === eras[key]);
-    // A commit that failed is covered by a later one, if one came.
+    // A later commit covers a failed one, if there is one.
     if (last && committed[key] !== last.value) {
       const end = order.begin(key, clock);
       begun.push({ key, value: clock, era: eras[key]!, settled: true, end });

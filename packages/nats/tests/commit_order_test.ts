@@ -1,4 +1,4 @@
-/** What `commitOrder` promises. */
+/** Tests `commitOrder`. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { commitOrder, type Delivery, delivery } from "../delivery.ts";
@@ -11,7 +11,7 @@ import { unhandled } from "../../../tests/support/unhandled.ts";
 
 const no = new Error("no");
 
-test("commitOrder() commits the last of those that have settled with all before them", async () => {
+test("commitOrder() commits the last item that has settled with all items before it", async () => {
   const commits: unknown[] = [];
   const order = commitOrder((offset: number, partition: string) =>
     commits.push([partition, offset])
@@ -33,7 +33,7 @@ test("commitOrder() commits the last of those that have settled with all before 
   assertEquals(order.pending, 0);
 });
 
-test("commitOrder() takes a settlement once", async () => {
+test("commitOrder() counts a settlement once", async () => {
   const commits: number[] = [];
   const order = commitOrder((offset: number) => commits.push(offset));
   const [first, second] = [order.begin(1, 1), order.begin(1, 2)];
@@ -48,7 +48,7 @@ test("commitOrder() takes a settlement once", async () => {
   assertEquals([commits, order.pending], [[1, 2], 0]);
 });
 
-test("commitOrder() runs one commit of a key at a time, and what settles meanwhile is one commit later", async () => {
+test("commitOrder() runs one commit of a key at a time, and commits items that settle meanwhile at once afterwards", async () => {
   const running: Gate[] = [];
   const commits: string[] = [];
   const order = commitOrder((offset: number, key: string) => {
@@ -73,7 +73,7 @@ test("commitOrder() runs one commit of a key at a time, and what settles meanwhi
   assertEquals(order.pending, 0);
 });
 
-test("commitOrder() commits once what settles in one turn", async () => {
+test("commitOrder() commits once for all items that settle in one turn", async () => {
   const commits: number[] = [];
   const order = commitOrder((offset: number) => void commits.push(offset));
   for (let offset = 0; offset < 100; offset++) order.begin("p", offset)();
@@ -81,7 +81,7 @@ test("commitOrder() commits once what settles in one turn", async () => {
   assertEquals(commits, [99]);
 });
 
-test("commitOrder() waits in idle() for every commit, and not for what has not settled", async () => {
+test("commitOrder() waits in idle() for every commit, but not for items that have not settled", async () => {
   const running = gate();
   const order = commitOrder(() => running.promise);
   await order.idle();
@@ -94,7 +94,7 @@ test("commitOrder() waits in idle() for every commit, and not for what has not s
   await idle;
 });
 
-test("commitOrder() rejects idle() with what a commit has thrown, also where it threw before", async () => {
+test("commitOrder() rejects idle() with the error of a commit, even an earlier one", async () => {
   let fails = true;
   const commits: number[] = [];
   const order = commitOrder((offset: number) => {
@@ -112,7 +112,7 @@ test("commitOrder() rejects idle() with what a commit has thrown, also where it 
   assertEquals([commits, order.pending], [[0, 1], 0]);
 });
 
-test("commitOrder() rejects idle() with all that several commits have thrown", async () => {
+test("commitOrder() rejects idle() with the errors of several commits", async () => {
   const order = commitOrder((error: Error) => Promise.reject(error));
   const errors = [new Error("a"), new Error("b")];
   for (const error of errors) order.begin(error, error)();
@@ -120,7 +120,7 @@ test("commitOrder() rejects idle() with all that several commits have thrown", a
   assertEquals(error.errors, errors);
 });
 
-test("commitOrder() surfaces what a commit throws while nobody waits, and covers it by a later one", async () => {
+test("commitOrder() surfaces the error of a commit without an idle() call, and a later commit covers it", async () => {
   let fails = true;
   const order = commitOrder(() => fails ? Promise.reject(no) : undefined);
   const lost = await unhandled(async () => {
@@ -134,7 +134,7 @@ test("commitOrder() surfaces what a commit throws while nobody waits, and covers
   assertEquals(order.pending, 0);
 });
 
-test("commitOrder() commits at once again what settled while a commit failed", async () => {
+test("commitOrder() commits again at once when items settled during a failing commit", async () => {
   const running = [gate(), gate()];
   const commits: number[] = [];
   const order = commitOrder((offset: number) => {
@@ -153,7 +153,7 @@ test("commitOrder() commits at once again what settled while a commit failed", a
   await order.idle();
 });
 
-test("commitOrder() commits nothing of a key that is dropped", async () => {
+test("commitOrder() commits nothing of a dropped key", async () => {
   const commits: unknown[] = [];
   const order = commitOrder((offset: number, key: string) => void commits.push([key, offset]));
   const ends = [0, 1, 2].map((offset) => order.begin("p", offset));
@@ -169,7 +169,7 @@ test("commitOrder() commits nothing of a key that is dropped", async () => {
   assertEquals([commits, order.pending], [[["q", 5]], 0]);
 });
 
-test("commitOrder() waits with a key that has come back for the commit that ran when it was dropped", async () => {
+test("commitOrder() lets a key that comes back wait for the commit that ran when it was dropped", async () => {
   const running = [gate(), gate()];
   const commits: number[] = [];
   const order = commitOrder((offset: number) => {
@@ -193,7 +193,7 @@ test("commitOrder() waits with a key that has come back for the commit that ran 
   assertEquals(order.pending, 0);
 });
 
-test("commitOrder() forgets what a commit of a dropped key has thrown, also where the key has come back", async () => {
+test("commitOrder() forgets the error of a dropped key's commit, even if the key has come back", async () => {
   const running = [gate(), gate()];
   let commits = 0;
   const order = commitOrder(() => running[commits++]!.promise);
@@ -211,7 +211,7 @@ test("commitOrder() forgets what a commit of a dropped key has thrown, also wher
   assertEquals([commits, order.pending], [2, 0]);
 });
 
-test("commitOrder() forgets what a commit has thrown when a later one has covered it", async () => {
+test("commitOrder() forgets the error of a commit when a later one has covered it", async () => {
   let fails = true;
   const order = commitOrder(() => {
     if (fails) throw no;
@@ -240,11 +240,11 @@ test("commitOrder() keeps nothing of keys that are committed or dropped", async 
   live();
   await order.idle();
   await collectGarbage();
-  // A conservative collector may take something for a pointer.
+  // A conservative collector may mistake a value for a pointer.
   assert(traces.filter((trace) => trace.deref()).length <= 16);
 });
 
-test("commitOrder() surfaces what a commit of a dropped key throws, and forgets it", async () => {
+test("commitOrder() surfaces the error of a dropped key's commit, and forgets it", async () => {
   const running = gate();
   const order = commitOrder(() => running.promise);
   const lost = await unhandled(async () => {
@@ -258,7 +258,7 @@ test("commitOrder() surfaces what a commit of a dropped key throws, and forgets 
   await order.idle();
 });
 
-test("commitOrder() lets a commit begin, settle and drop", async () => {
+test("commitOrder() allows a commit to begin, settle and drop", async () => {
   const commits: number[] = [];
   const order = commitOrder((offset: number, key: string) => {
     commits.push(offset);
@@ -274,7 +274,7 @@ test("commitOrder() lets a commit begin, settle and drop", async () => {
   assertEquals([commits, order.pending], [[0, 1, 3], 0]);
 });
 
-test("commitOrder() keeps the sinks of a log in order, whatever the order of their ends", async () => {
+test("commitOrder() keeps the order of a log behind several sinks, in any order of their ends", async () => {
   const commits: number[] = [];
   const order = commitOrder((offset: number) => void commits.push(offset));
   const gates = [0, 1, 2].map(() => gate());
@@ -294,7 +294,7 @@ test("commitOrder() keeps the sinks of a log in order, whatever the order of the
   assertEquals(commits, [0, 2]);
 });
 
-test("commitOrder() refuses what is no function", () => {
+test("commitOrder() refuses a commit that is not a function", () => {
   assertThrows(() => commitOrder(5 as never), TypeError, 'commitOrder: option "commit" must be');
 });
 

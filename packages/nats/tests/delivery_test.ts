@@ -1,4 +1,4 @@
-/** What `delivery`, `ackAll` and `nakAll` promise. */
+/** Tests `delivery`, `ackAll` and `nakAll`. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ackAll, type Delivery, delivery, nakAll } from "../delivery.ts";
@@ -33,14 +33,14 @@ test("delivery() has its value and its count, and works when it is frozen", () =
   assertEquals(given.settled, true);
 });
 
-test("delivery() acks at term() where the broker has no other way", () => {
+test("delivery() acks at term() when the adapter has no term", () => {
   const told: string[] = [];
   delivery(1, { ack: () => told.push("ack"), nak() {} }).term?.();
   delivery(1, { ack() {}, nak() {}, term: (reason) => told.push(`term ${reason}`) }).term?.("bad");
   assertEquals(told, ["ack", "term bad"]);
 });
 
-test("delivery() calls the ways as methods of the object that was given", () => {
+test("delivery() calls the functions as methods of the given object", () => {
   const ways = {
     told: 0,
     ack(): void {
@@ -48,13 +48,13 @@ test("delivery() calls the ways as methods of the object that was given", () => 
     },
     nak(): void {},
   };
-  // The adapter's own fields are no ways, but those that it inherits are its own affair.
+  // The adapter's own fields must be known, but inherited ones don't matter.
   const given = delivery(1, Object.create(ways));
   assertThrows(() => delivery(1, ways as never), TypeError, '"told"');
   assertEquals(given.settled, false);
 });
 
-test("delivery() is not settled where the broker could not be told", async () => {
+test("delivery() is not settled when the adapter fails", async () => {
   const late = gate();
   let fails = true;
   const given = delivery(1, {
@@ -75,13 +75,13 @@ test("delivery() is not settled where the broker could not be told", async () =>
   assertEquals(given.settled, true);
 });
 
-test("delivery() surfaces what its broker rejects with where nobody waits", async () => {
+test("delivery() surfaces a rejection of the adapter that no caller awaits", async () => {
   const error = new Error("gone");
   const given = delivery(1, { ack: () => Promise.reject(error), nak() {} });
   assertEquals(await unhandled(() => void given.ack()), [error]);
 });
 
-test("delivery() settles once where the broker's way comes back to it", () => {
+test("delivery() settles once when the adapter's function calls it again", () => {
   const told: string[] = [];
   const given: Delivery<number> = delivery(1, {
     ack: () => {
@@ -95,7 +95,7 @@ test("delivery() settles once where the broker's way comes back to it", () => {
   assertEquals(told, ["ack"]);
 });
 
-test("delivery() refuses ways and delays that are none", () => {
+test("delivery() refuses wrong functions and wrong delays", () => {
   const ack = () => {};
   const nak = () => {};
   assertThrows(() => delivery(1, { ack } as never), TypeError, 'delivery: option "nak" must be');
@@ -115,7 +115,7 @@ test("delivery() refuses ways and delays that are none", () => {
   assertEquals(given.settled, false);
 });
 
-test("ackAll() and nakAll() settle those that are not settled", () => {
+test("ackAll() and nakAll() settle the deliveries that are not settled", () => {
   const ledger = new Ledger();
   const batch = ledger.some(1, 2, 3);
   batch[1]!.nak();
@@ -136,7 +136,7 @@ test("ackAll() and nakAll() settle those that are not settled", () => {
   ]);
 });
 
-test("ackAll() and nakAll() settle the others where one cannot be settled, and throw then", () => {
+test("ackAll() and nakAll() settle the others when one fails, and then throw", () => {
   const ledger = new Ledger();
   const errors = [new Error("a"), new Error("b")];
   const broken = errors.map((error): Delivery<number> => ({

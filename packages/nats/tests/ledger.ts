@@ -1,12 +1,12 @@
-/** Deliveries that note how they are settled. */
+/** Deliveries that record their settlements. */
 
 import { type Delivery, delivery } from "../delivery.ts";
 
-/** What happened to deliveries, in order, such as `ack 1` and `nak 2 1000`. */
+/** The settlements, in order, such as `ack 1` and `nak 2 1000`. */
 export class Ledger {
   readonly log: string[] = [];
 
-  /** A delivery of `delivery()`. */
+  /** Makes a delivery by `delivery()`. */
   one<T>(value: T, deliveries?: number): Delivery<T> {
     return delivery(value, {
       ack: () => void this.log.push(`ack ${value}`),
@@ -16,12 +16,12 @@ export class Ledger {
     });
   }
 
-  /** Some of them. */
+  /** Makes several deliveries. */
   some(...values: number[]): Delivery<number>[] {
     return values.map((value) => this.one(value));
   }
 
-  /** A delivery of a broker of a user's own, which knows nothing of what it was told. */
+  /** Makes a delivery of a custom broker, without a `settled` property. */
   bare<T>(value: T, deliveries?: number): Delivery<T> {
     return {
       value,
@@ -31,7 +31,7 @@ export class Ledger {
     };
   }
 
-  /** What has happened since the last call. */
+  /** Returns the settlements since the last call. */
   take(): string[] {
     return this.log.splice(0);
   }

@@ -1,4 +1,4 @@
-/** `MemoryBroker`: who has which message, and for how long. */
+/** Tests `MemoryBroker`: which consumer has which message, and for how long. */
 
 import { assert, assertEquals } from "@std/assert";
 import { withClock } from "../../../tests/support/clock.ts";
@@ -11,14 +11,14 @@ const WAIT = 1000;
 
 type Reader<T> = ReadableStreamDefaultReader<MemoryDelivery<T>>;
 
-/** Reads one that must be there. */
+/** Reads one message, which must be there. */
 async function take<T>(reader: Reader<T>): Promise<MemoryDelivery<T>> {
   const { done, value } = await reader.read();
   assert(!done);
   return value;
 }
 
-/** What a message is, and how often it was delivered. */
+/** The value of a message, and its number of deliveries. */
 async function next<T>(reader: Reader<T>): Promise<[T, number]> {
   const { value, deliveries } = await take(reader);
   return [value, deliveries];
@@ -56,7 +56,7 @@ timed("MemoryBroker hands out each message once, in order, until it is acked", a
   assertEquals(kindsOf(broker, "2"), ["published", "delivered", "taken", "acked"]);
 });
 
-test("MemoryBroker gives a message to the reader who has waited longest", async () => {
+test("MemoryBroker gives a message to the reader that has waited longest", async () => {
   const broker = brokerOf<number>();
   const readers = [1, 2, 3].map(() => broker.source().getReader());
   const reads = readers.map((reader) => take(reader));
@@ -82,35 +82,38 @@ test("A source asks for nothing before it is read, and then for `maxMessages` at
   assertEquals((await take(readerOf(rest!))).value, 3);
   assertEquals(rest!.held, 7);
   for (const n of [1, 2]) assertEquals((await take(reader)).value, n);
-  // What is handed out does not count.
+  // Messages that were read don't count.
   assertEquals([some!.held, await settled(reader.read())], [3, "pending"]);
   const counted = broker.history.filter(({ kind }) => kind === "delivered").length;
   assertEquals(counted, 10);
 });
 
-timed("MemoryBroker redelivers what a crashed consumer had after `ackWait`", async (clock) => {
-  const broker = brokerOf("a", "b");
-  const [one, two] = [broker.consumer(), broker.consumer()];
-  const first = await take(readerOf(one));
-  assertEquals([one.id, two.id, one.held], ["consumer-1", "consumer-2", 2]);
-  one.crash();
-  assertEquals([one.state, one.held], ["crashed", 0]);
-  const reader = readerOf(two);
-  const read = next(reader);
-  await clock.tick(WAIT - 1);
-  assertEquals(await settled(read), "pending");
-  // The dead say nothing.
-  first.ack();
-  first.nak();
-  await clock.tick(1);
-  assertEquals(await read, ["a", 2]);
-  // What was only in its buffer too.
-  const second = await take(reader);
-  assertEquals([second.value, second.deliveries, second.id], ["b", 2, "2"]);
-  assertEquals(broker.pending, 2);
-  assertEquals(kindsOf(broker, "2"), ["published", "delivered", "expired", "delivered", "taken"]);
-  broker[Symbol.dispose]();
-});
+timed(
+  "MemoryBroker redelivers the messages of a crashed consumer after `ackWait`",
+  async (clock) => {
+    const broker = brokerOf("a", "b");
+    const [one, two] = [broker.consumer(), broker.consumer()];
+    const first = await take(readerOf(one));
+    assertEquals([one.id, two.id, one.held], ["consumer-1", "consumer-2", 2]);
+    one.crash();
+    assertEquals([one.state, one.held], ["crashed", 0]);
+    const reader = readerOf(two);
+    const read = next(reader);
+    await clock.tick(WAIT - 1);
+    assertEquals(await settled(read), "pending");
+    // A crashed consumer settles nothing.
+    first.ack();
+    first.nak();
+    await clock.tick(1);
+    assertEquals(await read, ["a", 2]);
+    // Also messages that were only in its buffer.
+    const second = await take(reader);
+    assertEquals([second.value, second.deliveries, second.id], ["b", 2, "2"]);
+    assertEquals(broker.pending, 2);
+    assertEquals(kindsOf(broker, "2"), ["published", "delivered", "expired", "delivered", "taken"]);
+    broker[Symbol.dispose]();
+  },
+);
 
 test("A source errors when its consumer crashes, once", async () => {
   const broker = brokerOf("a");
@@ -132,7 +135,7 @@ test("A source errors when its consumer crashes, once", async () => {
   broker[Symbol.dispose]();
 });
 
-timed("A consumer extends what it has for as long as it lives", async (clock) => {
+timed("A consumer extends its messages while it lives", async (clock) => {
   const broker = brokerOf("a", "b");
   const reader = broker.source().getReader();
   const slow = await take(reader);
@@ -191,7 +194,7 @@ timed(
   },
 );
 
-test("A message that is termed is not handed out again, and the history has the reason", async () => {
+test("A termed message is not delivered again, and the history has the reason", async () => {
   const broker = brokerOf("a", "b");
   const reader = broker.source().getReader();
   (await take(reader)).term("broken");
@@ -219,7 +222,7 @@ test("The first settlement of a delivery counts", async () => {
   broker[Symbol.dispose]();
 });
 
-/** A message that one consumer had, and has lost to another. */
+/** A message that another consumer has by now. */
 async function stale(
   clock: { tick(ms: number): Promise<void> },
 ): Promise<[MemoryBroker<string>, old: MemoryDelivery<string>, MemoryDelivery<string>]> {
@@ -237,15 +240,18 @@ timed("An ack of an old delivery counts, and then nothing of the new one does", 
   assertEquals(await settled(broker.source().getReader().read()), "pending");
 });
 
-timed("A nak of an old delivery hands the message out again beside the new one", async (clock) => {
-  const [broker, old, young] = await stale(clock);
-  old.nak();
-  const third = await take(broker.source().getReader());
-  assertEquals([young.deliveries, third.deliveries], [2, 3]);
-  third.ack();
-  young.ack();
-  assertEquals(check(broker.history).reasons, { nak: 1, "ack wait over": 1 });
-});
+timed(
+  "A nak of an old delivery delivers the message again besides the new delivery",
+  async (clock) => {
+    const [broker, old, young] = await stale(clock);
+    old.nak();
+    const third = await take(broker.source().getReader());
+    assertEquals([young.deliveries, third.deliveries], [2, 3]);
+    third.ack();
+    young.ack();
+    assertEquals(check(broker.history).reasons, { nak: 1, "ack wait over": 1 });
+  },
+);
 
 timed("A late ack, or a late nak with a delay, takes a message out of the line", async (clock) => {
   for (const late of ["ack", "nak"] as const) {
@@ -279,7 +285,7 @@ timed("A message in line keeps its place when it is given back once more", async
 });
 
 timed(
-  "cancel() gives back what is in the buffer at once, and the rest after `ackWait`",
+  "cancel() gives back the buffer at once, and the rest after `ackWait`",
   async (clock) => {
     const broker = brokerOf("a", "b", "c", "d");
     const one = broker.consumer();
@@ -358,7 +364,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   assertEquals([one.state, broker.pending, await settled(read)], ["paused", 3, "pending"]);
   one.resume();
   one.resume();
-  // In time: it was extended again.
+  // In time, because it was extended again.
   assertEquals([one.state, broker.pending, await read], ["open", 2, ["b", 1]]);
   await clock.tick(5 * WAIT);
   assertEquals(broker.history.some(({ kind }) => kind === "expired"), false);
@@ -367,7 +373,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   const other = broker.source().getReader();
   assertEquals([await next(other), await next(other)], [["b", 2], ["c", 2]]);
   one.resume();
-  // What was in its buffer is stale, and it does not know.
+  // The messages in its buffer are stale, but it does not know that.
   const stale = await take(reader);
   assertEquals([stale.value, stale.deliveries], ["c", 1]);
   stale.ack();
@@ -377,7 +383,7 @@ timed("A paused consumer is given nothing, extends nothing, and says it later", 
   broker[Symbol.dispose]();
 });
 
-test("A consumer that resumes hands out nothing that nobody has asked for", async () => {
+test("A consumer that resumes gives its reader nothing without demand", async () => {
   const broker = brokerOf("a", "b");
   const consumer = broker.consumer();
   const reader = readerOf(consumer);
@@ -389,7 +395,7 @@ test("A consumer that resumes hands out nothing that nobody has asked for", asyn
   broker[Symbol.dispose]();
 });
 
-timed("What a paused consumer has said is lost if it crashes", async (clock) => {
+timed("The acks of a paused consumer are lost if it crashes", async (clock) => {
   const broker = brokerOf("a");
   const one = broker.consumer();
   const a = await take(readerOf(one));
@@ -424,7 +430,7 @@ timed(
   },
 );
 
-test("A paused consumer that waits does not get what is published, and gets it when it resumes", async () => {
+test("A paused consumer that waits gets a published message only when it resumes", async () => {
   const broker = brokerOf<string>();
   const [one, two] = [broker.consumer(), broker.consumer()];
   const reads = [one, two].map((consumer) => take(readerOf(consumer)));
@@ -438,7 +444,7 @@ test("A paused consumer that waits does not get what is published, and gets it w
   assertEquals((await reads[0]!).value, "b");
 });
 
-test("close() of the broker ends its sources when all is settled, and no sooner", async () => {
+test("close() of the broker ends its sources when all messages are settled, and no sooner", async () => {
   const broker = brokerOf("a", "b");
   const [idle, one] = [broker.source(), broker.source()];
   const reader = one.getReader();
@@ -454,13 +460,13 @@ test("close() of the broker ends its sources when all is settled, and no sooner"
   await closed;
   assertEquals((await reader.read()).done, true);
   assertEquals(await collect(idle), []);
-  // One that comes later is at its end too.
+  // A later source also ends.
   assertEquals(await collect(broker.source()), []);
   assertEquals([broker.consumers, broker.consumer().state], [[], "closed"]);
   await broker.close();
 });
 
-test("settled() resolves each time all is acked or termed, and at once where nothing is pending", async () => {
+test("settled() resolves when all messages are acked or termed, and at once when none is pending", async () => {
   const broker = brokerOf<string>();
   await broker.settled();
   const reader = broker.source().getReader();
@@ -510,7 +516,7 @@ timed("MemoryBroker redelivers under fake timers while the clock is real", async
   broker[Symbol.dispose]();
 }, true);
 
-test("The time of a history never goes back, though the clock does", async () => {
+test("The time of a history never goes back, even if the clock does", async () => {
   const broker = await withClock(async (clock) => {
     const broker = brokerOf("a");
     await clock.tick(10 * 3_600_000);
@@ -539,7 +545,7 @@ timed("MemoryBroker has one timer at most", async (clock) => {
     }
   })();
   await clock.tick(1000);
-  // By their delays, and those of a delay by the order of their naks.
+  // By their delays, and for equal delays by the order of their naks.
   const order = (n: number) => 10 * (9 - Math.floor(n / 10)) + n % 10;
   assertEquals(again, [...Array(100).keys()].map(order));
   await microtasks();

@@ -1,4 +1,4 @@
-/** `check` of `@weir/nats/memory`, with histories that are made by hand. */
+/** Tests `check` of `@weir/nats/memory` with handmade histories. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { test } from "../../../tests/support/test.ts";
@@ -10,7 +10,7 @@ import {
   type RepeatReason,
 } from "../memory.ts";
 
-/** An event of the message "m", or of a consumer or the broker if it says so. */
+/** An event of the message "m", or of a consumer or the broker if it names one. */
 type Line = readonly [at: number, kind: BrokerEventKind, consumer?: string, deliveries?: number];
 
 const OF_CONSUMER = ["crashed", "paused", "resumed", "left"];
@@ -30,7 +30,7 @@ function reasons(lines: readonly Line[], options?: CheckOptions): (RepeatReason 
   return check(history([0, "published"], ...lines), options).repeats.map(({ reason }) => reason);
 }
 
-/** What comes after a first delivery at 10, and before a second one at 50, and must explain it. */
+/** Events between a first delivery at 10 and a second one at 50 that must explain the repeat. */
 const EXPLAINED: readonly (readonly [what: string, RepeatReason, ...Line[]])[] = [
   ["a nak", "nak", [20, "nacked", "one", 1]],
   ["an ack that is lost", "lost ack", [20, "lost", "one", 1], [40, "expired", "one", 1]],
@@ -41,7 +41,7 @@ const EXPLAINED: readonly (readonly [what: string, RepeatReason, ...Line[]])[] =
     "restarted",
   ]],
   ["a stop without an end", "restart", [20, "stopped"]],
-  ["a crash, though the broker restarts meanwhile", "crash", [20, "crashed", "one"], [
+  ["a crash, even if the broker restarts meanwhile", "crash", [20, "crashed", "one"], [
     30,
     "restarted",
   ]],
@@ -60,15 +60,15 @@ for (const [what, reason, ...lines] of EXPLAINED) {
     const first: Line = [10, "taken", "one", 1];
     const second: Line = [50, "taken", "two", 2];
     assertEquals(reasons([first, ...lines, second, [70, "acked", "two", 2]]), [reason]);
-    // As with a buffer between the broker and who reads.
+    // As with a buffer between the broker and the reader.
     const buffered: Line[] = [[9, "delivered", "one", 1], [50, "delivered", "two", 2]];
     assertEquals(reasons([...buffered, [55, "taken", "two", 2], first, ...lines]), [reason]);
-    // By itself the second delivery explains nothing.
+    // The second delivery alone explains nothing.
     assertEquals(reasons([first, second]), [undefined]);
   });
 }
 
-/** The same, and it must not explain it. */
+/** Events that must not explain the repeat. */
 const UNEXPLAINED: readonly (readonly [what: string, ...Line[]])[] = [
   ["nothing"],
   ["an ack", [20, "acked", "one", 1]],
@@ -103,7 +103,7 @@ for (const [what, ...lines] of UNEXPLAINED) {
   });
 }
 
-test("check() does not explain that the broker hands out what it knows to be settled", () => {
+test("check() does not explain a delivery of a message that the broker knows to be settled", () => {
   for (const kind of ["acked", "termed"] as const) {
     const lines: Line[] = [
       [10, "delivered", "one", 1],
@@ -114,16 +114,16 @@ test("check() does not explain that the broker hands out what it knows to be set
       [55, "taken", "two", 2],
     ];
     assertEquals(reasons(lines), [undefined]);
-    // Handed out before, and in a buffer since: that is another thing.
+    // It was delivered before, and has been in a buffer since, which is different.
     assertEquals(
       reasons(lines.map((line) => line[0] === 50 ? [25, ...line.slice(1)] as never : line)),
       [
         "crash",
       ],
     );
-    // And so it is where it has forgotten.
+    // The same if the broker has forgotten it.
     assertEquals(reasons([...lines, [40, "forgotten"]]), ["restart"]);
-    // Nor does the broker know what a consumer says.
+    // The broker doesn't know the consumer's own report either.
     assertEquals(reasons(lines.map((line) => line[1] === kind ? [30, "done", "one", 1] : line)), [
       "crash",
     ]);
@@ -151,8 +151,8 @@ test("check() gives each repeat the event that explains it", () => {
   assertEquals(reasons, { nak: 1, crash: 1 });
 });
 
-test("check() follows the deliveries, not the clock, where a stale one is taken late", () => {
-  // The second was taken and done before the first one's consumer woke up.
+test("check() follows the deliveries, not the clock, when a stale one is taken late", () => {
+  // The second delivery was taken and done before the first one's consumer woke up.
   const lines: Line[] = [
     [1, "paused", "one"],
     [20, "taken", "two", 2],
@@ -164,7 +164,7 @@ test("check() follows the deliveries, not the clock, where a stale one is taken 
   assertEquals(reasons(lines), ["pause"]);
 });
 
-test("check() goes by the clock where the broker does not count", () => {
+test("check() uses the clock when the broker does not count", () => {
   const lines: Line[] = [
     [30, "taken", "two"],
     [20, "nacked", "one"],
@@ -177,7 +177,7 @@ test("check() goes by the clock where the broker does not count", () => {
   assertEquals(reasons(lines), ["nak", "crash", undefined]);
 });
 
-test("check() says that a message is lost which is neither done nor termed", () => {
+test("check() reports a message as lost that is neither done nor termed", () => {
   const of = (id: string, ...kinds: BrokerEventKind[]) =>
     kinds.map((kind, at) => ({ at, kind, id, consumer: "one", deliveries: 1 }));
   const report = check([
@@ -204,7 +204,7 @@ test("check() says that a message is lost which is neither done nor termed", () 
   assertEquals(check([]), { ...nothing, repeats: [], unexplained: [], reasons: {} });
 });
 
-test("check() holds an ack for safe once it is as old as `reach`", () => {
+test("check() treats an ack as safe when it is as old as `reach`", () => {
   const lines = (...events: Line[]): Line[] => [
     [10, "taken", "one", 1],
     [20, "done", "one", 1],
@@ -226,7 +226,7 @@ test("check() holds an ack for safe once it is as old as `reach`", () => {
   }
 });
 
-test("check() does not take a cause twice, though all comes at one time", () => {
+test("check() does not use a cause twice, even if all events have one time", () => {
   const lines: Line[] = [
     [1, "delivered", "one", 1],
     [1, "taken", "one", 1],
@@ -239,7 +239,7 @@ test("check() does not take a cause twice, though all comes at one time", () => 
   assertEquals(reasons(lines), ["nak", undefined]);
 });
 
-test("check() counts a pause from its start, said once or twice", () => {
+test("check() counts a pause from its start, logged once or twice", () => {
   const lines: Line[] = [
     [10, "taken", "one", 1],
     [15, "paused", "one"],
@@ -250,7 +250,7 @@ test("check() counts a pause from its start, said once or twice", () => {
   assertEquals(reasons(lines, { ackWait: 36 }), [undefined]);
 });
 
-test("check() takes a pause for a cause only if it is as long as `ackWait`", () => {
+test("check() accepts a pause as a cause only if it is as long as `ackWait`", () => {
   const lines: Line[] = [
     [10, "taken", "one", 1],
     [20, "paused", "one"],
@@ -264,7 +264,7 @@ test("check() takes a pause for a cause only if it is as long as `ackWait`", () 
   assertEquals(reasons(brief, { ackWait: 21 }), [undefined]);
 });
 
-test("check() takes any iterable, in any order, and leaves it as it is", () => {
+test("check() takes any iterable, in any order, and does not change it", () => {
   const events = history(
     [5, "taken", "two", 2],
     [3, "crashed", "one"],
@@ -279,7 +279,7 @@ test("check() takes any iterable, in any order, and leaves it as it is", () => {
   assertEquals(check(JSON.parse(JSON.stringify(events))), report);
 });
 
-test("check() refuses what is no history", () => {
+test("check() refuses a value that is not a history", () => {
   const fails = (history: unknown, message: string) =>
     assertThrows(() => check(history as BrokerEvent[]), TypeError, message);
   fails(undefined, "check: history must be an iterable of events; got undefined");
@@ -302,7 +302,7 @@ test("check() refuses what is no history", () => {
   assertThrows(() => check([], { wait: 1 } as never), TypeError, 'unknown option "wait"');
 });
 
-test("check() explains what comes again as its first delivery, from a broker that lost its count", () => {
+test("check() explains a repeat that counts as a first delivery, from a broker that lost its count", () => {
   const lines: Line[] = [
     [10, "delivered", "one", 1],
     [10, "taken", "one", 1],
@@ -316,12 +316,12 @@ test("check() explains what comes again as its first delivery, from a broker tha
     [41, "done", "one", 1],
   ];
   assertEquals(reasons(lines), ["nak", "restart"]);
-  // Where it had no reason to lose its count, nothing explains the last.
+  // If the broker had no reason to lose its count, nothing explains the last one.
   const calm = lines.filter(([, kind]) => kind !== "stopped" && kind !== "restarted");
   assertEquals(reasons(calm).includes(undefined), true);
 });
 
-test("check() explains what a consumer that was paused hears later than its successor", () => {
+test("check() explains a repeat that a paused consumer receives later than its successor", () => {
   const lines: Line[] = [
     [5, "paused", "one"],
     [30, "delivered", "two", 2],
@@ -336,7 +336,7 @@ test("check() explains what a consumer that was paused hears later than its succ
   assertEquals(reasons(lines, { ackWait: 30 }), [undefined]);
 });
 
-test("check() forgets an ack that did not keep the broker from handing out the message again", () => {
+test("check() ignores an ack after which the broker delivered the message again", () => {
   const lines: Line[] = [
     [10, "taken", "one", 1],
     [11, "done", "one", 1],
@@ -351,7 +351,7 @@ test("check() forgets an ack that did not keep the broker from handing out the m
   assertEquals(reasons(lines, { reach: 5 }), ["restart", "restart"]);
 });
 
-test("check() explains a repeat by a nak that the broker heard when it was back", () => {
+test("check() explains a repeat by a nak that the broker received when it was back", () => {
   const lines: Line[] = [
     [10, "taken", "one", 1],
     [11, "stopped"],
@@ -367,7 +367,7 @@ test("check() explains a repeat by a nak that the broker heard when it was back"
   assertEquals(reasons(lines, { reach: 1 }), ["restart", undefined]);
 });
 
-test("check() explains a repeat by a nak of a delivery that another one had followed", () => {
+test("check() explains a repeat by a nak of a delivery that is no longer the latest", () => {
   const lines: Line[] = [
     [10, "delivered", "one", 1],
     [10, "taken", "one", 1],
@@ -384,7 +384,7 @@ test("check() explains a repeat by a nak of a delivery that another one had foll
   assertEquals(reasons(lines, { reach: 1 }), ["nak", undefined]);
 });
 
-test("check() says that a message is lost that was acked before anybody took it", () => {
+test("check() reports a message as lost that was acked before it was taken", () => {
   const early = check(history([0, "published"], [1, "acked", "one", 1], [2, "taken", "one", 1]));
   assertEquals([early.lost, early.done], [["m"], 0]);
   const never = check(
@@ -395,7 +395,7 @@ test("check() says that a message is lost that was acked before anybody took it"
   assertEquals([done.lost, done.done], [[], 1]);
 });
 
-test("check() takes a nak for the first repeat where the broker's restart explains the second", () => {
+test("check() uses a nak for the first repeat when the broker's restart explains the second", () => {
   const lines: Line[] = [
     [1, "taken", "one", 1],
     [2, "nacked", "one", 1],
@@ -409,7 +409,7 @@ test("check() takes a nak for the first repeat where the broker's restart explai
   assertEquals(reasons(lines, { reach: 10 }), ["nak", "restart"]);
 });
 
-test("check() takes one nak for the reason of one repeat, also within a millisecond", () => {
+test("check() uses one nak for one repeat, even within a millisecond", () => {
   const nak: Line = [5, "nacked", "one", 1];
   assertEquals(
     reasons([[5, "taken", "one", 1], nak, [5, "taken", "one", 2], [5, "taken", "one", 3]]),

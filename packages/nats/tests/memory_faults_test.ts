@@ -1,4 +1,4 @@
-/** `MemoryBroker`: its faults, the seed that they come by, and the programs that live through them. */
+/** Tests the faults of `MemoryBroker`, their seed, and `run`. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { collect, gate, settled, turn } from "../../../tests/support/gate.ts";
@@ -17,19 +17,19 @@ import {
 const WAIT = 1000;
 const ALL = { lostAck: 0, duplicate: 0, crash: 0, pause: 0, restart: 0 };
 
-/** A broker with so many messages, and faults. */
+/** A broker with messages and faults. */
 function brokerOf(count: number, options: MemoryBrokerOptions = {}): MemoryBroker<number> {
   const broker = new MemoryBroker<number>({ ackWait: WAIT, ...options });
   for (let n = 0; n < count; n++) broker.publish(n);
   return broker;
 }
 
-/** How many events of a kind there are. */
+/** The number of events of a kind. */
 function count(broker: MemoryBroker<unknown>, kind: BrokerEventKind): number {
   return broker.history.filter((event) => event.kind === kind).length;
 }
 
-/** A program that acks what it is given. */
+/** A program that acks its messages. */
 async function ackAll(source: ReadableStream<MemoryDelivery<unknown>>): Promise<void> {
   for await (const delivery of source) delivery.ack();
 }
@@ -52,7 +52,7 @@ timed("An ack that is lost has its message handed out again after `ackWait`", as
   assertEquals([reasons, unexplained], [{ "lost ack": 1 }, []]);
 });
 
-timed("A nak or a term that is lost is not heard either", async (clock) => {
+timed("A lost nak or term does not reach the broker", async (clock) => {
   const broker = brokerOf(2, { faults: { lostAck: 1 } });
   const reader = broker.source().getReader();
   (await reader.read()).value!.nak();
@@ -64,7 +64,7 @@ timed("A nak or a term that is lost is not heard either", async (clock) => {
   broker[Symbol.dispose]();
 });
 
-test("A duplicate is handed out beside its message, and not doubled again", async () => {
+test("A duplicate is delivered besides its message, and not duplicated again", async () => {
   const broker = brokerOf(3, { faults: { duplicate: 1 } });
   broker.close();
   const deliveries = (await collect(
@@ -130,13 +130,13 @@ timed("A consumer that has paused wakes up when all is settled", async (clock) =
   assertEquals([consumer.state, broker.pending, clock.pending], ["open", 0, 0]);
 });
 
-timed("No consumer pauses where the ack wait has no end", async (clock) => {
+timed("No consumer pauses with an ack wait of Infinity", async (clock) => {
   const broker = brokerOf(1, { ackWait: Infinity, faults: { pause: 1 } });
   const consumer = broker.consumer();
   const reader = consumer.deliveries.getReader();
   const { value } = await reader.read();
   assertEquals([consumer.state, clock.pending], ["open", 0]);
-  // And what a crashed one had is gone for good, but for a restart.
+  // The messages of a crashed consumer are gone for good, except for a restart.
   consumer.crash();
   await clock.tick(2 ** 31);
   assertEquals([broker.pending, check(broker.history).lost], [1, ["1"]]);
@@ -166,7 +166,7 @@ test("A restart may lose any of the latest 16 acks, and no other", async () => {
   assertEquals([lost, unexplained, reasons], [[], [], { restart: again.length }]);
 });
 
-test("A restart may hand out again what consumers have, who stay connected", async () => {
+test("A restart may deliver the messages of consumers again, and they stay connected", async () => {
   const broker = brokerOf(100);
   const [one, two] = [broker.consumer({ maxMessages: 100 }), broker.consumer()];
   const reader = one.deliveries.getReader();
@@ -180,7 +180,7 @@ test("A restart may hand out again what consumers have, who stay connected", asy
   broker[Symbol.dispose]();
 });
 
-test("A restart with nobody there, or at the end, changes nothing", async () => {
+test("A restart without consumers, or at the end, changes nothing", async () => {
   const broker = brokerOf(2);
   broker.restart();
   broker.close();
@@ -199,7 +199,7 @@ test("The broker restarts when a consumer takes a message", async () => {
   broker[Symbol.dispose]();
 });
 
-/** What happens with all faults and a fake clock. */
+/** The history with all faults and a fake clock. */
 function play(seed: number, clock: { tick(ms: number): Promise<void> }): Promise<string> {
   return drive(new MemoryBroker<number>({ seed, ackWait: WAIT, faults: SOME }), clock);
 }
@@ -240,7 +240,7 @@ timed("The same seed makes the same faults, and another one makes others", async
   assertEquals(new MemoryBroker({ seed: 7 }).seed, 7);
 });
 
-test("Two brokers know nothing of each other", async () => {
+test("Two brokers are independent", async () => {
   const [one, two] = [brokerOf(3), brokerOf(3)];
   const other = two.source().getReader();
   await other.read();
@@ -252,7 +252,7 @@ test("Two brokers know nothing of each other", async () => {
   two[Symbol.dispose]();
 });
 
-test("run() ends when the broker is closed and all is settled", async () => {
+test("run() ends when the broker is closed and all messages are settled", async () => {
   const broker = brokerOf(10);
   const sources = new Set<unknown>();
   const ran = broker.run(async (source, consumer) => {
@@ -268,7 +268,7 @@ test("run() ends when the broker is closed and all is settled", async () => {
   assertEquals([count(broker, "acked"), count(broker, "left")], [11, 0]);
 });
 
-test("run() starts a program again when its consumer crashes, also one that hangs", async () => {
+test("run() starts a program again when its consumer crashes, even one that hangs", async () => {
   const broker = brokerOf(3);
   broker.close();
   const never = gate();
@@ -277,7 +277,7 @@ test("run() starts a program again when its consumer crashes, also one that hang
     names.push(id);
     if (names.length === 1) await never.promise;
     else if (names.length === 2) await source.getReader().closed;
-    // This one says nothing, though its source has failed.
+    // This program reports nothing, though its source has failed.
     else if (names.length === 3) await source.getReader().closed.catch(() => {});
     else await ackAll(source);
   });
@@ -290,7 +290,7 @@ test("run() starts a program again when its consumer crashes, also one that hang
   assertEquals(names, ["consumer-1", "consumer-2", "consumer-3", "consumer-4"]);
 });
 
-test("run() fails with what a program fails with, and ends the others", async () => {
+test("run() fails with the error of a program, and ends the others", async () => {
   for (
     const fail of [() => Promise.reject("broken"), () => {
       throw "broken";
@@ -308,13 +308,13 @@ test("run() fails with what a program fails with, and ends the others", async ()
     assertEquals(await ran.catch((error) => error), "broken");
     for (const consumer of consumers) consumer.crash();
     await turn();
-    // None is started again.
+    // No program starts again.
     assertEquals([consumers.length, broker.consumers, states.length], [3, [], 2]);
     broker[Symbol.dispose]();
   }
 });
 
-timed("A program that comes back early leaves what it has to others", async (clock) => {
+timed("A program that ends early leaves its messages to others", async (clock) => {
   const broker = brokerOf(2);
   await broker.run(async (source) => void await source.getReader().read());
   const reader = broker.source().getReader();
@@ -328,7 +328,7 @@ timed("A program that comes back early leaves what it has to others", async (clo
   assertEquals(check(broker.history).reasons, { left: 1 });
 });
 
-test("MemoryBroker refuses what is no option", async () => {
+test("MemoryBroker refuses wrong options", async () => {
   const make = (options: unknown) => () => new MemoryBroker(options as MemoryBrokerOptions);
   for (const ackWait of [0, -1, NaN, 2 ** 31]) {
     assertThrows(make({ ackWait }), RangeError, 'MemoryBroker: option "ackWait" must be a number');
@@ -368,7 +368,7 @@ test("MemoryBroker refuses what is no option", async () => {
   assertThrows(() => broker.publish(2), TypeError, "MemoryBroker.publish: the broker is closed");
 });
 
-test("100,000 messages and 1,000 consumers are no trouble", async () => {
+test("100,000 messages and 1,000 consumers work", async () => {
   const broker = brokerOf(100_000);
   broker.close();
   await broker.run(ackAll, { consumers: 1000, maxMessages: 16 });

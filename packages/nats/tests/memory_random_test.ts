@@ -1,6 +1,6 @@
 /**
- * Pipelines of the core whose handlers are `acked`, with consumers that crash, pause, close, restart and lose
- * acks by a seed. One that fails says its seed: `play(seed)` plays it again.
+ * Plays pipelines of the core with `acked` handlers, and consumers that crash, pause, close,
+ * restart and lose acks by a seed. A failure prints its seed: `play(seed)` plays it again.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -19,14 +19,14 @@ import {
 } from "../memory.ts";
 import { random } from "../src/memory/random.ts";
 
-/** How many schedules are played. */
+/** The number of schedules. */
 const SCHEDULES = here === "deno" ? 2000 : 500;
 
 const WAIT = 1000;
 
 type Source = ReadableStream<MemoryDelivery<number>>;
 
-/** What is drawn by a seed. */
+/** Random draws by a seed. */
 class Dice {
   readonly #next: () => number;
 
@@ -48,21 +48,21 @@ class Dice {
   }
 }
 
-/** What came of a schedule. */
+/** The outcome of a schedule. */
 interface Played {
   readonly reasons: Partial<Record<RepeatReason, number>>;
   readonly poison: number;
 }
 
-/** Messages, what they do to their handler, and what has become of them. */
+/** The messages, the behaviour of their handlers, and their outcomes. */
 class Orders {
   readonly count: number;
   readonly maxDeliveries: number;
-  /** Those that were handled, as a database would have them. */
+  /** The handled messages, as a database would have them. */
   readonly handled = new Set<string>();
-  /** Those that were given up, and by which delivery. */
+  /** The messages that were given up, and at which delivery. */
   readonly told = new Map<string, number[]>();
-  /** What should not be, and is seen where a sink would take it for a failure. */
+  /** Problems, noted because a sink would treat a throw as a failure. */
   readonly wrong: string[] = [];
   readonly #poison: number;
   readonly #failing: number;
@@ -95,7 +95,7 @@ class Orders {
     delay: () => this.#dice.from(0, 500),
   };
 
-  /** Handles one: it may be slower than the ack wait, or fail. */
+  /** Handles one message. It may be slower than the ack wait, or fail. */
   async handle({ id, deliveries }: MemoryDelivery<number>): Promise<number> {
     if (deliveries > this.maxDeliveries) {
       this.wrong.push(`${id} is handled at delivery ${deliveries}`);
@@ -108,7 +108,7 @@ class Orders {
     return Number(id);
   }
 
-  /** Handles a batch: each entry fails by itself, or all of it does. */
+  /** Handles a batch. Single entries fail, or the whole batch. */
   readonly handleAll = async (batch: MemoryDelivery<number>[]): Promise<unknown> => {
     if (this.#dice.is(0.1)) throw new Error("no connection");
     const entries = batch.map((delivery) => this.handle(delivery));
@@ -122,7 +122,7 @@ function pass(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms));
 }
 
-/** A program with a sink of the core, by the dice. */
+/** A random program with a sink of the core. */
 function program(orders: Orders, dice: Dice): MemoryWork<number> {
   const settings = { ...orders.settings, maxDeliveries: orders.maxDeliveries };
   const concurrency = dice.from(1, 4);
@@ -157,7 +157,7 @@ function program(orders: Orders, dice: Dice): MemoryWork<number> {
   }
 }
 
-/** Something that happens to a broker by itself. */
+/** A random event of a broker. */
 function strike(broker: MemoryBroker<number>, dice: Dice): void {
   const { consumers } = broker;
   const consumer = consumers[dice.from(0, Math.max(0, consumers.length - 1))];
@@ -175,7 +175,7 @@ function strike(broker: MemoryBroker<number>, dice: Dice): void {
   }
 }
 
-/** Plays a schedule to its end, and checks what it promises. */
+/** Plays a schedule to its end, and checks the promises. */
 async function play(seed: number, clock: Clock): Promise<Played> {
   const dice = new Dice(seed);
   const orders = new Orders(dice);
@@ -210,7 +210,7 @@ async function play(seed: number, clock: Clock): Promise<Played> {
     await clock.tick(WAIT);
   }
   await ran;
-  // Handlers of crashed consumers, and consumers that wake up.
+  // Lets handlers of crashed consumers end, and consumers wake up.
   while (clock.pending > 0) await clock.tick(WAIT);
 
   assertEquals(orders.wrong, []);
@@ -226,11 +226,11 @@ async function play(seed: number, clock: Clock): Promise<Played> {
       assert(!crashed.has(consumer), `the dead have ${kind}`);
     }
     if (id === undefined) continue;
-    // What is done was handled, and what was given up was told.
+    // Done messages were handled, and given-up messages went to `onPoison`.
     const known = orders.handled.has(id) && !orders.isPoison(id) || orders.told.has(id);
-    assert(known, `${id} was neither handled nor told of`);
+    assert(known, `${id} was neither handled nor given up`);
   }
-  for (const id of termed) assert(orders.told.has(id), `nobody was told that ${id} was given up`);
+  for (const id of termed) assert(orders.told.has(id), `${id} was given up without onPoison`);
   return { reasons, poison: orders.told.size };
 }
 
@@ -250,7 +250,7 @@ test(`Over ${SCHEDULES} schedules of crashes, restarts, lost acks and slow handl
       }
     }
   });
-  // All that can happen has happened, again and again.
+  // Each event has happened many times.
   for (
     const reason of [
       ...["nak", "lost ack", "restart", "duplicate", "crash", "pause"],

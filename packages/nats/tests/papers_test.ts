@@ -1,4 +1,4 @@
-/** What the package says of itself. */
+/** Checks what the package claims about itself. */
 
 import { assertEquals } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { test } from "../../../tests/support/test.ts";
 
 const HOME = "packages/nats";
 
-/** What a source of each part may import beside the package itself. */
+/** The packages that the sources of each part may import. */
 const ALLOWED: Record<string, readonly string[]> = {
   "delivery.ts": [],
   "memory.ts": [],
@@ -21,7 +21,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "src/memory": [],
 };
 
-test("acknowledgements and the broker in memory import nothing of NATS", async () => {
+test("the acknowledgements and the broker in memory import nothing of NATS", async () => {
   for (const [part, allowed] of Object.entries(ALLOWED)) {
     const names = part.endsWith(".ts")
       ? [part]
@@ -31,7 +31,7 @@ test("acknowledgements and the broker in memory import nothing of NATS", async (
     const foreign = imports
       .map(([, target]) => target!)
       .filter((target) => !target.startsWith("@weir/nats") && !allowed.includes(target));
-    // Examples in comments import what a user does.
+    // Examples in comments have the imports of a user.
     assertEquals(foreign.filter((target) => target.startsWith("@nats-io/")), [], part);
   }
 });

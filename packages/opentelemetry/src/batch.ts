@@ -1,12 +1,12 @@
-/** What can be known of a batch, and of what its handler has returned. */
+/** What telemetry finds out about a batch, and about the result of its handler. */
 
 import { isSpanContextValid, type Link, type SpanContext } from "@opentelemetry/api";
 import { guard } from "./guard.ts";
 
-/** Where the span of an item is found. */
+/** Finds the span of an item. */
 export type SpanOf = (item: unknown) => SpanContext | undefined;
 
-/** The span that an item comes from, where there is one that is valid. */
+/** Returns the span that an item comes from, if there is a valid one. */
 export function spanFrom(spanOf: SpanOf, item: unknown): SpanContext | undefined {
   return guard("spanOf", () => {
     const span = spanOf(item);
@@ -14,14 +14,14 @@ export function spanFrom(spanOf: SpanOf, item: unknown): SpanContext | undefined
   });
 }
 
-/** How many items are in it, where that can be known. */
+/** Returns the number of items in a batch, if the batch shows it. */
 export function count(batch: unknown): number | undefined {
   if (Array.isArray(batch)) return batch.length;
   const size = (batch as { readonly size?: unknown } | null | undefined)?.size;
   return typeof size === "number" ? size : undefined;
 }
 
-/** A link to each span that its items come from, each span once. */
+/** Returns a link to each span that the items come from, each span once. */
 export function linksOf(batch: unknown, spanOf: SpanOf): Link[] {
   if (!Array.isArray(batch)) return [];
   const links = new Map<string, Link>();
@@ -33,8 +33,8 @@ export function linksOf(batch: unknown, spanOf: SpanOf): Link[] {
 }
 
 /**
- * The errors among the entries for its items; a promise of them where there are promises among those. An
- * array of another length is no list of entries: nothing in it is looked at.
+ * Returns the errors among the entries for the items, or a promise of them if an entry is a
+ * promise. An array of another length is not a list of entries: the function doesn't look into it.
  */
 export function failuresOf(
   result: unknown,
@@ -47,11 +47,12 @@ export function failuresOf(
   const judge = (entry: unknown): void => {
     if (isError(entry)) fail(entry);
   };
-  // By place: it may have holes.
+  // By index, because the array may have holes.
   for (let place = 0; place < result.length; place++) {
     try {
       const entry = result[place];
-      // A thenable that is no promise may start work when it is asked: that is for the sink to do.
+      // A thenable that isn't a promise may start work when you call `then`: leave that to the
+      // sink.
       if (entry instanceof Promise) {
         waits.push(new Promise((resolve) => resolve(entry)).then(judge).catch(fail));
       } else judge(entry);
@@ -62,7 +63,9 @@ export function failuresOf(
   return waits.length === 0 ? errors : Promise.all(waits).then(() => errors);
 }
 
-/** Whether it is an error, of any realm: what an `Aggregator` takes for the failure of an item. */
+/**
+ * Whether a value is an error of any realm. An `Aggregator` uses the same test for a failed item.
+ */
 export function isError(value: unknown): value is Error {
   return typeof value === "object" && value !== null && "message" in value &&
     (value instanceof Error ||

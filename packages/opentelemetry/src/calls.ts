@@ -1,4 +1,4 @@
-/** What is behind `instrument`: the span and the numbers of one call of a handler. */
+/** The engine of `instrument`: the span and the measurements of one call of a handler. */
 
 import {
   type Attributes,
@@ -21,14 +21,14 @@ import { guard, within } from "./guard.ts";
 import { CALLS, counterOf, histogramOf } from "./metrics.ts";
 import { SCOPE, VERSION } from "./version.ts";
 
-/** What is looked at of the context that a sink gives to its handler. */
+/** The part of a handler's context that telemetry reads. */
 export interface CallContext {
   readonly attempt?: number | undefined;
   /** In milliseconds. */
   readonly waited?: number | undefined;
 }
 
-/** What measures, and how the calls are called. Checked already. */
+/** The names, the tracer and the meter, already checked. */
 export interface TelemetryOptions {
   readonly destination: string;
   readonly system?: string | undefined;
@@ -38,7 +38,7 @@ export interface TelemetryOptions {
   readonly meter?: Meter | undefined;
 }
 
-/** A handler has thrown this, or rejected with it. It may be `undefined`. */
+/** The error that a handler threw, or rejected with. It may be `undefined`. */
 export interface Failure {
   readonly error: unknown;
 }
@@ -50,7 +50,7 @@ interface Instruments {
   readonly wait: Histogram;
 }
 
-/** What all calls of a handler have in common. */
+/** The state that all calls of a handler share. */
 export class Telemetry {
   readonly spanName: string;
   readonly attributes: Attributes;
@@ -73,7 +73,7 @@ export class Telemetry {
     this.#meter = options.meter;
   }
 
-  /** Made at the first call: the API has no meter that finds a provider that is registered later. */
+  /** Made at the first call, because a meter of the API never finds a provider that comes later. */
   get instruments(): Instruments {
     if (this.#instruments) return this.#instruments;
     const meter = this.#meter ?? metrics.getMeter(SCOPE, VERSION);
@@ -86,21 +86,21 @@ export class Telemetry {
   }
 }
 
-/** What is known of a call before it starts. */
+/** The facts about a call before it starts. */
 export interface Call {
-  /** How many items it handles, where it is a batch of which that is known. */
+  /** The number of items, if the call handles a batch and the batch shows its size. */
   readonly size?: number | undefined;
-  /** The span that its item comes from. */
+  /** The span that the item comes from. */
   readonly parent?: SpanContext | undefined;
-  /** The spans that its items come from. */
+  /** The spans that the items of a batch come from. */
   readonly links?: Link[];
 }
 
-/** One call of a handler. Nothing here throws but the handler: each step that may is guarded alone. */
+/** One call of a handler. Only the handler can throw here: each other step has its own guard. */
 export class Measured {
   readonly #telemetry: Telemetry;
   readonly #start = performance.now();
-  /** There is none if it could not be started. */
+  /** `undefined` if the tracer failed to start it. */
   #span: Span | undefined;
   #context: Context | undefined;
 
@@ -128,7 +128,7 @@ export class Measured {
     });
   }
 
-  /** Runs the handler in its span, and tells what came of it. What it gives and throws is passed on. */
+  /** Runs the handler in its span, reports the outcome, and passes on the result or the error. */
   run(handler: () => unknown, onEnd: (result: unknown, failure?: Failure) => void): unknown {
     let result: unknown;
     try {
@@ -141,8 +141,8 @@ export class Measured {
       onEnd(result);
       return result;
     }
-    // Asked once: a thenable that is no promise may start work each time. `Promise.resolve` would read
-    // the `constructor` of a promise, and throw what that throws.
+    // Calls `then` once: a thenable that isn't a promise may start work each time.
+    // `Promise.resolve` would read the `constructor` of a promise, which may throw.
     return new Promise((resolve) => resolve(result)).then((value) => {
       onEnd(value);
       return value;
@@ -152,7 +152,7 @@ export class Measured {
     });
   }
 
-  /** It is over: of so many items these errors are those of single ones. */
+  /** Ends the call, which handled `count` items. `errors` are the failures of single items. */
   end(count: number, failure?: Failure, errors: readonly unknown[] = []): void {
     const seconds = (performance.now() - this.#start) / 1000;
     const { attributes } = this.#telemetry;
@@ -176,7 +176,7 @@ export class Measured {
   }
 }
 
-/** Those of the span. Most calls have those that all have, and no object of their own. */
+/** Returns the attributes of the span. Most calls share one object. */
 function attributesOf(
   { spanAttributes }: Telemetry,
   size: number | undefined,
@@ -203,23 +203,23 @@ function fail(span: Span, error: unknown): void {
   guard("recordException", () => span.recordException(known ? error : describe(error)));
 }
 
-/** The convention for `error.type`: few values. */
+/** Returns the `error.type`. The convention asks for few values. */
 function typeOf(error: unknown): string {
   const name = isKnown(error) ? guard("error.name", () => error.name) : undefined;
   return typeof name === "string" ? name : "_OTHER";
 }
 
-/** A revoked proxy throws when it is looked at. */
+/** A revoked proxy throws at any look at it. */
 function isKnown(error: unknown): error is Error {
   return guard("a look at an error", () => isError(error)) ?? false;
 }
 
-/** Never runs code of the value, and is never empty. */
+/** Describes an error. It never runs code of the value, and never returns an empty string. */
 function describe(error: unknown): string {
   return Object(error) === error ? "an object" : String(error) || "an empty string";
 }
 
-/** What throws here rejects when it is awaited, so it is no plain value. */
+/** Whether you can await the value. A `then` that throws counts: to await it gives a rejection. */
 function isThenable(value: unknown): boolean {
   if (Object(value) !== value) return false;
   try {

@@ -1,17 +1,17 @@
-/** From the push to the handler: the context of one item, and the spans of the items of a batch. */
+/** Brings the context of an item, or the spans of a batch's items, from the push to the handler. */
 
 import { context, type SpanContext, trace } from "@opentelemetry/api";
 import { guard, within } from "./guard.ts";
 
-/** Runs a handler in the context that its item came from: `Runner` of `@weir/streams`. */
+/** Runs a handler in the context of its item's push: `Runner` of `@weir/streams`. */
 export type Runner = <R>(run: () => R) => R;
 
 /**
- * For the option `snapshot` of a sink: **its handler runs in the OpenTelemetry context of the push**,
- * with its active span and its baggage. A batch runs in that of the item that opened it. It asks the
- * context manager that is registered, so it works wherever that does; without one it has no effect.
+ * For the option `snapshot` of a sink: **the handler runs in the OpenTelemetry context of the
+ * push**, with its active span and its baggage. A batch runs in the context of its first item. It
+ * needs a registered context manager, and has no effect without one.
  *
- * @returns What runs the handler.
+ * @returns A function that runs the handler in that context.
  *
  * @example
  * ```ts
@@ -29,21 +29,21 @@ export function snapshot(): Runner {
 }
 
 /**
- * An item and the span in which it was pushed. Made by {@linkcode carry}.
+ * An item, and the span that was active when you wrapped it. {@linkcode carry} makes it.
  *
  * @typeParam T The type of the value.
  */
 export class Carried<T> {
-  /** What was given to {@linkcode carry}. */
+  /** The value that you gave to {@linkcode carry}. */
   readonly value: T;
-  /** The span that was active then, if there was one. */
+  /** The span that was active at that time, if there was one. */
   readonly spanContext: SpanContext | undefined;
 
   /**
-   * Makes an item by hand, such as one whose span came in a header.
+   * Makes an item yourself, for example if its span came in a header.
    *
    * @param value The value.
-   * @param spanContext The span that it came from.
+   * @param spanContext The span that the value comes from.
    */
   constructor(value: T, spanContext?: SpanContext) {
     this.value = value;
@@ -52,11 +52,12 @@ export class Carried<T> {
 }
 
 /**
- * Wraps an item together with the active span, for a sink whose items are `Carried<T>`: an
- * instrumented handler **links the span of a batch to those of its items**. It costs one object an
- * item, which lives as long as the item in the sink, and works for values of any type.
+ * Wraps an item together with the active span, for a sink whose items are `Carried<T>`. An
+ * instrumented handler then **links the span of a batch to the spans of its items**. It takes
+ * values of any type. It costs one object per item, which lives as long as the item is in the sink.
  *
- * @param value What the handler, `key`, `weigh`, `onError` and `onDiscard` find in `value`.
+ * @param value The value. The handler, `key`, `weigh`, `onError` and `onDiscard` find it in
+ * `item.value`.
  * @returns The item to push.
  *
  * @example
@@ -80,7 +81,7 @@ export function carry<T>(value: T): Carried<T> {
   return new Carried(value, guard("carry", () => trace.getSpan(context.active())?.spanContext()));
 }
 
-/** The span that an item carries, if it carries one. */
+/** Returns the span that an item carries, if it carries one. */
 export function carriedSpan(item: unknown): SpanContext | undefined {
   return item instanceof Carried ? item.spanContext : undefined;
 }

@@ -1,10 +1,11 @@
-/** Telemetry must never change what a handler does: what fails here is told, and passed over. */
+/** Telemetry must never change what a handler does: its own errors are logged and ignored. */
 
 import { type Context, context, diag } from "@opentelemetry/api";
 
 /**
- * Runs what calls the SDK, or looks at a value of the user. What that throws goes to `diag.error`: in the
- * sink it would fail an item that is done, have `retry` run it again, or hide the handler's own error.
+ * Runs code that calls the SDK or reads a value of the user. An error goes to `diag.error`. In the
+ * sink, that error would fail an item that is done, start a `retry`, or hide the handler's own
+ * error.
  *
  * @returns What `run` returns; `undefined` if it throws.
  */
@@ -15,13 +16,15 @@ export function guard<R>(what: string, run: () => R): R | undefined {
     try {
       diag.error(`@weir/opentelemetry: ${what} failed`, error);
     } catch {
-      // The logger itself fails: there is nobody left to tell.
+      // The logger itself fails, so nothing can report it.
     }
     return undefined;
   }
 }
 
-/** Runs `run` once, in this context if the context manager lets it. Its result or error passes through. */
+/**
+ * Runs `run` once, in this context if the context manager allows it. Passes on its result or error.
+ */
 export function within<R>(active: Context | undefined, run: () => R): R {
   let ran = false;
   let failed = false;

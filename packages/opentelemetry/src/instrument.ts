@@ -1,4 +1,4 @@
-/** {@linkcode instrument} and {@linkcode instrumentBatch}: a handler, measured and traced. */
+/** {@linkcode instrument} and {@linkcode instrumentBatch} measure and trace a handler. */
 
 import type { Attributes, Meter, SpanContext, Tracer } from "@opentelemetry/api";
 import { type CallContext, Measured, Telemetry } from "./calls.ts";
@@ -7,12 +7,14 @@ import { count, failuresOf, linksOf, spanFrom, type SpanOf } from "./batch.ts";
 import { guard } from "./guard.ts";
 import { ATTRIBUTES, check, checkAll, FUNCTION, METER, NAME, TRACER } from "./options.ts";
 
-/** What handles an item: the handler of a `Fanout`, or the function of a `MapStream`. */
-// Any handler is one, and keeps its own types.
+/** A handler of items: the handler of a `Fanout`, or the function of a `MapStream`. */
+// `any` lets each handler keep its own types.
 // deno-lint-ignore no-explicit-any
 export type Handler = (item: any, context: any) => unknown;
 
-/** What handles a batch: the handler of an `Aggregator`, or of a `Fanout` behind a `BatchStream`. */
+/**
+ * A handler of batches: the handler of an `Aggregator`, or of a `Fanout` behind a `BatchStream`.
+ */
 // deno-lint-ignore no-explicit-any
 export type BatchHandler = (batch: any, context: any) => unknown;
 
@@ -28,35 +30,38 @@ export interface InstrumentOptions<T = unknown> {
   /** Where the items come from: `messaging.destination.name`. A string that is not empty. */
   readonly destination: string;
   /**
-   * What brings them: `messaging.system`, such as `"kafka"`. A string that is not empty.
+   * The system that delivers the items: `messaging.system`, such as `"kafka"`. A string that is not
+   * empty.
    *
    * @default {"weir"}
    */
   readonly system?: string | undefined;
   /**
-   * What is done: `messaging.operation.name`. A string that is not empty. It is the first word of a
-   * span's name, such as `process mails`.
+   * The operation: `messaging.operation.name`. A string that is not empty. It is the first word of
+   * a span's name, such as `process mails`.
    *
    * @default {"process"}
    */
   readonly operation?: string | undefined;
-  /** More attributes of each metric and each span. Take values that are few: each makes a series. */
+  /**
+   * More attributes of each metric and each span. Use few different values: each makes a series.
+   */
   readonly attributes?: Attributes | undefined;
   /**
-   * The span that an item comes from, such as one of the headers of a message. What it throws goes to
-   * `diag.error` of the API, and the item comes from no span.
+   * Returns the span that an item comes from, for example from the headers of a message. If it
+   * throws, the error goes to `diag.error` of the API, and the item has no span.
    *
-   * @default that of an item of {@linkcode carry}
+   * @default the span of an item of {@linkcode carry}
    */
   readonly spanOf?: ((item: T) => SpanContext | undefined) | undefined;
   /**
-   * What makes the spans.
+   * The tracer, which makes the spans.
    *
    * @default {trace.getTracer("@weir/opentelemetry")}
    */
   readonly tracer?: Tracer | undefined;
   /**
-   * What makes the instruments.
+   * The meter, which makes the instruments.
    *
    * @default {metrics.getMeter("@weir/opentelemetry")} of the provider that is registered at the first
    * call of the handler
@@ -75,25 +80,26 @@ const RULES = {
 };
 
 /**
- * A handler that does what yours does, measured and traced: `messaging.process.duration`,
- * `messaging.client.consumed.messages`, `weir.queue.wait.duration` where the sink has a `maxWait`, and
- * a span, active while the handler runs.
+ * Returns a handler that does the same as yours, and measures and traces it. It records
+ * `messaging.process.duration`, `messaging.client.consumed.messages`, and
+ * `weir.queue.wait.duration` if the sink has a `maxWait`. It makes a span, which is active while
+ * the handler runs.
  *
- * - **Type**: it has the type of the handler, so `submit` gives what it gave.
- * - **Results and errors** are the very same. An error sets the status of the span and `error.type`.
- *   `this` is passed on. A promise becomes another promise of the same value.
- * - **Failures of telemetry** never reach the sink: what the SDK, `spanOf` or a look at an error throws
- *   goes to `diag.error` of the API. The handler runs once.
- * - **Parent**: the span that the item carries, by {@linkcode carry} or `spanOf`; else the active span,
- *   which the option `snapshot` of the sink brings from the push. Without either the parent is that of
- *   any other item: a sink promises no context.
- * - **Time**: a handler is measured until it has settled, also where the sink's `timeout` has ended its
- *   item before; that failure counts in `weir.queue.failed`.
- * - **Attempts** of a `retry` are calls of their own. From the second on the span has
+ * - **Type**: it has the type of your handler, so `submit` gives the same results.
+ * - **Results and errors** are passed on unchanged, and `this` too. A promise becomes another
+ *   promise of the same value. An error sets the status of the span and `error.type`.
+ * - **Failures of telemetry** never reach the sink: an error of the SDK, of `spanOf`, or of a look
+ *   at an error goes to `diag.error` of the API. The handler runs once.
+ * - **Parent**: the span that the item carries, by {@linkcode carry} or `spanOf`. Otherwise it is
+ *   the active span, which the option `snapshot` of the sink brings from the push. Without either,
+ *   the parent may be the span of any other item: a sink promises no context.
+ * - **Time**: the measurement ends when the handler settles, even if the sink's `timeout` has ended
+ *   the item before. That failure counts in `weir.queue.failed`.
+ * - **Attempts**: each attempt of a `retry` is a separate call. From the second on, the span has
  *   `weir.attempt`.
  *
- * @param handler What is done with each item.
- * @param options Names, and what measures.
+ * @param handler Handles each item.
+ * @param options The names, the tracer and the meter.
  * @returns The handler to give to a sink.
  * @throws {TypeError} If the handler is no function, or an option is of the wrong kind, unknown, or
  * missing.
@@ -131,18 +137,19 @@ export function instrument<H extends Handler>(
 }
 
 /**
- * The same for the handler of batches: `weir.batch.size` besides, and the span has
+ * The same for a handler of batches. It also records `weir.batch.size`, and the span has
  * `messaging.batch.message_count`.
  *
- * - **Links**: where items carry spans, by {@linkcode carry} or `spanOf`, the span of the batch starts a
- *   trace of its own, with a link to each of those spans. Else it is a child of the active span.
- * - **Single failures**: an `Error` in the array that an `Aggregator`'s handler returns, or a promise
- *   there that comes to one, counts as a message with its `error.type`. The span has the number of them in
- *   `weir.batch.failed`, and the call itself has not failed.
- * - A batch that a `collector` makes and that is no array is counted if it has a `size`, and has no links.
+ * - **Links**: if items carry spans, by {@linkcode carry} or `spanOf`, the span of the batch starts
+ *   a new trace, with a link to each of those spans. Otherwise it is a child of the active span.
+ * - **Single failures**: an entry in the array that an `Aggregator`'s handler returns may be an
+ *   `Error`, or a promise of one. Each counts as a message with its `error.type`.
+ *   `weir.batch.failed` of the span is their number. The call itself has not failed.
+ * - **Other batches**: a `collector` may make batches that aren't arrays. They are counted if they
+ *   have a `size`, and have no links.
  *
- * @param handler What is done with each batch.
- * @param options Names, and what measures.
+ * @param handler Handles each batch.
+ * @param options The names, the tracer and the meter.
  * @returns The handler to give to a sink.
  * @throws {TypeError} If the handler is no function, or an option is of the wrong kind, unknown, or
  * missing.

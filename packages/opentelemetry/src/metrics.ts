@@ -1,27 +1,27 @@
-/** All metrics that this package exports. The README has them as a table, which a test holds equal. */
+/** All metrics that this package exports. A test compares them with the table in the README. */
 
 import type { Attributes, Counter, Histogram, Meter, Observable } from "@opentelemetry/api";
 
 /** One metric. */
 export interface Metric {
   readonly name: string;
-  /** A total only grows, a level goes up and down, a histogram has a value for each call. */
+  /** A total only grows, a level goes up and down, and a histogram has a value for each call. */
   readonly kind: "total" | "level" | "histogram";
   /** A UCUM unit. */
   readonly unit: string;
   readonly description: string;
-  /** What it has beside the attributes that a user gives. */
+  /** Its attributes, besides those of the user. */
   readonly attributes: readonly string[];
-  /** Where the value comes from. */
+  /** The source of the value. */
   readonly source: string;
-  /** The limits of a histogram's buckets. */
+  /** The upper limits of a histogram's buckets. */
   readonly buckets?: number[];
 }
 
-/** Metrics by the name of the number that they show. */
+/** Metrics, by the name of the number in `stats`. */
 export type Metrics<Name extends string = string> = Readonly<Record<Name, Metric>>;
 
-/** What an observed object is called. */
+/** The attribute with the name of an observed object. */
 export const NAME_ATTRIBUTE = "weir.name";
 
 const OPERATION = ["messaging.system", "messaging.destination.name", "messaging.operation.name"];
@@ -31,7 +31,7 @@ const RESULT = [...OPERATION, "error.type"];
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 const ITEMS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 
-/** Of a sink, a `MapStream`, a batching stream or a throttle: those of which it has the number. */
+/** The metrics of a sink, a `MapStream`, a batching stream or a throttle, if it has the number. */
 export const QUEUE: Metrics = {
   waiting: level("weir.queue.waiting", "{item}", "Items accepted and not started"),
   running: level("weir.queue.running", "{item}", "Items whose handler runs"),
@@ -55,7 +55,7 @@ export const QUEUE: Metrics = {
   dropped: total("weir.queue.dropped", "{item}", "Items that a throttle left out"),
 };
 
-/** Of a `FixedChunkStream`, which counts bytes. */
+/** The metrics of a `FixedChunkStream`, which counts bytes. */
 export const BYTES: Metrics = {
   waiting: level("weir.stream.waiting", "By", "Bytes held in a piece that is not handed over"),
   accepted: total("weir.stream.accepted", "By", "Bytes accepted"),
@@ -63,7 +63,7 @@ export const BYTES: Metrics = {
   discarded: total("weir.stream.discarded", "By", "Bytes given up"),
 };
 
-/** Of a `Singleflight`. */
+/** The metrics of a `Singleflight`. */
 export const FLIGHT: Metrics = {
   running: level("weir.flight.running", "{call}", "Functions that run"),
   executions: total("weir.flight.executions", "{call}", "Functions started"),
@@ -71,7 +71,7 @@ export const FLIGHT: Metrics = {
   hits: total("weir.flight.hits", "{call}", "Callers answered by the cache"),
 };
 
-/** Of a handler. */
+/** The metrics of a handler. */
 export const CALLS: Metrics<"duration" | "messages" | "size" | "wait"> = {
   duration: {
     ...histogram("messaging.process.duration", "s", "How long a call of the handler took", SECONDS),
@@ -89,18 +89,18 @@ export const CALLS: Metrics<"duration" | "messages" | "size" | "wait"> = {
   },
   wait: {
     ...histogram("weir.queue.wait.duration", "s", "How long an item or batch waited", SECONDS),
-    source: "`context.waited`, which there is with `maxWait`",
+    source: "`context.waited`, with a `maxWait`",
   },
 };
 
-/** All of them. */
+/** All metrics. */
 export const METRICS: readonly Metric[] = [QUEUE, BYTES, FLIGHT, CALLS].flatMap((metrics) =>
   Object.entries(metrics).map(([name, metric]) =>
     metric.source === "" ? { ...metric, source: `\`stats.${name}\`` } : metric
   )
 );
 
-/** The instruments that are read when metrics are collected. */
+/** Makes the instruments that the SDK reads when it collects metrics. */
 export function observables(meter: Meter, metrics: Metrics): Map<string, Observable<Attributes>> {
   return new Map(
     Object.entries(metrics).map(([key, { kind, name, unit, description }]) => {
@@ -115,7 +115,7 @@ export function observables(meter: Meter, metrics: Metrics): Map<string, Observa
   );
 }
 
-/** A histogram of the table. */
+/** Makes a histogram of the table. */
 export function histogramOf(
   meter: Meter,
   { name, unit, description, buckets }: Metric,
@@ -124,7 +124,7 @@ export function histogramOf(
   return meter.createHistogram(name, { unit, description, advice });
 }
 
-/** A counter of the table that is added to. */
+/** Makes a counter of the table. */
 export function counterOf(meter: Meter, { name, unit, description }: Metric): Counter {
   return meter.createCounter(name, { unit, description });
 }

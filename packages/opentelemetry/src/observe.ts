@@ -1,4 +1,4 @@
-/** {@linkcode observe}: what the `stats` of an object count, as metrics. */
+/** {@linkcode observe} exports the `stats` of an object as metrics. */
 
 import { type Attributes, type Meter, metrics } from "@opentelemetry/api";
 import { NAME_ATTRIBUTE } from "./metrics.ts";
@@ -7,12 +7,12 @@ import { kindOf, Reporter, type Stats } from "./reporter.ts";
 import { SCOPE, VERSION } from "./version.ts";
 
 /**
- * What can be observed: a `Fanout`, an `Aggregator`, a `MapStream`, a `BatchStream`, a `ChunkStream`, a
- * `FixedChunkStream`, a `ThrottleStream`, a function of `throttle`, or a `Singleflight`. It is known by
- * its `stats`.
+ * An object that you can observe: a `Fanout`, an `Aggregator`, a `MapStream`, a `BatchStream`, a
+ * `ChunkStream`, a `FixedChunkStream`, a `ThrottleStream`, a function of `throttle`, or a
+ * `Singleflight`. `observe` recognizes it by its `stats`.
  */
 export interface Observable {
-  /** What it counts. */
+  /** The numbers that the object counts. */
   readonly stats: object;
 }
 
@@ -23,18 +23,18 @@ export interface ObserveOptions {
   /** More attributes of each metric. */
   readonly attributes?: Attributes | undefined;
   /**
-   * What makes the instruments.
+   * The meter, which makes the instruments.
    *
    * @default {metrics.getMeter("@weir/opentelemetry")} of the provider that is registered at the call
    */
   readonly meter?: Meter | undefined;
 }
 
-/** What ends an {@linkcode observe}. `using` ends it, too. */
+/** A running {@linkcode observe}. `stop` ends it, and `using` does too. */
 export interface Observation extends Disposable {
   /**
-   * Ends it. What has been counted stays in the metrics. A sink that is at work is observed until it is
-   * idle, so the items that it drains are counted. The second call does nothing.
+   * Ends the observation. The counted numbers stay in the metrics. A busy sink is observed until it
+   * is idle, so the items that it drains are counted. A second call does nothing.
    */
   stop(): void;
 }
@@ -42,26 +42,26 @@ export interface Observation extends Disposable {
 const RULES = { name: NAME, attributes: ATTRIBUTES, meter: METER };
 
 /**
- * Exports what an object counts. It reads `stats` when metrics are collected, and **costs nothing an
- * item**. The README of the package has the table of the metrics.
+ * Exports the numbers that an object counts. It reads `stats` when the SDK collects metrics, and
+ * **costs nothing per item**. The README of the package has the table of the metrics.
  *
- * - **One name, one sum**: objects that are observed by the same meter under the same name and
- *   attributes are added up: the workers of one job, or a sink for each run of it.
- * - **A total never falls**: what a stopped object has counted stays in it. An object that is observed
- *   twice under one name counts once, also where the first observation has ended.
- * - **Nothing is held**: an object that you drop can be collected as garbage. What it has counted since
- *   metrics were collected last is not exported then: call `stop()`, or use `using`, where that matters.
- * - **An object that fails hinders no other**: what its `stats` throws goes to `diag.error` of the API,
- *   and it keeps the numbers that were read last.
- * - **Nothing is swallowed**: it reads `stats`, and never `closed`, so a failure that nobody hears stays
- *   an unhandled rejection.
+ * - **One name, one sum**: objects with the same meter, name and attributes are added up, such as
+ *   the workers of one job, or a sink for each run of it.
+ * - **A total never falls**: it keeps the numbers of stopped objects. An object that you observe
+ *   twice under one name counts once, even if the first observation has ended.
+ * - **No leak**: `observe` doesn't keep an object alive. If you drop one, you lose what it counted
+ *   since the last collection of metrics. Call `stop()`, or use `using`, where that matters.
+ * - **Failures**: if the `stats` of an object throws, the error goes to `diag.error` of the API,
+ *   and its last numbers stay. The other objects are exported as usual.
+ * - **Nothing is swallowed**: it reads `stats`, and never `closed`, so a failure that you don't
+ *   handle stays an unhandled rejection.
  *
- * Register the `MeterProvider` first: the API has no meter that finds a later one.
+ * Register the `MeterProvider` first: a meter of the API never finds a provider that comes later.
  *
- * @param target What is observed.
- * @param options How it is called, and by what it is measured.
- * @returns What ends it.
- * @throws {TypeError} If the target has no `stats` that are known, or an option is of the wrong kind,
+ * @param target The object to observe.
+ * @param options The name, the attributes and the meter.
+ * @returns The observation, to stop it.
+ * @throws {TypeError} If the target has no known `stats`, or an option is of the wrong kind,
  * unknown, or missing.
  * @throws {RangeError} If the name is empty.
  *

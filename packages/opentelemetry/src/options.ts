@@ -1,22 +1,25 @@
-/** The door: options are checked here, in the form of `@weir/streams`, and trusted inside. */
+/**
+ * Checks options at the entry, in the same way as `@weir/streams`. The rest of the code trusts
+ * them.
+ */
 
-/** What a value has to be: its `typeof`, the rule in words, and whether a value of that kind keeps it. */
+/** A rule for a value: its `typeof`, the rule in words, and a test for values of that type. */
 export type Rule = readonly [kind: string, words: string, keeps?: (value: never) => boolean];
 
 /** A rule for each option. */
 export type Rules<Name extends PropertyKey> = Readonly<Record<Name, Rule>>;
 
-/** What is called later. */
+/** A function that is called later. */
 export const FUNCTION: Rule = ["function", "be a function"];
 
-/** What is shown. */
+/** A name that is shown. */
 export const NAME: Rule = [
   "string",
   "be a string that is not empty",
   (value: string) => value !== "",
 ];
 
-/** What the API of OpenTelemetry takes. The SDK throws at a bigint when it collects metrics. */
+/** Attributes of the OpenTelemetry API. The SDK throws on a bigint when it collects metrics. */
 export const ATTRIBUTES: Rule = [
   "object",
   "be an object whose values are strings, numbers, booleans or arrays of them",
@@ -40,7 +43,7 @@ function has(words: string, method: string): Rule {
   return ["object", words, keeps];
 }
 
-/** Throws unless `value` keeps the rule of an option; returns it. */
+/** Returns `value` if it keeps the rule of its option, and throws otherwise. */
 export function check<V>(owner: string, option: string, value: V, [kind, words, keeps]: Rule): V {
   const given: string = typeof value;
   const right = given === kind;
@@ -49,7 +52,7 @@ export function check<V>(owner: string, option: string, value: V, [kind, words, 
   throw new Wrong(`${owner}: option "${option}" must ${words}; got ${show(value)}`);
 }
 
-/** Checks the options of a function, of which some must be given. */
+/** Checks all options of a function, one of which is required. */
 export function checkAll<T extends object>(
   owner: string,
   options: T,
@@ -69,7 +72,7 @@ export function checkAll<T extends object>(
   check(owner, required, options[required], rules[required]);
 }
 
-/** A value for a message. Never throws and never runs code of the value. */
+/** Shows a value in a message. It never throws and never runs code of the value. */
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";

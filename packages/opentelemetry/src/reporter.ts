@@ -1,37 +1,37 @@
-/** What is behind `observe`: one callback a meter, and a sum for each set of attributes. */
+/** The engine of `observe`: one callback per meter, and a sum for each set of attributes. */
 
 import type { Attributes, BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import { guard } from "./guard.ts";
 import { BYTES, FLIGHT, type Metrics, observables, QUEUE } from "./metrics.ts";
 
-/** What is counted, by name. */
+/** Numbers, by name. */
 export type Stats = Readonly<Record<string, unknown>>;
 
-/** What is observed. */
+/** An observed object. */
 interface Target {
   readonly stats: Stats;
   readonly concurrency?: unknown;
-  /** Of a sink: resolves, and never rejects, when nothing waits or runs. */
+  /** Of a sink: resolves when no item is waiting or running, and never rejects. */
   idle?(): Promise<void>;
 }
 
-/** The metrics of an object with these stats, if they are known. */
+/** Returns the metrics for an object with these stats, if they are known. */
 export function kindOf(stats: Stats | undefined): Metrics | undefined {
   const has = (...names: string[]) => names.every((name) => typeof stats?.[name] === "number");
   if (has("executions", "shared")) return FLIGHT;
   if (!has("accepted", "waiting", "done", "discarded")) return;
-  // Bytes are all that a `FixedChunkStream` counts.
+  // A `FixedChunkStream` counts only bytes.
   return has("running") || has("batches") || has("dropped") ? QUEUE : BYTES;
 }
 
-/** Reports the metrics of one kind by one meter. */
+/** Reports the metrics of one kind to one meter. */
 export class Reporter {
   static readonly #all: WeakMap<Meter, Map<Metrics, Reporter>> = new WeakMap();
   readonly #metrics: Metrics;
   readonly #instruments: Map<string, Observable<Attributes>>;
   readonly #series: Map<string, Series> = new Map();
 
-  /** The one that there is, or a new one. Its callback stays for as long as the meter. */
+  /** Returns the existing reporter, or a new one. Its callback lives as long as the meter. */
   static of(meter: Meter, metrics: Metrics): Reporter {
     let reporters = Reporter.#all.get(meter);
     if (!reporters) Reporter.#all.set(meter, reporters = new Map());
@@ -47,7 +47,7 @@ export class Reporter {
     meter.addBatchObservableCallback(report, [...this.#instruments.values()]);
   }
 
-  /** The sum for these attributes. */
+  /** Returns the sum for these attributes. */
   series(attributes: Attributes): Series {
     const id = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => a < b ? -1 : 1));
     let series = this.#series.get(id);
@@ -64,16 +64,16 @@ export class Reporter {
   }
 }
 
-/** The sum of the objects that have the same attributes. */
+/** The sum of all objects with the same attributes. */
 class Series {
   readonly attributes: Attributes;
   readonly #metrics: Metrics;
   readonly #members: Set<Member> = new Set();
-  /** An object that is observed again is the member that it was, so its totals count once. */
+  /** An object that is observed again keeps its member, so its totals count once. */
   readonly #known: WeakMap<Target, Member> = new WeakMap();
-  /** What those have counted that are no members any more. Of what goes up and down it is 0. */
+  /** The totals of former members. Levels, which go up and down, are 0. */
   readonly #retired: Map<string, number> = new Map();
-  /** At so many members garbage is looked for: twice those that were left the last time. */
+  /** The number of members at which to look for garbage: twice the number left the last time. */
   #limit = 0;
 
   constructor(attributes: Attributes, metrics: Metrics) {
@@ -81,9 +81,9 @@ class Series {
     this.#metrics = metrics;
   }
 
-  /** Returns what ends it. */
+  /** Adds an object. Returns a function that ends the observation. */
   add(target: Target): () => void {
-    // Where nobody collects metrics, the garbage of before would stay.
+    // Without a collection of metrics, the garbage would stay.
     if (this.#members.size >= this.#limit) this.#sweep();
     let member = this.#known.get(target);
     if (!member) this.#known.set(target, member = new Member(target));
@@ -138,11 +138,11 @@ class Series {
   }
 }
 
-/** One object that is observed. It is not held. */
+/** One observed object. The member doesn't keep it alive. */
 class Member {
-  /** As they were read last. */
+  /** The numbers of the last read. */
   numbers: ReadonlyMap<string, number> = new Map();
-  /** Those that have not ended. */
+  /** The observations that have not ended. */
   observations = 0;
   readonly target: WeakRef<Target>;
 
@@ -150,7 +150,7 @@ class Member {
     this.target = new WeakRef(target);
   }
 
-  /** What cannot be read keeps the numbers that it had, and hinders no other. */
+  /** Reads the numbers. If that fails, the last numbers stay. */
   read(metrics: Metrics): void {
     const target = this.target.deref();
     if (!target) return;

@@ -1,7 +1,7 @@
-/** The scope of all that is exported: what a backend shows as the library that measured. */
+/** The scope of all exports, which a backend shows as the instrumenting library. */
 
 /** The name of the package. */
 export const SCOPE = "@weir/opentelemetry";
 
-/** Its version. A test holds it equal to `deno.json`. */
+/** The version. A test compares it with `deno.json`. */
 export const VERSION = "0.1.0";

@@ -1,4 +1,4 @@
-/** What is exported is what the table says, as tests of an SDK. */
+/** Tests, for an SDK, that the exports match the table. */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -15,13 +15,13 @@ import { instrument, instrumentBatch, observe } from "../mod.ts";
 import { METRICS } from "../src/metrics.ts";
 import { type CollectedMetric, type Sdk, withSdk } from "./sdk.ts";
 
-/** As the data types are called: 0 a histogram, 3 a sum. */
+/** The names of the data types: 0 is a histogram, 3 a sum. */
 const HISTOGRAM = 0;
 const SUM = 3;
 
 /** Registers the tests. */
 export function conforming(sdk: Sdk): void {
-  test(`${sdk.name}: all that is exported is in the table, and all of the table is exported`, () =>
+  test(`${sdk.name}: the table lists exactly the exported metrics`, () =>
     withSdk(sdk, async ({ meter, tracer, collect }) => {
       const own = { region: "eu" };
       const options = { destination: "all", attributes: own, meter, tracer };
@@ -60,7 +60,7 @@ export function conforming(sdk: Sdk): void {
           assert(keys.isSupersetOf(new Set(required)), `${name}: ${[...keys]}`);
         }
       }
-      // All targets of one shape have one name, and are added up.
+      // All targets of one shape have the same name, and are added up.
       assertEquals(metrics.get("weir.queue.accepted")!.dataPoints.map(({ value }) => value), [6]);
     }));
 }

@@ -1,4 +1,4 @@
-/** What `observe` counts where objects come, go, come again and fail, as tests of an SDK. */
+/** Tests, for an SDK, how `observe` counts objects that come, go, come again and fail. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Fanout } from "../../../mod.ts";
@@ -14,7 +14,7 @@ const STATS = { accepted: 1, waiting: 1, running: 0, done: 1, failed: 0, discard
 
 /** Registers the tests. */
 export function counting(sdk: Sdk): void {
-  test(`${sdk.name}: observe() reads no other object, however many are observed`, () =>
+  test(`${sdk.name}: observe() reads only its object, no matter how many are observed`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       let reads = 0;
       const targets = Array.from({ length: 500 }, () => ({
@@ -31,7 +31,7 @@ export function counting(sdk: Sdk): void {
       assertEquals((await numbers())[DONE], targets.length);
     }));
 
-  test(`${sdk.name}: observe() lets garbage go where nobody collects metrics`, () =>
+  test(`${sdk.name}: observe() lets go of garbage even if metrics are never collected`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       for (let round = 0; round < 16; round++) {
         for (let n = 0; n < 50; n++) observe({ stats: { ...STATS } }, { name: "job", meter });
@@ -43,7 +43,7 @@ export function counting(sdk: Sdk): void {
     }));
 
   for (const delta of [false, true]) {
-    test(`${sdk.name}: observe() counts an object once that is observed again, delta: ${delta}`, () =>
+    test(`${sdk.name}: observe() counts an object once when it is observed again, delta: ${delta}`, () =>
       withSdk(sdk, async ({ meter, numbers }) => {
         let before = 0;
         const done = async () => {
@@ -72,7 +72,7 @@ export function counting(sdk: Sdk): void {
       }, { delta }));
   }
 
-  test(`${sdk.name}: two observations of one object are one, which ends when both have`, () =>
+  test(`${sdk.name}: two observations of one object count as one, which ends when both have ended`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       const target = { stats: { ...STATS } };
       const [first, second] = [1, 2].map(() => observe(target, { name: "job", meter }));
@@ -89,7 +89,7 @@ export function counting(sdk: Sdk): void {
       assertEquals(await read(), [2, 0]);
     }));
 
-  test(`${sdk.name}: an object whose stats throw keeps its last numbers, and hinders no other`, () =>
+  test(`${sdk.name}: an object whose stats throw keeps its last numbers, and the others are exported`, () =>
     withDiag((told) =>
       withSdk(sdk, async ({ meter, numbers }) => {
         let fails = false;
@@ -112,7 +112,7 @@ export function counting(sdk: Sdk): void {
       })
     ));
 
-  test(`${sdk.name}: stop() ends it where idle throws or rejects`, () =>
+  test(`${sdk.name}: stop() ends the observation even if idle throws or rejects`, () =>
     withDiag(() =>
       withSdk(sdk, async ({ meter, numbers }) => {
         const ways = [() => Promise.reject(new Error("idle")), () => {
@@ -127,7 +127,7 @@ export function counting(sdk: Sdk): void {
       })
     ));
 
-  test(`${sdk.name}: an attribute that the SDK cannot take is refused by its name`, () =>
+  test(`${sdk.name}: an attribute that the SDK can't take is refused by its name`, () =>
     withSdk(sdk, ({ meter }) => {
       const loop: unknown[] = [];
       loop.push(loop);
@@ -147,7 +147,7 @@ export function counting(sdk: Sdk): void {
     }));
 }
 
-/** How many weak references are looked at while it runs. */
+/** The number of weak references that are read while `run` runs. */
 async function derefs(run: () => unknown): Promise<number> {
   const { deref } = WeakRef.prototype;
   let looks = 0;

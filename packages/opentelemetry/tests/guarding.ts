@@ -1,4 +1,4 @@
-/** Telemetry that fails changes nothing of what a handler does, as tests of an SDK. */
+/** Tests, for an SDK, that failing telemetry does not change a handler. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { context, diag, ROOT_CONTEXT, SpanStatusCode } from "@opentelemetry/api";
@@ -9,7 +9,7 @@ import { test } from "../../../tests/support/test.ts";
 import { carry, instrument, instrumentBatch, snapshot } from "../mod.ts";
 import { type Sdk, type Telemetry, withDiag, withSdk } from "./sdk.ts";
 
-/** What of the API an instrumented handler calls. */
+/** The methods of the API that an instrumented handler calls. */
 const CALLED = [
   ...["startSpan", "setAttribute", "setStatus", "recordException", "end"],
   ...["createHistogram", "createCounter", "record", "add"],
@@ -28,7 +28,7 @@ export function guarding(sdk: Sdk): void {
 
   for (const method of CALLED) {
     it(
-      `a handler runs once, and gives what it gives, when ${method}() throws`,
+      `a handler runs once, and its result is passed on, when ${method}() throws`,
       async (telemetry, told) => {
         const options = {
           destination: "things",
@@ -77,7 +77,7 @@ export function guarding(sdk: Sdk): void {
   });
 
   it(
-    "an error that throws when it is looked at is passed on, and its span ends",
+    "an error that throws at a look at it is passed on, and its span ends",
     async (telemetry, told) => {
       const { meter, tracer, spans, numbers } = telemetry;
       const options = { destination: "things", meter, tracer };
@@ -125,7 +125,7 @@ export function guarding(sdk: Sdk): void {
   });
 
   it(
-    "an item whose spanOf throws comes from no span, and the others keep theirs",
+    "an item whose spanOf throws has no span, and the others keep theirs",
     async (telemetry, told) => {
       const { meter, tracer, spans } = telemetry;
       const far = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1 };
@@ -156,7 +156,7 @@ export function guarding(sdk: Sdk): void {
     return Promise.resolve();
   });
 
-  it("an entry whose own then returns nothing counts by what it comes to", async (telemetry) => {
+  it("an entry whose own then returns nothing counts by its outcome", async (telemetry) => {
     const { meter, tracer, spans, numbers } = telemetry;
     const then = (resolve: (value: number) => void): void => resolve(1);
     const entry = Object.assign(Promise.resolve(1), { then });
@@ -192,7 +192,7 @@ export function guarding(sdk: Sdk): void {
     });
   }
 
-  it("a logger that throws changes nothing either", async ({ meter, tracer }, told) => {
+  it("a logger that throws changes nothing", async ({ meter, tracer }, told) => {
     const log = (): never => {
       throw new Error("the logger fails");
     };
@@ -206,7 +206,7 @@ export function guarding(sdk: Sdk): void {
   });
 }
 
-/** It, and all that it makes, where one method throws. */
+/** An object, and all objects that it makes, with one method that throws. */
 function broken<T extends object>(target: T, method: string): T {
   return new Proxy(target, {
     get(target, key) {

@@ -1,4 +1,4 @@
-/** `instrument`, `instrumentBatch`, `snapshot` and `carry`, as tests of an SDK. */
+/** Tests, for an SDK, of `instrument`, `instrumentBatch`, `snapshot` and `carry`. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { context, type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
@@ -73,7 +73,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(name, "1 1");
   });
 
-  it("instrument() passes results, errors and this on as they are", async ({ meter, tracer }) => {
+  it("instrument() passes results, errors and this on unchanged", async ({ meter, tracer }) => {
     const options = { destination: "things", meter, tracer };
     const value = {};
     const error = new Error("mine");
@@ -92,7 +92,7 @@ export function instrumenting(sdk: Sdk): void {
     assertStrictEquals(assertThrows(() => run("throw")), error);
   });
 
-  it("instrument() asks a thenable once, which may start work each time", async ({ meter, tracer, spans }) => {
+  it("instrument() calls then of a thenable once, because that may start work each time", async ({ meter, tracer, spans }) => {
     let queries = 0;
     const query = {
       then(resolve: (rows: number) => void) {
@@ -110,7 +110,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals([queries, spans().length], [1, 1]);
   });
 
-  it("instrument() notes what a handler throws, also where that is undefined", async (telemetry) => {
+  it("instrument() records an error of a handler, even undefined", async (telemetry) => {
     const { meter, tracer, spans, numbers } = telemetry;
     const errors = [new RangeError("too far"), undefined, { secret: 1 }, ""];
     await using sink = new Fanout(
@@ -140,7 +140,7 @@ export function instrumenting(sdk: Sdk): void {
     });
   });
 
-  it("snapshot() makes the span of an item a child of that of its push, though it waited", async (telemetry) => {
+  it("snapshot() makes the span of an item a child of its push's span, even if the item waited", async (telemetry) => {
     const { meter, tracer, spans } = telemetry;
     const hand = new Hand<string>();
     const active: unknown[] = [];
@@ -163,7 +163,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(calls.map((span) => span.spanContext().spanId), active.map(idOf));
   });
 
-  it("instrument() takes the span that an item carries for the parent, without a snapshot", async (telemetry) => {
+  it("instrument() uses the span that an item carries as the parent, without a snapshot", async (telemetry) => {
     const { meter, tracer, spans } = telemetry;
     await using sink = new Fanout(
       instrument(async ({ value }: Carried<string>) => {
@@ -179,7 +179,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(calls[0]!.spanContext().traceId, requests.a!.traceId);
   });
 
-  it("instrumentBatch() links a batch to the span of each item, once, in a trace of its own", async (telemetry) => {
+  it("instrumentBatch() links a batch to the span of each item, once, in a new trace", async (telemetry) => {
     const { meter, tracer, spans, numbers } = telemetry;
     await using sink = new Aggregator(
       instrumentBatch((batch: Carried<string>[]) => batch.map(({ value }) => value), {
@@ -201,7 +201,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(await numbers(), { [DURATION]: 1, [MESSAGES]: 5, "weir.batch.size": 1 });
   });
 
-  it("instrumentBatch() makes a batch whose items carry nothing a child of its opener's span", async (telemetry) => {
+  it("instrumentBatch() makes a batch whose items carry no span a child of its first item's span", async (telemetry) => {
     const { meter, tracer, spans } = telemetry;
     await using sink = new Aggregator(
       instrumentBatch((_: string[]) => {}, { destination: "rows", meter, tracer }),
@@ -212,7 +212,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals([parentOf(span!), span!.links], [requests.a!.spanId, []]);
   });
 
-  it("instrumentBatch() takes spans of headers by spanOf, and none that is not valid", async (telemetry) => {
+  it("instrumentBatch() takes spans of headers by spanOf, and skips invalid ones", async (telemetry) => {
     const { meter, tracer, spans } = telemetry;
     const far = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1, isRemote: true };
     const none = { traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: 0 };
@@ -242,7 +242,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(parentOf(spans()[1]!), far.spanId);
   });
 
-  it("instrumentBatch() counts the single failures of a batch, and those in promises", async (telemetry) => {
+  it("instrumentBatch() counts the single failures of a batch, also in promises", async (telemetry) => {
     const { meter, tracer, spans, numbers } = telemetry;
     const entries = (ids: number[]) => [
       ...ids.slice(3),
@@ -268,7 +268,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(span!.attributes["weir.batch.failed"], 3);
   });
 
-  it("instrumentBatch() counts all items of a batch that fails, and none in an array of another length", async (telemetry) => {
+  it("instrumentBatch() counts all items of a failed batch, and no failure in an array of another length", async (telemetry) => {
     const { meter, tracer, numbers } = telemetry;
     const options = { destination: "users", meter, tracer };
     const error = new Error("down");
@@ -288,7 +288,7 @@ export function instrumenting(sdk: Sdk): void {
     });
   });
 
-  it("instrumentBatch() counts a batch that has a size, and else only its time", async (telemetry) => {
+  it("instrumentBatch() counts the items of a batch with a size, and otherwise only its time", async (telemetry) => {
     const { meter, tracer, numbers } = telemetry;
     const options = { destination: "sums", meter, tracer };
     instrumentBatch((set: Set<number>) => set.size, options)(new Set([1, 2]));
@@ -297,7 +297,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(await numbers(), { [DURATION]: 2, [MESSAGES]: 2, "weir.batch.size": 1 });
   });
 
-  it("instrument() exports how long an item waited, where there is a maxWait", async (telemetry) => {
+  it("instrument() exports how long an item waited, with a maxWait", async (telemetry) => {
     const { meter, tracer, collect } = telemetry;
     const handler = instrument((n: number, _: { readonly waited: number | undefined }) => n, {
       destination: "numbers",
@@ -315,7 +315,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals([count, Math.floor(sum * 2)], [2, 3]);
   });
 
-  it("instrument() has a span for each attempt of a retry", async ({ meter, tracer, spans }) => {
+  it("instrument() makes a span for each attempt of a retry", async ({ meter, tracer, spans }) => {
     await using sink = new Fanout(
       instrument((n: number, { attempt }) => {
         if (attempt < 3) throw new Error("busy");
@@ -327,7 +327,7 @@ export function instrumenting(sdk: Sdk): void {
     assertEquals(spans().map(({ attributes }) => attributes["weir.attempt"]), [undefined, 2, 3]);
   });
 
-  it("a Carried made by hand has the span that it is given", () => {
+  it("a Carried made by hand has the given span", () => {
     const from = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1 };
     const { value, spanContext } = new Carried(undefined, from);
     assertEquals([value, spanContext], [undefined, from]);
@@ -335,7 +335,7 @@ export function instrumenting(sdk: Sdk): void {
     return Promise.resolve();
   });
 
-  it("instrument() says which option is wrong", ({ meter }) => {
+  it("instrument() names a wrong option", ({ meter }) => {
     const wrong = (handler: unknown, options: object, text: string) => {
       const call = handler as (n: number) => void;
       for (const wrap of [instrument, instrumentBatch]) {
@@ -355,7 +355,7 @@ export function instrumenting(sdk: Sdk): void {
   });
 }
 
-/** Calls `push` for each item in a span of its own; returns the spans. */
+/** Calls `push` for each item in a separate span. Returns the spans. */
 function within(
   tracer: Telemetry["tracer"],
   items: readonly string[],

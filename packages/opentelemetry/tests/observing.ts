@@ -1,4 +1,4 @@
-/** `observe`, as tests of an SDK. */
+/** Tests, for an SDK, of `observe`. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
@@ -68,7 +68,7 @@ export function observing(sdk: Sdk): void {
       await sink.close();
     }));
 
-  test(`${sdk.name}: observe() knows every sink and stream by its stats`, () =>
+  test(`${sdk.name}: observe() recognizes every sink and stream by its stats`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       const targets = {
         aggregator: new Aggregator((_: number[]) => {}, { maxItems: 2 }),
@@ -125,7 +125,7 @@ export function observing(sdk: Sdk): void {
       assertEquals(await numbers(), named("rates", flight.stats, FLIGHT));
     }));
 
-  test(`${sdk.name}: observe() exports the attributes that it is given`, () =>
+  test(`${sdk.name}: observe() exports the given attributes`, () =>
     withSdk(sdk, async ({ meter, collect }) => {
       const flight = new Singleflight();
       observe(flight, { name: "rates", attributes: { region: "eu" }, meter });
@@ -157,7 +157,7 @@ export function observing(sdk: Sdk): void {
 
   for (const delta of [false, true]) {
     const kind = delta ? "delta" : "cumulative";
-    test(`${sdk.name}: observe() adds up what has one name, and a ${kind} total never falls`, () =>
+    test(`${sdk.name}: observe() adds up objects with one name, and a ${kind} total never falls`, () =>
       withSdk(sdk, async ({ meter, numbers }) => {
         let before = 0;
         const done = async () => {
@@ -165,7 +165,7 @@ export function observing(sdk: Sdk): void {
           const value = Number(all["weir.queue.done weir.name=job"]);
           const total = delta ? before + value : value;
           assert(total >= before, `${total} after ${before}`);
-          // A level of an instrument that is read is exported as it is.
+          // The level of an observable instrument is exported unchanged.
           if (!delta) assertEquals(all["weir.queue.waiting weir.name=job"], 0);
           return before = total;
         };
@@ -190,7 +190,7 @@ export function observing(sdk: Sdk): void {
       }, { delta }));
   }
 
-  test(`${sdk.name}: observe() counts what a sink drains after stop(), and then lets its levels go`, () =>
+  test(`${sdk.name}: observe() counts the items that a sink drains after stop(), and then drops its levels`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       const hand = new Hand<number>();
       const sink = new Fanout(hand.handler, { concurrency: 1 });
@@ -211,7 +211,7 @@ export function observing(sdk: Sdk): void {
       assertEquals(all["weir.queue.concurrency weir.name=job"], 0);
     }));
 
-  test(`${sdk.name}: observe() holds nothing that is dropped, and keeps what it has counted`, () =>
+  test(`${sdk.name}: observe() keeps no dropped object alive, and keeps its totals`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       const traces: WeakRef<object>[] = [];
       const live = async () => {
@@ -229,12 +229,12 @@ export function observing(sdk: Sdk): void {
       assertEquals((await numbers())["weir.queue.done weir.name=dropped"], 64);
     }));
 
-  test(`${sdk.name}: observe() leaves a failure that nobody hears to be heard`, () =>
+  test(`${sdk.name}: observe() leaves an unhandled failure unhandled`, () =>
     withSdk(sdk, async ({ meter, numbers }) => {
       const target = {
         stats: new Fanout(() => {}).stats,
         get closed(): never {
-          throw new Error("closed is heard once it is taken");
+          throw new Error("closed rejects after it is taken");
         },
       };
       const observation = observe(target, { name: "stub", meter });
@@ -243,7 +243,7 @@ export function observing(sdk: Sdk): void {
       await numbers();
     }));
 
-  test(`${sdk.name}: observe() says which option is wrong, and what it cannot observe`, () =>
+  test(`${sdk.name}: observe() names a wrong option, and a wrong target`, () =>
     withSdk(sdk, async ({ meter }) => {
       const sink = new Fanout(() => {});
       const wrong = (options: object, error: typeof TypeError | typeof RangeError, text: string) =>

@@ -1,4 +1,4 @@
-/** What the README and the dashboard say of the metrics is what the code has. */
+/** Checks that the README and the dashboard match the metrics of the code. */
 
 import { assert, assertEquals } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { SCOPE, VERSION } from "../src/version.ts";
 
 const HOME = "packages/opentelemetry";
 const HEAD = ["metric", "instrument", "unit", "attributes", "from"];
-/** In one word in the table, which the text above it explains. */
+/** One word in the table stands for these; the text above it explains that. */
 const OPERATION = ["messaging.system", "messaging.destination.name", "messaging.operation.name"];
 const KINDS = {
   total: "counter",
@@ -16,7 +16,7 @@ const KINDS = {
   histogram: "histogram",
 };
 
-/** What a collector appends to a name. An annotation in braces, such as `{item}`, it drops. */
+/** The suffixes that a collector appends to a name. It drops annotations such as `{item}`. */
 const UNITS: Record<string, string> = { s: "_seconds", By: "_bytes" };
 
 /** Metrics of the table that the dashboard leaves out, and why. */
@@ -29,7 +29,10 @@ test("the README of the package has the table of the metrics", async () => {
   const [, block = ""] = readme.split(/<!-- \/?metrics -->/);
   const lines = block.trim().split("\n");
   const cells = lines.map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
-  assert(readme.includes(OPERATION.map((key) => `\`${key}\``).join(", ")), "what operation is");
+  assert(
+    readme.includes(OPERATION.map((key) => `\`${key}\``).join(", ")),
+    "the meaning of operation",
+  );
   const rule = HEAD.map(() => "-");
   const actual = cells.map((row) => row.map((cell) => cell.replace(/^-+$/, "-")));
   const rows = METRICS.map(rowOf);
@@ -37,7 +40,7 @@ test("the README of the package has the table of the metrics", async () => {
   assertEquals(actual, [HEAD, rule, ...rows], `the table should be\n${text}`);
 });
 
-test("the dashboard asks for metrics of the table, and shows all but those that say why not", async () => {
+test("the dashboard uses metrics of the table, and shows all except the listed exceptions", async () => {
   const { panels } = JSON.parse(await readFile(`${HOME}/grafana/weir.json`, "utf8")) as {
     panels: Array<{ title: string; targets: Array<{ expr: string }> }>;
   };
@@ -50,13 +53,13 @@ test("the dashboard asks for metrics of the table, and shows all but those that 
   for (const { title, targets } of panels) {
     assert(targets.length > 0, title);
     for (const { expr } of targets) {
-      // Labels stand in braces, or behind `by`.
+      // Labels are in braces, or after `by`.
       const bare = expr.replace(/\{[^}]*\}|by \([^)]*\)/g, "");
       const names = bare.match(/\b(weir|messaging)_\w+/g) ?? [];
       const [name, ...others] = new Set(names.map((name) => known.get(name)));
       assert(name !== undefined, `${title}: there is none of ${names}`);
       assertEquals(others, [], expr);
-      // Whoever has the one of the exporters has no series by the names of the other.
+      // Each exporter has series only under its own names.
       const asked = METRICS.find((metric) => metric.name === name)!;
       assertEquals(names.length, asked.unit in UNITS ? 2 : 1, `${title}: with units and without`);
       assertEquals(new Set(names).size, names.length, expr);
@@ -82,13 +85,13 @@ test("the dashboard filters by labels that its metrics have", async () => {
   }
 });
 
-test("the names of the metrics are of the conventions, or begin with weir", () => {
+test("the names of the metrics come from the conventions, or begin with weir", () => {
   const names = METRICS.map(({ name }) => name);
   assertEquals(new Set(names).size, names.length);
   for (const name of names) assert(/^(weir|messaging)(\.[a-z]+)+$/.test(name), name);
 });
 
-test("the sources import the API of OpenTelemetry and each other, and nothing else", async () => {
+test("the sources import only the OpenTelemetry API and each other", async () => {
   const files = (await readdir(`${HOME}/src`)).map((name) => `src/${name}`);
   const texts = await Promise.all(["mod.ts", ...files].map((name) => readFile(`${HOME}/${name}`)));
   const imports = texts.flatMap((text) =>
@@ -99,7 +102,7 @@ test("the sources import the API of OpenTelemetry and each other, and nothing el
   assertEquals([...targets].sort(), ["@opentelemetry/api", ...own].sort());
 });
 
-test("the version in the code is that of the package", async () => {
+test("the version in the code equals the version of the package", async () => {
   const { name, version } = JSON.parse(await readFile(`${HOME}/deno.json`, "utf8"));
   assertEquals([SCOPE, VERSION], [name, version]);
 });
@@ -112,8 +115,8 @@ function rowOf({ name, kind, unit, attributes, source }: Metric): string[] {
 }
 
 /**
- * Its series in Prometheus. A collector, and the receiver of Prometheus itself, name the unit; the
- * exporter of the JavaScript SDK does not.
+ * Returns its series in Prometheus. A collector and Prometheus' own receiver add the unit to the
+ * name; the exporter of the JavaScript SDK does not.
  */
 function prometheusNames({ name, kind, unit }: Metric): string[] {
   const base = name.replaceAll(".", "_");

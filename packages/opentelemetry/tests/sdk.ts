@@ -1,39 +1,39 @@
-/** What the tests need of an SDK, and what they read of it. */
+/** The parts of an SDK that the tests use. */
 
 import { context, type ContextManager, diag, type Meter, type Tracer } from "@opentelemetry/api";
 
 /** The classes of one major version of the SDK. */
 export interface Sdk {
   readonly name: string;
-  /** A provider whose metrics are read by `collect`. */
+  /** Makes a provider whose metrics `collect` reads. */
   meters(delta: boolean): MeterSource;
-  /** A provider that notes the spans which have ended. */
+  /** Makes a provider that records ended spans. */
   tracers(): TracerSource;
   readonly AsyncLocalStorageContextManager: new () => ContextManager;
 }
 
-/** What gives meters, and their metrics. */
+/** A source of meters and their metrics. */
 export interface MeterSource {
   getMeter(name: string): Meter;
   collect(): Promise<CollectedMetric[]>;
   shutdown(): Promise<void>;
 }
 
-/** What gives tracers, and their spans. */
+/** A source of tracers and their spans. */
 export interface TracerSource {
   getTracer(name: string): Tracer;
   spans(): readonly EndedSpan[];
   shutdown(): Promise<void>;
 }
 
-/** As both versions have it. */
+/** The shape in both versions. */
 export interface CollectedMetric {
   readonly descriptor: {
     readonly name: string;
     readonly unit: string;
     readonly description: string;
   };
-  /** 0 a histogram, 2 a gauge, 3 a sum. */
+  /** 0 is a histogram, 2 a gauge, 3 a sum. */
   readonly dataPointType: number;
   readonly isMonotonic?: boolean;
   readonly dataPoints: readonly Point[];
@@ -52,7 +52,7 @@ export interface Distribution {
   readonly buckets: { readonly boundaries: number[] };
 }
 
-/** As both versions have it. */
+/** The shape in both versions. */
 export interface EndedSpan {
   readonly name: string;
   readonly kind: number;
@@ -64,7 +64,7 @@ export interface EndedSpan {
   spanContext(): SpanId;
 }
 
-/** Which span it is. */
+/** Its ids. */
 interface SpanId {
   readonly traceId: string;
   readonly spanId: string;
@@ -74,13 +74,13 @@ interface SpanId {
 export interface Telemetry {
   readonly meter: Meter;
   readonly tracer: Tracer;
-  /** Each number by its metric, and where there are several of one by its attributes. */
+  /** Each number, by its metric, and by its attributes if there are several. */
   numbers(): Promise<Record<string, unknown>>;
   collect(): Promise<CollectedMetric[]>;
   spans(): readonly EndedSpan[];
 }
 
-/** Runs a test with an SDK that is shut down at its end. */
+/** Runs a test with an SDK, and shuts the SDK down at the end. */
 export async function withSdk(
   sdk: Sdk,
   body: (telemetry: Telemetry) => Promise<void>,
@@ -104,7 +104,7 @@ export async function withSdk(
   }
 }
 
-/** Runs a test that is given the messages of the errors that `diag.error` is told. */
+/** Runs a test, which gets the messages of `diag.error`. */
 export async function withDiag(body: (told: readonly string[]) => Promise<void>): Promise<void> {
   const told: string[] = [];
   const ignore = (): void => {};
@@ -127,7 +127,7 @@ function numbersOf({ descriptor: { name }, dataPoints }: CollectedMetric): [stri
   });
 }
 
-/** A processor of either version, which notes the spans that have ended. The exporters set timers. */
+/** A processor for either version that records ended spans. The exporters would set timers. */
 export function notes(): { spans(): EndedSpan[]; processor: SpanProcessor } {
   const spans: EndedSpan[] = [];
   return {

@@ -1,4 +1,4 @@
-/** With the SDK of the second major version, and the API that it wants. */
+/** Runs the tests with the SDK 2, and the API that it needs. */
 
 import * as hooks from "otel-context-2";
 import * as metrics from "otel-metrics-2";

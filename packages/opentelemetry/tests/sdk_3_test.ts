@@ -1,4 +1,4 @@
-/** With the SDK of the third major version. */
+/** Runs the tests with the SDK 3. */
 
 import * as hooks from "otel-context-3";
 import * as metrics from "otel-metrics-3";

@@ -1,6 +1,6 @@
 /**
- * A server that a page sends its log to. It may hold or refuse what comes, tells the page what to do, and
- * knows what has arrived.
+ * A server that collects the log of a page. It can hold or refuse requests, sends commands to the
+ * page, and records the arrived lines.
  */
 
 import { deadline } from "@std/async/deadline";
@@ -10,37 +10,37 @@ import { PATIENCE } from "./tabs.ts";
 
 const HTML = { "content-type": "text/html; charset=utf-8" };
 const PAGE = '<!doctype html><title>page</title><script type="module" src="/page.js"></script>';
-/** Where the page goes, and comes back from when it is told to. */
+/** The page to which the page navigates, and from which it comes back on command. */
 const AWAY = `<!doctype html><title>away</title><script type="module">
   await fetch("/back");
   history.back();
 </script>`;
 
-/** What the server does with a POST before it answers. */
+/** The server's action for a POST before it answers. */
 export interface Treatment {
   readonly status?: number;
   /** It does not answer before its end. */
   readonly held?: boolean;
 }
 
-/** What the page has sent in one POST. */
+/** The content of one POST. */
 export interface Batch {
   /** The number of each line. */
   readonly lines: readonly number[];
   readonly ids: readonly string[];
 }
 
-/** A server that has a page, and collects its log. */
+/** A server with a page, which collects its log. */
 export class LogServer implements AsyncDisposable {
   /** In the order of arrival. */
   readonly batches: Batch[] = [];
-  /** What `onLost` of the page was told of. */
+  /** The calls of the page's `onLost`. */
   readonly lost: string[] = [];
-  /** What the page has told beside its log. */
+  /** Other messages of the page. */
   readonly told: string[] = [];
   /** Methods of requests to the log. */
   readonly methods: string[] = [];
-  /** For the POSTs to come, one each. */
+  /** Actions for the next POSTs, one each. */
   readonly treatments: Treatment[] = [];
 
   readonly #script: string;
@@ -60,7 +60,7 @@ export class LogServer implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** The same server, to a browser another one. */
+  /** The same server under another origin. */
   get otherOrigin(): string {
     return `http://localhost:${this.#server.addr.port}`;
   }
@@ -70,13 +70,13 @@ export class LogServer implements AsyncDisposable {
     return this.batches.flatMap(({ lines }) => lines);
   }
 
-  /** Has the page do something. */
+  /** Sends a command to the page. */
   tell(command: string): void {
     this.#commands.push(command);
     this.#change();
   }
 
-  /** Waits until what has arrived is so. */
+  /** Waits until the arrived lines match. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     while (!isSo()) {
       await deadline(this.#changed.promise, PATIENCE).catch((cause) => {
@@ -129,7 +129,7 @@ export class LogServer implements AsyncDisposable {
     return new Response(null, { status: 204 });
   }
 
-  /** Answers when there is a command for who asks. */
+  /** Answers a request when there is a command for it. */
   async #command(isFor: (command: string) => boolean): Promise<Response> {
     while (!this.#over) {
       const index = this.#commands.findIndex(isFor);

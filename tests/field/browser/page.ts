@@ -1,5 +1,5 @@
 /**
- * A page that logs what it is told to, and when it is hidden or left. It asks the server what to do next.
+ * A page that logs on command, and when it is hidden or left. It gets its commands from the server.
  */
 
 import { LogShipper, type Page } from "../../../examples/recipes/beacon.ts";
@@ -14,24 +14,24 @@ const logger: { log(event: object): boolean } = { log: () => false };
 const log = (count: number) => {
   for (let i = 0; i < count; i++) if (logger.log({ n })) n++;
 };
-/** Two lines at each event that says that the page is hidden or left. */
+/** Logs two lines at each event for a hidden or left page. */
 const listen = () => {
   addEventListener("pagehide", () => log(2));
   addEventListener("visibilitychange", () => document.visibilityState === "hidden" && log(2));
 };
 
-listen(); // before the shipper hears of it
+listen(); // before the shipper's listener
 const shipper = new LogShipper(to, {
   linger: 10,
   maxItems: 10,
   onLost: (lines, reason) => void navigator.sendBeacon("/lost", `${lines.length}: ${reason}`),
 });
 logger.log = (event) => shipper.log(event);
-listen(); // and after
+listen(); // and after it
 
 const commands: Record<string, () => unknown> = {
   log: () => log(35),
-  /** As much as there is room for. */
+  /** As much as fits. */
   async fill() {
     const text = "x".repeat(900);
     while (shipper.log({ n, text })) n++;

@@ -1,8 +1,8 @@
-/** A static server of some directories. It counts the modules that a page loads from it. */
+/** A static server for some directories. It counts the modules that a page loads from it. */
 
 import { gate } from "../../support/gate.ts";
 
-/** Where each path leads: a directory, whose path ends with a slash, or a page. */
+/** The target of each path: a directory, if the path ends with a slash, or a page. */
 export type Routes = Readonly<Record<string, string>>;
 
 const TYPES: Record<string, string> = {
@@ -12,7 +12,7 @@ const TYPES: Record<string, string> = {
 
 /** A site. */
 export class Site implements AsyncDisposable {
-  /** The modules that were asked for, in order. */
+  /** The requested modules, in order. */
   readonly modules: string[] = [];
   readonly #loading = gate();
   readonly #routes: Routes;

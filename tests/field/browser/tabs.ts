@@ -1,23 +1,23 @@
 /**
- * The tabs of a real browser, as a user has them: opened, brought to the front, closed. Chromium is
- * driven by the DevTools protocol, Firefox by WebDriver BiDi: both are JSON over a WebSocket.
+ * Drives the tabs of a real browser: opens them, brings them to the front, closes them. It uses the
+ * DevTools protocol for Chromium and WebDriver BiDi for Firefox, both as JSON over a WebSocket.
  */
 
 import { deadline } from "@std/async/deadline";
 import { type Browser, startBrowser } from "../../../tools/hosts/browser_process.ts";
 import { gate } from "../../support/gate.ts";
 
-/** A browser that has not answered after so long, in milliseconds, never will. */
+/** A browser that has not answered after this time, in milliseconds, never answers. */
 export const PATIENCE = 20_000;
 
-/** The tabs of one browser. A tab is named by what `open` returns. */
+/** The tabs of one browser. `open` returns the name of a tab. */
 export interface Tabs extends AsyncDisposable {
   /** Opens a page in a new tab, in front of the others. */
   open(url: string): Promise<string>;
-  /** Brings a tab to the front: the one that was there is hidden. */
+  /** Brings a tab to the front, which hides the former one. */
   show(tab: string): Promise<void>;
   close(tab: string): Promise<void>;
-  /** What an expression in the page comes to, awaited, as JSON can say it. */
+  /** Returns the awaited value of an expression in the page, as JSON. */
   evaluate(tab: string, expression: string): Promise<unknown>;
 }
 
@@ -26,12 +26,12 @@ export async function openTabs(browser: Browser): Promise<Tabs> {
   await using stack = new AsyncDisposableStack();
   const process = await startBrowser(browser, ["--remote-debugging-port=0"], "piped");
   const { promise, resolve, reject } = gate<string>();
-  // To its end, or the browser would wait for somebody to read.
+  // To its end, or the browser would wait for a reader.
   const reading = readAll(process.stderr, (text) => {
     const address = /ws:\/\/\S+/.exec(text);
     if (address) resolve(address[0]);
   }).then((text) => reject(new Error(`${browser.name} has ended: ${text}`)));
-  promise.catch(() => {}); // a browser that ends once it is there
+  promise.catch(() => {}); // a browser that ends after its start
   stack.defer(() => process[Symbol.asyncDispose]().then(() => reading));
   const address = await deadline(promise, PATIENCE);
   const bidi = browser.name === "firefox";
@@ -89,7 +89,7 @@ interface Protocol extends AsyncDisposable {
   send(method: string, params: object, sessionId?: string): Promise<Record<string, unknown>>;
 }
 
-/** What a browser answers to a command. */
+/** The answer of a browser to a command. */
 interface Answer {
   readonly id?: number;
   readonly result?: Record<string, unknown>;

@@ -1,36 +1,37 @@
-/** {@linkcode acked}: a handler whose deliveries are settled by what comes of it. */
+/** {@linkcode acked} settles the deliveries of a handler by its outcome. */
 
 import { check, checkAll, FUNCTION, LIMIT, type Rules } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
 import { hooked } from "./hooks.ts";
 import { Work } from "./work.ts";
 
-/** What a handler is given: a delivery, or a batch of them. */
+/** The argument of a handler: a delivery, or a batch of them. */
 export type Deliveries = Delivery<unknown> | readonly Delivery<unknown>[];
 
 /**
- * The type of a delivery that a handler is given, by itself or in a batch.
+ * The type of a delivery that a handler gets, alone or in a batch.
  *
  * @typeParam P What the handler takes.
  */
 export type DeliveryOf<P> = P extends readonly (infer D)[] ? D : P;
 
 /**
- * The type of an item of the sink. Where the handler takes batches it is `any`: the items of an
- * `Aggregator` are deliveries, and those of a `Fanout` are batches. Say which in your hook.
+ * The type of an item of the sink. For a handler of batches it is `any`: the items of an
+ * `Aggregator` are deliveries, and the items of a `Fanout` are batches. State the type in your
+ * hook.
  *
  * @typeParam P What the handler takes.
  */
 // deno-lint-ignore no-explicit-any
 export type ItemOf<P> = P extends readonly unknown[] ? any : P;
 
-/** What a sink gives to a handler beside its item: that of `@weir/streams`. */
+/** The second argument of a handler, as in `@weir/streams`. */
 export interface AckedContext {
   /** Aborts when the work is no longer wanted. */
   readonly signal: AbortSignal;
-  /** How often the handler was given the item, this time included: from 1. */
+  /** How often the handler has got the item, including this time: from 1. */
   readonly attempt: number;
-  /** How long the item has waited for this start, in milliseconds; only where there is a `maxWait`. */
+  /** How long the item has waited for this start, in milliseconds. Only with a `maxWait`. */
   readonly waited: number | undefined;
 }
 
@@ -41,30 +42,31 @@ export interface AckedContext {
  */
 export interface AckedSettings<D> {
   /**
-   * How many deliveries an item gets: an integer of at least 1. If it fails at the last one, it is poison.
-   * Needs `onPoison`, and deliveries that are counted: one without a count fails with a `TypeError`.
+   * How many deliveries an item gets: an integer of at least 1. An item that fails at the last one
+   * is poison. This option needs `onPoison`, and a broker that counts deliveries: a delivery
+   * without a count fails with a `TypeError`.
    *
-   * Most brokers count every delivery, also one that a sink has discarded or whose process has died. Leave
-   * room for that.
+   * Most brokers count every delivery, even if a sink has discarded it or its process has died.
+   * Leave room for that.
    *
    * @default no delivery is poison
    */
   readonly maxDeliveries?: number | undefined;
   /**
-   * Takes a poison delivery, for example to store it. Then the broker is told not to hand it out again, by
-   * `term`, or by `ack` where there is no `term`. It may be asynchronous. Needs `maxDeliveries`.
+   * Takes a poison delivery, for example to store it. Then `term` tells the broker not to deliver
+   * it again, or `ack` if there is no `term`. It may be asynchronous. It needs `maxDeliveries`.
    *
-   * The error is that of this delivery. It is `undefined` where the count is above `maxDeliveries`, because
-   * processes have died with the delivery: then the handler is not called.
+   * `error` is the error of this delivery. If the count is above `maxDeliveries`, because processes
+   * have died with the delivery, the handler is not called and `error` is `undefined`.
    *
-   * If it throws, that is a failure, and the delivery is given back. The same holds if it has not settled
-   * within the `timeout` of the sink.
+   * If it throws, or doesn't settle within the `timeout` of the sink, that is a failure, and the
+   * delivery is given back.
    */
   readonly onPoison?: ((delivery: D, error: unknown) => unknown) | undefined;
   /**
-   * After how many milliseconds the broker may hand out again what has failed: 0 to 2147483647. It takes the
-   * error of the delivery, and its count, or 1 where there is no count. If it throws, or returns anything
-   * else, that is a failure as well, and the default applies.
+   * Returns how many milliseconds the broker waits before it delivers a failed delivery again: 0 to
+   * 2147483647. It takes the error of the delivery, and its count, or 1 if there is no count. If it
+   * throws, or returns anything else, that is one more failure, and the default applies.
    *
    * @default 1000, doubled with each delivery, at most 60000
    */
@@ -72,16 +74,21 @@ export interface AckedSettings<D> {
 }
 
 /**
- * Those options of a sink that have to do with deliveries. It has all others as well.
+ * The options of a sink that concern deliveries. All other options are allowed too.
  *
  * @typeParam P What the handler takes.
  */
 export interface AckedSinkOptions<P> {
-  /** As that of the sink, but of a batch it takes only what was not settled before. */
+  /**
+   * The `onError` of the sink, but from a batch it takes only the deliveries that are not settled
+   * yet.
+   */
   onError?: ((error: unknown, item: P, batch: P) => unknown) | undefined;
-  /** As that of the sink, but it takes only what was not settled before. */
+  /** The `onDiscard` of the sink, but it takes only the deliveries that are not settled yet. */
   onDiscard?: ((items: ItemOf<P>[], reason: unknown) => unknown) | undefined;
-  /** As that of the sink, but of a batch it takes only what is not settled. */
+  /**
+   * The `retry` of the sink, but from a batch it takes only the deliveries that are not settled.
+   */
   retry?: ((error: unknown, attempt: number, item: P) => number | undefined) | undefined;
   /** As that of the sink. */
   key?: ((item: ItemOf<P>) => unknown) | undefined;
@@ -90,33 +97,38 @@ export interface AckedSinkOptions<P> {
 }
 
 /**
- * A handler that settles its deliveries: what {@linkcode acked} gives. It may be that of several sinks.
+ * A handler that settles its deliveries. {@linkcode acked} makes it. Several sinks may share it.
  *
  * @typeParam P What the handler takes.
  * @typeParam R What it returns.
  */
 export interface Acked<P, R> {
   /**
-   * What the sink calls.
+   * The handler that the sink calls.
    *
    * @param item A delivery, or a batch of them.
-   * @param context Of the sink.
+   * @param context The context that the sink gives.
    */
   (item: P, context: AckedContext): R;
   /**
-   * The options for a sink of this handler: with them the sink decides what has failed for good. Use it for
-   * **each** sink of the handler, or for none: after the first call the handler leaves failures to its sinks.
+   * Makes the options for a sink of this handler: with them the sink decides when a delivery has
+   * failed for good. Use it for **each** sink of the handler, or for none: after the first call the
+   * handler leaves failures to its sinks.
    *
-   * - `retry`: nothing is given back before it gives up. Of a batch only what is not settled goes again.
-   * - `timeout`: what a handler does after it is ignored, as in the sink. Give it here, not to the sink beside.
-   * - `onError`: what has failed for good is given back, or is poison. Then yours is called, and once more
-   *   for each other error that came up. Without yours the sink errors, as it does without `acked`.
-   * - `onDiscard`: what a `maxWait`, an abort or a failure of the sink discards is given back without delay.
-   *   Then yours is called. What a `nak` throws there is uncaught.
+   * - `retry`: nothing is given back before it gives up. Only the deliveries of a batch that are
+   *   not settled are tried again.
+   * - `timeout`: everything that a handler does after it is ignored, as in the sink. Pass it here,
+   *   and not to the sink directly.
+   * - `onError`: a delivery that has failed for good is given back, or is poison. Then your
+   *   `onError` is called, and once more for each other error on the way. If you have none, the
+   *   sink fails, as it does without `acked`.
+   * - `onDiscard`: deliveries that a `maxWait`, an abort or a failure of the sink discards are
+   *   given back without delay. Then your `onDiscard` is called. An error of a `nak` is uncaught
+   *   there.
    *
-   * @param options Those of the sink. They are read once.
-   * @returns The same options with those three in place.
-   * @throws {TypeError} If the options are no object, or one of the three is no function.
+   * @param options The options of the sink. They are read once.
+   * @returns The same options, with `onError`, `onDiscard` and `retry` that settle deliveries.
+   * @throws {TypeError} If the options aren't an object, or one of the three isn't a function.
    *
    * @example
    * ```ts
@@ -136,9 +148,9 @@ export interface Acked<P, R> {
    * assertEquals(log, ["insert 1,2,3", "ack 1", "ack 3", "insert 2", "ack 2"]);
    * ```
    */
-  // What the sink wants may not say what they are: it has several shapes to try.
+  // `NoInfer`, because the sink has several overloads, and none of them may decide the type.
   options<O extends AckedSinkOptions<P> & object>(options: O): NoInfer<O>;
-  /** The same, where there are no other options. */
+  /** The same, without other options. */
   options(): Record<never, never>;
 }
 
@@ -149,40 +161,44 @@ const RULES: Rules<keyof AckedSettings<unknown>> = {
 };
 
 /**
- * A handler for a `Fanout` or an `Aggregator` that calls yours, and tells the broker what has become of each
- * delivery: `ack` when it is done, `nak` when it has failed. So a pipeline is **at-least-once**: only what
- * is done is acked, and what a process leaves behind comes again. Your handler may see an item twice: make
- * it idempotent.
+ * Returns a handler for a `Fanout` or an `Aggregator` that calls yours, and tells the broker the
+ * outcome of each delivery: `ack` when it is done, `nak` when it has failed. So a pipeline is
+ * **at-least-once**: only done deliveries are acked, and those of a dead process come again. Your
+ * handler may see an item twice: make it idempotent.
  *
- * - **Type**: your handler takes what it would take without this: one delivery, or an array of them in an
- *   `Aggregator` or in a `Fanout` behind a `BatchStream`. Results and `this` are passed on.
- * - **Done**: when your handler has resolved, all that is not settled is acked. It may settle some itself:
- *   the first settlement counts. So a handler that stops early because its signal aborts has to throw.
- * - **Failed**: when it throws, none of it is acked. All that is not settled is given back with the `delay`,
- *   and the error goes to the sink as it is: to its `onError`, or else the sink errors.
- * - **Parts of a batch**: return an array with one entry for each delivery, also in a `Fanout`. If an entry
- *   is an `Error`, or a promise that rejects or resolves to one, only that delivery has failed, and the others
- *   are acked. The sink sees a batch that has failed with that error, or with an `AggregateError` of several:
- *   `stats.failed` counts the whole batch, and each `submit` of it rejects. An array of another length fails
- *   all with a `TypeError` if an entry is an `Error`; else it is not looked at.
- * - **`retry`, `timeout`, `maxWait` and abort** of the sink need {@linkcode Acked.options}. Without it a
- *   failure is given back at once, a `retry` is a `TypeError`, and what the sink discards is left to the
- *   broker.
- * - **Poison**: with `maxDeliveries` what fails too often goes to `onPoison`, and not back. **None is given
- *   up for the failure of another**: those of a batch at their last delivery are handed over alone, one by
- *   one, after the rest.
- * - **Broken connections**: what `ack`, `nak` or `term` throw, or reject with, is a failure, and the other
- *   deliveries are settled all the same. What could not be acked is given back.
- * - **`submit`**: only its caller hears of a failure or a discard, and has to settle the delivery. Push, pipe
- *   or `consume` deliveries instead. When the sink ends, `consume` gives back what it could not bring in;
- *   what a pipe holds then is left to the broker.
+ * - **Type**: your handler takes the same argument as in the sink: one delivery, or an array of
+ *   them in an `Aggregator` or in a `Fanout` behind a `BatchStream`. Results and `this` are passed
+ *   on.
+ * - **Done**: when your handler resolves, all its deliveries that are not settled are acked. It may
+ *   settle some itself: the first settlement counts. If your handler stops early because its signal
+ *   aborts, it must throw.
+ * - **Failed**: when your handler throws, none of its deliveries is acked. Those that are not
+ *   settled are given back with the `delay`. The error goes to the sink unchanged: to its
+ *   `onError`, or the sink fails.
+ * - **Parts of a batch**: return an array with one entry for each delivery, also in a `Fanout`. If
+ *   an entry is an `Error`, or a promise that rejects or resolves to one, only that delivery has
+ *   failed, and the others are acked. For the sink the batch has failed, with that error or with an
+ *   `AggregateError` of several: `stats.failed` counts the whole batch, and each `submit` of it
+ *   rejects. If the array has another length and an entry is an `Error`, all deliveries fail with a
+ *   `TypeError`. Otherwise an array of another length is ignored.
+ * - **`retry`, `timeout`, `maxWait` and abort** of the sink need {@linkcode Acked.options}. Without
+ *   it, a failure is given back at once, a `retry` is a `TypeError`, and the broker has to find out
+ *   about discarded deliveries itself.
+ * - **Poison**: with `maxDeliveries`, a delivery that fails too often goes to `onPoison`, and not
+ *   back. **None is given up because another one failed**: the deliveries of a batch that are at
+ *   their last delivery go to your handler alone, one by one, after the rest.
+ * - **Broken connections**: if `ack`, `nak` or `term` throws or rejects, that is a failure, and the
+ *   other deliveries are settled nevertheless. A delivery whose `ack` fails is given back.
+ * - **`submit`**: only its caller learns of a failure or a discard, and has to settle the delivery.
+ *   Push, pipe or `consume` deliveries instead. When the sink ends, `consume` gives back the
+ *   deliveries that the sink did not accept. A pipe leaves such deliveries to the broker.
  *
- * @param handler What is done with each delivery, or each batch.
- * @param settings When a delivery is poison, and how long one waits that is given back.
+ * @param handler Handles each delivery, or each batch.
+ * @param settings When a delivery is poison, and how long a failed one waits.
  * @returns The handler to give to a sink.
- * @throws {TypeError} If the handler is no function, a setting is of the wrong kind or unknown, or one of
- * `maxDeliveries` and `onPoison` is given without the other.
- * @throws {RangeError} If `maxDeliveries` is no integer of at least 1.
+ * @throws {TypeError} If the handler isn't a function, a setting is of the wrong kind or unknown,
+ * or only one of `maxDeliveries` and `onPoison` is given.
+ * @throws {RangeError} If `maxDeliveries` isn't an integer of at least 1.
  *
  * @example
  * ```ts
@@ -191,7 +207,7 @@ const RULES: Rules<keyof AckedSettings<unknown>> = {
  * import { assertEquals } from "@std/assert";
  *
  * const broker: string[] = [];
- * const mails = ["ada@example.org", "nobody"].map((to) =>
+ * const mails = ["ada@example.org", "lin"].map((to) =>
  *   delivery(to, {
  *     ack: () => broker.push(`ack ${to}`),
  *     nak: (delay) => broker.push(`nak ${to} ${delay}`),
@@ -204,11 +220,11 @@ const RULES: Rules<keyof AckedSettings<unknown>> = {
  * const failed: string[] = [];
  * const sink = new Fanout(send, { concurrency: 16, onError: (_error, { value }) => failed.push(value) });
  * await sink.consume(mails);
- * assertEquals(broker, ["ack ada@example.org", "nak nobody 1000"]);
- * assertEquals(failed, ["nobody"]);
+ * assertEquals(broker, ["ack ada@example.org", "nak lin 1000"]);
+ * assertEquals(failed, ["lin"]);
  * ```
  *
- * @example What has failed three times is stored
+ * @example Store a delivery that has failed three times
  * ```ts
  * import { Fanout } from "@weir/streams/fanout";
  * import { acked, type Delivery, delivery } from "@weir/nats/delivery";

@@ -1,27 +1,27 @@
-/** One call of a handler by its sink, and what may be wrong with it. */
+/** One call of a handler by its sink, and the mistakes that it may have. */
 
 import { show } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** What is looked at of the context that a sink gives to its handler. */
+/** The part of a handler's context that `acked` reads. */
 export interface CallContext {
   readonly signal?: AbortSignal | undefined;
   readonly attempt?: number | undefined;
 }
 
-/** A call: an attempt. */
+/** A call, which is one attempt. */
 export interface Call {
   /** The `this` of the handler. */
   readonly self: unknown;
   readonly context: CallContext | undefined;
-  /** Whether it may be over before its handler is. */
+  /** Whether a timeout may end the call before its handler. */
   readonly timed: boolean;
   /** Whether the handler takes arrays. */
   readonly batch: boolean;
   readonly all: readonly Delivery<unknown>[];
 }
 
-/** Why the handler cannot be called at all. */
+/** Returns the reason why the handler can't be called, if there is one. */
 export function complaintOf(
   { all, context }: Call,
   managed: boolean,
@@ -43,7 +43,7 @@ export function complaintOf(
   }
 }
 
-/** Whether it can be settled. */
+/** Whether a value has `ack` and `nak`. */
 export function isDelivery(value: unknown): boolean {
   const { ack, nak } = Object(value ?? {}) as Partial<Delivery<unknown>>;
   return typeof ack === "function" && typeof nak === "function";

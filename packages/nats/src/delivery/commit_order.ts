@@ -1,58 +1,60 @@
-/** {@linkcode commitOrder}: logs that commit an offset. */
+/** {@linkcode commitOrder}, for logs that commit an offset. */
 
 import { check, FUNCTION } from "../options.ts";
 import { combine } from "./promises.ts";
 
 /**
- * The order of the commits of a log: what {@linkcode commitOrder} makes.
+ * The order of the commits of a log. {@linkcode commitOrder} makes it.
  *
  * @typeParam K The type of a key, such as a partition. Compared as a `Map` compares.
- * @typeParam V The type of what is committed, such as an offset.
+ * @typeParam V The type of a committed value, such as an offset.
  */
 export interface CommitOrder<K, V> {
-  /** How many have begun and are not committed. */
+  /** The number of items that have begun and are not committed. */
   readonly pending: number;
   /**
-   * Begins an item, behind all that have begun of its key. Call it in the order of the log.
+   * Begins an item, after all earlier items of its key. Call it in the order of the log.
    *
-   * @param key Of which partition, say.
-   * @param value What to commit when this item has settled, and all before it.
-   * @returns Call it when the item has settled. A second call does nothing.
+   * @param key The key, such as a partition.
+   * @param value The value to commit when this item and all before it have settled.
+   * @returns A function to call when the item has settled. A second call does nothing.
    */
   begin(key: K, value: V): () => void;
   /**
-   * Forgets a key, such as a partition that was revoked: nothing more of it is committed, and its items may
-   * settle without effect. A commit that runs goes on; if the key begins again, it waits for that.
+   * Forgets a key, such as a revoked partition. Nothing more of the key is committed, and its items
+   * settle without effect. A running commit goes on. If the key begins again, its next commit waits
+   * for that one.
    *
    * @param key The key.
    */
   drop(key: K): void;
   /**
-   * Waits until no commit runs or is due, whatever has not settled yet. A commit that awaits it waits for
-   * itself.
+   * Waits until no commit runs or is due. Items that have not settled don't matter. Don't await it
+   * in a commit: that would wait for itself.
    *
-   * @returns Resolves then. Rejects then with what a commit has thrown meanwhile, or before without a later
-   * commit of its key: an `AggregateError` of several errors.
+   * @returns A promise that resolves at that time. It rejects if a commit has thrown meanwhile, or
+   * earlier without a later commit of its key: with that error, or an `AggregateError` of several.
    */
   idle(): Promise<void>;
 }
 
 /**
- * For logs that commit an offset, such as Kafka's: items settle in any order, and the commits of a key cover
- * only what has settled without a gap.
+ * For logs that commit an offset, such as Kafka. Items settle in any order, and a commit of a key
+ * covers only items that have settled without a gap.
  *
- * - **Order**: one commit of a key runs at a time, and never goes back. Its value is that of the last item
- *   that has settled with all items before it.
- * - **Few commits**: what settles in one turn is one commit, and so is what settles while a commit runs.
- * - **Failure**: what `commit` throws rejects the `idle` calls that wait; if none waits, it is an unhandled
- *   rejection. The next commit of the key covers what was not committed. It is not tried again before: do
- *   that in `commit`.
- * - **Cost**: an item costs the same however many have begun, and a key of which all is committed costs
+ * - **Order**: one commit of a key runs at a time, and commits never go back. The value is that of
+ *   the last item that has settled together with all items before it.
+ * - **Few commits**: all items that settle in one turn make one commit. The items that settle while
+ *   a commit runs make one commit too.
+ * - **Failure**: if `commit` throws, the error rejects the waiting `idle` calls. If none waits, it
+ *   is an unhandled rejection. The next commit of the key covers the items that were not committed.
+ *   There is no earlier retry: do that in `commit`.
+ * - **Cost**: an item costs the same, no matter how many have begun. A key without open items costs
  *   nothing. One item that never settles holds back its key: watch `pending`.
  *
  * @param commit Commits a value of a key. It may be asynchronous.
- * @returns Where items begin, and settle.
- * @throws {TypeError} If `commit` is no function.
+ * @returns The order, in which items begin and settle.
+ * @throws {TypeError} If `commit` isn't a function.
  *
  * @example
  * ```ts
@@ -64,7 +66,7 @@ export interface CommitOrder<K, V> {
  * const order = commitOrder((offset: number, partition: string) => commits.push(partition + offset));
  * const messages = [3, 1, 2].map((ms, offset) => {
  *   const ack = order.begin("p", offset);
- *   return delivery(ms, { ack, nak: () => console.error("for a topic of its own") });
+ *   return delivery(ms, { ack, nak: () => console.error("for another topic") });
  * });
  * const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms * 10));
  * const sink = new Fanout(acked(({ value }: typeof messages[0]) => sleep(value)), { concurrency: 3 });
@@ -74,7 +76,7 @@ export interface CommitOrder<K, V> {
  * ```
  *
  * @typeParam K The type of a key.
- * @typeParam V The type of what is committed.
+ * @typeParam V The type of a committed value.
  */
 export function commitOrder<K, V>(
   commit: (value: V, key: K) => unknown,
@@ -82,29 +84,29 @@ export function commitOrder<K, V>(
   return new Order(check("commitOrder", "commit", commit, FUNCTION));
 }
 
-/** One that has begun. */
+/** An item that has begun. */
 interface Entry<K, V> {
   readonly value: V;
   settled: boolean;
   next: Entry<K, V> | undefined;
-  /** Its key, until it has settled. */
+  /** The line of its key, until it has settled. */
   line: Line<K, V> | undefined;
 }
 
-/** Of one key. */
+/** The items of one key. */
 interface Line<K, V> {
   readonly key: K;
-  /** Those that are not settled with all before them, in order. */
+  /** The items that are not yet settled with all before them, in order. */
   head: Entry<K, V> | undefined;
   tail: Entry<K, V> | undefined;
   open: number;
-  /** The last of those that are, if it is to be committed. */
+  /** The last item that is settled with all before it, if it is to be committed. */
   due: { readonly value: V } | undefined;
-  /** How many those are, and of how many the commit runs. */
+  /** The number of items of the next commit, and of the running one. */
   ready: number;
   running: number;
   busy: boolean;
-  /** What the last commit has thrown. */
+  /** The error of the last commit. */
   failure: { readonly error: unknown } | undefined;
 }
 
@@ -112,10 +114,10 @@ class Order<K, V> implements CommitOrder<K, V> {
   #pending = 0;
   readonly #commit: (value: V, key: K) => unknown;
   readonly #lines = new Map<K, Line<K, V>>();
-  /** How many keys have a commit that runs or is due. */
+  /** The number of keys with a commit that runs or is due. */
   #busy = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] = [];
-  /** What was thrown while somebody waits. */
+  /** The errors while an `idle` call waits. */
   #errors: unknown[] = [];
 
   constructor(commit: (value: V, key: K) => unknown) {
@@ -196,9 +198,9 @@ class Order<K, V> implements CommitOrder<K, V> {
     void this.#run(line);
   }
 
-  /** Commits what is due, until nothing is. Never rejects. */
+  /** Commits until nothing is due. Never rejects. */
   async #run(line: Line<K, V>): Promise<void> {
-    // What settles in one turn is one commit.
+    // All items that settle in one turn make one commit.
     await undefined;
     while (line.due) {
       const { value } = line.due;
@@ -225,11 +227,11 @@ class Order<K, V> implements CommitOrder<K, V> {
 
   #fail(error: unknown): void {
     if (this.#waiters.length > 0) this.#errors.push(error);
-    // Nobody waits: it is unhandled.
+    // No `idle` call waits, so it becomes an unhandled rejection.
     else void Promise.reject(error);
   }
 
-  /** Nothing is kept of a key of which nothing is to be done. */
+  /** Deletes a key that has nothing left to do. */
   #release(line: Line<K, V>): void {
     if (!line.head && line.ready === 0 && !line.busy) this.#lines.delete(line.key);
   }

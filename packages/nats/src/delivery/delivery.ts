@@ -1,11 +1,11 @@
-/** {@linkcode Delivery}: an item that somebody waits to hear of, whatever brought it. */
+/** {@linkcode Delivery}: an item whose outcome a broker waits for. */
 
 import { check, checkAll, DELAY, FUNCTION, LIMIT, type Rules } from "../options.ts";
 import { isThenable, whenSettled } from "./promises.ts";
 
 /**
- * An item of a broker, and the way to say what has become of it. Whoever takes one says so **once**:
- * the first of `ack`, `nak` and `term` counts, and what comes after has no effect.
+ * An item of a broker, with methods to report its outcome. Settle it **once**: the first of `ack`,
+ * `nak` and `term` counts, and later calls have no effect.
  *
  * @typeParam T The type of the item.
  */
@@ -13,44 +13,45 @@ export interface Delivery<T> {
   /** The item. */
   readonly value: T;
   /**
-   * How often the broker has handed it out, this time included: from 1. `undefined` where the broker does
-   * not count.
+   * How often the broker has delivered it, including this time: from 1. `undefined` if the broker
+   * does not count.
    */
   readonly deliveries?: number | undefined;
-  /** Whether somebody has said what has become of it. `undefined` where that is not known. */
+  /** Whether it is settled. `undefined` if that is unknown. */
   readonly settled?: boolean | undefined;
-  /** It is done: the broker forgets it. */
+  /** Reports that it is done: the broker forgets it. */
   ack(): void;
   /**
-   * It is not done: the broker hands it out again, to anybody.
+   * Reports that it is not done: the broker delivers it again, to any consumer.
    *
-   * @param delay In how many milliseconds, at the earliest.
+   * @param delay The time until then, in milliseconds, at least.
    */
   nak(delay?: number): void;
   /**
-   * It will never be done: the broker does not hand it out again. Where there is none, `ack` does it.
+   * Reports that it will never be done: the broker does not deliver it again. If there is no
+   * `term`, use `ack`.
    *
-   * @param reason For the log of the broker.
+   * @param reason A reason for the log of the broker.
    */
   term?(reason?: string): void;
 }
 
 /**
- * What an adapter of a broker does to settle a delivery. A promise that one of these returns is awaited by
- * {@linkcode acked}.
+ * The functions by which an adapter of a broker settles a delivery. If one returns a promise,
+ * {@linkcode acked} awaits it.
  */
 export interface DeliveryWays {
-  /** Tells the broker that it is done. */
+  /** Tells the broker that the delivery is done. */
   readonly ack: () => unknown;
-  /** Tells the broker to hand it out again, in `delay` milliseconds at the earliest. */
+  /** Tells the broker to deliver it again, in `delay` milliseconds at the earliest. */
   readonly nak: (delay?: number) => unknown;
   /**
-   * Tells the broker never to hand it out again.
+   * Tells the broker never to deliver it again.
    *
    * @default `ack`
    */
   readonly term?: ((reason?: string) => unknown) | undefined;
-  /** How often the broker has handed it out, this time included: an integer of at least 1. */
+  /** How often the broker has delivered it, including this time: an integer of at least 1. */
   readonly deliveries?: number | undefined;
 }
 
@@ -62,20 +63,21 @@ const RULES: Rules<keyof DeliveryWays> = {
 };
 
 /**
- * Makes a {@linkcode Delivery}: what an adapter of a broker needs.
+ * Makes a {@linkcode Delivery}, for an adapter of a broker.
  *
- * - **Once**: the first of `ack`, `nak` and `term` calls the way of the broker, and what comes after does
- *   nothing. `settled` says whether one has.
- * - **Failure**: where the way of the broker throws, or its promise rejects, the caller is told, and the
- *   delivery is not settled: it may be tried again.
- * - **`term`** is always there: without a way of its own it does what `ack` does.
+ * - **Once**: the first of `ack`, `nak` and `term` calls your function, and later calls do nothing.
+ *   `settled` says whether one was called.
+ * - **Failure**: if your function throws, or its promise rejects, the caller gets the error, and
+ *   the delivery is not settled. You may try again.
+ * - **`term`** is always there: without your own function it does the same as `ack`.
  *
  * @param value The item.
- * @param ways How the broker is told.
+ * @param ways The functions that tell the broker.
  * @returns The delivery.
- * @throws {TypeError} If a way is no function, or an option is of the wrong kind, unknown, or missing.
- * @throws {RangeError} If `deliveries` is no integer of at least 1; from its `nak`, if the delay is none of
- * 0 to 2147483647.
+ * @throws {TypeError} If a way isn't a function, or an option is of the wrong kind, unknown, or
+ * missing.
+ * @throws {RangeError} If `deliveries` isn't an integer of at least 1. Its `nak` throws one if the
+ * delay isn't from 0 to 2147483647.
  *
  * @example
  * ```ts
@@ -130,10 +132,10 @@ class MadeDelivery<T> implements Delivery<T> {
     return this.#settle(() => ways.term ? ways.term(reason) : ways.ack());
   }
 
-  /** Returns the promise of the broker's way, if it has one, for who cares to wait. */
+  /** Returns the promise of the adapter, if there is one, so that the caller can await it. */
   #settle(tell: () => unknown): void {
     if (this.#settled) return;
-    // Before code of the adapter runs, which may come back here.
+    // Before the adapter's code runs, because that may call this delivery again.
     this.#settled = true;
     const undo = (error: unknown): never => {
       this.#settled = false;

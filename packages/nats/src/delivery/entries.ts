@@ -1,8 +1,8 @@
-/** What the handler of a batch has given for each of its items, as an `Aggregator` takes it. */
+/** The results of a batch's handler, one entry for each item, as an `Aggregator` takes them. */
 
 import { isError, isThenable, whenSettled } from "./promises.ts";
 
-/** What a handler has given, and the errors among it by their places. */
+/** The result of a handler, and the errors in it by their index. */
 export interface Entries {
   readonly result: unknown;
   readonly failures: ReadonlyMap<number, unknown>;
@@ -11,8 +11,9 @@ export interface Entries {
 const NONE: ReadonlyMap<number, unknown> = new Map();
 
 /**
- * Looks at what a handler has given for `count` deliveries; waits for the promises in it. What is no array
- * has no errors. An array of another length is not looked at, unless an entry is an error.
+ * Reads the result of a handler for `count` deliveries, and waits for the promises in it. A result
+ * that isn't an array has no errors. An array of another length is ignored, unless an entry is an
+ * error.
  */
 export function readEntries(result: unknown, count: number): Entries | Promise<Entries> {
   if (!Array.isArray(result)) return { result, failures: NONE };
@@ -24,7 +25,7 @@ export function readEntries(result: unknown, count: number): Entries | Promise<E
   const failures = new Map<number, unknown>();
   const waits: Promise<void>[] = [];
   let entries = result;
-  // By place: it may have holes.
+  // By index, because the array may have holes.
   for (let place = 0; place < count; place++) {
     const judge = (entry: unknown): void => {
       if (isError(entry)) failures.set(place, entry);
@@ -36,7 +37,7 @@ export function readEntries(result: unknown, count: number): Entries | Promise<E
         judge(entry);
         continue;
       }
-      // Asked once: one that is no promise may start work each time.
+      // Calls `then` once: a thenable that isn't a promise may start work each time.
       const once = entry instanceof Promise ? entry : new Promise((resolve) => resolve(entry));
       if (once !== entry) {
         if (entries === result) entries = result.slice();

@@ -1,26 +1,28 @@
-/** What becomes of deliveries that have failed for good: they are given back, or are poison. */
+/**
+ * Deals with deliveries that have failed for good: it gives them back, or treats them as poison.
+ */
 
 import { check, DELAY } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
 import { isThenable } from "./promises.ts";
 import { type Settling, surface, type Trouble, type Troubles } from "./settling.ts";
 
-/** When a delivery is poison, and who is told; how long others wait. Checked already. */
+/** When a delivery is poison, where it goes, and how long others wait. Already checked. */
 export interface Policy {
   readonly maxDeliveries?: number | undefined;
-  // Any delivery is one.
+  // `any` allows each type of delivery.
   // deno-lint-ignore no-explicit-any
   readonly onPoison?: ((delivery: any, error: unknown) => unknown) | undefined;
   readonly delay?: ((error: unknown, deliveries: number) => number) | undefined;
 }
 
-/** Gives up deliveries, and knows with what each of them has failed. */
+/** Gives up deliveries, and knows the error of each. */
 export class GivingUp {
   readonly #policy: Policy;
   readonly #settling: Settling;
-  /** With what each has failed by itself: a batch fails with something that stands for all. */
+  /** The error of each delivery. The error of its batch may stand for several. */
   readonly #failures = new WeakMap<Delivery<unknown>, { readonly error: unknown }>();
-  /** Of those at their last delivery, which a handler was given. */
+  /** The deliveries at their last delivery that went to a handler. */
   readonly #tried = new WeakSet<Delivery<unknown>>();
 
   constructor(policy: Policy, settling: Settling) {
@@ -28,32 +30,32 @@ export class GivingUp {
     this.#settling = settling;
   }
 
-  /** A handler is about to be given it. */
+  /** Notes that a handler is about to get the delivery. */
   try(delivery: Delivery<unknown>, last: boolean): void {
     this.#failures.delete(delivery);
     if (last) this.#tried.add(delivery);
   }
 
-  /** The handler has done it, and the broker could not be told: it is not poison. */
+  /** Notes that the handler has done it, but the broker doesn't know: it is not poison. */
   done(delivery: Delivery<unknown>, error: unknown): void {
     this.fail(delivery, error);
     this.spare(delivery);
   }
 
-  /** It has its last attempt still before it. */
+  /** Notes that its last attempt is still to come. */
   spare(delivery: Delivery<unknown>): void {
     this.#tried.delete(delivery);
   }
 
-  /** It has failed with this. */
+  /** Notes its error. */
   fail(delivery: Delivery<unknown>, error: unknown): void {
     this.#failures.set(delivery, { error });
   }
 
   /**
-   * They have failed for good, with this where nothing better is known: those whose handler has failed at
-   * their last delivery are poison, the others are given back. After `limit` milliseconds of `onPoison`
-   * they all are.
+   * Gives up deliveries that have failed for good. Deliveries whose handler has failed at their
+   * last delivery are poison, and the others are given back. If `onPoison` takes longer than
+   * `limit` milliseconds, all are given back. `error` applies where the delivery has no own error.
    */
   giveUp(
     deliveries: readonly Delivery<unknown>[],
@@ -69,7 +71,7 @@ export class GivingUp {
     return poison.length === 0 ? back : this.#poisonAll(back, poison, error, limit);
   }
 
-  /** The broker hands them out again, after a while. */
+  /** Gives deliveries back: the broker delivers them again after a delay. */
   giveBack(
     deliveries: readonly Delivery<unknown>[],
     error: unknown,
@@ -90,12 +92,15 @@ export class GivingUp {
       : [...wrong, ...troubles];
   }
 
-  /** The broker hands them out again, at once: nothing was wrong with them. */
+  /** Gives deliveries back without delay, because nothing was wrong with them. */
   discard(deliveries: readonly Delivery<unknown>[]): Troubles | Promise<Troubles> {
     return this.#settling.settle(deliveries, (delivery) => delivery.nak());
   }
 
-  /** It is handed over, and never comes again. What `onPoison` throws is thrown. */
+  /**
+   * Gives a delivery to `onPoison`, and then tells the broker never to deliver it again. Throws the
+   * error of `onPoison`.
+   */
   async poison(delivery: Delivery<unknown>, error: unknown): Promise<Troubles> {
     await this.#policy.onPoison!(delivery, error);
     return await this.#settling.settle([delivery], (delivery) => {
@@ -110,7 +115,7 @@ export class GivingUp {
     error: unknown,
     limit = Infinity,
   ): Promise<Troubles> {
-    // The sink's own clock starts after this one: when it errors the sink, all are settled.
+    // The timer of the sink starts after this one: when the sink fails, all are settled.
     const timer = limit < Infinity
       ? setTimeout(() => surface(this.giveBack(deliveries, error)), limit)
       : undefined;
@@ -145,7 +150,7 @@ export class GivingUp {
   }
 }
 
-/** A second, and twice as long each time, up to a minute. */
+/** A second, then twice as long each time, up to a minute. */
 function usualDelay(_error: unknown, deliveries: number): number {
   return Math.min(1000 * 2 ** (deliveries - 1), 60_000);
 }

@@ -1,4 +1,4 @@
-/** The hooks of a sink: by them a sink says that something has failed for good, or was discarded. */
+/** The hooks by which a sink reports that an item has failed for good, or was discarded. */
 
 import { check, FUNCTION, show } from "../options.ts";
 import type { Delivery } from "./delivery.ts";
@@ -8,7 +8,7 @@ import type { Work } from "./work.ts";
 
 type Hook = (...told: unknown[]) => unknown;
 
-/** What of the options of a sink is looked at. */
+/** The options of a sink that matter here. */
 interface Hooks {
   readonly onError?: Hook | undefined;
   readonly onDiscard?: Hook | undefined;
@@ -16,7 +16,9 @@ interface Hooks {
   readonly timeout?: unknown;
 }
 
-/** The same options, with hooks that settle deliveries before they call those of the user. */
+/**
+ * Returns the same options, with hooks that settle deliveries before they call the user's hooks.
+ */
 export function hooked<O extends object>(work: Work, options: O): O {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`acked.options: options must be a plain object; got ${show(options)}`);
@@ -37,7 +39,7 @@ export function hooked<O extends object>(work: Work, options: O): O {
         const list = listOf(item);
         work.over(list);
         const open = list.filter(work.settling.isOpen);
-        // There is nothing to do again.
+        // Nothing is left to try again.
         if (open.length === 0) return undefined;
         return retry(error, attempt, Array.isArray(item) ? open : item);
       },
@@ -60,7 +62,7 @@ function failed(
   const limit = typeof timeout === "number" ? timeout : undefined;
   const told = work.givingUp.giveUp(open, error, limit);
   const next = (troubles: Troubles): unknown => {
-    // One report of each error, with its deliveries.
+    // One report for each error, with its deliveries.
     const reports = new Map<unknown, unknown>([[error, Array.isArray(item) ? open : item]]);
     const more = new Map<unknown, Delivery<unknown>[]>();
     for (const { delivery, error: each } of troubles) {

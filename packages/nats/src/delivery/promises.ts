@@ -1,29 +1,31 @@
-/** Promises of user code, and errors that come together. */
+/** Helpers for promises of user code, and for several errors at once. */
 
-/** Whether what user code returned has to be waited for. */
+/** Whether a value of user code has to be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (typeof value === "object" || typeof value === "function") &&
     typeof (value as Partial<PromiseLike<unknown>> | null)?.then === "function";
 }
 
-/** Hears of the settlement of `thenable` once, and never synchronously, whatever it does. */
+/** Calls one of the two functions once, and never synchronously, no matter what `thenable` does. */
 export function whenSettled<V, R>(
   thenable: PromiseLike<V>,
   fulfilled: (value: V) => R | PromiseLike<R>,
   rejected: (reason: unknown) => R | PromiseLike<R>,
 ): Promise<R> {
-  // `Promise.resolve` would read the `constructor` of a promise, and throw what that throws.
+  // `Promise.resolve` would read the `constructor` of a promise, which may throw.
   return new Promise<V>((resolve) => resolve(thenable)).then(fulfilled, rejected);
 }
 
-/** Whether it is an error, of any realm: what an `Aggregator` takes for the failure of an item. */
+/**
+ * Whether a value is an error of any realm. An `Aggregator` uses the same test for a failed item.
+ */
 export function isError(value: unknown): boolean {
   return typeof value === "object" && value !== null && "message" in value &&
     (value instanceof Error ||
       /^\[object (Error|DOMException)]$/.test(Object.prototype.toString.call(value)));
 }
 
-/** One error for all: itself, if it is only one. */
+/** Returns one error for all: the error itself, if there is only one. */
 export function combine(errors: Iterable<unknown>): unknown {
   const distinct = [...new Set(errors)];
   if (distinct.length === 1) return distinct[0];
@@ -33,7 +35,7 @@ export function combine(errors: Iterable<unknown>): unknown {
   );
 }
 
-/** Whether who fails with this has only done as the end for this reason told it to, as the sinks say it. */
+/** Whether a failure only answers an abort with this reason. The sinks use the same test. */
 export function isEcho(error: unknown, reason: unknown): boolean {
   try {
     const { name, cause } = Object(error ?? {});
@@ -43,7 +45,7 @@ export function isEcho(error: unknown, reason: unknown): boolean {
   }
 }
 
-/** Never throws. */
+/** The message of an error. Never throws. */
 function title(error: unknown): string {
   try {
     return isError(error) ? String((error as Error).message) : String(error);
@@ -52,7 +54,10 @@ function title(error: unknown): string {
   }
 }
 
-/** Goes on with a value, or with what a promise comes to: at once, where nothing has to be waited for. */
+/**
+ * Continues with a value, or with the result of a promise. It continues synchronously if there is
+ * no promise.
+ */
 export function follow<V, R>(
   start: () => V | PromiseLike<V>,
   next: (value: V) => R | PromiseLike<R>,

@@ -1,28 +1,32 @@
-/** {@linkcode ackAll} and {@linkcode nakAll}: many deliveries at once, and what went wrong with which. */
+/**
+ * {@linkcode ackAll} and {@linkcode nakAll} settle many deliveries at once, and collect the errors.
+ */
 
 import { combine, isThenable, whenSettled } from "./promises.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** A broker could not be told what has become of a delivery. */
+/** A failure to tell the broker the outcome of a delivery. */
 export interface Trouble {
   readonly delivery: Delivery<unknown>;
   readonly error: unknown;
 }
 
-/** What went wrong; mostly nothing. */
+/** The failures; mostly none. */
 export type Troubles = readonly Trouble[];
 
-/** Who has settled what: also of deliveries that don't know it themselves. */
+/** Knows which deliveries are settled, even if they don't know it themselves. */
 export class Settling {
   readonly #told = new WeakSet<object>();
 
-  /** Whether nobody has said yet what has become of it. */
+  /** Whether a delivery is not settled yet. */
   readonly isOpen = (delivery: Delivery<unknown>): boolean => {
     const { settled } = delivery;
     return settled === undefined ? !this.#told.has(delivery) : !settled;
   };
 
-  /** Settles those that are open, whatever goes wrong with others. One with which it has is open again. */
+  /**
+   * Settles the open deliveries. A failure of one doesn't stop the others; that one is open again.
+   */
   settle(
     deliveries: Iterable<Delivery<unknown>>,
     how: (delivery: Delivery<unknown>) => unknown,
@@ -32,7 +36,7 @@ export class Settling {
     for (const delivery of deliveries) {
       try {
         if (!this.isOpen(delivery)) continue;
-        // Before code of the adapter runs, which may come back here.
+        // Before the adapter's code runs, because that may call this again.
         if (delivery.settled === undefined) this.#told.add(delivery);
         const told = how(delivery);
         if (isThenable(told)) waits.push(this.#wait(told, delivery, troubles));
@@ -53,7 +57,10 @@ export class Settling {
   }
 }
 
-/** Throws what went wrong, where no sink waits for it: it is uncaught, or unhandled, then. */
+/**
+ * Throws the failures where no sink waits for them: they become uncaught errors or unhandled
+ * rejections.
+ */
 export function surface(troubles: Troubles | Promise<Troubles>, errors: unknown[] = []): void {
   const tell = (troubles: Troubles): void => {
     const all = [...errors, ...troubles.map(({ error }) => error)];
@@ -64,10 +71,10 @@ export function surface(troubles: Troubles | Promise<Troubles>, errors: unknown[
 }
 
 /**
- * Acknowledges those deliveries that are not settled.
+ * Acknowledges the deliveries that are not settled.
  *
- * @param deliveries What is done.
- * @throws What an `ack` throws, once all have been called; an `AggregateError` of several errors.
+ * @param deliveries The deliveries that are done.
+ * @throws The error of an `ack`, after all have been called, or an `AggregateError` of several.
  *
  * @example
  * ```ts
@@ -86,11 +93,11 @@ export function ackAll(deliveries: Iterable<Delivery<unknown>>): void {
 }
 
 /**
- * Gives back those deliveries that are not settled: the broker hands them out again.
+ * Gives back the deliveries that are not settled: the broker delivers them again.
  *
- * @param deliveries What is not done.
- * @param delay In how many milliseconds, at the earliest.
- * @throws What a `nak` throws, once all have been called; an `AggregateError` of several errors.
+ * @param deliveries The deliveries that are not done.
+ * @param delay The time until then, in milliseconds, at least.
+ * @throws The error of a `nak`, after all have been called, or an `AggregateError` of several.
  *
  * @example
  * ```ts

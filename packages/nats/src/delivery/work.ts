@@ -1,4 +1,4 @@
-/** One handler, and what becomes of the deliveries that it is given. */
+/** Runs one handler, and settles its deliveries. */
 
 import { type Call, type CallContext, complaintOf, isDelivery } from "./call.ts";
 import type { Delivery } from "./delivery.ts";
@@ -7,7 +7,7 @@ import { GivingUp, type Policy } from "./giving_up.ts";
 import { combine, follow, isEcho, isThenable } from "./promises.ts";
 import { Settling, type Trouble, type Troubles } from "./settling.ts";
 
-/** What has come of the deliveries that a handler was given together. */
+/** The outcome of the deliveries that a handler got together. */
 interface Outcome {
   readonly group: readonly Delivery<unknown>[];
   readonly result: unknown;
@@ -16,22 +16,22 @@ interface Outcome {
 
 type Handler = (this: unknown, item: unknown, context: unknown) => unknown;
 
-/** What `acked` makes of a handler. */
+/** The engine of `acked`. */
 export class Work {
   readonly settling: Settling = new Settling();
   readonly givingUp: GivingUp;
   readonly #handler: Handler;
   readonly #maxDeliveries: number | undefined;
-  /** Whether the sink says when something has failed for good. */
+  /** Whether the sink decides when a delivery has failed for good. */
   managed = false;
   /** Whether a sink has a timeout. */
   timed = false;
   /**
-   * The attempt that a delivery is in, where there are timeouts: what comes of an earlier one is ignored.
-   * No weak map: that would cost more than all else.
+   * The attempt that a delivery is in, if there are timeouts: the outcome of an earlier one is
+   * ignored. Not a weak map, which would cost more than everything else.
    */
   readonly #calls = new Map<Delivery<unknown>, Call>();
-  /** What was given for those that were done in a batch that has failed: it may go again. */
+  /** The entries for done deliveries of a failed batch, which the sink may try again. */
   readonly #entries = new WeakMap<Delivery<unknown>, { readonly entry: unknown }>();
 
   constructor(handler: Handler, policy: Policy) {
@@ -40,7 +40,7 @@ export class Work {
     this.givingUp = new GivingUp(policy, this.settling);
   }
 
-  /** What a sink calls. */
+  /** Runs the handler for a sink. */
   run(self: unknown, item: unknown, context: CallContext | undefined): unknown {
     const batch = Array.isArray(item);
     const all = (batch ? item : [item]) as readonly Delivery<unknown>[];
@@ -51,7 +51,7 @@ export class Work {
       : this.#attempt(call);
   }
 
-  /** Of these the attempt is over: what its handler does later is ignored. */
+  /** Ends the attempt of these deliveries: everything that its handler does later is ignored. */
   over(deliveries: readonly Delivery<unknown>[]): void {
     for (const each of deliveries) this.#calls.delete(each);
   }
@@ -59,7 +59,7 @@ export class Work {
   #attempt(call: Call): unknown {
     const { all, context } = call;
     const attempt = context?.attempt ?? 1;
-    // What somebody has acked before the sink had it is handled all the same.
+    // A delivery that was acked before the sink got it is handled nevertheless.
     const open = attempt > 1 ? all.filter(this.settling.isOpen) : all;
     if (call.timed) { for (const each of open) this.#calls.set(each, call); }
     if (attempt > 1) { for (const each of open) this.givingUp.try(each, false); }
@@ -76,13 +76,16 @@ export class Work {
       : this.#end(call, [outcome]);
   }
 
-  /** Those at their last delivery are handed over alone, after the rest; those beyond it not at all. */
+  /**
+   * Gives deliveries at their last delivery to the handler alone, after the rest. Those beyond it
+   * go only to `onPoison`.
+   */
   async #apart(call: Call, open: readonly Delivery<unknown>[], max: number): Promise<unknown> {
     const outcomes: Outcome[] = [];
     const once = [...new Set(open)];
     const ended = (): boolean => call.context?.signal?.aborted === true;
     const { isOpen } = this.settling;
-    // By the others' handler, or by one that runs on after its timeout.
+    // Settled by the handler of the others, or by one that runs on after its timeout.
     const settled = (each: Delivery<unknown>): boolean => !isOpen(each) && !early.has(each);
     const early = new Set(once.filter((each) => !isOpen(each)));
     const rest = open.filter(({ deliveries }) => deliveries! < max);
@@ -106,7 +109,7 @@ export class Work {
     return this.#end(call, outcomes);
   }
 
-  /** Its handlers have died with their processes. */
+  /** Gives up a delivery whose handlers have died with their processes. */
   async #bury(call: Call, delivery: Delivery<unknown>): Promise<Outcome> {
     const errors: unknown[] = [];
     try {
@@ -119,14 +122,14 @@ export class Work {
     return { group, result: call.batch ? [undefined] : undefined, errors };
   }
 
-  /** Has the handler do them, and says so. Never throws. */
+  /** Runs the handler with a group, and settles the group. Never throws. */
   #hand(call: Call, group: readonly Delivery<unknown>[]): Outcome | PromiseLike<Outcome> {
     const { self, context, batch } = call;
     const failed = (error: unknown) => {
       for (const each of group) if (this.#isIn(call, each)) this.givingUp.fail(each, error);
       return this.#fail(call, group, [error], undefined);
     };
-    // A copy: the handler may do with it what it likes, and the sink may give it again.
+    // A copy, because the handler may change it, and the sink may pass the batch again.
     const given = batch ? group.slice() : group[0];
     return follow<unknown, Outcome>(
       () => this.#handler.call(self, given, context),
@@ -142,7 +145,7 @@ export class Work {
     );
   }
 
-  /** The handler has done these, but for the failures. */
+  /** Settles a group that the handler has done, except the failures. */
   #done(
     call: Call,
     group: readonly Delivery<unknown>[],
@@ -170,7 +173,7 @@ export class Work {
     return isThenable(told) ? told.then(next) : next(told);
   }
 
-  /** What is open has failed. Where no sink says when that is for good, it is now. */
+  /** Fails the open deliveries. Without a sink that decides, they have failed for good now. */
   #fail(
     { context }: Call,
     group: readonly Delivery<unknown>[],
@@ -189,7 +192,7 @@ export class Work {
     return isThenable(told) ? told.then(next) : next(told);
   }
 
-  /** What the sink is given: the results, or one error. */
+  /** Returns the results to the sink, or throws one error. */
   #end(call: Call, outcomes: readonly Outcome[]): unknown {
     if (call.timed) {
       for (const each of call.all) if (this.#isIn(call, each)) this.#calls.delete(each);
@@ -197,12 +200,12 @@ export class Work {
     const errors = outcomes.flatMap(({ errors }) => errors);
     if (errors.length === 0) return this.#resultOf(call, outcomes);
     const signal = new Set(errors).size > 1 ? call.context?.signal : undefined;
-    // That many were told to end is no failure of any.
+    // All errors only answer the abort, so none of them counts as a failure.
     if (signal?.aborted && errors.every((error) => isEcho(error, signal.reason))) throw errors[0];
     throw combine(errors);
   }
 
-  /** An entry for each delivery that the sink has given, where the handler gives entries. */
+  /** Returns an entry for each delivery of the sink's batch, if the handler returns entries. */
   #resultOf({ all, batch }: Call, outcomes: readonly Outcome[]): unknown {
     const last = outcomes.at(-1);
     if (!batch || (last && last.group.length === all.length)) return last?.result;

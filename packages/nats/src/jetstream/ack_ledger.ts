@@ -1,37 +1,38 @@
-/** {@linkcode AckLedger}: what the server may not have heard yet. */
+/** {@linkcode AckLedger}: the acknowledgements that the server may not have yet. */
 
 import type { NatsConnection } from "@nats-io/nats-core";
 
-/** How long an acknowledgement waits at most before the server is asked whether it has come, in milliseconds. */
+/** The longest time before a round trip checks an acknowledgement, in milliseconds. */
 const PAUSE = 100;
 
 /**
- * The acknowledgements of a connection, until a later round trip shows that the server has them. The client
- * drops what is sent while it is disconnected, and sends no acknowledgement twice.
+ * Keeps the acknowledgements of a connection until a later round trip shows that the server has
+ * them. The client drops everything that you send while it is disconnected, and sends no
+ * acknowledgement twice.
  */
 export class AckLedger {
   readonly #connection: NatsConnection;
-  /** Subjects and payloads in turn: first those that a round trip asks for, then those since. */
+  /** Subjects and payloads, alternating: first those of the running round trip, then later ones. */
   #asked: string[] = [];
   #kept: string[] = [];
-  /** Whether a round trip is on its way. */
+  /** Whether a round trip is running. */
   #asking = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** There is nobody to send to, and never will be. */
+  /** Whether the connection is closed for good. */
   closed = false;
 
   constructor(connection: NatsConnection) {
     this.#connection = connection;
   }
 
-  /** One was sent just now. */
+  /** Adds an acknowledgement that was just sent. */
   keep(reply: string, payload: string): void {
     if (this.closed) return;
     this.#kept.push(reply, payload);
     if (!this.#asking) this.#timer ??= setTimeout(this.#ask, PAUSE);
   }
 
-  /** The connection is another: sends all again. */
+  /** Sends all again, over a new connection. */
   resend(): void {
     const all = this.#asked.concat(this.#kept);
     this.#asked = [];
@@ -41,12 +42,12 @@ export class AckLedger {
         this.#connection.publish(all[place]!, all[place + 1]!);
       }
     } catch {
-      // It is closed meanwhile, or about to.
+      // The connection has closed meanwhile, or is about to close.
     }
     this.#later();
   }
 
-  /** Resolves when the server has all that was sent, or after so many milliseconds. */
+  /** Resolves when the server has everything that was sent, or after `ms` milliseconds. */
   async sent(limit: number): Promise<void> {
     if (this.closed) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,7 +56,7 @@ export class AckLedger {
     clearTimeout(timer);
   }
 
-  /** There will be no other connection. */
+  /** Ends the ledger: there will be no other connection. */
   clear(): void {
     this.closed = true;
     this.#asked = [];
@@ -74,10 +75,10 @@ export class AckLedger {
     this.#kept = [];
     this.#asking = true;
     this.#connection.flush().then(() => {
-      // Not where it was sent again meanwhile: that is another round trip's.
+      // Only if it was not sent again meanwhile: then it belongs to another round trip.
       if (this.#asked === asked) this.#asked = [];
     }, () => {
-      // There is no connection: the next has all of it sent again.
+      // There is no connection. The next one gets all of it again.
     }).then(() => {
       this.#asking = false;
       this.#later();

@@ -1,4 +1,7 @@
-/** What the errors of the client say: whether another attempt may succeed. By their names, so that two copies do. */
+/**
+ * Tells by an error of the client whether another attempt may succeed. It compares names, so that
+ * it works with two copies of the client.
+ */
 
 interface Known {
   readonly name?: unknown;
@@ -8,7 +11,7 @@ interface Known {
   readonly cause?: unknown;
 }
 
-/** No permission, no connection, or an argument that is wrong: these stay. */
+/** Errors that stay: no permission, no connection, or a wrong argument. */
 const FINAL = new Set([
   "AuthorizationError",
   "ClosedConnectionError",
@@ -31,13 +34,13 @@ function known(error: unknown): Known {
   return Object(error) === error ? error as Known : {};
 }
 
-/** Whether the same request fails again, however often. */
+/** Whether the same request would always fail again. */
 export function isFinal(error: unknown): boolean {
   const { name, message, code, status, cause } = known(error);
   if (FINAL.has(String(name)) || FINAL.has(String(known(cause).name))) return true;
   if (message === "connection closed") return true;
-  // What the server answered; 503 is for what is not there for now.
+  // The status of the server; 503 means that something is missing for now.
   if (typeof status === "number") return status !== 503 || code === NOT_ENABLED;
-  // A consumer that is deleted while a request waits.
+  // The consumer was deleted while a request waited.
   return code === 409 && /\b(deleted|push based)\b/.test(String(message)) || code === 400;
 }

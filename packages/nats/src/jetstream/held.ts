@@ -1,25 +1,28 @@
-/** {@linkcode Held}: a message that is ours for now, and {@linkcode Keeper}, which tells the server so. */
+/**
+ * {@linkcode Held}, a message that this process has, and {@linkcode Keeper}, which tells the server
+ * that work goes on.
+ */
 
 import type { JsMsg } from "@nats-io/jetstream";
 import type { JetStreamDelivery } from "./delivery.ts";
 import type { AckLedger } from "./ack_ledger.ts";
 
-/** What every message of the client has, though its type does not say so. */
+/** Members that every message of the client has, though its type does not show them. */
 type Raw = JsMsg & { readonly reply?: string; readonly didAck?: boolean };
 
-/** How many parts the ack wait has; one tick of the clock is a part. */
+/** The number of ticks in an ack wait. */
 const PARTS = 4;
 
-/** A message until somebody has said what has become of it. Its links are those of the keeper's list. */
+/** A message that is not settled yet, as a member of the keeper's linked list. */
 export class Held implements JetStreamDelivery {
   readonly value: JsMsg;
   private readonly keeper: Keeper;
   private said = false;
-  /** @internal The neighbours in the list; none where it is not in it. */
+  /** @internal The neighbours in the list; `undefined` outside it. */
   before: Held | undefined = undefined;
   after: Held | undefined = undefined;
   kept = false;
-  /** When it came, and when the server last heard of it, in ticks. */
+  /** When it arrived, and when it was last extended, in ticks. */
   since = 0;
   heard = 0;
   /** Whether it waits in the buffer. */
@@ -65,7 +68,7 @@ export class Held implements JetStreamDelivery {
     this.keep(reason ? `+TERM ${reason}` : "+TERM");
   }
 
-  /** Whether it is the first word, and there is somebody to hear it. */
+  /** Whether this is the first settlement, and the connection is open. */
   private settle(): boolean {
     if (this.said) return false;
     this.said = true;
@@ -79,17 +82,17 @@ export class Held implements JetStreamDelivery {
   }
 }
 
-/** What a keeper needs of its owner. */
+/** The owner of a keeper. */
 export interface KeeperHost {
-  /** One that is not extended any more, since it has been held for too long. */
+  /** A message has reached `maxHold`, and is not extended any more. */
   onLate(held: Held): void;
-  /** Nothing is held. */
+  /** The list is empty. */
   onEmpty(): void;
 }
 
 /**
- * Tells the server of all that is held, until it settles, in time for its ack wait. One timer for all;
- * the list is in the order in which the server last heard of its members.
+ * Extends each message before its ack wait is over, until it settles. There is one timer for all.
+ * The list is in the order of the last extension.
  */
 export class Keeper {
   readonly ledger: AckLedger;
@@ -98,7 +101,7 @@ export class Keeper {
   #first: Held | undefined;
   #last: Held | undefined;
   #tick = 0;
-  /** Milliseconds of a tick. */
+  /** The length of a tick, in milliseconds. */
   #length = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -108,7 +111,7 @@ export class Keeper {
     this.#maxHold = maxHold;
   }
 
-  /** Sets how long the server waits, in milliseconds. */
+  /** Sets the ack wait, in milliseconds. */
   set ackWait(value: number) {
     const length = Math.min(Math.max(value / PARTS, 1), 2 ** 31 - 1);
     if (length === this.#length) return;
@@ -134,18 +137,18 @@ export class Keeper {
     if (this.#first === undefined) this.#host.onEmpty();
   }
 
-  /** Tells the server of all at once. */
+  /** Extends all messages now. */
   touch(): void {
     this.#visit(this.#tick);
   }
 
-  /** Lets go of all. The server hands out again what does not settle in time. */
+  /** Removes all messages. The server delivers those again that don't settle in time. */
   clear(): void {
     for (let held = this.#first; held; held = this.#first) this.#unlink(held);
     this.stop();
   }
 
-  /** Has no timer until something is held again. */
+  /** Stops the timer until there is a message again. */
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -153,22 +156,22 @@ export class Keeper {
 
   readonly #extend = (): void => {
     this.#tick++;
-    // What came in the last tick is fresh; the next one is in time for it.
+    // Messages of the last tick are fresh: the next tick is early enough for them.
     this.#visit(this.#tick - 2);
     if (this.#first === undefined) this.stop();
   };
 
-  /** Extends what the server has not heard of since a tick. */
+  /** Extends all messages that were not extended for a tick. */
   #visit(until: number): void {
     const last = this.#last;
     const oldest = this.#tick - this.#maxHold / this.#length;
     for (let held = this.#first; held && held.heard <= until;) {
       const next = held === last ? undefined : held.after;
-      if (held.settled) this.remove(held); // by the message itself
+      if (held.settled) this.remove(held); // settled by the message itself
       else if (held.since < oldest) {
         const late = held;
         this.#unlink(late);
-        // What it calls may throw: the others are extended first.
+        // The callback may throw, so the others are extended first.
         queueMicrotask(() => this.#host.onLate(late));
       } else {
         held.value.working();

@@ -1,28 +1,28 @@
-/** A connection as the sources on it see it: what it tells of its state, and the acknowledgements that may be lost. */
+/** A connection with its state, and the acknowledgements that may be lost with it. */
 
 import { errors, type NatsConnection, type PermissionViolationError } from "@nats-io/nats-core";
 import { AckLedger } from "./ack_ledger.ts";
 import { Publisher } from "./publisher.ts";
 
-/** Who is told what becomes of a connection. */
+/** A listener for the state of a connection. */
 export interface LinkListener {
-  /** It is lost; the client tries to get another. */
+  /** The connection is lost. The client tries to reconnect. */
   onDown(): void;
-  /** There is another. What was sent meanwhile is lost. */
+  /** The client has reconnected. Everything that was sent meanwhile is lost. */
   onUp(): void;
-  /** The server refuses what was sent to a subject. */
+  /** The server refuses messages to a subject. */
   onRefused(subject: string, error: Error): void;
-  /** It is closed for good. */
+  /** The connection is closed for good. */
   onClosed(cause: unknown): void;
 }
 
 const links = new WeakMap<NatsConnection, Link>();
 
-/** One for each connection, however many sources read from it. */
+/** One link per connection, which all its sources share. */
 export class Link {
   readonly connection: NatsConnection;
   readonly ledger: AckLedger;
-  /** False while the client is known to be without a connection. */
+  /** False while the client has no connection, as far as is known. */
   up = true;
   #publisher: Publisher | undefined;
   readonly #listeners = new Set<LinkListener>();
@@ -39,7 +39,7 @@ export class Link {
     return link;
   }
 
-  /** The one of all sinks; `prefix` is that of the subjects of its answers. */
+  /** The publisher of all sinks; `prefix` is that of the answers' subjects. */
   publisher(prefix: string | undefined): Publisher {
     return this.#publisher ??= new Publisher(this.connection, prefix, this.up);
   }
@@ -72,7 +72,7 @@ export class Link {
 
   #found(): void {
     this.up = true;
-    // First: the server hears what is done before it is asked for more.
+    // First, so that the server gets the acknowledgements before the next request.
     this.ledger.resend();
     this.#publisher?.found();
     for (const listener of [...this.#listeners]) listener.onUp();

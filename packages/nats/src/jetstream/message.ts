@@ -1,26 +1,27 @@
-/** {@linkcode JetStreamMessage}: what a sink publishes. */
+/** {@linkcode JetStreamMessage}: a message to publish. */
 
 import type { MsgHdrs } from "@nats-io/nats-core";
 
 /** A message for a stream. */
 export interface JetStreamMessage {
-  /** Its subject, which a stream stores. */
+  /** Its subject, which must belong to a stream. */
   readonly subject: string;
   /**
-   * Its payload. By default it is empty.
+   * Its payload. The default is empty.
    */
   readonly data?: Uint8Array | string | undefined;
   /** Its headers. They are copied. */
   readonly headers?: MsgHdrs | undefined;
   /**
-   * Its id, by which the stream knows it: **messages with one id are stored once**, if they come within the
-   * `duplicate_window` of the stream. Take what identifies the content, such as the id of an order, so that
-   * a program that starts anew publishes nothing twice. Not empty, and without space at its ends.
+   * Its id: **the stream stores messages with the same id once**, if they arrive within its
+   * `duplicate_window`. Use a value that identifies the content, such as the id of an order. Then a
+   * program that starts again publishes nothing twice. It must not be empty, or have space at its
+   * ends.
    */
   readonly msgID: string;
 }
 
-/** Throws what is wrong with it. */
+/** Throws if a message is wrong. */
 export function checkMessage(owner: string, message: JetStreamMessage): void {
   const { subject, data, headers, msgID } = Object(message) as JetStreamMessage;
   const wrong = typeof subject !== "string"

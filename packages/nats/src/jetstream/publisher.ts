@@ -1,4 +1,4 @@
-/** {@linkcode Publisher}: sends messages, and finds the answer of the server to each. */
+/** {@linkcode Publisher} sends messages, and matches the server's answers to them. */
 
 import { type ApiError, JetStreamApiError, type PubAck } from "@nats-io/jetstream";
 import {
@@ -12,7 +12,7 @@ import {
 } from "@nats-io/nats-core";
 import type { JetStreamMessage } from "./message.ts";
 
-/** How late a timeout may be noticed, in milliseconds: one timer looks after all messages. */
+/** How late a timeout may be noticed, in milliseconds: one timer serves all messages. */
 const TICK = 250;
 const MSG_ID = "Nats-Msg-Id";
 
@@ -20,22 +20,22 @@ const MSG_ID = "Nats-Msg-Id";
 interface Sent {
   readonly message: JetStreamMessage;
   readonly headers: MsgHdrs;
-  /** Of `performance.now()`. */
+  /** A time of `performance.now()`. */
   readonly deadline: number;
   readonly resolve: (ack: PubAck) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** What the server answers. */
+/** An answer of the server. */
 type Answer = PubAck & { readonly error?: ApiError };
 
 /**
- * One for each connection, with one subscription for all answers. The client's own `publish` makes two
- * errors, a timer and five promises a message, and is a third as fast.
+ * One per connection, with one subscription for all answers. The client's own `publish` makes two
+ * errors, a timer and five promises per message, and is a third as fast.
  */
 export class Publisher {
   readonly #connection: NatsConnection;
-  /** The subject of an answer, but for its token. */
+  /** The subject of an answer, without its token. */
   readonly #inbox: string;
   readonly #waiting = new Map<string, Sent>();
   #count = 0;
@@ -49,25 +49,31 @@ export class Publisher {
     this.#inbox = `${createInbox(prefix)}.`;
   }
 
-  /** Resolves with the server's answer, if it comes before `deadline` of `performance.now()`. */
+  /**
+   * Resolves with the server's answer, if it arrives before `deadline`, a time of
+   * `performance.now()`.
+   */
   send(message: JetStreamMessage, deadline: number): Promise<PubAck> {
     return new Promise((resolve, reject) => {
       const token = (this.#count++).toString(36);
       const sent = { message, headers: headersOf(message), deadline, resolve, reject };
       this.#answers ??= this.#listen();
-      // While there is no connection it waits for the next.
+      // Without a connection, the message waits for the next one.
       if (this.#up) this.#publish(sent, token);
       this.#waiting.set(token, sent);
       this.#timer ??= setInterval(this.#expire, TICK);
     });
   }
 
-  /** The client drops what is sent from here on. */
+  /** The connection is lost. The client drops everything from here on. */
   lost(): void {
     this.#up = false;
   }
 
-  /** There is another connection: sends again what was not answered. It is stored once, by its id. */
+  /**
+   * The client has reconnected: sends all unanswered messages again. Their ids keep them from being
+   * stored twice.
+   */
   found(): void {
     this.#up = true;
     for (const [token, sent] of this.#waiting) {
@@ -80,7 +86,7 @@ export class Publisher {
     }
   }
 
-  /** The server refuses a subject. It does not say of which message. */
+  /** The server refuses a subject. It does not name the message. */
   refused(subject: string, error: unknown): void {
     for (const [token, sent] of this.#waiting) {
       if (sent.message.subject !== subject) continue;
@@ -89,7 +95,7 @@ export class Publisher {
     }
   }
 
-  /** Nothing more will be answered. */
+  /** The connection is closed, so no more answers come. */
   end(error: unknown): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -105,7 +111,7 @@ export class Publisher {
 
   #listen(): Subscription {
     const callback = (error: Error | null, msg: Msg): void => {
-      // No permission to hear answers.
+      // No permission to receive answers.
       if (error) return this.end(error);
       const token = msg.subject.slice(this.#inbox.length);
       const sent = this.#waiting.get(token);
@@ -131,7 +137,7 @@ export class Publisher {
 
 function headersOf({ headers: given, msgID }: JetStreamMessage): MsgHdrs {
   const all = headers();
-  // A copy: another message may have the same.
+  // A copy, because several messages may share the headers.
   if (given) {
     for (const [name, values] of given) for (const value of values) all.append(name, value);
   }

@@ -1,4 +1,4 @@
-/** {@linkcode Reading}: what is inside of a source. */
+/** {@linkcode Reading}: the engine of a source. */
 
 import type { Consumer, ConsumerInfo, JsMsg } from "@nats-io/jetstream";
 import type { JetStreamDelivery } from "./delivery.ts";
@@ -11,7 +11,7 @@ const HOUR = 3_600_000;
 /** How long `cancel` waits for the server, in milliseconds. */
 const GRACE = 1000;
 
-/** Between the rounds and the reader: the buffer, and how it all ends. */
+/** The buffer between the rounds and the reader, and the end of a source. */
 export class Reading
   implements UnderlyingDefaultSource<JetStreamDelivery>, RoundsHost, KeeperHost, LinkListener {
   readonly #link: Link;
@@ -21,13 +21,13 @@ export class Reading
   readonly #onLate: JetStreamSourceOptions["onLate"];
   readonly #signal: AbortSignal | undefined;
   readonly #allowMaxDeliver: boolean;
-  /** The consumer, once it is known. */
+  /** The consumer's info, once it is known. */
   #info: ConsumerInfo | undefined;
   #controller!: ReadableStreamDefaultController<JetStreamDelivery>;
-  /** Those that wait for the reader, from `#head` on. */
+  /** The messages that wait for the reader, from `#head` on. */
   #buffer: Held[] = [];
   #head = 0;
-  /** The reader who waits for a message. */
+  /** The reader that waits for a message. */
   #reader: (() => void) | undefined;
   #state: "idle" | "reading" | "ended" = "idle";
 
@@ -63,7 +63,7 @@ export class Reading
     this.#release();
     this.#forget();
     await this.#giveBack();
-    // So that who cancels may close the connection then.
+    // So that the caller of `cancel` may close the connection afterwards.
     await this.#link.ledger.sent(GRACE);
   }
 
@@ -81,7 +81,7 @@ export class Reading
     if (max_deliver > 0 && !this.#allowMaxDeliver) {
       throw new TypeError(
         `${OWNER}: the ${titleOf(info)} has max_deliver ${max_deliver}, after which the ` +
-          `server gives a message up and tells nobody; leave it out, and give acked a maxDeliveries, ` +
+          `server gives a message up in silence; leave it out, and give acked a maxDeliveries, ` +
           `or set option "allowMaxDeliver"`,
       );
     }
@@ -126,12 +126,15 @@ export class Reading
   }
 
   onUp(): void {
-    // What the server was told while it was away is lost.
+    // Extensions that were sent meanwhile are lost.
     this.#keeper.touch();
     this.#rounds.restart();
   }
 
-  /** Without a word of the client: it would ask for ever, or be given for ever what it has done. */
+  /**
+   * The client doesn't report this error. It would ask forever, or get messages forever that it has
+   * done.
+   */
   onRefused(subject: string, error: Error): void {
     const info = this.#info;
     if (!info || !/^\$JS\.ACK\.|\.CONSUMER\.MSG\.NEXT\./.test(subject)) return;
@@ -150,7 +153,7 @@ export class Reading
     return this.#buffer.length - this.#head;
   }
 
-  /** Whether to ask for more: in few requests, and before the buffer is empty. */
+  /** Asks for more messages if there is room: in few requests, and before the buffer is empty. */
   get #ample(): boolean {
     return this.#waiting * 2 <= this.#maxMessages;
   }
@@ -185,7 +188,7 @@ export class Reading
     if (this.#keeper.empty) this.#forget();
   };
 
-  /** From here on nothing comes out. */
+  /** Ends the output. */
   #release(): void {
     this.#state = "ended";
     this.#signal?.removeEventListener("abort", this.#finish);
@@ -202,7 +205,7 @@ export class Reading
     for (let held = this.#shift(); held; held = this.#shift()) held.nak();
   }
 
-  /** What was handed out is not ours any more. */
+  /** Stops extending the messages that were read. */
   #forget(): void {
     this.#keeper.clear();
     this.#link.remove(this);

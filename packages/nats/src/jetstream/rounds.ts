@@ -1,40 +1,48 @@
-/** {@linkcode Rounds}: asks the server for messages, one request after the other. */
+/** {@linkcode Rounds} asks the server for messages, one request after the other. */
 
 import type { Consumer, ConsumerInfo, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
 import type { Link } from "./link.ts";
 import { isFinal } from "./failures.ts";
 
-/** Who it is in messages. */
+/** The owner in error messages. */
 export const OWNER = "jetStreamSource";
 
-/** How long a request waits for messages, and how often the server says meanwhile that it is there, in ms. */
+/**
+ * How long a request waits for messages, and the interval of the server's heartbeats, in
+ * milliseconds.
+ */
 const EXPIRES = 30_000;
 const HEARTBEAT = 5000;
 /** The first and the longest pause after a request that failed, in milliseconds. */
 const PAUSE = 50;
 const LONGEST = 2000;
-/** How long an answer may take: a server that has just started may drop what it is asked. In milliseconds. */
+/**
+ * How long an answer may take, in milliseconds. A server that has just started may drop a request.
+ */
 const PATIENCE = 1000;
-/** How long a request that is given up may take to end, in milliseconds. */
+/** How long a cancelled request may take to end, in milliseconds. */
 const GRACE = 1000;
 
-/** What the rounds need of their owner. */
+/** The owner of the rounds. */
 export interface RoundsHost {
-  /** How many may be asked for now. */
+  /** The number of messages that there is room for. */
   readonly room: number;
-  /** The consumer as the server has it: at the start, and after what has failed. Throws if it will not do. */
+  /**
+   * Gets the consumer's info, at the start and after a failure. Throws if the consumer is
+   * unsuitable.
+   */
   onInfo(info: ConsumerInfo): void;
   onMessage(message: JsMsg): void;
-  /** It cannot go on. */
+  /** The rounds can't go on. */
   onError(error: unknown): void;
 }
 
-/** One request at a time, so that messages come in the order of the server. */
+/** Makes one request at a time, so that messages come in the order of the server. */
 export class Rounds {
   readonly #consumer: Consumer;
   readonly #link: Link;
   readonly #host: RoundsHost;
-  /** The most that a request may ask for. */
+  /** The most messages that a request may ask for. */
   #most = Infinity;
   #expires = EXPIRES;
   #messages: ConsumerMessages | undefined;
@@ -49,7 +57,7 @@ export class Rounds {
     this.#host = host;
   }
 
-  /** Begins, or goes on where it waits for room. */
+  /** Starts, or continues if it waits for room. */
   proceed(): void {
     if (this.#ended) return;
     this.#running ??= this.#run().catch((error) => this.#host.onError(error));
@@ -57,21 +65,22 @@ export class Rounds {
     if (this.#timer === undefined) this.#resume();
   }
 
-  /** The connection is lost, or another: what was asked of the last one is void. */
+  /** The connection is lost, or is a new one: requests of the last one are void. */
   restart(): void {
-    // The client would ask again for as many as at first, though some have come.
+    // The client would repeat the whole request, though some messages have arrived.
     this.#messages?.stop();
     if (this.#link.up) this.#resume();
   }
 
-  /** Asks for nothing more. Resolves when nothing more comes of what was asked. */
+  /** Makes no more requests. Resolves when no more messages come. */
   async end(): Promise<void> {
     this.#ended = true;
     this.#resume();
     const messages = this.#messages;
     if (!messages) return;
     const late = setTimeout(() => messages.stop(), GRACE);
-    // With `stop` alone, what is on its way would be dropped, and nobody would have it before its ack wait is over.
+    // `stop` alone would drop messages on their way, and no process would get them before their ack
+    // wait is over.
     if (this.#link.up) drain(messages);
     else messages.stop();
     await this.#running;
@@ -99,16 +108,16 @@ export class Rounds {
         if (this.#ended) return;
         if (isFinal(error)) throw await this.#explain(error);
         await this.#wait(Math.min(PAUSE * 2 ** failures++, LONGEST));
-        // A request that nobody answers does not say whether the consumer is there.
+        // An unanswered request does not show whether the consumer exists.
         known = false;
       }
     }
   }
 
-  /** Asks how the consumer is. Says whether there was an answer. */
+  /** Asks for the consumer's info. Returns whether there was an answer. */
   async #inspect(): Promise<boolean> {
     const asked = this.#consumer.info();
-    asked.catch(() => {}); // who knows when
+    asked.catch(() => {}); // it may reject later
     const info = await Promise.race([asked, this.#wait(PATIENCE)]);
     this.#resume();
     if (!info || this.#ended) return false;
@@ -135,7 +144,7 @@ export class Rounds {
     }
   }
 
-  /** An error of the client says little of where it comes from; ours are clear. */
+  /** An error of the client doesn't say where it comes from, so this adds the consumer's name. */
   async #explain(error: unknown): Promise<unknown> {
     if (error instanceof TypeError) return error;
     const title = await this.#consumer.info(true).then(titleOf, () => "the consumer");
@@ -143,7 +152,7 @@ export class Rounds {
     return new Error(`${OWNER}: ${title} cannot be read: ${message}`, { cause: error });
   }
 
-  /** Until there is room, or the connection is another, or a pause is over. */
+  /** Waits until there is room, the connection changes, or a pause is over. */
   async #wait(pause?: number): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -160,14 +169,17 @@ export class Rounds {
   };
 }
 
-/** The client's own way to an end without loss, which its type does not have; else what is on its way is dropped. */
+/**
+ * Ends a request by a method that the client's type does not show. It loses no message, while
+ * `stop` drops messages on their way.
+ */
 function drain(messages: ConsumerMessages): void {
   const { sub } = messages as { sub?: { drain?(): Promise<void> } };
   if (typeof sub?.drain === "function") sub.drain().catch(() => messages.stop());
   else messages.stop();
 }
 
-/** For messages: what the server calls the consumer. */
+/** The name of a consumer in error messages. */
 export function titleOf({ stream_name, name }: ConsumerInfo): string {
   return `consumer ${JSON.stringify(name)} of stream ${JSON.stringify(stream_name)}`;
 }

@@ -1,4 +1,4 @@
-/** {@linkcode JetStreamSink}: publishes messages, many at once, none twice. */
+/** {@linkcode JetStreamSink} publishes messages, many at once, none twice. */
 
 import type { JetStreamClient, PubAck } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
@@ -11,32 +11,37 @@ import { checkMessage, type JetStreamMessage } from "./message.ts";
 
 export type { JetStreamMessage };
 
-/** Options of {@linkcode JetStreamSink}: those of a `Fanout`, some with another meaning or default. */
+/**
+ * Options of {@linkcode JetStreamSink}: the options of a `Fanout`, some with another meaning or
+ * default.
+ */
 export interface JetStreamSinkOptions extends FanoutOptions<JetStreamMessage> {
   /**
-   * The most messages that the server has not answered: an integer of at least 0.
+   * The most messages that wait for an answer of the server: an integer of at least 0.
    *
    * @default {256}
    */
   concurrency?: number | undefined;
   /**
-   * How long an attempt waits for the answer of the server, in milliseconds: more than 0 and at most
-   * 2147483647. It is noticed up to 250 ms later.
+   * How long an attempt waits for the answer of the server, in milliseconds: more than 0 and at
+   * most 2147483647. The sink may notice a timeout up to 250 ms late.
    *
    * @default {5000}
    */
   timeout?: number | undefined;
   /**
-   * The `duplicate_window` of the stream, in milliseconds: more than 0 and at most 2147483647. **No attempt
-   * begins that could end after it**: the stream might store the message a second time.
+   * The `duplicate_window` of the stream, in milliseconds: more than 0 and at most 2147483647. **No
+   * attempt begins that could end after it**, because the stream might store the message a second
+   * time.
    *
-   * @default {120_000}, as that of a stream
+   * @default {120_000}, the default of a stream
    */
   duplicateWindow?: number | undefined;
   /**
-   * When a message that has failed is sent again, as that of a `Fanout`. By default after 25 to 50 ms, then
-   * later and later, at most 2 seconds: where the server has not answered, is not there, or has no room
-   * (status 503), as long as the `duplicateWindow` allows. What would fail again fails at once.
+   * When to send a failed message again, as in a `Fanout`. By default the sink tries again if the
+   * server has not answered, is away, or has no room (status 503). It waits 25 to 50 ms, then
+   * longer each time, up to 2 seconds, for as long as the `duplicateWindow` allows. A message that
+   * would fail again fails at once.
    */
   retry?: FanoutOptions<JetStreamMessage>["retry"];
 }
@@ -48,29 +53,31 @@ const TIME: Rule = [
   `be more than 0 and at most ${MAX_DELAY} milliseconds`,
   (value: number) => value > 0 && value <= MAX_DELAY,
 ];
-// The client has a method that its type does not name.
+// The client has a method that its type does not show.
 const CLIENT: Rule = has("be a JetStreamClient", "publish", "getConnection", "getOptions");
 
 type Client = JetStreamClient & { getConnection(): NatsConnection };
 
 /**
- * Publishes messages to JetStream: a `Fanout` whose handler is the server. `submit` gives its answer.
+ * Publishes messages to JetStream: a `Fanout` whose handler is the server. `submit` returns the
+ * server's answer.
  *
- * - **Stored once**: a message that is sent again has the same `msgID`, and a stream stores two with one id
- *   once, within its `duplicate_window`. Here no attempt begins that could end after it.
- * - **Done** is what the stream has stored, and said so. What has failed may be stored all the same: its
- *   answer may be lost. Publish it again with the same id.
- * - **Bound**: the server has at most `concurrency` messages that it has not answered, and `capacity` wait
- *   here; `push` and a pipe wait for room.
- * - **Servers that go away**: what was not answered is sent again by the next connection, and what comes
- *   meanwhile waits for it. Connect with `maxReconnectAttempts: -1`.
- * - **Failure**: what would fail again, such as a message that is too large or one that its headers expect
- *   after another, fails at once; the rest is tried again as `retry` says. The client and the server cannot
- *   tell a subject that no stream stores from a server that is away.
- * - **Order**: messages are sent in the order of acceptance. One that is sent again comes later than those
- *   after it, unless `concurrency` is 1.
+ * - **Stored once**: the sink sends a message again with the same `msgID`, and a stream stores each
+ *   id once within its `duplicate_window`. No attempt begins that could end after it.
+ * - **Done** means that the stream has confirmed that it stored the message. A failed message may
+ *   be stored too, if its answer was lost. Publish it again with the same id.
+ * - **Bound**: at most `concurrency` messages wait for the server's answer, and at most `capacity`
+ *   wait in the sink. `push` and a pipe wait for room.
+ * - **Servers that go away**: unanswered messages are sent again over the next connection, and new
+ *   messages wait for it. Connect with `maxReconnectAttempts: -1`.
+ * - **Failure**: a message that would fail again fails at once, such as one that is too large, or
+ *   one whose headers expect another predecessor. Other failures are tried again as `retry` says.
+ *   The client can't tell a subject without a stream from a server that is away.
+ * - **Order**: messages are sent in the order of acceptance. A message that is sent again comes
+ *   after later ones, unless `concurrency` is 1.
  *
- * It hears the answers by one subscription for all sinks of a connection, and has no timer for a message.
+ * All sinks of a connection share one subscription for the answers, and there is no timer per
+ * message.
  *
  * @example
  * ```ts
@@ -95,8 +102,8 @@ export class JetStreamSink extends Fanout<JetStreamMessage, PubAck> {
    * Makes a sink.
    *
    * @param js The client: `jetstream(connection)`.
-   * @param options The bounds, and who is told what.
-   * @throws {TypeError} If the client is none, or an option of the wrong kind or unknown.
+   * @param options The bounds and the hooks.
+   * @throws {TypeError} If `js` isn't a client, or an option is of the wrong kind or unknown.
    * @throws {RangeError} If an option is out of range.
    */
   constructor(js: JetStreamClient, options?: JetStreamSinkOptions) {
@@ -123,7 +130,7 @@ function open(js: JetStreamClient, options: JetStreamSinkOptions = {}): Opened {
 
   const link = Link.of((js as Client).getConnection());
   const publisher = link.publisher(js.getOptions().watcherPrefix);
-  /** Of those that have failed: when their first attempt began. */
+  /** When the first attempt of a failed message began. */
   const begun = new WeakMap<JetStreamMessage, number>();
   const delays = backoff({ attempts: Number.MAX_SAFE_INTEGER, min: 50, max: 2000 });
   const retry = (error: unknown, attempt: number, message: JetStreamMessage) => {

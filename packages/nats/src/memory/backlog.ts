@@ -1,4 +1,4 @@
-/** The messages that wait to be handed out. */
+/** The messages that wait for their delivery. */
 
 import { Line } from "./line.ts";
 
@@ -9,27 +9,27 @@ export interface Message<T> {
   deliveries: number;
   /** Acked or termed. */
   settled: boolean;
-  /** The latest delivery, while that has it. */
+  /** The latest delivery, while it has the message. */
   holder: object | undefined;
-  /** Whether it was put here though its delivery had it: the next one is not doubled again. */
+  /** Whether it was duplicated: a duplicate is not duplicated again. */
   doubled: boolean;
-  /** Counts up whenever what was due for it no longer is. */
+  /** Counts up to make older timers of the message void. */
   turn: number;
   /** Its place in the backlog, while it waits there. */
   place: Place<T> | undefined;
 }
 
-/** A place in the backlog. It is nobody's if the message that had it has another one, or none. */
+/** A place in the backlog. It is empty if its message has another place, or none. */
 export interface Place<T> {
   readonly message: Message<T>;
 }
 
-/** First come, first served, but what comes back goes before what is new. */
+/** First come, first served, but a message that comes back goes before new ones. */
 export class Backlog<T> {
   readonly #fresh = new Line<Place<T>>();
   readonly #again = new Line<Place<T>>();
 
-  /** A new message. */
+  /** Adds a new message. */
   add(id: string, value: T): void {
     this.#fresh.push(put({
       ...{ id, value, deliveries: 0, settled: false },
@@ -37,7 +37,7 @@ export class Backlog<T> {
     }));
   }
 
-  /** One that is to be handed out again: it has one place at most. */
+  /** Adds a message to deliver again. A message has at most one place. */
   addAgain(message: Message<T>): void {
     if (!message.place) this.#again.push(put(message));
   }

@@ -1,4 +1,4 @@
-/** {@linkcode MemoryBroker}: a broker in memory that crashes, restarts and loses acks when it is told to. */
+/** {@linkcode MemoryBroker}: a broker in memory that crashes, restarts and loses acks on demand. */
 
 import { check, checkAll, has, LIMIT, type Rule, type Rules } from "../options.ts";
 import { Consumer, type MemoryConsumer, type MemoryConsumerOptions } from "./consumer.ts";
@@ -11,15 +11,16 @@ import { LONGEST } from "./timeline.ts";
 /** Options of {@linkcode MemoryBroker}. */
 export interface MemoryBrokerOptions {
   /**
-   * How long a consumer may have a message without a word, in milliseconds: above 0 and at most
-   * 2147483647, or `Infinity`. Then the broker hands it out again.
+   * How long a consumer may have a message without settling or extending it, in milliseconds: above
+   * 0 and at most 2147483647, or `Infinity`. Then the broker delivers it again.
    *
    * @default {30000}
    */
   readonly ackWait?: number | undefined;
   /**
-   * What decides which faults come when: an integer from 0 to 4294967295. The same seed and the same events in
-   * the same order make the same faults. With real timers the order may vary, with fake ones it does not.
+   * The seed of the faults: an integer from 0 to 4294967295. The same seed and the same events in
+   * the same order make the same faults. With real timers the order may vary, with fake ones it
+   * does not.
    *
    * @default {0}
    */
@@ -27,7 +28,7 @@ export interface MemoryBrokerOptions {
   /**
    * How likely each fault is.
    *
-   * @default none comes by itself
+   * @default no fault comes by itself
    */
   readonly faults?: MemoryFaults | undefined;
 }
@@ -35,7 +36,7 @@ export interface MemoryBrokerOptions {
 /** Options of `run`. */
 export interface MemoryRunOptions extends MemoryConsumerOptions {
   /**
-   * How many run beside each other: an integer of at least 1.
+   * How many consumers run at once: an integer of at least 1.
    *
    * @default {1}
    */
@@ -43,8 +44,7 @@ export interface MemoryRunOptions extends MemoryConsumerOptions {
 }
 
 /**
- * What a consumer does, as a program would: it is given a source of its own, and is done when it
- * has settled.
+ * The program of a consumer. It gets its own source, and ends when its promise settles.
  */
 export type MemoryWork<T> = (
   source: ReadableStream<MemoryDelivery<T>>,
@@ -83,34 +83,38 @@ const RUN: Rules<keyof MemoryRunOptions> = { ...CONSUMER, consumers: LIMIT };
 const WORK: Rule = ["function", "be a function"];
 
 /**
- * A broker in memory with faults, for tests of a pipeline that must not lose a message. It hands out messages
- * as a pull consumer of NATS JetStream with explicit acks does.
+ * A broker in memory with faults, to test a pipeline that must not lose a message. It delivers
+ * messages as a pull consumer of NATS JetStream with explicit acks does.
  *
- * - **At least once**: a message is handed out until it is acked or termed, to one consumer at a time. It goes
- *   to another one after a `nak`, or when the ack wait is over.
- * - **Order**: first come, first served, but what is handed out again goes before what is new.
- * - **Ack wait**: a consumer that lives extends all that it has, in its buffer and handed out, so that a slow
- *   handler keeps its message. Once it has crashed, pauses or is cancelled, the ack wait begins.
- * - **Late acks count**: an `ack` or `term` of any delivery settles the message, also when another consumer has
- *   it by then. A late `nak` hands it out once more.
- * - **Bound**: a source asks for nothing before it is read, and has at most `maxMessages` in its buffer.
- * - **Faults** come by your call (`consumer.crash()`, `broker.restart()`), or by a probability and the seed.
- * - **Close**: sources end when the broker is closed and all is settled, so that a pipe ends. A `BatchStream`
- *   needs a `linger`: without it a last batch that is not full waits for an end that waits for the batch.
- * - **Timers**: one at most, and none while all is settled. `setTimeout` and `performance.now` are looked up at
- *   each use, so fake timers drive it.
+ * - **At least once**: the broker delivers a message until it is acked or termed, to one consumer
+ *   at a time. It goes to another one after a `nak`, or when the ack wait is over.
+ * - **Order**: first come, first served, but a message that comes back goes before new ones.
+ * - **Ack wait**: a live consumer extends all its messages, in its buffer and read, so that a slow
+ *   handler keeps its message. When the consumer crashes, pauses or is cancelled, the ack wait
+ *   begins.
+ * - **Late acks count**: an `ack` or `term` of any delivery settles the message, even if another
+ *   consumer has it by then. After a late `nak` the broker delivers it once more.
+ * - **Bound**: a source asks for nothing before the first read, and has at most `maxMessages` in
+ *   its buffer.
+ * - **Faults** come by a call (`consumer.crash()`, `broker.restart()`), or by a probability and the
+ *   seed.
+ * - **Close**: sources end when the broker is closed and all messages are settled, so that a pipe
+ *   ends. A `BatchStream` needs a `linger`: without one, the last partial batch waits for the end,
+ *   and the end waits for the batch.
+ * - **Timers**: at most one, and none while all messages are settled. The broker looks up
+ *   `setTimeout` and `performance.now` at each use, so fake timers work.
  *
- * A real crash ends the handlers that run. This one cannot: they go on, and what they say reaches nobody. With
- * a shared set or database in the test they look like a consumer that has done its work and crashed before the
- * ack.
+ * A real crash ends the running handlers. This one can't: they go on, but the broker ignores their
+ * acks. If they write to a shared set or database, that looks like a consumer that crashed after
+ * its work and before the ack.
  *
- * Choosing the numbers: an `ackWait` of 20 to 100 ms keeps a test short, and with fake timers any will do. A
- * fault is drawn for each delivery, so 0.01 is a lot for `crash` and `restart`, which concern all that is handed
- * out at that time.
+ * How to choose the numbers: an `ackWait` of 20 to 100 ms keeps a test short, and with fake timers
+ * any value works. A fault is drawn for each delivery, so 0.01 is a lot for `crash` and `restart`,
+ * which affect all messages in work at that time.
  *
  * @typeParam T The type of the items.
  *
- * @example Faults by hand
+ * @example Crash a consumer
  * ```ts
  * import { check, MemoryBroker } from "@weir/nats/memory";
  * import { assertEquals } from "@std/assert";
@@ -129,7 +133,7 @@ const WORK: Rule = ["function", "be a function"];
  * ```
  */
 export class MemoryBroker<T> {
-  /** What it was made with: print it where a test fails. */
+  /** The seed: print it when a test fails. */
   readonly seed: number;
   /** The ack wait, in milliseconds. */
   readonly ackWait: number;
@@ -159,14 +163,14 @@ export class MemoryBroker<T> {
   }
 
   /**
-   * What has happened, in order, for {@linkcode check}: about four events a message. It is the live list, and
+   * All events in order, for {@linkcode check}: about four per message. It is the live list, and
    * grows until the broker is gone.
    */
   get history(): readonly BrokerEvent[] {
     return this.#exchange.history;
   }
 
-  /** How many messages are neither acked nor termed. */
+  /** The number of messages that are neither acked nor termed. */
   get pending(): number {
     return this.#exchange.pending;
   }
@@ -177,10 +181,10 @@ export class MemoryBroker<T> {
   }
 
   /**
-   * Takes a message, and keeps it until it is acked or termed.
+   * Publishes a message. The broker keeps it until it is acked or termed.
    *
    * @param value The item.
-   * @returns The id that each of its deliveries has, and its events in the history.
+   * @returns Its id, which its deliveries and its events in the history have.
    * @throws {TypeError} After `close()`.
    */
   publish(value: T): string {
@@ -191,17 +195,17 @@ export class MemoryBroker<T> {
   /**
    * Makes a consumer.
    *
-   * @param options The size of its buffer, and whether it extends what it has.
-   * @returns It, with its stream of deliveries and its faults.
+   * @param options The size of its buffer, and whether it extends its messages.
+   * @returns The consumer, with its stream of deliveries and its faults.
    */
   consumer(options: MemoryConsumerOptions = {}): MemoryConsumer<T> {
     return this.#consumer("consumer", options, CONSUMER);
   }
 
   /**
-   * Makes a consumer of which only the stream matters: `consumer(options).deliveries`.
+   * Makes a consumer and returns only its stream: `consumer(options).deliveries`.
    *
-   * @param options The size of its buffer, and whether it extends what it has.
+   * @param options The size of its buffer, and whether it extends its messages.
    * @returns Its deliveries.
    */
   source(options: MemoryConsumerOptions = {}): ReadableStream<MemoryDelivery<T>> {
@@ -209,16 +213,18 @@ export class MemoryBroker<T> {
   }
 
   /**
-   * Runs a program as so many processes would, each with a consumer of its own. **One whose consumer crashes is
-   * started again at once**, with another consumer; what the old one still does, and fails with, is ignored.
-   * One that comes back leaves: its consumer gives back its buffer, and extends nothing any more.
+   * Runs a program several times, as separate processes would, each with its own consumer. **If a
+   * consumer crashes, its program starts again at once**, with another consumer, and the rest of
+   * the old run is ignored. If a program ends, its consumer gives back its buffer, and extends
+   * nothing any more.
    *
-   * Call `close()` before or meanwhile: it ends the sources once all is settled, and so the programs.
+   * Call `close()` before or meanwhile: it ends the sources when all messages are settled, and so
+   * the programs.
    *
-   * @param work The program: it reads its source to the end.
-   * @param options How many, and the options of each consumer.
-   * @returns When all have come back. It rejects with what one fails with whose consumer has not crashed, and
-   * closes the consumers of the others.
+   * @param work The program, which reads its source to the end.
+   * @param options The number of consumers, and the options of each.
+   * @returns A promise that resolves when all programs have ended. If one fails without a crash,
+   * the promise rejects with its error, and the other consumers are closed.
    */
   async run(work: MemoryWork<T>, options: MemoryRunOptions = {}): Promise<void> {
     check(`${OWNER}.run`, "work", work, WORK);
@@ -235,18 +241,20 @@ export class MemoryBroker<T> {
   }
 
   /**
-   * Restarts the broker, as after a kill. It may lose any of the latest 16 acks, and may forget that a consumer
-   * has a message: the seed decides, with even odds for each. Such a message is handed out again at once. The
-   * consumers stay connected. Once all is over, at a closed broker, nothing is lost any more.
+   * Restarts the broker, as after a kill. It may lose any of the latest 16 acks, and may forget
+   * that a consumer has a message: the seed decides, with even odds for each. It delivers such a
+   * message again at once. The consumers stay connected. A closed broker without open messages
+   * loses nothing any more.
    */
   restart(): void {
     this.#exchange.restart();
   }
 
   /**
-   * No more messages come: sources close as soon as all are acked or termed. Further calls have no effect.
+   * Closes the broker for new messages. Its sources close as soon as all messages are acked or
+   * termed. Further calls have no effect.
    *
-   * @returns When they are.
+   * @returns A promise that resolves then.
    */
   close(): Promise<void> {
     this.#exchange.close();
@@ -256,15 +264,15 @@ export class MemoryBroker<T> {
   /**
    * Waits until all messages are acked or termed.
    *
-   * @returns At the first moment when they are.
+   * @returns A promise that resolves at the first such moment.
    */
   settled(): Promise<void> {
     return this.#exchange.settled();
   }
 
   /**
-   * Ends all sources at once, and forgets what is pending, so that no timer outlives a test that is over:
-   * `using broker = new MemoryBroker()`. Whoever waits for `settled` or `close` goes on.
+   * Ends all sources at once, and forgets all messages, so that no timer outlives the test: `using
+   * broker = new MemoryBroker()`. Promises of `settled` and `close` resolve.
    */
   [Symbol.dispose](): void {
     this.#exchange.end();
@@ -294,7 +302,7 @@ export class MemoryBroker<T> {
         const done = (async () => await work(consumer.deliveries, consumer))();
         await Promise.race([done, consumer.crashed]);
       } catch (error) {
-        // A process that has crashed fails in any way.
+        // A crashed process may fail in any way.
         if (consumer.state !== "crashed") throw error;
       } finally {
         crew.open.delete(consumer);

@@ -1,4 +1,4 @@
-/** {@linkcode check}: whether a history lost a message, and why messages came twice. */
+/** {@linkcode check} tells whether a history lost a message, and why messages came twice. */
 
 import { checkAll, type Rules, show } from "../options.ts";
 import type { BrokerEvent } from "./event.ts";
@@ -13,55 +13,58 @@ import {
 
 /** A message that was taken again. */
 export interface Repeat {
-  /** Which message. */
+  /** The message. */
   readonly id: string;
-  /** How it was taken this time. */
+  /** The event of this time. */
   readonly taken: BrokerEvent;
-  /** How it was taken the time before. */
+  /** The event of the time before. */
   readonly before: BrokerEvent;
-  /** Why. `undefined`: nothing in the history explains it. */
+  /** The reason. `undefined` if nothing in the history explains it. */
   readonly reason?: RepeatReason;
   /** The event that explains it. */
   readonly cause?: BrokerEvent;
 }
 
-/** What a history says. */
+/** The result of {@linkcode check}. */
 export interface HistoryReport {
-  /** How many messages were published. */
+  /** The number of published messages. */
   readonly published: number;
-  /** How many messages are done: a consumer said so at least once, or acked what had been taken. */
+  /**
+   * The number of done messages: a consumer reported `done` at least once, or acked after the
+   * message was taken.
+   */
   readonly done: number;
-  /** The ids of those that were given up: they were termed, and are not done. */
+  /** The ids of messages that were given up: they were termed, and are not done. */
   readonly termed: readonly string[];
   /**
-   * The ids of those that are neither done nor termed: **none, once all is settled**. An ack before anybody
-   * has taken the message, as of a pipeline that acks what it receives, does not make it done.
+   * The ids of messages that are neither done nor termed: **none, once all are settled**. An ack
+   * before the message was taken does not make it done. A pipeline that acks on receipt does that.
    */
   readonly lost: readonly string[];
-  /** The ids of those that were taken or settled, though nobody has published them. */
+  /** The ids of messages that were taken or settled, though they were never published. */
   readonly unpublished: readonly string[];
-  /** Each time that a message was taken again. */
+  /** All repeats: each time that a message was taken again. */
   readonly repeats: readonly Repeat[];
-  /** Those of them that nothing in the history explains: **none, unless somebody is at fault**. */
+  /** The repeats that nothing in the history explains: **none, unless there is a bug**. */
   readonly unexplained: readonly Repeat[];
-  /** How many repeats each reason has. */
+  /** The number of repeats for each reason. */
   readonly reasons: Readonly<Partial<Record<RepeatReason, number>>>;
 }
 
 /** Options of {@linkcode check}. */
 export interface CheckOptions {
   /**
-   * How long a pause has to be to explain anything, in milliseconds: at least 0.
+   * The shortest pause that explains a repeat, in milliseconds: at least 0.
    *
    * @default {0}
    */
   readonly ackWait?: number | undefined;
   /**
-   * How long after an ack a crash, a pause or a restart may still have lost it, in milliseconds: at least 0.
-   * With 0 an ack that comes earlier in the history is safe: right for a `MemoryBroker`, which knows what it
-   * has heard. Where several processes write the history, it is the time that an ack takes to be safe. It
-   * is also how long after a pause, or after the broker is back, a consumer may hear of what was handed out to
-   * it before.
+   * How long after an ack a crash, a pause or a restart may still have lost it, in milliseconds: at
+   * least 0. With 0, an ack that comes earlier in the history is safe. That is right for a
+   * `MemoryBroker`. If several processes write the history, it is the time until an ack is safe. It
+   * is also how long after a pause, or after the broker's return, a consumer may receive messages
+   * that were delivered before.
    *
    * @default {0}
    */
@@ -77,9 +80,10 @@ const TIME = [
 const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
 
 /**
- * Says what a history lost, what came twice, and why. A repeat is a message that was `taken` again. **The
- * cause lies between**: after the broker handed the message out the time before, before it handed it out this
- * time, and before any ack. What has happened to a message explains one repeat. The causes, in the order in which they are looked for:
+ * Tells which messages a history lost, which came twice, and why. A repeat is a message that was
+ * `taken` again. **The cause lies between**: after the broker's delivery of the time before, before
+ * its delivery of this time, and before any ack. An event of the message explains one repeat.
+ * `check` looks for the causes in this order:
  *
  * | reason          | what has happened                                                               |
  * | --------------- | ------------------------------------------------------------------------------- |
@@ -93,15 +97,16 @@ const RULES: Rules<keyof CheckOptions> = { ackWait: TIME, reach: TIME };
  * | `ack wait over` | it has `expired`, though nothing happened to its consumer: its handler was slow |
  * | `restart`       | the broker was `stopped`, or `restarted`, and may have forgotten anything       |
  *
- * It is a pure function of plain events, in linear time. They may come from several processes, in any order, if
- * their clocks agree: those of one machine do. Say by `reach` how long an ack may be on its way then.
+ * It is a pure function of plain events, in linear time. The events may come from several
+ * processes, in any order, if their clocks agree, as on one machine. Then set `reach` to the time
+ * that an ack may be on its way.
  *
- * @param history The events: `broker.history`, or what your own processes have written down.
- * @param options What may be assumed of acks and pauses.
- * @returns What was lost, what came twice, and why.
- * @throws {TypeError} If an event is none, or has a kind that there is not.
+ * @param history The events: `broker.history`, or those that your own processes have logged.
+ * @param options The assumptions about acks and pauses.
+ * @returns The lost messages, the repeats, and their reasons.
+ * @throws {TypeError} If an event isn't one, or has an unknown kind.
  *
- * @example By hand
+ * @example Check a list of events
  * ```ts
  * import { check } from "@weir/nats/memory";
  * import { assertEquals } from "@std/assert";
@@ -146,7 +151,7 @@ function count(id: string, log: Log, ids: Ids): void {
   let done = false;
   for (const { event: { kind } } of log.of(id)) {
     kinds.add(kind);
-    // An ack of what nobody has taken yet does not say that it is done.
+    // An ack of a message that was not taken yet does not show that it is done.
     done ||= kind === "done" || (kind === "acked" && kinds.has("taken"));
   }
   if (kinds.has("published")) ids.published++;
@@ -157,8 +162,8 @@ function count(id: string, log: Log, ids: Ids): void {
 }
 
 /**
- * The repeats of a message. A broker that comes back may have lost its count, and a consumer that was paused
- * hears late of what it was handed: where both may be, the order that explains more is the one.
+ * Finds the repeats of a message. A restarted broker may have lost its count, and a paused consumer
+ * receives a delivery late. If both are possible, the order that explains more repeats wins.
  */
 function repeatsOf(id: string, log: Log, bounds: Bounds): Repeat[] {
   const hands = handsOf(id, log);
@@ -175,13 +180,13 @@ function repeatsOf(id: string, log: Log, bounds: Bounds): Repeat[] {
 }
 
 /**
- * One explanation for each, as many as can be: what happened to the message explains one time that it came
- * again. What happened to a consumer or to the broker concerns all that it had, and may explain several.
+ * Assigns explanations to as many repeats as possible. An event of the message explains one repeat.
+ * An event of a consumer or of the broker concerns all its messages, and may explain several.
  */
 function assign(choices: readonly Explanation[][]): (Explanation | undefined)[] {
   const chosen: (Explanation | undefined)[] = choices.map(() => undefined);
   const owners = new Map<BrokerEvent, number>();
-  // An owner that has another choice makes room.
+  // A repeat that has another explanation makes room.
   const place = (index: number, asked: Set<BrokerEvent>): boolean =>
     choices[index]!.some((choice) => {
       const { cause } = choice;
@@ -199,14 +204,14 @@ function assign(choices: readonly Explanation[][]): (Explanation | undefined)[] 
   return chosen;
 }
 
-/** A time that a message was taken, and how it was handed out for that. */
+/** A time that a message was taken, and the delivery before it. */
 interface Hand {
   readonly taken: BrokerEvent;
   readonly handed: Placed | undefined;
   readonly at: number;
-  /** How often it had been handed out by then, as the broker counts. */
+  /** The number of deliveries by then, as the broker counts. */
   readonly count: number;
-  /** How often the broker had come back by then. */
+  /** The number of restarts of the broker by then. */
   readonly life: number;
 }
 
@@ -223,7 +228,7 @@ function handsOf(id: string, log: Log): Hand[] {
   });
 }
 
-/** Each time but the first, with the one before. */
+/** Pairs each time, except the first, with the one before. */
 function pairs(hands: readonly Hand[]): Pair[] {
   return hands.slice(1).map(({ taken, handed, at: to }, index) => {
     const { taken: before, handed: handedBefore, at } = hands[index]!;

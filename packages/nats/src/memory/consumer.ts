@@ -7,60 +7,61 @@ import { Line } from "./line.ts";
 /** Options of a consumer. */
 export interface MemoryConsumerOptions {
   /**
-   * How many messages its buffer may have, at most: an integer of at least 1. It asks for so many when the
-   * buffer is empty and somebody reads. Those that are handed out do not count.
+   * The most messages in its buffer: an integer of at least 1. It asks for that many when the
+   * buffer is empty and a reader waits. Messages that were read don't count.
    *
    * @default {16}
    */
   readonly maxMessages?: number | undefined;
   /**
-   * Whether it extends all that it has, as long as it lives, so that a slow handler does not have its message
-   * handed out to another. With `false` the ack wait counts from the delivery.
+   * Whether a live consumer extends all its messages, so that the broker doesn't deliver the
+   * message of a slow handler to another consumer. With `false`, the ack wait counts from the
+   * delivery.
    *
    * @default {true}
    */
   readonly extend?: boolean | undefined;
 }
 
-/** What a consumer does: the last three are for good. */
+/** The state of a consumer. The last three are final. */
 export type MemoryConsumerState = "open" | "paused" | "closed" | "cancelled" | "crashed";
 
 /**
- * A consumer of a {@linkcode MemoryBroker}, as a process would have one. Its faults are in your hand.
+ * A consumer of a {@linkcode MemoryBroker}, as a process would have one. You control its faults.
  *
  * @typeParam T The type of the items.
  */
 export interface MemoryConsumer<T> {
   /** Its name in the history: `consumer-1` is the first. */
   readonly id: string;
-  /** What it is given. Nothing is asked for before the first read. */
+  /** Its deliveries. It asks for nothing before the first read. */
   readonly deliveries: ReadableStream<MemoryDelivery<T>>;
-  /** What it does. */
+  /** Its state. */
   readonly state: MemoryConsumerState;
-  /** How many messages it has that it has said nothing of: in its buffer, or handed out. */
+  /** The number of its messages that are not settled: in its buffer, or read. */
   readonly held: number;
   /**
-   * As a process that is killed: `deliveries` errors, what it held is handed out again when the ack wait is
-   * over, and **what it says from now on reaches nobody**. Handlers that run go on, for nothing can end
-   * them.
+   * Crashes it, like a killed process. `deliveries` errors, the broker delivers its messages again
+   * when the ack wait is over, and **ignores everything that it says from now on**. Running
+   * handlers go on, because nothing can end them.
    */
   crash(): void;
   /**
-   * As a process that is stopped, or cut off from the broker: it is given nothing, extends nothing, and what
-   * it says reaches the broker when it resumes. Beyond the ack wait, its messages are handed out to
-   * others meanwhile.
+   * Pauses it, like a process that is stopped or cut off from the broker. It gets nothing and
+   * extends nothing, and its acks reach the broker when it resumes. If the pause is longer than the
+   * ack wait, the broker delivers its messages to other consumers.
    */
   pause(): void;
-  /** The end of a pause. */
+  /** Ends a pause. */
   resume(): void;
   /**
-   * As a process that ends well: gives back what is in its buffer, and closes `deliveries`. What was handed
-   * out is extended until it settles.
+   * Ends it, like a process that exits normally: gives back its buffer, and closes `deliveries`.
+   * Messages that were read are extended until they settle.
    */
   close(): void;
 }
 
-/** The consumer, as the broker has it. */
+/** The consumer, as the broker sees it. */
 export class Consumer<T> implements MemoryConsumer<T>, Consuming<T> {
   readonly id: string;
   readonly deliveries: ReadableStream<MemoryDelivery<T>>;
@@ -71,13 +72,13 @@ export class Consumer<T> implements MemoryConsumer<T>, Consuming<T> {
   readonly #exchange: Exchange<T>;
   readonly #maxMessages: number;
   readonly #buffer = new Line<Handed<T>>();
-  /** What it has said while it was paused. */
+  /** Its reports during a pause. */
   readonly #unsaid: Array<() => void> = [];
   #controller!: ReadableStreamDefaultController<MemoryDelivery<T>>;
   #tellCrashed!: () => void;
   #end: "none" | "closed" | "cancelled" | "crashed" = "none";
   #paused = false;
-  /** Whether somebody reads. */
+  /** Whether a reader waits. */
   #wanted = false;
 
   constructor(exchange: Exchange<T>, id: string, maxMessages: number, extend: boolean) {
@@ -134,7 +135,7 @@ export class Consumer<T> implements MemoryConsumer<T>, Consuming<T> {
         this.#exchange.extend(handed);
       }
     }
-    // A crash in between empties it.
+    // A crash meanwhile empties it.
     for (let say = this.#unsaid.shift(); say; say = this.#unsaid.shift()) say();
     if (this.#wanted) this.#pull();
   }
@@ -146,7 +147,7 @@ export class Consumer<T> implements MemoryConsumer<T>, Consuming<T> {
     this.#giveBack();
   }
 
-  /** It ends, as a process whose work has come back: nobody extends what it has taken. */
+  /** Ends it after its program has ended: its messages are no longer extended. */
   leave(): void {
     if (this.#end !== "none" && this.#end !== "closed") return;
     if (this.#end === "none") this.#controller.close();

@@ -1,26 +1,27 @@
-/** What happens to the messages of a broker, and to those who consume them, as a list of plain objects. */
+/** The events of a broker, its messages and its consumers, as plain objects. */
 
 /**
- * What has happened. Of a message, which `id` names:
+ * The kind of an event. These concern a message, which `id` names:
  *
- * - `published`: the broker has it.
- * - `delivered`: the broker has sent it to a consumer, where it may wait in a buffer. Only the broker knows
- *   when.
+ * - `published`: the broker has the message.
+ * - `delivered`: the broker has sent it to a consumer, where it may wait in a buffer. Only the
+ *   broker can log this.
  * - `taken`: the pipeline of a consumer has read it, or a handler has started on it.
- * - `done`: a consumer says that it is done; whether the broker hears of it is not known.
- * - `acked`, `nacked`, `termed`: the broker has heard so from a consumer.
- * - `lost`: the broker never hears what a consumer has said of it.
+ * - `done`: a consumer says that it is done. The broker may not know it.
+ * - `acked`, `nacked`, `termed`: the broker has received this from a consumer.
+ * - `lost`: the broker never receives the consumer's ack, nak or term.
  * - `expired`: its ack wait is over.
- * - `duplicated`: the broker hands it out again though nobody has asked for it.
- * - `forgotten`: a restart has lost what the broker knew of it: its ack, or who has it.
+ * - `duplicated`: the broker delivers it again without a reason.
+ * - `forgotten`: the broker has lost its ack, or the consumer that has it, in a restart.
  *
- * Of a consumer, which `consumer` names:
+ * These concern a consumer, which `consumer` names:
  *
- * - `crashed`: it has ended, and all that it held with it.
- * - `paused`, `resumed`: it does nothing in between, or cannot reach the broker.
- * - `left`: it has ended by itself, and no longer extends what it had taken.
+ * - `crashed`: it has died, and lost all its messages.
+ * - `paused`, `resumed`: between these it does nothing, or can't reach the broker.
+ * - `left`: it has ended by itself, and no longer extends its messages.
  *
- * Of the broker: `stopped`, `restarted`. A restart that nothing has announced takes no time.
+ * These concern the broker: `stopped`, `restarted`. A `restarted` without a `stopped` takes no
+ * time.
  */
 export type BrokerEventKind =
   | "published"
@@ -41,18 +42,18 @@ export type BrokerEventKind =
   | "stopped"
   | "restarted";
 
-/** Something that has happened. It survives `JSON.stringify`. */
+/** An event. It survives `JSON.stringify`. */
 export interface BrokerEvent {
-  /** When, in milliseconds, by a clock that all events of a history share. */
+  /** The time in milliseconds, by a clock that all events of a history share. */
   readonly at: number;
-  /** What. */
+  /** The kind of the event. */
   readonly kind: BrokerEventKind;
-  /** Which message. */
+  /** The message. */
   readonly id?: string;
-  /** Which consumer. A process that starts again is another consumer, and has another name. */
+  /** The consumer. A process that starts again is another consumer, with another name. */
   readonly consumer?: string;
-  /** Which delivery of the message: from 1. */
+  /** The number of the delivery: from 1. */
   readonly deliveries?: number;
-  /** Why a message was termed. */
+  /** The reason of a `term`. */
   readonly reason?: string;
 }

@@ -1,4 +1,4 @@
-/** The inside of the broker: which message is where. */
+/** The engine of the broker: it knows where each message is. */
 
 import { Backlog, type Message } from "./backlog.ts";
 import type { BrokerEvent, BrokerEventKind } from "./event.ts";
@@ -7,24 +7,24 @@ import { Handed, type Holder, type Verdict } from "./handed.ts";
 import { random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 
-/** How many of its latest acks a broker may lose when it restarts. */
+/** The number of latest acks that a restart may lose. */
 const LATEST = 16;
 
 /** A consumer, as the exchange needs it. */
 export interface Consuming<T> extends Holder<T> {
-  /** What it has, in its buffer or handed out, and has said nothing of. */
+  /** Its messages that are not settled, in its buffer or read. */
   readonly handed: ReadonlySet<Handed<T>>;
-  /** Puts one that it has asked for into its buffer. */
+  /** Puts a requested message into its buffer. */
   receive(handed: Handed<T>): void;
-  /** Hands one on to its reader, who waits. */
+  /** Gives a message to its waiting reader. */
   give(): void;
-  /** The broker hands out nothing any more. */
+  /** The broker delivers nothing any more. */
   end(): void;
   pause(): void;
   resume(): void;
 }
 
-/** Hands out messages, and hears what has become of them. */
+/** Delivers messages, and receives their outcomes. */
 export class Exchange<T> {
   readonly history: BrokerEvent[] = [];
   readonly consumers: Set<Consuming<T>> = new Set();
@@ -69,7 +69,7 @@ export class Exchange<T> {
     return id;
   }
 
-  /** Gives a consumer up to so many at once, or one as soon as there is one. */
+  /** Gives a consumer up to `count` messages at once, or one as soon as there is one. */
   fill(consumer: Consuming<T>, most: number): void {
     let given = 0;
     for (; given < most; given++) {
@@ -82,17 +82,17 @@ export class Exchange<T> {
     this.#dispatch();
   }
 
-  /** A consumer no longer waits. */
+  /** Notes that a consumer no longer waits. */
   unwant(consumer: Consuming<T>): void {
     this.#waiting.delete(consumer);
   }
 
-  /** The pipeline of a consumer reads a delivery. */
+  /** Notes that the pipeline of a consumer reads a delivery. */
   taken(handed: Handed<T>): void {
     this.#noteOf(handed, "taken");
   }
 
-  /** What may go wrong when a consumer has taken a delivery. */
+  /** Draws the faults after a consumer has taken a delivery. */
   strike(consumer: Consuming<T>): void {
     const { crash, pause, restart } = this.faults;
     if (this.#chance(crash)) consumer.crash();
@@ -100,7 +100,7 @@ export class Exchange<T> {
     else if (this.#chance(restart)) this.restart();
   }
 
-  /** A consumer has said what has become of a delivery, and that is on its way. */
+  /** Receives the outcome of a delivery from a consumer. */
   hear(handed: Handed<T>, verdict: Verdict): void {
     const message = Handed.messageOf(handed);
     if (this.#chance(this.faults.crash)) {
@@ -110,18 +110,18 @@ export class Exchange<T> {
       this.#noteOf(handed, "lost");
       this.release(handed);
     } else if (!message.settled) {
-      // An ack of any delivery counts, also a late one.
+      // An ack of any delivery counts, even a late one.
       if (verdict.kind === "nacked") this.#nak(handed, message, verdict.delay);
       else this.#settle(handed, message, verdict);
     }
   }
 
-  /** Nobody extends a delivery any more. */
+  /** Notes that a delivery is no longer extended. */
   release(handed: Handed<T>): void {
     if (Handed.holderOf(handed).extends) this.#expect(handed);
   }
 
-  /** It is extended again. */
+  /** Notes that a delivery is extended again. */
   extend(handed: Handed<T>): void {
     const message = Handed.messageOf(handed);
     if (Handed.holderOf(handed).extends && message.holder === handed) message.turn++;
@@ -153,7 +153,7 @@ export class Exchange<T> {
     if (this.#pending === 0) this.end();
   }
 
-  /** All consumers are at their end, and nothing is due any more. */
+  /** Ends all consumers, and cancels all timers. */
   end(): void {
     this.#closed = this.#ended = true;
     this.#timeline.clear();
@@ -203,19 +203,19 @@ export class Exchange<T> {
     }
   }
 
-  /** It is to be handed out again. */
+  /** Puts a message back for another delivery. */
   #queue(message: Message<T>): void {
     this.#free(message);
     this.#backlog.addAgain(message);
   }
 
-  /** Nobody has it, and nothing is due for it. */
+  /** Takes a message from its consumer, and cancels its timer. */
   #free(message: Message<T>): void {
     message.holder = undefined;
     message.turn++;
   }
 
-  /** It is handed out again if nobody settles or extends it within the ack wait. */
+  /** Delivers a message again if it isn't settled or extended within the ack wait. */
   #expect(handed: Handed<T>): void {
     const message = Handed.messageOf(handed);
     if (message.holder !== handed) return;

@@ -1,38 +1,37 @@
-/** The faults that a broker can make by itself. */
+/** The faults that a broker makes by itself. */
 
 import { checkAll, type Rule, type Rules } from "../options.ts";
 
-/** How likely each fault is: from 0, never, which is the default of each, to 1, always. */
+/** The probability of each fault, from 0 (never, the default) to 1 (always). */
 export interface MemoryFaults {
   /**
-   * That what a consumer says of a delivery (ack, nak or term) never reaches the broker. It is handed out
-   * again when its ack wait is over.
+   * An `ack`, `nak` or `term` never reaches the broker, which delivers the message again when its
+   * ack wait is over.
    *
    * @default {0}
    */
   readonly lostAck?: number | undefined;
   /**
-   * That a message that is handed out is handed out once more, to anybody, though nothing is wrong.
+   * The broker delivers a message once more, to any consumer, without a reason.
    *
    * @default {0}
    */
   readonly duplicate?: number | undefined;
   /**
-   * That a consumer crashes when it takes a message, and when it says what has become of one: that is lost
-   * with it.
+   * A consumer crashes when it takes a message, or when it settles one. That settlement is lost.
    *
    * @default {0}
    */
   readonly crash?: number | undefined;
   /**
-   * That a consumer pauses when it takes a message: by the seed for up to twice the ack wait. Where that is
-   * `Infinity`, none does.
+   * A consumer pauses when it takes a message, for up to twice the ack wait, by the seed. With an
+   * ack wait of `Infinity`, none pauses.
    *
    * @default {0}
    */
   readonly pause?: number | undefined;
   /**
-   * That the broker restarts when a consumer takes a message.
+   * The broker restarts when a consumer takes a message.
    *
    * @default {0}
    */

@@ -1,4 +1,4 @@
-/** {@linkcode MemoryDelivery}, and what stands behind it. */
+/** {@linkcode MemoryDelivery} and its implementation. */
 
 import type { Delivery } from "../delivery/delivery.ts";
 import { check, DELAY } from "../options.ts";
@@ -10,36 +10,39 @@ import type { Message } from "./backlog.ts";
  * @typeParam T The type of the item.
  */
 export interface MemoryDelivery<T> extends Delivery<T> {
-  /** The same for each delivery of a message: the key by which a handler does a thing once. */
+  /**
+   * The id of the message, the same in each delivery: the key by which a handler does its work
+   * once.
+   */
   readonly id: string;
-  /** How often the broker has handed it out, this time included: from 1. */
+  /** How often the broker has delivered it, including this time: from 1. */
   readonly deliveries: number;
   /** Whether this delivery has had an `ack`, a `nak` or a `term`. */
   readonly settled: boolean;
   /**
-   * It will never be done: the broker does not hand it out again.
+   * Reports that it will never be done: the broker does not deliver it again.
    *
-   * @param reason For the history.
+   * @param reason A reason for the history.
    */
   term(reason?: string): void;
 }
 
-/** What a consumer says of a delivery. */
+/** The outcome of a delivery. */
 export type Verdict =
   | { readonly kind: "acked" }
   | { readonly kind: "nacked"; readonly delay: number }
   | { readonly kind: "termed"; readonly reason?: string };
 
-/** Who has a delivery. */
+/** The consumer that has a delivery. */
 export interface Holder<T> {
   readonly id: string;
-  /** Whether it extends what it has, as long as it lives. */
+  /** Whether it extends its messages while it lives. */
   readonly extends: boolean;
   say(handed: Handed<T>, verdict: Verdict): void;
   crash(): void;
 }
 
-/** A message in the hands of a consumer. */
+/** A message that a consumer has. */
 export class Handed<T> implements MemoryDelivery<T> {
   readonly id: string;
   readonly value: T;
@@ -73,12 +76,12 @@ export class Handed<T> implements MemoryDelivery<T> {
     this.#settle({ kind: "termed", ...(reason !== undefined && { reason }) });
   }
 
-  /** Of which message it is. For the broker. */
+  /** Its message, for the broker. */
   static messageOf<T>(handed: Handed<T>): Message<T> {
     return handed.#message;
   }
 
-  /** Who has it. For the broker. */
+  /** Its consumer, for the broker. */
   static holderOf<T>(handed: Handed<T>): Holder<T> {
     return handed.#holder;
   }

@@ -1,21 +1,21 @@
-/** First in, first out, in constant time. */
+/** A first-in, first-out queue in constant time. */
 
 /** A queue. */
 export class Line<T> {
   #items: T[] = [];
   #first = 0;
 
-  /** How many are in it. */
+  /** Its length. */
   get length(): number {
     return this.#items.length - this.#first;
   }
 
-  /** Puts one at the end. */
+  /** Adds an item at the end. */
   push(item: T): void {
     this.#items.push(item);
   }
 
-  /** Takes the first, if there is one. */
+  /** Removes and returns the first item, if there is one. */
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#first++];

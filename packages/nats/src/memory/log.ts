@@ -1,9 +1,9 @@
-/** A history, put in order, so that the rules of {@linkcode check} find what they need. */
+/** A sorted history, in which the rules of {@linkcode check} look up events. */
 
 import { show } from "../options.ts";
 import type { BrokerEvent, BrokerEventKind } from "./event.ts";
 
-/** What each kind is of, and so has to name. */
+/** The subject that an event of each kind has to name. */
 const SUBJECTS: Readonly<Record<BrokerEventKind, "id" | "consumer" | undefined>> = {
   published: "id",
   delivered: "id",
@@ -24,7 +24,7 @@ const SUBJECTS: Readonly<Record<BrokerEventKind, "id" | "consumer" | undefined>>
   restarted: undefined,
 };
 
-/** A time in which something was not as it should be. */
+/** The time of a pause or an outage. */
 export interface Outage {
   /** Its place in the history. */
   readonly place: number;
@@ -41,9 +41,9 @@ export interface Placed {
 
 const NOTHING: readonly never[] = [];
 
-/** All events of a history by the message, the consumer or the broker that they are of. */
+/** All events of a history, by their message, their consumer or the broker. */
 export class Log {
-  /** The ids, in the order in which they come. */
+  /** The ids, in the order of their first event. */
   readonly ids: readonly string[];
   /** When the broker was away. */
   readonly restarts: readonly Outage[];
@@ -55,7 +55,7 @@ export class Log {
     const events = [...history];
     for (const [index, event] of events.entries()) validate(event, index);
     const broker: Placed[] = [];
-    // The sort is stable: what comes at one time stays as it is.
+    // The sort is stable: events of one time keep their order.
     events.sort((a, b) => a.at - b.at);
     for (const [place, event] of events.entries()) {
       const subject = SUBJECTS[event.kind];
@@ -67,17 +67,17 @@ export class Log {
     this.restarts = outages(broker, "stopped", "restarted");
   }
 
-  /** What has happened to a message. */
+  /** The events of a message. */
   of(id: string): readonly Placed[] {
     return this.#messages.get(id) ?? NOTHING;
   }
 
-  /** What has happened to a consumer. */
+  /** The events of a consumer. */
   consumer(name: string | undefined): readonly Placed[] {
     return name === undefined ? NOTHING : this.#consumers.get(name) ?? NOTHING;
   }
 
-  /** When a consumer did nothing. */
+  /** The pauses of a consumer. */
   pauses(name: string | undefined): readonly Outage[] {
     if (name === undefined) return NOTHING;
     const known = this.#pauses.get(name);
@@ -88,7 +88,7 @@ export class Log {
   }
 }
 
-/** Pairs of a start and an end. An end alone is an outage of no time, a start alone never ends. */
+/** Pairs starts with ends. An end alone is an outage of no time, and a start alone never ends. */
 function outages(
   events: readonly Placed[],
   start: BrokerEventKind,
@@ -116,7 +116,7 @@ function add(map: Map<string, Placed[]>, key: string, placed: Placed): void {
   else map.set(key, [placed]);
 }
 
-/** The events may come from anywhere. */
+/** Checks an event, which may come from anywhere. */
 function validate(event: BrokerEvent, index: number): void {
   const of = `check: history[${index}]`;
   if (typeof event !== "object" || event === null) {

@@ -1,4 +1,4 @@
-/** Numbers that look random, and are the same for the same seed. */
+/** Pseudo-random numbers, the same for the same seed. */
 
 /** Mulberry32: numbers of at least 0 and below 1. */
 export function random(seed: number): () => number {

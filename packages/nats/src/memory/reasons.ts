@@ -1,9 +1,9 @@
-/** Why a message was handed out again: the rules of {@linkcode check}, one a reason. */
+/** The rules of {@linkcode check}, one for each reason why a message came again. */
 
 import type { BrokerEvent, BrokerEventKind } from "./event.ts";
 import type { Log, Outage, Placed } from "./log.ts";
 
-/** Why a message was handed out again. */
+/** The reason why a message came again. */
 export type RepeatReason =
   | "nak"
   | "lost ack"
@@ -18,15 +18,15 @@ export type RepeatReason =
 export interface Pair {
   readonly before: BrokerEvent;
   readonly taken: BrokerEvent;
-  /** That the broker handed it out the time before, and this time, if it says so. */
+  /** The broker's deliveries of the time before and of this time, if they are logged. */
   readonly handedBefore: Placed | undefined;
   readonly handed: Placed | undefined;
-  /** When it did so, as far as is known. */
+  /** The times of those deliveries, as far as is known. */
   readonly from: number;
   readonly to: number;
 }
 
-/** What may be assumed of the clocks and the acks. */
+/** The assumptions about the clocks and the acks. */
 export interface Bounds {
   readonly ackWait: number;
   readonly reach: number;
@@ -35,19 +35,19 @@ export interface Bounds {
 /** Finds the events that may explain a pair. */
 type Rule = (pair: Pair, log: Log, bounds: Bounds) => readonly Placed[];
 
-/** The first that finds something is the reason. */
+/** The first rule that finds an event gives the reason. */
 const RULES: readonly (readonly [RepeatReason, Rule])[] = [
-  // A consumer gave it back: that of any earlier delivery may.
+  // The consumer of any earlier delivery may have given it back.
   ["nak", (pair, log, bounds) => [
     ...ofMessage(pair, log, "nacked", isEarlier),
     ...lateNaks(pair, log, bounds),
   ]],
   // Its consumer had said that it was done.
   ["lost ack", (pair, log) => ofMessage(pair, log, "lost", isBefore)],
-  // The broker came back without what it knew.
+  // The broker restarted and forgot what it knew.
   ["restart", (pair, log) => ofMessage(pair, log, "forgotten", () => true)],
   ["duplicate", (pair, log) => ofMessage(pair, log, "duplicated", isEarlier)],
-  // Its consumer was no more, or did not say that it still had it.
+  // Its consumer was gone, or did not extend it.
   ["crash", (pair, log) => ofConsumer(pair, log, "crashed")],
   [
     "pause",
@@ -56,23 +56,23 @@ const RULES: readonly (readonly [RepeatReason, Rule])[] = [
   ],
   ["left", (pair, log) => ofConsumer(pair, log, "left")],
   ["ack wait over", (pair, log) => ofMessage(pair, log, "expired", isBefore)],
-  // What a real broker has forgotten nobody knows.
+  // A real broker doesn't log what it has forgotten.
   [
     "restart",
     (pair, log, { reach }) => log.restarts.filter((outage) => isWithin(pair, outage, 0, reach)),
   ],
 ];
 
-/** What may explain that a message was taken again. */
+/** Events that may explain a repeat. */
 export interface Explanation {
   readonly reason: RepeatReason;
   readonly cause: BrokerEvent;
 }
 
-/** All that may explain that a message was taken again, the likelier first. */
+/** Returns all events that may explain a repeat, the likelier first. */
 export function explanations(pair: Pair, log: Log, bounds: Bounds): Explanation[] {
   const { handed } = pair;
-  // Nothing explains that a broker hands out what it knows to be settled.
+  // Nothing explains the delivery of a message that the broker knows to be settled.
   if (handed && isOver(handed, pair, log, bounds, isHeard)) return [];
   return RULES.flatMap(([reason, rule]) =>
     rule(pair, log, bounds)
@@ -82,8 +82,8 @@ export function explanations(pair: Pair, log: Log, bounds: Bounds): Explanation[
 }
 
 /**
- * Whether a message needed nothing more before something happened, and that was not forgotten. What was said
- * before it was handed out the time before has ended nothing.
+ * Whether a message was settled before an event, and the broker did not forget that. A settlement
+ * from before the earlier delivery doesn't count.
  */
 function isOver(
   { place, event }: Placed,
@@ -128,8 +128,8 @@ function ofConsumer(pair: Pair, log: Log, kind: BrokerEventKind): readonly Place
 }
 
 /**
- * Naks that the broker heard late: those that were said while it was away, and those of a delivery that another
- * one had followed.
+ * Naks that reached the broker late: those from the time when it was away, and those of a delivery
+ * that is no longer the latest.
  */
 function lateNaks(pair: Pair, log: Log, { reach }: Bounds): readonly Placed[] {
   const { before, from, to } = pair;
@@ -144,25 +144,28 @@ function lateNaks(pair: Pair, log: Log, { reach }: Bounds): readonly Placed[] {
   });
 }
 
-/** By the order in which the broker says it, and else by the clock. */
+/** Compares by the order of the broker's log, or else by the clock. */
 function isBetween({ place, event: { at } }: Placed, pair: Pair): boolean {
   const { handedBefore, handed, from, to } = pair;
   return (handedBefore ? place > handedBefore.place : at >= from) &&
     (handed ? place < handed.place : at <= to);
 }
 
-/** Whether it was long enough, and while the consumer had the message, or it was on its way to it. */
+/**
+ * Whether a pause was long enough, and happened while the consumer had the message, or the message
+ * was on its way.
+ */
 function isWithin(pair: Pair, { from, to }: Outage, least: number, late = 0): boolean {
   return Math.max(from, pair.from) <= to + late && from + least <= Math.min(to, pair.to);
 }
 
-/** Whether an event is of the delivery before, as far as it says of which it is. */
+/** Whether an event concerns the delivery before, as far as it names one. */
 function isBefore({ deliveries }: BrokerEvent, { before }: Pair): boolean {
   return deliveries === undefined || before.deliveries === undefined ||
     deliveries === before.deliveries;
 }
 
-/** Whether it is of any delivery but this one. */
+/** Whether an event concerns another delivery than this one. */
 function isEarlier({ deliveries }: BrokerEvent, { taken }: Pair): boolean {
   return deliveries === undefined || taken.deliveries === undefined ||
     deliveries < taken.deliveries;

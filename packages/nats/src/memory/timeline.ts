@@ -1,18 +1,19 @@
-/** What is due later: a clock, a heap and one timer. */
+/** Scheduled calls: a clock, a heap and one timer. */
 
 /** The longest wait that a timer can have, in milliseconds. */
 export const LONGEST: number = 2 ** 31 - 1;
 
 interface Entry {
   readonly due: number;
-  /** Entries that are due at once run in the order in which they were made. */
+  /** Entries for the same time run in the order in which they were made. */
   readonly order: number;
   readonly run: () => void;
 }
 
 /**
- * Runs what is due. The timer and the clock are looked up when they are used, so that fake ones work. A
- * timer that fires before the clock is there is right: time has passed where only timers are fake.
+ * Runs functions when they are due. It looks up the timer and the clock at each use, so that fake
+ * ones work. If a timer fires before the clock shows its time, the timer is right: only the timers
+ * are fake then.
  */
 export class Timeline {
   readonly #origin = performance.now();
@@ -23,20 +24,22 @@ export class Timeline {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #armed = Infinity;
 
-  /** Milliseconds since it was made. It never goes back. */
+  /** The time since it was made, in milliseconds. It never goes back. */
   get now(): number {
     this.#now = Math.max(this.#now, performance.now() - this.#origin + this.#skew);
     return this.#now;
   }
 
-  /** Runs something in so many milliseconds, which are at most `LONGEST`, or never if they are `Infinity`. */
+  /**
+   * Runs a function after a time in milliseconds: at most `LONGEST`, or never if it is `Infinity`.
+   */
   in(delay: number, run: () => void): void {
     if (delay === Infinity) return;
     this.#add({ due: this.now + delay, order: this.#made++, run });
     this.#arm();
   }
 
-  /** Forgets all that is due. */
+  /** Forgets all scheduled calls. */
   clear(): void {
     this.#heap = [];
     this.#disarm();

@@ -1,4 +1,4 @@
-/** The processes of a schedule: they start, suffer its faults, and end. */
+/** Starts the processes of a schedule, applies its faults, and ends them. */
 
 import {
   Child,
@@ -12,21 +12,21 @@ import type { Settings } from "./schedule_worker.ts";
 
 const WORKER = "packages/nats/tests/cluster/schedule_worker.ts";
 
-/** What all processes of a schedule are started with. Their logs are in the directory `log`. */
+/** The arguments of all processes of a schedule. Their logs are in the directory `log`. */
 export type Common = Omit<Settings, "url" | "name" | "batches">;
 
-/** Makes what the processes need before the clock runs: bundles, and runtimes that are not there yet. */
+/** Prepares the processes before the clock runs: bundles, and missing runtimes. */
 export async function prepare(): Promise<void> {
   for (const runtime of ["deno", "bun", "node"] as const) await command(runtime, WORKER);
 }
 
-/** The processes of a schedule, and what happens to them. */
+/** The processes of a schedule, and their faults. */
 export class Cast {
   readonly history: BrokerEvent[] = [];
   readonly #server: NatsServer;
   readonly #settings: Common;
   readonly #slots: Array<{ name: string; child: Child }> = [];
-  /** What is done to a process, or to the server, one after the other. */
+  /** The faults of a process or of the server, one after the other. */
   readonly #turns = new Map<number | "server", Promise<void>>();
   #started = 0;
 
@@ -87,16 +87,16 @@ export class Cast {
     }
   }
 
-  /** Those that were told to end. */
+  /** Processes that were told to end. */
   readonly #leaving: Array<{ name: string; child: Child }> = [];
 
-  /** Ends all, and says who has not ended well. */
+  /** Ends all processes, and reports those that ended with an error. */
   async end(): Promise<string[]> {
     for (const { child } of this.#slots) child.signal("SIGTERM");
     const complaints: string[] = [];
     for (const { name, child } of [...this.#slots, ...this.#leaving]) {
       const code = await inTime(10_000, child.ended).catch((error) => error);
-      // 143 is SIGTERM, before it could hear of it.
+      // 143 means SIGTERM before the process could handle it.
       if (code !== 0 && code !== 143) {
         complaints.push(`${name} has not ended well: ${code}\n${child.errors}`);
       }
@@ -109,12 +109,12 @@ export class Cast {
   }
 }
 
-/** Resolves after so many milliseconds. */
+/** Resolves after `ms` milliseconds. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(() => resolve(), ms));
 }
 
-/** The same promise, which rejects if it has not settled after so many milliseconds. */
+/** The same promise, which rejects if it has not settled after `ms` milliseconds. */
 export async function inTime<T>(ms: number, promise: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error(`not ended after ${ms / 1000} s`)), ms);

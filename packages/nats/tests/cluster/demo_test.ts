@@ -1,9 +1,9 @@
-/** `deno task demo:cluster`, as a stranger runs it. */
+/** Tests `deno task demo:cluster`, as a new user runs it. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { deno } from "../../../../tools/run.ts";
 
-Deno.test("demo:cluster: each row is there once, though a worker is killed, in Deno, Bun and Node", async () => {
+Deno.test("demo:cluster: each row is written once although a worker is killed, in Deno, Bun and Node", async () => {
   const options = ["--rows", "20000", "--workers", "3", "--runtimes", "deno,bun,node"];
   const { success, output } = await deno(["task", "demo:cluster", ...options]);
   assertMatch(output, /Killed worker 1 \(deno\)/);
@@ -12,13 +12,13 @@ Deno.test("demo:cluster: each row is there once, though a worker is killed, in D
   assertEquals(success, true, output);
 });
 
-Deno.test("demo:cluster: an option that is wrong is named, and nothing is started", async () => {
+Deno.test("demo:cluster: a wrong option is named, and nothing starts", async () => {
   const { success, output } = await deno(["task", "demo:cluster", "--runtimes", "dino"]);
   assertEquals(success, false);
   assertMatch(output, /--runtimes must be some of deno, bun, node; got "dino"\n/);
 });
 
-Deno.test("demo:cluster: it ends well with a single row, and a worker that has only just begun", async () => {
+Deno.test("demo:cluster: it ends normally with a single row, and a worker that has only just started", async () => {
   const { success, output } = await deno(["task", "demo:cluster", "--rows", "1", "--workers", "2"]);
   assertMatch(output, /\nOK: each row is there, once\.\n/);
   assertEquals(success, true, output);

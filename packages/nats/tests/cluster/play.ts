@@ -1,4 +1,4 @@
-/** Plays a schedule with real processes and a real server, and says what its history holds. */
+/** Plays a schedule with real processes and a real server, and checks its history. */
 
 import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
@@ -15,21 +15,21 @@ const CONSUMER = "all";
 /** In milliseconds. */
 const ACK_WAIT = 1000;
 const MAX_DELIVERIES = 8;
-/** What the checker may assume: see `CheckOptions`. */
+/** The assumptions of the checker, see `CheckOptions`. */
 const RULES = { ackWait: ACK_WAIT / 2, reach: 1000 };
-/** When a schedule that has not ended never will, in milliseconds. */
+/** The time limit of a schedule, in milliseconds. */
 const PATIENCE = 60_000;
 
-/** What came of a schedule. */
+/** The outcome of a schedule. */
 export interface Played extends HistoryReport {
   readonly seed: number;
   readonly executions: number;
-  /** How many messages were given up. */
+  /** The number of messages that were given up. */
   readonly poison: number;
   readonly seconds: number;
-  /** What is wrong; nothing, if all is well. */
+  /** The problems; empty if there are none. */
   readonly complaints: readonly string[];
-  /** Where the history is, if something is wrong. */
+  /** The path of the history, if there is a problem. */
   readonly directory?: string;
 }
 
@@ -89,7 +89,7 @@ const RECONNECT = {
   maxReconnectAttempts: -1,
   reconnectTimeWait: 100,
   reconnectJitter: 0,
-  // Where the server is killed while a client connects, it waits so long: by default for 20 s.
+  // A client waits this long if the server is killed while it connects. The default is 20 s.
   timeout: 2000,
 };
 
@@ -109,7 +109,7 @@ async function publish(
   { tasks }: Schedule,
   cast: Cast,
 ): Promise<void> {
-  // So that it goes on while things go wrong.
+  // So that it goes on during faults.
   const rate = new RateLimit({ limit: Math.ceil(tasks.length / 40), interval: 100 });
   const sink = new JetStreamSink(jetstream(connection), { timeout: 1000, rate });
   await Promise.all(tasks.map(async (task) => {
@@ -119,7 +119,7 @@ async function publish(
   await sink.close();
 }
 
-/** Resolves when the server has nothing left for anybody. */
+/** Resolves when the server has no messages left. */
 async function drained(connection: NatsConnection): Promise<void> {
   while (!connection.isClosed()) {
     try {
@@ -127,7 +127,7 @@ async function drained(connection: NatsConnection): Promise<void> {
       const { num_pending, num_ack_pending } = await consumers.info(STREAM, CONSUMER);
       if (num_pending + num_ack_pending === 0) return;
     } catch {
-      // It is away: it is asked again.
+      // The server is away, so this asks again.
     }
     await sleep(100);
   }
@@ -142,7 +142,7 @@ function judge(
   const complaints: string[] = [];
   if (published !== tasks.length) complaints.push(`${published} of ${tasks.length} were published`);
   if (lost.length > 0) complaints.push(`lost: ${lost}`);
-  if (unpublished.length > 0) complaints.push(`published by nobody: ${unpublished}`);
+  if (unpublished.length > 0) complaints.push(`never published: ${unpublished}`);
   if (unexplained.length > 0) {
     const first = JSON.stringify(unexplained[0]);
     complaints.push(`${unexplained.length} came again for no reason, the first: ${first}`);
@@ -159,7 +159,7 @@ async function readLogs(directory: string): Promise<BrokerEvent[]> {
   const events: BrokerEvent[] = [];
   for await (const { name } of Deno.readDir(directory)) {
     const lines = (await Deno.readTextFile(`${directory}/${name}`)).split("\n");
-    // What a killed process was in the middle of is no line.
+    // A killed process may leave an incomplete line.
     for (const line of lines.slice(0, -1)) events.push(JSON.parse(line));
   }
   return events;

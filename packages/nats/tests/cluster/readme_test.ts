@@ -1,4 +1,4 @@
-/** The two programs at the top of the README, as they stand there, but for the port of the server. */
+/** Runs the two programs at the top of the README, changing only the port of the server. */
 
 import { assertEquals } from "@std/assert";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -24,7 +24,7 @@ Deno.test("the programs of the README publish a thousand orders, and handle each
     };
     await using working = await start("worker", worker!);
     const output = working.stdout.pipeThrough(new TextDecoderStream());
-    // The worker makes the stream.
+    // The worker creates the stream.
     while (!(await manager.streams.names().next()).includes("orders")) await turn();
     await using publishing = await start("publisher", publisher!);
     const published = await publishing.output();

@@ -1,14 +1,14 @@
-/** A schedule: four processes, a server, messages, and what goes wrong when, all by a seed. */
+/** Makes a schedule by a seed: four processes, a server, messages, and faults with their times. */
 
 import { random } from "../../src/memory/random.ts";
 import type { Runtime } from "../../../../examples/cluster/processes.ts";
 
-/** A message, and what its handler does. */
+/** A message, and the behaviour of its handler. */
 export interface Task {
   readonly id: string;
   /**
-   * `"slow"` takes longer than the ack wait. `"block"` keeps the thread for so long, the first time.
-   * `"flaky"` fails the first time, `"poison"` every time.
+   * `"slow"` takes longer than the ack wait. `"block"` blocks the thread for that time, the first
+   * time. `"flaky"` fails the first time, and `"poison"` every time.
    */
   readonly kind: "plain" | "slow" | "block" | "flaky" | "poison";
 }
@@ -16,7 +16,7 @@ export interface Task {
 /** The `reason` of a message that is done because it was given up. */
 export const POISON = "poison";
 
-/** What goes wrong. Times are in milliseconds. */
+/** A fault. Times are in milliseconds. */
 export interface Fault {
   readonly at: number;
   readonly kind:
@@ -25,19 +25,19 @@ export interface Fault {
     | "stop"
     | "kill server"
     | "pause server";
-  /** Which of the four processes. */
+  /** The index of the process, of four. */
   readonly slot: number;
-  /** How long a pause is, or how long the server is away. */
+  /** The length of a pause, or of the server's absence. */
   readonly duration: number;
-  /** What the process that takes its place runs in. */
+  /** The runtime of the process that replaces it. */
   readonly runtime: Runtime;
 }
 
-/** All that a seed says. */
+/** A schedule. */
 export interface Schedule {
   readonly seed: number;
   readonly tasks: readonly Task[];
-  /** What the four processes run in at first. */
+  /** The first runtimes of the four processes. */
   readonly runtimes: readonly Runtime[];
   readonly faults: readonly Fault[];
 }
@@ -45,7 +45,7 @@ export interface Schedule {
 /** How long after the start faults happen. */
 const SPAN = 5000;
 
-/** The schedule of a seed. Each has a poison message, some slow ones, and each runtime. */
+/** Makes the schedule of a seed. Each has a poison message, some slow ones, and each runtime. */
 export function scheduleOf(seed: number, messages: number): Schedule {
   const number = random(seed);
   const below = (end: number) => Math.floor(number() * end);

@@ -1,6 +1,6 @@
 /**
- * A process of a schedule: it takes messages from a consumer and handles them as each of them says. All
- * that happens stands in its log before it goes on: a line of JSON each, which a SIGKILL does not take back.
+ * A process of a schedule. It takes messages from a consumer and handles each as the message says.
+ * It logs every event as a line of JSON before it goes on, so that a SIGKILL loses no line.
  */
 
 import { jetstream } from "@nats-io/jetstream";
@@ -16,7 +16,7 @@ import type { BrokerEvent } from "../../memory.ts";
 import { type JetStreamDelivery, jetStreamSource } from "../../mod.ts";
 import { POISON, type Task } from "./schedule.ts";
 
-/** What such a process is started with. */
+/** The arguments of the process. */
 export interface Settings {
   readonly url: string;
   readonly name: string;
@@ -27,7 +27,7 @@ export interface Settings {
   readonly batches: boolean;
   /** In milliseconds. */
   readonly ackWait: number;
-  /** At which delivery a message that fails is poison. */
+  /** The delivery at which a failing message is poison. */
   readonly maxDeliveries: number;
 }
 
@@ -43,7 +43,7 @@ function log(entries: readonly Entry[]): void {
   writeSync(file, lines.join(""));
 }
 
-// A thread that is blocked, or a machine that is busy, is a pause as good as SIGSTOP.
+// A blocked thread or a busy machine counts as a pause, like SIGSTOP.
 let beat = Date.now();
 function feel(): void {
   const now = Date.now();
@@ -56,7 +56,10 @@ function entry(kind: BrokerEvent["kind"], { value, deliveries }: JetStreamDelive
   return { kind, id: value.json<Task>().id, deliveries };
 }
 
-/** Logs what comes before anybody waits for it, and what is given back, also by the source itself. */
+/**
+ * Logs messages before a read waits for them, and messages that are given back, even by the source
+ * itself.
+ */
 function watched(consumer: Consumer): Consumer {
   const fetch = consumer.fetch.bind(consumer);
   consumer.fetch = async (options) => {
@@ -79,12 +82,12 @@ function watched(consumer: Consumer): Consumer {
   return consumer;
 }
 
-/** What a message says. Returns the error it fails with. */
+/** Does the work of a message. Returns its error. */
 async function perform(delivery: JetStreamDelivery): Promise<Error | undefined> {
   const { kind } = delivery.value.json<Task>();
   if (kind === "slow") await sleep(ackWait * 1.5);
   if (kind === "block" && delivery.deliveries === 1) {
-    // Before: it may be killed meanwhile.
+    // Before the work, because the process may be killed meanwhile.
     log([{ kind: "paused" }]);
     const end = Date.now() + ackWait * 1.5;
     while (Date.now() < end);
@@ -103,7 +106,7 @@ async function handle(deliveries: readonly JetStreamDelivery[]): Promise<unknown
 
 const poison = {
   maxDeliveries,
-  // That the broker has heard of it, as "termed" says, nobody knows here.
+  // Not "termed", because the process can't know whether the broker has received it.
   onPoison: (delivery: JetStreamDelivery) => log([{ ...entry("done", delivery), reason: POISON }]),
   delay: () => 100,
 };
@@ -122,7 +125,7 @@ const connection = await connect({
   servers: url,
   maxReconnectAttempts: -1,
   waitOnFirstConnect: true,
-  // Where the server is killed while a client connects, it waits so long: by default for 20 s.
+  // A client waits this long if the server is killed while it connects. The default is 20 s.
   timeout: 2000,
   reconnectTimeWait: 100,
   reconnectJitter: 0,
@@ -149,7 +152,7 @@ if (settings.batches) {
   }, poison);
   await source.pipeTo(new Fanout(work, work.options(sink)));
 }
-// That it leaves is no reason for anything to come again: all that it had is settled.
+// It doesn't log "left", which would explain repeats: all its messages are settled.
 clearInterval(pulse);
 feel();
 stage = "the server";

@@ -40,7 +40,7 @@ const row = (title: string, cells: readonly (string | number)[]) =>
   cells.map((cell, i) => `${cell}`.padStart(Math.max(COLUMNS[i]![0].length, 8) + 1)).join("");
 
 console.log(row("seed", COLUMNS.map(([title]) => title)));
-// With it end the processes.
+// The processes end with it.
 Deno.addSignalListener("SIGINT", () => Deno.exit(130));
 await prepare();
 const all: Played[] = [];

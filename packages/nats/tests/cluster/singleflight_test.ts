@@ -1,4 +1,4 @@
-/** `examples/cluster/distributed_singleflight.ts` with real processes and a real server. */
+/** Tests `examples/cluster/distributed_singleflight.ts` with real processes and a real server. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Kvm } from "@nats-io/kv";
@@ -15,7 +15,7 @@ import { gate } from "../../../../tests/support/gate.ts";
 import type { Ask, Event } from "./singleflight_worker.ts";
 
 const WORKER = "packages/nats/tests/cluster/singleflight_worker.ts";
-// Before the tests, which would find what esbuild leaves open.
+// Before the tests, which would complain about resources that esbuild leaves open.
 const commands = {
   deno: await command("deno", WORKER),
   bun: await command("bun", WORKER),
@@ -24,7 +24,7 @@ const commands = {
 
 type Execution = Extract<Event, { event: "execute" }>;
 
-/** A process that asks. */
+/** A process with callers. */
 class Asker implements AsyncDisposable {
   readonly events: Event[] = [];
   readonly child: Child;
@@ -52,7 +52,7 @@ class Asker implements AsyncDisposable {
     await this.child.tell(JSON.stringify(ask));
   }
 
-  /** Waits for so many events of a kind. */
+  /** Waits for a number of events of a kind. */
   async says(event: Event["event"], times = 1): Promise<void> {
     const ended = this.child.ended.then(() => {
       throw new Error(`ended without ${event}:\n${this.child.lines.join("\n")}`);
@@ -67,7 +67,7 @@ class Asker implements AsyncDisposable {
     return this.events.filter((each) => each.event === "execute");
   }
 
-  /** What its callers got. */
+  /** The results of its callers. */
   get results(): Array<Extract<Event, { event: "result" }>> {
     return this.events.filter((each) => each.event === "result");
   }
@@ -77,7 +77,7 @@ class Asker implements AsyncDisposable {
   }
 }
 
-/** For a machine that is busy. */
+/** Long enough for a busy machine. */
 const PATIENT = { lease: 20, keep: 60 };
 
 const keys = Array.from({ length: 20 }, (_, i) => `key/${i}`);
@@ -143,7 +143,7 @@ Deno.test("DistributedSingleflight: a lease is renewed for as long as an executi
 
 Deno.test("DistributedSingleflight: a failure rejects its own process, and another one executes", async () => {
   await using server = await NatsServer.start();
-  // So long a lease that nobody waits for its end.
+  // A lease that is longer than the test.
   const failing = await Asker.start("deno", server, { lease: 3600 });
   const other = await Asker.start("deno", server, { lease: 3600 });
   await using all = group([failing, other]);
@@ -164,7 +164,7 @@ Deno.test("DistributedSingleflight: a call in flight outlives a restart of the s
   await holder.ask({ keys: ["k"], callers: 1, work: 3000 });
   await holder.says("execute");
   await other.ask({ keys: ["k"], callers: 1, work: 0 });
-  // It waits by then: what is asked on one connection is answered in its order.
+  // It waits by then, because the requests of one connection are answered in order.
   await other.ask({ keys: ["another"], callers: 1, work: 0 });
   await other.says("done");
   await server.kill();
@@ -174,7 +174,7 @@ Deno.test("DistributedSingleflight: a call in flight outlives a restart of the s
   assertEquals(all.results().get("k")!.size, 1);
 });
 
-Deno.test("DistributedSingleflight: the last caller that leaves aborts the execution, and the key is free", async () => {
+Deno.test("DistributedSingleflight: when the last caller leaves, the execution aborts and the key is free", async () => {
   await using server = await NatsServer.start();
   const connection = await connect({ servers: server.url });
   const flights = await DistributedSingleflight.open<number>(connection, { bucket: "b" });
@@ -211,7 +211,7 @@ Deno.test("DistributedSingleflight: a result that is older than keep is executed
   await connection.close();
 });
 
-Deno.test("DistributedSingleflight: a bucket of another configuration is refused", async () => {
+Deno.test("DistributedSingleflight: it refuses a bucket with another configuration", async () => {
   await using server = await NatsServer.start();
   const connection = await connect({ servers: server.url });
   await new Kvm(connection).create("plain");
@@ -222,7 +222,7 @@ Deno.test("DistributedSingleflight: a bucket of another configuration is refused
   await connection.close();
 });
 
-Deno.test("DistributedSingleflight: an old server is refused, and so is an option out of range", async () => {
+Deno.test("DistributedSingleflight: it refuses an old server, and an option out of range", async () => {
   const old = { bucket: "b", markerTTL: 0, history: 1, ttl: 0 };
   assertThrows(
     () => checkBucket(old, "2.9.10"),
@@ -237,7 +237,7 @@ Deno.test("DistributedSingleflight: an old server is refused, and so is an optio
   await assertRejects(open({ keep: "5s" }), TypeError, rule("keep"));
 });
 
-Deno.test("DistributedSingleflight: each key has a name of its own that NATS takes", () => {
+Deno.test("DistributedSingleflight: each key has a distinct name that NATS accepts", () => {
   const strange = [
     "",
     "=",
@@ -258,7 +258,7 @@ Deno.test("DistributedSingleflight: each key has a name of its own that NATS tak
   for (const name of names) assert(/^[=\w-]+$/.test(name), name);
 });
 
-/** Waits until a lease was renewed so often. */
+/** Waits until a lease was renewed a number of times. */
 async function renewals(server: NatsServer, times: number): Promise<void> {
   const connection = await connect({ servers: server.url });
   const kv = await new Kvm(connection).open("flights");
@@ -270,11 +270,11 @@ async function renewals(server: NatsServer, times: number): Promise<void> {
   await connection.close();
 }
 
-/** Several processes, which end together. */
+/** Starts several processes, which end together. */
 function group(askers: readonly Asker[]): AsyncDisposable & {
   /** In the order of their revisions. */
   executions(): Execution[];
-  /** What the callers got, a set for each key. */
+  /** The results of the callers, as a set for each key. */
   results(): Map<string, Set<string>>;
 } {
   return {

@@ -1,6 +1,6 @@
 /**
- * A process that asks a `DistributedSingleflight` for keys. It is told what to do by a line of JSON, and
- * prints what has happened, a line of JSON each.
+ * A process that calls a `DistributedSingleflight`. It reads requests and prints events, as lines
+ * of JSON.
  */
 
 import { connect } from "@nats-io/transport-node";
@@ -12,15 +12,15 @@ import { DistributedSingleflight } from "../../../../examples/cluster/distribute
 /** A request to such a process. */
 export interface Ask {
   readonly keys: readonly string[];
-  /** How many callers ask for each key. */
+  /** The number of callers for each key. */
   readonly callers: number;
-  /** How long an execution takes, in milliseconds. */
+  /** The length of an execution, in milliseconds. */
   readonly work: number;
   /** The execution fails. */
   readonly fail?: boolean;
 }
 
-/** What such a process prints. */
+/** An event that the process prints. */
 export type Event =
   | { readonly event: "ready" | "done" }
   | { readonly event: "execute"; readonly key: string; readonly revision: number }

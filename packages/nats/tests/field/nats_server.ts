@@ -1,4 +1,4 @@
-/** A NATS server of a test's own: a process that it starts, stops, kills and brings back. */
+/** A NATS server for one test: a process that the test starts, stops, kills and restarts. */
 
 import { type ConnectionOptions, type NatsConnection, wsconnect } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 const runFile = promisify(execFile);
 const BINARY = ".runtimes/nats-server-2.15.3/nats-server";
 
-/** A server with JetStream on ports of its own. What it stores survives its end. */
+/** A server with JetStream on separate ports. Its storage survives its end. */
 export class NatsServer implements AsyncDisposable {
   readonly port: number;
   readonly #webPort: number;
@@ -30,13 +30,13 @@ export class NatsServer implements AsyncDisposable {
     this.#extra = extra;
   }
 
-  /** A server that does not run yet. `extra` is added to its configuration. */
+  /** A server that is not running yet. `extra` is added to its configuration. */
   static async reserve(extra = ""): Promise<NatsServer> {
     const home = await mkdtemp(join(tmpdir(), "weir-nats-"));
     return new NatsServer(await freePort(10_000), await freePort(20_000), home, extra);
   }
 
-  /** A server that is ready. */
+  /** Starts a server, and waits until it is ready. */
   static async start(extra?: string): Promise<NatsServer> {
     const server = await NatsServer.reserve(extra);
     await server.start();
@@ -47,12 +47,12 @@ export class NatsServer implements AsyncDisposable {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  /** For clients that have no sockets. */
+  /** The address for clients without sockets. */
   get webUrl(): string {
     return `ws://127.0.0.1:${this.#webPort}`;
   }
 
-  /** A connection that comes back quickly, and is closed with the server. */
+  /** Opens a connection that reconnects quickly, and is closed with the server. */
   async connect(options: ConnectionOptions = {}): Promise<NatsConnection> {
     const { url: servers } = this;
     return this.#own(await connect({ ...RECONNECTING, servers, ...options }));
@@ -63,7 +63,7 @@ export class NatsServer implements AsyncDisposable {
     return this.#own(await wsconnect({ ...RECONNECTING, servers: this.webUrl, ...options }));
   }
 
-  /** Resolves when it is ready, also after a `kill` or `stop`, with what it has stored. */
+  /** Starts it, also after a `kill` or `stop` with its storage. Resolves when it is ready. */
   async start(): Promise<void> {
     const config = join(this.#home, "server.conf");
     await writeFile(
@@ -76,7 +76,7 @@ ${this.#extra}
     );
     const child = spawn(BINARY, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
-    // Where the runner ends early, nobody else would end it.
+    // If the runner ends early, nothing else would end the server.
     process.once("exit", this.#kill);
     let output = "";
     const ready = new Promise<boolean>((resolve) => {
@@ -90,17 +90,17 @@ ${this.#extra}
     if (!await ready) throw new Error(`nats-server has not started:\n${output}`);
   }
 
-  /** It is gone at once, with what it has not written yet. */
+  /** Kills it at once. Unwritten data is lost. */
   kill(): Promise<void> {
     return this.#end("SIGKILL");
   }
 
-  /** It is gone, and has written all. */
+  /** Stops it after it has written everything. */
   stop(): Promise<void> {
     return this.#end("SIGTERM");
   }
 
-  /** Resolves when it replies to nobody any more. Its connections stay. */
+  /** Stalls it. Resolves when it no longer replies. Its connections stay open. */
   async stall(): Promise<void> {
     const child = this.#process!;
     send(child, "SIGSTOP");
@@ -109,7 +109,7 @@ ${this.#extra}
     }
   }
 
-  /** It goes on. */
+  /** Lets it go on. */
   resume(): void {
     send(this.#process!, "SIGCONT");
   }
@@ -143,8 +143,8 @@ ${this.#extra}
 const RECONNECTING: ConnectionOptions = { maxReconnectAttempts: -1, reconnectTimeWait: 50 };
 
 /**
- * One of the 10,000 from `first` on. Not one that systems give to clients: one that connects there could connect
- * to itself.
+ * Returns a port, one of the 10,000 from `first` on. It isn't one that systems give to clients,
+ * because a client that connects to such a port could connect to itself.
  */
 async function freePort(first: number): Promise<number> {
   for (;;) {
@@ -158,7 +158,10 @@ async function freePort(first: number): Promise<number> {
   }
 }
 
-/** Says whether the process is there. In Deno `child.kill` takes any signal for the end. */
+/**
+ * Sends a signal. Returns whether the process exists. In Deno `child.kill` treats any signal as the
+ * end.
+ */
 function send({ pid }: ChildProcess, signal: string): boolean {
   try {
     return process.kill(pid!, signal);

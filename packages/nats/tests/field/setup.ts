@@ -1,4 +1,4 @@
-/** What the tests of JetStream share: a server with a stream, and ways to see what it does. */
+/** Helpers for the tests of JetStream: a server with a stream, and ways to observe it. */
 
 import {
   type Consumer,
@@ -53,12 +53,12 @@ export class Setup implements AsyncDisposable {
     return await this.existing(name, connection);
   }
 
-  /** A consumer that is there, as another process has it. */
+  /** Gets an existing consumer, as another process does. */
   async existing(name = "c", connection: NatsConnection = this.connection): Promise<Consumer> {
     return await jetstream(connection).consumers.get("S", name);
   }
 
-  /** Stores so many messages; each has its number, from 0, as its text. */
+  /** Stores messages, each with its number from 0 as text. */
   async fill(count: number, text: (id: number) => string = String): Promise<void> {
     for (let id = 0; id < count; id++) {
       this.connection.publish("s.a", text(id));
@@ -71,17 +71,17 @@ export class Setup implements AsyncDisposable {
     return (await this.jsm.streams.info("S")).state.messages;
   }
 
-  /** How many messages the server has handed out and heard nothing of. */
+  /** Returns the number of delivered messages without an acknowledgement. */
   async outstanding(name = "c"): Promise<number> {
     return (await this.jsm.consumers.info("S", name)).num_ack_pending;
   }
 
-  /** Resolves when the server has handed out nothing that has not settled. */
+  /** Resolves when all delivered messages are settled. */
   async done(name = "c"): Promise<void> {
     await eventually("all is acked", async () => await this.outstanding(name) === 0);
   }
 
-  /** What the server is told of the messages of a consumer, from here on. */
+  /** Records the acknowledgements of a consumer's messages from here on. */
   async told(name = "c"): Promise<Told> {
     const told = new Told(this.connection, name);
     await this.connection.flush();
@@ -93,7 +93,7 @@ export class Setup implements AsyncDisposable {
   }
 }
 
-/** The acknowledgements that pass the server, by the sequence of the message. */
+/** The acknowledgements that the server gets, by the sequence of the message. */
 export class Told {
   readonly all: string[] = [];
 
@@ -106,7 +106,7 @@ export class Told {
     });
   }
 
-  /** How often the server was told this of a message, with or without more. */
+  /** How often the server got this acknowledgement of a message. */
   count(sequence: number, what: string): number {
     return this.all.filter((text) => text.startsWith(`${sequence} ${what}`)).length;
   }
@@ -124,7 +124,7 @@ export async function eventually(
   }
 }
 
-/** The next so many of a stream. */
+/** Reads the next `count` chunks of a stream. */
 export async function take<T>(reader: ReadableStreamDefaultReader<T>, count: number): Promise<T[]> {
   const items: T[] = [];
   while (items.length < count) {

@@ -1,4 +1,4 @@
-/** `JetStreamSink` against a real server. */
+/** Tests `JetStreamSink` with a real server. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
@@ -16,7 +16,7 @@ function* messages(count: number): Generator<JetStreamMessage> {
 
 const message = (msgID: string): JetStreamMessage => ({ subject: "s.a", msgID });
 
-test("JetStreamSink.submit() gives the answer of the stream", async () => {
+test("JetStreamSink.submit() returns the answer of the stream", async () => {
   await using setup = await Setup.start();
   const sink = new JetStreamSink(setup.js);
   const first = await sink.submit({ subject: "s.a", data: "weir", msgID: "a" });
@@ -28,7 +28,7 @@ test("JetStreamSink.submit() gives the answer of the stream", async () => {
   await sink.close();
 });
 
-test("JetStreamSink is a Fanout, with all of its ways in", async () => {
+test("JetStreamSink is a Fanout, with every way to add items", async () => {
   await using setup = await Setup.start();
   const sink = new JetStreamSink(setup.js, { concurrency: 2, capacity: 1, name: "orders" });
   assert(sink instanceof Fanout && sink instanceof JetStreamSink);
@@ -42,7 +42,7 @@ test("JetStreamSink is a Fanout, with all of its ways in", async () => {
   assertEquals(new JetStreamSink(setup.js).concurrency, 256);
 });
 
-test("JetStreamSink sends the headers, and leaves those that it is given alone", async () => {
+test("JetStreamSink sends the headers, and does not change the given object", async () => {
   await using setup = await Setup.start();
   const sink = new JetStreamSink(setup.js);
   const given = headers();
@@ -58,7 +58,7 @@ test("JetStreamSink sends the headers, and leaves those that it is given alone",
   await sink.close();
 });
 
-test("JetStreamSink refuses what is no message, at once", async () => {
+test("JetStreamSink refuses an item that is not a message, at once", async () => {
   await using setup = await Setup.start();
   const sink = new JetStreamSink(setup.js);
   const wrong: Array<[unknown, string]> = [
@@ -84,7 +84,7 @@ test("JetStreamSink refuses what is no message, at once", async () => {
   await sink.close();
 });
 
-test("JetStreamSink refuses what is no client, and options that are wrong", async () => {
+test("JetStreamSink refuses a wrong client and wrong options", async () => {
   await using setup = await Setup.start();
   const { js, connection } = setup;
   const make = (options: unknown) => () => new JetStreamSink(js, options as JetStreamSinkOptions);
@@ -103,7 +103,7 @@ test("JetStreamSink refuses what is no client, and options that are wrong", asyn
   assertThrows(make({ retries: 1 }), TypeError, '"retries"');
 });
 
-test("what would fail again fails at once: JetStreamSink and the server's no", async () => {
+test("JetStreamSink fails at once when the server would refuse the message again", async () => {
   await using setup = await Setup.start({ max_msg_size: 100 });
   const sink = new JetStreamSink(setup.js);
   const large = sink.submit({ subject: "s.a", msgID: "a", data: new Uint8Array(200) });
@@ -126,7 +126,7 @@ test("what would fail again fails at once: JetStreamSink and the server's no", a
   await sink.close();
 });
 
-test("a subject that its user must not publish fails at once", async () => {
+test("a message to a subject without permission fails at once", async () => {
   await using server = await NatsServer.start(`
     authorization { users [
       { user: "all", password: "all" }
@@ -144,7 +144,7 @@ test("a subject that its user must not publish fails at once", async () => {
   await sink.close();
 });
 
-test("JetStreamSink hears answers by the prefix of the connection", async () => {
+test("JetStreamSink receives answers at the prefix of the connection", async () => {
   await using server = await NatsServer.start(`
     authorization { users [
       { user: "a", password: "a", permissions { subscribe: "mine.>" } }
@@ -163,7 +163,7 @@ test("JetStreamSink hears answers by the prefix of the connection", async () => 
   await other.close();
 });
 
-test("a subject that no stream stores is tried again within the duplicate window, and then fails", async () => {
+test("a message to a subject without a stream is tried again within the duplicate window, and then fails", async () => {
   await using setup = await Setup.start();
   const sink = new JetStreamSink(setup.js, { timeout: 100, duplicateWindow: 500 });
   await assertRejects(
@@ -178,7 +178,7 @@ test("a subject that no stream stores is tried again within the duplicate window
   await sink.close();
 });
 
-test("a stream that is full for now takes the message later", async () => {
+test("a full stream takes the message later", async () => {
   await using setup = await Setup.start({ max_msgs: 1, discard: "new" });
   const sink = new JetStreamSink(setup.js);
   await sink.submit(message("a"));
@@ -189,7 +189,7 @@ test("a stream that is full for now takes the message later", async () => {
   await sink.close();
 });
 
-test("with a retry of its own a sink fails as that says", async () => {
+test("a sink with a custom retry fails as that says", async () => {
   await using setup = await Setup.start();
   const asked: number[] = [];
   const sink = new JetStreamSink(setup.js, {
@@ -203,7 +203,7 @@ test("with a retry of its own a sink fails as that says", async () => {
   await sink.close();
 });
 
-test("a message whose answer is late is sent again, and stored once", async () => {
+test("a message with a late answer is sent again, and stored once", async () => {
   await using setup = await Setup.start();
   const sink = new JetStreamSink(setup.js, { timeout: 200 });
   await sink.submit(message("a"));
@@ -245,7 +245,7 @@ for (const how of ["stop", "kill"] as const) {
 test("messages wait for a server that is away from the start, and are sent when it is back", async () => {
   await using setup = await Setup.start();
   await setup.server.stop();
-  // An answer that does not come would be missed after the test.
+  // A missing answer would time out only after the test.
   const sink = new JetStreamSink(setup.js, { timeout: 100_000 });
   const waiting = [...messages(10)].map((one) => sink.submit(one));
   await setup.server.start();
@@ -255,7 +255,7 @@ test("messages wait for a server that is away from the start, and are sent when 
   await sink.close();
 });
 
-test("a connection that its user closes fails what waits, and what comes", async () => {
+test("a closed connection fails waiting and new messages", async () => {
   await using setup = await Setup.start();
   const connection: NatsConnection = await setup.server.connect();
   const sink = new JetStreamSink(jetstream(connection));
@@ -271,7 +271,7 @@ test("a connection that its user closes fails what waits, and what comes", async
   await sink.close();
 });
 
-test("sinks of one connection have their own bounds, and one that is aborted leaves the others alone", async () => {
+test("sinks of one connection have separate bounds, and the abort of one leaves the others alone", async () => {
   await using setup = await Setup.start();
   const one = new JetStreamSink(setup.js, { concurrency: 1 });
   const two = new JetStreamSink(jetstream(setup.connection), { concurrency: 2 });

@@ -1,4 +1,4 @@
-/** How `jetStreamSource` ends: by its reader, a signal, or an error. */
+/** Tests the ends of `jetStreamSource`: by its reader, a signal, or an error. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
@@ -11,7 +11,7 @@ import { eventually, Setup, take } from "./setup.ts";
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, n) => from + n);
 
-test("cancel() gives back what waits, and another process has it at once", async () => {
+test("cancel() gives back waiting messages, and another process gets them at once", async () => {
   await using setup = await Setup.start();
   await setup.fill(100);
   const consumer = await setup.consumer();
@@ -32,7 +32,7 @@ test("cancel() gives back what waits, and another process has it at once", async
   await next.cancel();
 });
 
-test("cancel() gives back what comes while it ends", async () => {
+test("cancel() gives back messages that arrive while it ends", async () => {
   await using setup = await Setup.start();
   const consumer = await setup.consumer();
   const { connection } = setup;
@@ -42,12 +42,12 @@ test("cancel() gives back what comes while it ends", async () => {
     const first = reader.read();
     for (let id = 0; id < 200; id++) publisher.publish("s.a", `${id}`);
     await first;
-    // Some have come, some are on their way, and some come later.
+    // Some messages have arrived, some are on their way, and some come later.
     const canceled = reader.cancel();
     await publisher.flush();
     await canceled;
   }
-  // Those that were handed out come again after the ack wait of 30 seconds; all others are there at once.
+  // Messages that were read come again after the ack wait of 30 seconds. All others come at once.
   const reader = jetStreamSource(consumer, { connection }).getReader();
   const rest = new Set<string>();
   const start = performance.now();
@@ -60,7 +60,7 @@ test("cancel() gives back what comes while it ends", async () => {
   await reader.cancel();
 });
 
-test("after cancel() the server hands out again what was read and does not settle", async () => {
+test("after cancel() the server delivers messages again that were read and do not settle", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   const consumer = await setup.consumer("c", { ackWait: 200 });
@@ -82,7 +82,7 @@ test("cancel() before the first read asks for nothing", async () => {
   assertEquals(await setup.outstanding(), 0);
 });
 
-test("cancel() returns though the server is stalled", async () => {
+test("cancel() resolves although the server is stalled", async () => {
   await using setup = await Setup.start();
   await setup.fill(10);
   const consumer = await setup.consumer();
@@ -92,7 +92,7 @@ test("cancel() returns though the server is stalled", async () => {
   await reader.cancel();
 });
 
-test("a signal ends the stream, gives back what waits, and keeps what was read until it settles", async () => {
+test("a signal ends the stream, gives back waiting messages, and keeps read messages until they settle", async () => {
   await using setup = await Setup.start();
   await setup.fill(20);
   const consumer = await setup.consumer("c", { ackWait: 800 });
@@ -123,7 +123,7 @@ test("a signal ends the stream, gives back what waits, and keeps what was read u
   await next.cancel();
 });
 
-test("a signal ends a read that waits, and a source that nobody has read from", async () => {
+test("a signal ends a pending read, and a source without a read", async () => {
   await using setup = await Setup.start();
   const consumer = await setup.consumer();
   const { connection } = setup;
@@ -137,10 +137,10 @@ test("a signal ends a read that waits, and a source that nobody has read from", 
   assertEquals((await unread.getReader().read()).done, true);
   const late = jetStreamSource(consumer, { connection, signal });
   assertEquals((await late.getReader().read()).done, true);
-  await eventually("nobody asks", async () => (await consumer.info()).num_waiting === 0);
+  await eventually("no request waits", async () => (await consumer.info()).num_waiting === 0);
 });
 
-test("a connection that its user closes errors the stream", async () => {
+test("a closed connection errors the stream", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   await setup.consumer();
@@ -158,7 +158,7 @@ test("a connection that its user closes errors the stream", async () => {
   await assertRejects(() => late.read(), Error, "jetStreamSource: the connection is closed");
 });
 
-test("a connection that its user drains errors the stream", async () => {
+test("a drained connection errors the stream", async () => {
   await using setup = await Setup.start();
   await setup.consumer();
   const connection = await setup.server.connect();
@@ -183,7 +183,7 @@ test("a connection that gives up errors the stream", async () => {
   assert(error.cause instanceof Error);
 });
 
-test("a consumer that is deleted errors the stream that waits for it", async () => {
+test("a deleted consumer errors the stream that waits for it", async () => {
   await using setup = await Setup.start();
   const consumer = await setup.consumer();
   const waiting = jetStreamSource(consumer, { connection: setup.connection }).getReader().read();
@@ -197,7 +197,7 @@ test("a consumer that is deleted errors the stream that waits for it", async () 
   );
 });
 
-test("a consumer that is deleted errors the stream at its next request", async () => {
+test("a deleted consumer errors the stream at its next request", async () => {
   await using setup = await Setup.start();
   await setup.fill(4);
   const consumer = await setup.consumer();
@@ -216,7 +216,7 @@ test("a consumer that is deleted errors the stream at its next request", async (
   await assertRejects(() => late.read(), Error, "cannot be read: consumer not found");
 });
 
-test("a stream that is deleted errors its source", async () => {
+test("a deleted stream errors its source", async () => {
   await using setup = await Setup.start();
   const consumer = await setup.consumer();
   const waiting = jetStreamSource(consumer, { connection: setup.connection }).getReader().read();
@@ -226,7 +226,7 @@ test("a stream that is deleted errors its source", async () => {
   await assertRejects(() => waiting, Error, 'consumer "c" of stream "S" cannot be read');
 });
 
-test("what onLate throws surfaces, and the others are kept", async () => {
+test("an error of onLate surfaces, and the other messages are kept", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer("c", { ackWait: 200 });
@@ -242,7 +242,10 @@ test("what onLate throws surfaces, and the others are kept", async () => {
   await reader.cancel();
 });
 
-/** A connection whose user must not publish to some subjects, and consumers `c` and `other` of a stream. */
+/**
+ * A connection without the permission to publish to some subjects, and consumers `c` and `other` of
+ * a stream.
+ */
 async function forbidden(server: NatsServer): Promise<NatsConnection> {
   const jsm = await jetstreamManager(await server.connect({ user: "all", pass: "all" }));
   await jsm.streams.add({ name: "S", subjects: ["s.>"] });
@@ -259,7 +262,7 @@ const users = (subject: string) => `
   ] }`;
 
 for (const subject of ["$JS.API.CONSUMER.MSG.NEXT.>", "$JS.ACK.>"]) {
-  test(`a user who must not publish to ${subject} has a stream that errors`, async () => {
+  test(`a user without permission to publish to ${subject} gets a stream that errors`, async () => {
     await using server = await NatsServer.start(users(subject));
     const connection = await forbidden(server);
     const js = jetstream(connection);
@@ -274,7 +277,7 @@ for (const subject of ["$JS.API.CONSUMER.MSG.NEXT.>", "$JS.ACK.>"]) {
   });
 }
 
-test("a stream goes on where its user must not do what is not its own", async () => {
+test("a stream goes on after a permission error that does not concern it", async () => {
   await using server = await NatsServer.start(users('$JS.ACK.S.other.1", "my.S.c.order'));
   const connection = await forbidden(server);
   const js = jetstream(connection);

@@ -1,4 +1,4 @@
-/** `jetStreamSource` where servers go away, and come back. */
+/** Tests `jetStreamSource` with servers that go away and come back. */
 
 import { assert, assertEquals } from "@std/assert";
 import { type JetStreamDelivery, jetStreamSource } from "@weir/nats";
@@ -8,12 +8,12 @@ import { collectGarbage } from "../../../../tests/support/garbage.ts";
 import { test } from "../../../../tests/support/test.ts";
 import { eventually, Setup, take } from "./setup.ts";
 
-/** Resolves when the connection is lost, or found again. */
+/** Resolves when the connection is lost, or is back. */
 async function hears({ connection }: Setup, type: "disconnect" | "reconnect"): Promise<void> {
   for await (const status of connection.status()) if (status.type === type) return;
 }
 
-test("what settles while the server is away is told to it when it is back", async () => {
+test("acknowledgements while the server is away reach it when it is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(5);
   const consumer = await setup.consumer();
@@ -24,8 +24,8 @@ test("what settles while the server is away is told to it when it is back", asyn
   one!.ack();
   five!.value.ack();
   five!.nak(); // too late
-  // What the message says is not sent again, should it be lost.
-  await eventually("the server has heard of two", async () => await setup.outstanding() === 3);
+  // An acknowledgement by the message itself is not sent again if it is lost.
+  await eventually("the server has two extensions", async () => await setup.outstanding() === 3);
   const lost = hears(setup, "disconnect");
   await server.stop();
   await lost;
@@ -35,7 +35,7 @@ test("what settles while the server is away is told to it when it is back", asyn
   const found = hears(setup, "reconnect");
   await server.start();
   await found;
-  // The fourth comes at once, and not after its ack wait of 30 seconds.
+  // The fourth message comes at once, and not after its ack wait of 30 seconds.
   const [again] = await take(reader, 1);
   assertEquals([again!.id, again!.deliveries], ["S:4", 2]);
   again!.ack();
@@ -44,10 +44,10 @@ test("what settles while the server is away is told to it when it is back", asyn
   await reader.cancel();
 });
 
-test("the server hears of all that is held as soon as it is back", async () => {
+test("a source extends all its messages as soon as the server is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(4);
-  // By the clock alone it would hear of them after minutes.
+  // By its timer alone, the source would extend them only after minutes.
   const consumer = await setup.consumer("c", { ackWait: 600_000 });
   const { connection, server } = setup;
   const told = await setup.told();
@@ -56,13 +56,13 @@ test("the server hears of all that is held as soon as it is back", async () => {
   await eventually("all four are held", async () => await setup.outstanding() === 4);
   await server.stop();
   await server.start();
-  await eventually("it hears of all", () => {
+  await eventually("it gets all extensions", () => {
     return [1, 2, 3, 4].every((sequence) => told.count(sequence, "+WPI") > 0);
   });
   await reader.cancel();
 });
 
-test("a source asks for no more than it has room for by its next connection, too", async () => {
+test("a source asks for no more than it has room for over its next connection, too", async () => {
   await using setup = await Setup.start();
   await setup.fill(4);
   const consumer = await setup.consumer();
@@ -76,12 +76,12 @@ test("a source asks for no more than it has room for by its next connection, too
   await eventually("it asks again", async () => (await consumer.info()).num_waiting === 1);
   for (let id = 0; id < 20; id++) connection.publish("s.a", `${id}`);
   await eventually("it holds as many as it may", async () => await setup.outstanding() >= 11);
-  await eventually("nobody asks", async () => (await consumer.info()).num_waiting === 0);
+  await eventually("no request waits", async () => (await consumer.info()).num_waiting === 0);
   assertEquals(await setup.outstanding(), 11);
   await reader.cancel();
 });
 
-test("what is held while the server is away is kept when it is back", async () => {
+test("messages that are held while the server is away are kept when it is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(10);
   const consumer = await setup.consumer("c", { ackWait: 1000 });
@@ -100,7 +100,7 @@ test("what is held while the server is away is kept when it is back", async () =
   await reader.cancel();
 });
 
-test("a source that is made while the server is away reads when it is back", async () => {
+test("a source made while the server is away reads when it is back", async () => {
   await using setup = await Setup.start();
   await setup.fill(10);
   const consumer = await setup.consumer();
@@ -114,7 +114,7 @@ test("a source that is made while the server is away reads when it is back", asy
   await reader.cancel();
 });
 
-test("a source goes on after a server that was stalled", async () => {
+test("a source goes on after the server was stalled", async () => {
   await using setup = await Setup.start();
   await setup.fill(100);
   const consumer = await setup.consumer();
@@ -156,7 +156,7 @@ for (const how of ["stop", "kill"] as const) {
     await eventually("the server goes away", () => away !== undefined);
     await away;
     await eventually("all is handled", () => counts.size === 20_000);
-    // A server that was killed hands out again what it has forgotten the acks of.
+    // A killed server delivers messages again whose acks it has lost.
     await setup.done();
     stop.abort();
     await ended;
@@ -166,7 +166,7 @@ for (const how of ["stop", "kill"] as const) {
   });
 }
 
-test("a message that fails for good is terminated, and not delivered again", async () => {
+test("a message that fails for good is termed, and not delivered again", async () => {
   await using setup = await Setup.start();
   await setup.fill(3);
   const consumer = await setup.consumer();
@@ -194,7 +194,7 @@ test("a message that fails for good is terminated, and not delivered again", asy
   assertEquals(told.count(2, "-NAK"), 2);
 });
 
-test("100,000 messages pass and nothing of them stays", async () => {
+test("100,000 messages pass, and no memory of them stays", async () => {
   await using setup = await Setup.start();
   await setup.fill(100_000);
   const consumer = await setup.consumer("c", { max_ack_pending: 10_000 });

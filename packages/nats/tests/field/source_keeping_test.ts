@@ -1,18 +1,18 @@
-/** What `jetStreamSource` holds, for how long, and how it settles. */
+/** Tests which messages `jetStreamSource` keeps, for how long, and how they settle. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { jetStreamSource } from "@weir/nats";
 import { test } from "../../../../tests/support/test.ts";
 import { eventually, Setup, take } from "./setup.ts";
 
-test("jetStreamSource() tells the server of all it holds, for longer than the ack wait", async () => {
+test("jetStreamSource() extends all its messages for longer than the ack wait", async () => {
   await using setup = await Setup.start();
   await setup.fill(20);
   const consumer = await setup.consumer("c", { ackWait: 600 });
   const told = await setup.told();
   const { connection } = setup;
   const reader = jetStreamSource(consumer, { connection, maxMessages: 20 }).getReader();
-  // Ten are handed out, ten wait.
+  // Ten are read, ten wait.
   const first = await take(reader, 10);
   await eventually("three ack waits have passed", () => told.count(20, "+WPI") >= 6);
   for (const delivery of first) delivery.ack();
@@ -22,7 +22,7 @@ test("jetStreamSource() tells the server of all it holds, for longer than the ac
   await reader.cancel();
 });
 
-test("jetStreamSource() keeps to the shortest wait of a consumer with a backoff", async () => {
+test("jetStreamSource() respects the shortest wait of a consumer with a backoff", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   const consumer = await setup.consumer("c", { backoff: [60_000e6, 200e6], max_deliver: 5 });
@@ -41,7 +41,7 @@ test("jetStreamSource() keeps to the shortest wait of a consumer with a backoff"
   await reader.cancel();
 });
 
-test("a delivery that comes again has the same id, and counts", async () => {
+test("a delivery that comes again has the same id, and a higher count", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer();
@@ -57,7 +57,7 @@ test("a delivery that comes again has the same id, and counts", async () => {
   await reader.cancel();
 });
 
-test("of ack, nak and term the first counts", async () => {
+test("the first of ack, nak and term counts", async () => {
   await using setup = await Setup.start();
   await setup.fill(3);
   const consumer = await setup.consumer();
@@ -78,7 +78,7 @@ test("of ack, nak and term the first counts", async () => {
   await reader.cancel();
 });
 
-test("a message that its user acks by itself is settled, and not kept any more", async () => {
+test("a message that the user acks directly is settled, and no longer kept", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer("c", { ackWait: 200 });
@@ -96,7 +96,7 @@ test("a message that its user acks by itself is settled, and not kept any more",
   await reader.cancel();
 });
 
-test("jetStreamSource() tells of what has not settled within maxHold, and the server hands it out again", async () => {
+test("jetStreamSource() calls onLate for messages beyond maxHold, and the server delivers them again", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   const consumer = await setup.consumer("c", { ackWait: 200 });
@@ -109,14 +109,14 @@ test("jetStreamSource() tells of what has not settled within maxHold, and the se
   const [first] = await take(reader, 1);
   const [again] = await take(reader, 1);
   assertEquals(again!.id, "S:1");
-  await eventually("it is told", () => late[0] === "S:1");
+  await eventually("onLate is called", () => late[0] === "S:1");
   first!.ack();
   again!.ack();
   await setup.done();
   await reader.cancel();
 });
 
-test("what nobody reads is given back after maxHold", async () => {
+test("messages that are not read are given back after maxHold", async () => {
   await using setup = await Setup.start();
   await setup.fill(2);
   const consumer = await setup.consumer("c", { ackWait: 200 });

@@ -1,4 +1,4 @@
-/** `jetStreamSource` against a real server. */
+/** Tests `jetStreamSource` with a real server. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { jetstream } from "@nats-io/jetstream";
@@ -8,7 +8,7 @@ import { Setup, take } from "./setup.ts";
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, n) => from + n);
 
-test("jetStreamSource() gives every message once, in order, and what is acked is gone", async () => {
+test("jetStreamSource() gives every message once, in order, and acked messages are gone", async () => {
   await using setup = await Setup.start();
   await setup.fill(1000);
   const consumer = await setup.consumer();
@@ -34,7 +34,7 @@ test("jetStreamSource() asks for nothing before the first read", async () => {
   await source.cancel();
 });
 
-test("jetStreamSource() holds at most maxMessages beside what was read", async () => {
+test("jetStreamSource() holds at most maxMessages besides the read ones", async () => {
   await using setup = await Setup.start();
   await setup.fill(100);
   const consumer = await setup.consumer();
@@ -47,11 +47,11 @@ test("jetStreamSource() holds at most maxMessages beside what was read", async (
     assert(ahead <= 10, `${ahead} are held after ${read}`);
     most = Math.max(most, ahead);
   }
-  assert(most > 5, `at most ${most} were asked for ahead`);
+  assert(most > 5, `at most ${most} were requested ahead`);
   await reader.cancel();
 });
 
-test("jetStreamSource() goes on where messages come one by one", async () => {
+test("jetStreamSource() goes on when messages arrive one by one", async () => {
   await using setup = await Setup.start();
   const consumer = await setup.consumer();
   const reader = jetStreamSource(consumer, {
@@ -68,7 +68,7 @@ test("jetStreamSource() goes on where messages come one by one", async () => {
   await reader.cancel();
 });
 
-test("jetStreamSource() keeps to the limits of a consumer", async () => {
+test("jetStreamSource() respects the limits of a consumer", async () => {
   await using setup = await Setup.start();
   await setup.fill(50);
   const consumer = await setup.consumer("c", { max_batch: 7, max_expires: 2e9 });
@@ -78,7 +78,7 @@ test("jetStreamSource() keeps to the limits of a consumer", async () => {
   await reader.cancel();
 });
 
-test("two sources read by one connection, and the end of one leaves the other alone", async () => {
+test("two sources share one connection, and the end of one leaves the other alone", async () => {
   await using setup = await Setup.start();
   await setup.fill(100);
   const { connection } = setup;
@@ -90,7 +90,7 @@ test("two sources read by one connection, and the end of one leaves the other al
   await one.cancel();
   for (const delivery of await take(two, 50)) delivery.ack();
   await setup.done("two");
-  // What was handed out may still be acked.
+  // Messages that were read may still be acked.
   first!.ack();
   await connection.flush();
   assertEquals(told.count(1, "+ACK"), 1);
@@ -170,7 +170,7 @@ test("jetStreamSource() refuses a consumer that does not expect each ack", async
   await assertRejects(() => reader.read(), TypeError, 'must be "explicit"; got "none"');
 });
 
-test("jetStreamSource() refuses a consumer whose server gives up in silence, unless it may", async () => {
+test("jetStreamSource() refuses a consumer with max_deliver, unless that is allowed", async () => {
   await using setup = await Setup.start();
   await setup.fill(1);
   const { connection } = setup;
@@ -180,7 +180,7 @@ test("jetStreamSource() refuses a consumer whose server gives up in silence, unl
     () => refused.read(),
     TypeError,
     'jetStreamSource: the consumer "c" of stream "S" has max_deliver 2, after which the server gives a ' +
-      'message up and tells nobody; leave it out, and give acked a maxDeliveries, or set option "allowMaxDeliver"',
+      'message up in silence; leave it out, and give acked a maxDeliveries, or set option "allowMaxDeliver"',
   );
   const reader = jetStreamSource(consumer, { connection, allowMaxDeliver: true }).getReader();
   const { value } = await reader.read();
@@ -188,7 +188,7 @@ test("jetStreamSource() refuses a consumer whose server gives up in silence, unl
   await reader.cancel();
 });
 
-test("jetStreamSource() refuses what is no consumer, and options that are wrong", async () => {
+test("jetStreamSource() refuses a wrong consumer and wrong options", async () => {
   await using setup = await Setup.start();
   const { connection } = setup;
   const consumer = await setup.consumer();

@@ -1,10 +1,10 @@
-/** The OpenTelemetry that Deno has built in: no SDK, no set-up in code. */
+/** Tests Deno's built-in OpenTelemetry: no SDK, and no set-up in code. */
 
 import { assert, assertEquals } from "@std/assert";
 
 const PROGRAM = new URL("program.ts", import.meta.url).href;
 
-Deno.test("with OTEL_DENO=true Deno itself exports the metrics and spans of a program", async () => {
+Deno.test("with OTEL_DENO=true, Deno exports the metrics and spans of a program", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", PROGRAM],
     env: {

@@ -1,4 +1,4 @@
-/** A user's program that sets up no SDK: the runtime has one. */
+/** A user's program without an SDK, because the runtime has one. */
 
 import { trace } from "@opentelemetry/api";
 import { Fanout } from "../../../../mod.ts";
@@ -14,5 +14,6 @@ await trace.getTracer("user").startActiveSpan("request", async (span) => {
   await mails.submit("ada");
   span.end();
 });
-// Deno exports what is observed at each interval, and not at the end: until the test has seen it.
+// Deno exports metrics at each interval, but not at the end, so this waits until the test has seen
+// them.
 for await (const _ of Deno.stdin.readable);
