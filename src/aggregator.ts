@@ -81,9 +81,9 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
    * Called with each failure, once for each distinct error of a batch. It gets the items that no
    * `submit` waits for, in order and as they came, and the batch as the handler has left it. The
    * sink goes on. It may be asynchronous: the slot stays taken until it has settled. If it throws,
-   * the sink errors. The sink also errors if `onError` makes a push that is refused, and after
-   * `close()` every push is refused: to try again, use `retry`. Without `onError`, the first such
-   * failure errors the sink.
+   * the sink errors. So don't push the item to the sink again in `onError`: a `push` that it awaits
+   * may wait for itself, and after `close()` its rejection errors the sink. To try again, use
+   * `retry`. Without `onError`, the first such failure errors the sink.
    */
   onError?: ((error: unknown, items: T[], batch: B) => unknown) | undefined;
   /**

@@ -93,7 +93,7 @@ export interface SinkOptions<T> {
    * How long an item may wait for its handler, in milliseconds: more than 0 and at most 2147483647,
    * or `Infinity`. An item that has waited longer is discarded with a `TimeoutError`, either when
    * its turn comes or before the sink refuses an item for lack of room. Its `submit` gets that
-   * error; if there is none, `onDiscard` gets the item. So **overload drops the oldest items**,
+   * error; if there is none, `onDiscard` gets the item. So **overload discards the oldest items**,
    * whose callers have given up, and not the newest. In an `Aggregator` this applies to batches,
    * from the moment when a batch is due. With `retry`, each attempt starts the time anew.
    *
@@ -719,7 +719,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   /**
    * Stops at once, for good: it aborts `context.signal` of the running handlers, discards the
    * waiting items, and rejects every waiting call with the reason. If the sink is locked, abort it
-   * by the writer or by `signal`. In a handler or a hook, abort it by `signal`.
+   * by the writer or by `signal`. In a handler, or in another function that the sink calls, abort
+   * it by `signal`.
    *
    * @param reason What every waiting call and every later call rejects with. Without one, that is
    * an `AbortError`; only `writer.closed` and the writes that a writer has queued reject with

@@ -60,8 +60,8 @@ export interface LingerClock {
 const EMPTY = { size: 0, full: false } as Collector<unknown, never>;
 
 /**
- * One open batch. It knows whether it is full or due. Its owner knows whether the consumer wants
- * it.
+ * One open batch. It knows whether it is full or due. Its owner knows whether the batch may go out
+ * now: to a consumer, or to a free worker.
  */
 export class BatchBuffer<T, B> extends TimeoutEntry {
   private collector: Collector<T, B>;

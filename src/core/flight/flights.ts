@@ -55,8 +55,8 @@ interface Caller<V> {
   /** The outcome that the caller's own reaction finds. */
   given: Given<V> | undefined;
   /**
-   * Makes the caller leave. Then this is `undefined`, and the empty caller stays until the
-   * execution has settled.
+   * Makes the caller leave. After that, `error` is `undefined`, and the entry of the caller stays
+   * until the execution has settled.
    */
   error: ((reason: unknown) => void) | undefined;
 }
@@ -217,8 +217,8 @@ export class Flights<K, V> {
    * Makes a promise for a caller that may leave, or that gets its own value. The caller's own
    * reaction, made in its own call, settles that promise, because a Cloudflare Worker never
    * continues after a promise that another request has settled. There the reactions come in any
-   * order, and the first one lands the execution. If the function has ended at once, the outcome is
-   * ready.
+   * order, and the first one calls `#land`. If the function has returned a value or thrown at once,
+   * `#join` has called `#land` already.
    */
   #alone(
     call: Call<K, V>,

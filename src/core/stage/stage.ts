@@ -15,9 +15,9 @@ export interface Stage<T> {
   /** Whether the stage must hand something over before it can take another item. */
   readonly full: boolean;
   /**
-   * Takes `item` and returns true, or returns false. After false, it gets the item `again` once it
-   * has called `ready`; then it has room. If it throws, or if user code in it ends the stream
-   * before the item is taken, the item is not taken.
+   * Takes `item` and returns true, or returns false because it has no room. After false, the stage
+   * calls `ready` when it has room, and then gets the same item with `again`. If `write` throws, or
+   * if user code in it ends the stream before the item is taken, the item is not taken.
    */
   write(item: T, again: boolean): boolean;
   /** Hands over what it can, because the consumer asks or because no more items come. May throw. */
@@ -27,11 +27,11 @@ export interface Stage<T> {
    */
   close(): boolean;
   /**
-   * The end with an error, which both sides have already. Drops the waiting items and stops the
-   * running work.
+   * The stream has ended with an error, which both sides have already. Discards the waiting items
+   * and stops the running work.
    */
   abort(reason: unknown): void;
-  /** The same as `writeAll` of the host of a pump. */
+  /** Takes many items of a page at once: see `writeAll` of `PumpHost`. */
   readonly writeAll?: PumpHost<T>["writeAll"];
   /** Whether user code that the stage calls may cause a call of `pull`. */
   readonly reentrant?: true;

@@ -6,17 +6,18 @@ import type { Batch, Job, Outcome } from "./job.ts";
 export interface SinkStats {
   /** Items that the sink has taken responsibility for. */
   readonly accepted: number;
-  /** Accepted items whose handler has not started. */
+  /** Accepted items whose handler has not started, or that wait for their next attempt. */
   readonly waiting: number;
-  /** Items whose handler has started and not settled. */
+  /** Items whose handler has started, and has neither settled nor timed out. */
   readonly running: number;
   /** Items whose handler has succeeded. */
   readonly done: number;
-  /** Items whose handler has thrown, rejected or timed out. */
+  /** Items whose handler has thrown, rejected or timed out, and that are not tried again. */
   readonly failed: number;
   /**
-   * Items that were discarded before their handler started, or whose handler failed with an echo of
-   * an abort, as `onDiscard` says.
+   * Items that were given up while they waited: by an abort, an error or `maxWait`, or because
+   * their caller has left. Also items whose handler failed with an echo of an abort, and items that
+   * `consume` has read and could not bring in.
    */
   readonly discarded: number;
   /** Calls of `tryPush` and `trySubmit` that found no room, so far. */

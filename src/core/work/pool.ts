@@ -102,16 +102,16 @@ export class Pool<P, W> {
   }
 
   /**
-   * Whether a worker is free. User code never runs while a worker is free and a job that could
-   * start waits.
+   * Whether a worker is free. If a worker is free and a waiting job can start, the pool starts it
+   * before any other user code runs.
    */
   get idle(): boolean {
     return this.busy < this.concurrency;
   }
 
   /**
-   * Whether a new job of this key would start at once. It would not if a waiting job is about to
-   * start.
+   * Whether a new job of this key would start at once. It would not if another job waits that may
+   * start: that one is first.
    */
   canStart(key: unknown): boolean {
     return this.idle && !this.#head() && (!this.keyed || this.keyed.free(key)) &&
@@ -187,7 +187,7 @@ export class Pool<P, W> {
     if (this.free === undefined) this.#workers.add(this.free = new Worker(this));
     const worker = this.free;
     const outcome = fn(payload, worker.context);
-    // Otherwise the job that follows uses this context.
+    // Without this, the next job would get the same context.
     if (CallContext.isRead(worker.context) && !isThenable(outcome)) {
       worker.context = new CallContext();
     }

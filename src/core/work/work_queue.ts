@@ -137,7 +137,7 @@ export class WorkQueue<T, P>
     }
   }
 
-  /** Calls the hooks for an item. They are user code, so the state may change meanwhile. */
+  /** Calls `key`, `weigh` and `snapshot`. They are user code, so the state may change meanwhile. */
   #ask(
     item: T,
     now: boolean,
@@ -252,7 +252,7 @@ export class WorkQueue<T, P>
     const pump = new Pump(`${this.options.owner}.consume`, source, {
       write: (item) => this.push(item, false, undefined, own) || undefined,
       discard: (items, reason, behind) => {
-        // A hook has thrown for this item. It was never accepted, and this call rejects with the
+        // User code has thrown for this item. It was never accepted, and this call rejects with the
         // error.
         if (!behind && this.state === "open" && !signal?.aborted) return;
         this.counts.lose(items.length);
