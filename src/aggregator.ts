@@ -61,13 +61,17 @@ type Value<E> = E extends Error ? "stack" extends keyof E ? never : E : E;
 
 /**
  * The type of the result of `submit`, derived from what the handler returns: the type of an array
- * element, without errors. It is `never` if the handler returns no array.
+ * element, without errors. It is `undefined` if the handler returns no array, so that compilers
+ * complain of code that uses the result: such a `submit` rejects.
  *
  * @typeParam H What the handler returns.
  */
 export type AggregatorResult<H, A = Awaited<H>> = unknown extends A ? A
-  : A extends readonly (infer E)[] ? Value<Awaited<E>>
-  : never;
+  : [Entry<A>] extends [never] ? undefined
+  : Entry<A>;
+
+/** @internal */
+type Entry<A> = A extends readonly (infer E)[] ? Value<Awaited<E>> : never;
 
 /** What `stats` of an {@linkcode Aggregator} shows. */
 export interface AggregatorStats extends SinkStats {
@@ -235,7 +239,7 @@ export interface AggregatorOptions<T, B = T[]> extends SinkOptions<T> {
  * const users = new Aggregator((ids: number[]) => {
  *   queries.push(ids);
  *   return ids.map((id) => id > 0 ? `user ${id}` : new Error(`no user ${id}`));
- * }, { linger: 0 });
+ * }, { linger: 0, concurrency: 8 }); // equal ids are not merged: put a Singleflight in front
  *
  * const asked = await Promise.allSettled([1, 2, -3].map((id) => users.submit(id)));
  * assertEquals(asked.map((answer) => answer.status), ["fulfilled", "fulfilled", "rejected"]);

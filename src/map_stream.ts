@@ -120,7 +120,8 @@ export interface MapStreamOptions<T> {
 /**
  * A transform stream that calls a function for each item, several calls at once.
  *
- * To handle items without a result, use a `Fanout`.
+ * To handle items without a result, use a `Fanout`. To retry calls, use a `Fanout` with `retry`,
+ * and call its `submit` in the function.
  *
  * - **Bound**: at most `concurrency` calls run. The stream holds at most `capacity` items: those
  *   that wait for their call, those whose calls run, and results that wait for the consumer. At

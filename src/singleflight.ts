@@ -49,7 +49,8 @@ export interface WrapOptions<A extends unknown[], K, V, This = unknown>
  * - **Cancelling** is per caller. If the signal of a caller aborts, its promise rejects at once,
  *   and the execution goes on for the others. When the last caller has left, the function's own
  *   signal aborts. At that moment the key is free, so no new caller joins an execution that is
- *   being cancelled.
+ *   being cancelled. Its value, if one comes, is not cached. If the deadlines of all callers may be
+ *   shorter than the work, keep one call without a signal, so that it can finish.
  * - **Forgetting**: callers that wait keep the old execution, and the next caller starts a new one.
  *   The old one does not change the new one.
  * - **Re-entry**: if a function calls its own key before its first `await`, it gets an `Error`

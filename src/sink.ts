@@ -10,7 +10,7 @@ import { describe } from "./core/shared/describe.ts";
 import { setInlet } from "./core/shared/inlets.ts";
 import { after } from "./core/shared/late.ts";
 import { check, COUNT, DURATION, FLAG, readSignal } from "./core/shared/options.ts";
-import { Deferred, markHandled, resolved } from "./core/shared/promises.ts";
+import { Deferred, resolved } from "./core/shared/promises.ts";
 import { offAbort, onAbort } from "./core/shared/signals.ts";
 import type { Source } from "./core/shared/source.ts";
 import type { SinkStats } from "./core/work/counts.ts";
@@ -125,8 +125,9 @@ export interface SinkOptions<T> {
   /**
    * The most items of one key that may wait: an integer of at least 1, or `Infinity`. It needs
    * `key`. When a key is full, `tryPush` refuses items of that key only, and a `push` of that key
-   * waits without delaying the others: **a slow key does not fill the queue for all**. When the key
-   * of an open batch of an `Aggregator` is full, that batch is due.
+   * waits without delaying the others: **a slow key does not fill the queue for all**. Many slow
+   * keys do, unless `capacity` has room for `keyCapacity` items of each; and each of them may take
+   * a worker. When the key of an open batch of an `Aggregator` is full, that batch is due.
    *
    * @default {Infinity}
    *
@@ -500,7 +501,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * other code runs meanwhile.
    *
    * It waits for its own items only. When the source is over, an `Aggregator` hands over the open
-   * batches that hold any of them.
+   * batches that hold any of them. If the next item has no room because its key is full, the source
+   * waits with it.
    *
    * @param source A `ReadableStream`, an `AsyncIterable` or an `Iterable`.
    * @param options A `signal` that ends the reading. Accepted items stay accepted.
@@ -637,9 +639,15 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * @param options How long the close may take. At the `timeout`, more than 0 and at most
    * 2147483647 milliseconds, or `Infinity`, the sink is aborted with a `TimeoutError`. When the
    * `signal` aborts, the sink is aborted with its reason.
+   * At the `timeout`, `onDiscard` gets the waiting items at once. It gets the item of a running
+   * handler when the handler ends because of the abort: await {@linkcode Sink.idle} for that.
+   *
+   * If the sink is closing or closed already, the call waits for the same end, and its own
+   * `timeout` and `signal` apply. So a second signal to stop does no harm.
+   *
    * @returns Resolves when everything has settled. Rejects with the sink's error if it has one, or
-   * gets one meanwhile; with a `TypeError` if the sink is locked or closed already, or an option is
-   * of the wrong kind; with a `RangeError` if the `timeout` is out of range.
+   * gets one meanwhile; with a `TypeError` if the sink is locked, or an option is of the wrong
+   * kind; with a `RangeError` if the `timeout` is out of range.
    *
    * @example
    * ```ts
@@ -703,13 +711,15 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
 
     const end = { error: (reason: unknown) => queue.error(reason) };
     const stop = after(timeout, `${owner}: close() has not drained`, end.error);
+    const closing = super.close().catch((error) => {
+      // With a `TypeError` if the stream is closing or closed already, also by a writer. After an
+      // abort without a reason, with `undefined`. The queue knows the outcome.
+      if (!(error instanceof TypeError)) queue.error(error);
+      return queue.whenClosed();
+    });
     try {
-      const closing = super.close();
       onAbort(signal, end);
       await closing;
-    } catch (error) {
-      // If an abort had no reason, the stream rejects with `undefined`; the queue has an error.
-      throw (queue.refuse() ?? { error }).error;
     } finally {
       stop();
       offAbort(signal, end);
@@ -777,9 +787,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   [Symbol.asyncDispose](): Promise<void> {
-    // This `close` also rejects if a writer has closed the sink. `whenClosed` gives the result.
-    if (!this.locked) markHandled(this.close());
-    return this.#queue.whenClosed();
+    return this.locked ? this.#queue.whenClosed() : this.close();
   }
 
   #submit(

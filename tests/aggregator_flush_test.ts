@@ -352,17 +352,6 @@ test("Aggregator with await using drains, even if it is locked [5.12]", async ()
   assertEquals(seen, [[1], [2]]);
 });
 
-test("Aggregator.close() rejects a second time as any stream does, even while it drains [5.12] [F-31]", async () => {
-  const hand = new Hand<number[]>();
-  const sink = new Aggregator(hand.handler, { linger: Infinity });
-  sink.tryPush(1);
-  const closed = sink.close();
-  await assertRejects(() => sink.close(), TypeError);
-  hand.calls[0]!.resolve(0);
-  await closed;
-  await assertRejects(() => sink.close(), TypeError);
-});
-
 for (const reason of [new Error("stop"), undefined, null, 0]) {
   test(`Aggregator.abort() is prompt, and discards open and queued batches: ${reason} [5.6] [F-16] [F-34]`, async () => {
     const hand = new Hand<number[]>();

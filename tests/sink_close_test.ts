@@ -86,6 +86,72 @@ for (const [name, open] of Object.entries(sinks)) {
     assertEquals(lost, []);
   });
 
+  test(`${name}.close() while it closes waits for the same end, by whichever way it closes [5.48] [F-31]`, async () => {
+    for (const way of ["close()", "writer.close()", "a write that waits, and writer.close()"]) {
+      const settle: ((value: unknown) => void)[] = [];
+      const sink = open(() => new Promise((yes) => settle.push(yes)), { capacity: 1 });
+      for (const n of [1, 2]) sink.tryPush(n);
+      const calls: Promise<void>[] = [];
+      if (way === "close()") calls.push(sink.close());
+      else {
+        const writer = sink.getWriter();
+        await turn();
+        if (way !== "writer.close()") calls.push(writer.write(3));
+        calls.push(writer.close());
+        writer.releaseLock();
+      }
+      calls.push(sink.close(), sink.close({ timeout: Infinity }));
+      const ends = await Promise.all(calls.map(settled));
+      assertEquals(new Set(ends), new Set(["pending"]), way);
+      while (settle.length > 0) {
+        settle.shift()!(1);
+        await turn();
+      }
+      await Promise.all(calls);
+      await sink.close();
+      assertEquals(sink.stats.done, sink.stats.accepted);
+    }
+  });
+
+  test(`${name}.close() while it closes rejects with the error of the sink, and no rejection is unhandled [5.48] [5.20]`, async () => {
+    const error = new Error("503");
+    const lost = await unhandled(async () => {
+      let reject!: (error: unknown) => void;
+      const sink = open(() => new Promise((_, no) => reject = no));
+      sink.tryPush(1);
+      const calls = [sink.close(), sink.close()].map(rejection);
+      await turn();
+      reject(error);
+      for (const call of calls) assertStrictEquals(await call, error);
+      assertStrictEquals(await rejection(sink.close()), error);
+    });
+    assertEquals(lost, []);
+  });
+
+  timed(
+    `${name}.close() while it closes has its own time limit and signal [5.48] [5.24]`,
+    async (clock) => {
+      for (const how of ["timeout", "signal"]) {
+        const stop = new AbortController();
+        const listeners = countListeners(stop.signal);
+        const sink = open(hang);
+        sink.tryPush(1);
+        const first = rejection(sink.close());
+        await clock.tick(1000);
+        const second = rejection(sink.close({ timeout: 50, signal: stop.signal }));
+        await clock.tick(49);
+        assertEquals(await settled(first), "pending");
+        const reason = new DOMException("enough", "TimeoutError");
+        if (how === "signal") stop.abort(reason);
+        else await clock.tick(1);
+        const error = await second as Error;
+        assertEquals([error === reason, error.name], [how === "signal", "TimeoutError"]);
+        assertStrictEquals(await first, error);
+        assertEquals([clock.pending, listeners.live], [0, 0]);
+      }
+    },
+  );
+
   test(`${name}.abort() of a locked sink rejects while it closes, and does nothing [5.23] [5.6]`, async () => {
     let settle!: (value: unknown) => void;
     const sink = heard(open(() => new Promise((yes) => settle = yes)));

@@ -67,8 +67,8 @@ for (const [name, open] of Object.entries(sinks)) {
       const sink = open(hang, { concurrency: 1 });
       for (const n of [1, 2]) sink.tryPush(n);
       const lost = await unhandled(async () => {
-        const calls = [sink.flush(), sink.close(), sink.flush()].map(rejection);
-        assert(await rejection(sink.close()) instanceof TypeError);
+        const calls = [sink.flush(), sink.close(), sink.flush(), sink.close()].map(rejection);
+        await turn();
         // They reject if the sink was closing, as platform streams do.
         await Promise.allSettled([sink.abort(reason), sink.abort("second")]);
         const [told, ...others] = await Promise.all(calls);
@@ -110,11 +110,12 @@ for (const [name, open] of Object.entries(sinks)) {
     sink.tryPush(1);
     const closing = sink.close();
     const flushed = sink.flush();
-    assert(await rejection(sink.close()) instanceof TypeError);
-    assertEquals([await settled(closing), await settled(flushed)], ["pending", "pending"]);
+    const again = sink.close();
+    for (const call of [closing, flushed, again]) assertEquals(await settled(call), "pending");
     settle(1);
-    await Promise.all([closing, flushed, sink.idle()]);
+    await Promise.all([closing, flushed, again, sink.idle()]);
     await sink.flush();
+    await sink.close();
     await sink.abort("late");
     assert(await rejection(sink.push(2)) instanceof TypeError);
   });

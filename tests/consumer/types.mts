@@ -51,7 +51,7 @@ export function results(): void {
   const mails = new Aggregator((ids: number[]) => ids.map(() => ({ name: "", message: "" })));
   same<typeof mails, Aggregator<number, { name: string; message: string }>>(true);
   const none = new Aggregator((ids: number[]) => void ids);
-  same<typeof none, Aggregator<number, never>>(true);
+  same<typeof none, Aggregator<number, undefined>>(true);
   const unknown = new Aggregator((ids: number[]): unknown => ids);
   same<typeof unknown, Aggregator<number>>(true);
   const given = new Aggregator<number>((ids) => ids);

@@ -7,7 +7,8 @@ import { HEAVY, type Item, LATE, MISSING } from "./sink_steps.ts";
 /** The call that returned a promise. */
 export type Kind =
   | ("push" | "submit" | "write")
-  | ("flush" | "idle" | "close" | "closed" | "abort" | "writer abort" | "pipe" | "consume");
+  | ("flush" | "idle" | "close" | "writer close" | "closed" | "abort" | "writer abort")
+  | ("pipe" | "consume");
 
 /** Its item. */
 export interface About {
@@ -65,7 +66,7 @@ export class Promises {
     call().then((value) => {
       entry.state = "fulfilled";
       entry.value = value;
-      if (kind === "close" || kind === "pipe") this.#closed = true;
+      if (kind === "close" || kind === "writer close" || kind === "pipe") this.#closed = true;
     }, (error) => {
       entry.state = "rejected";
       entry.value = error;
@@ -88,7 +89,8 @@ export class Promises {
     const { offers, first, closing, stats: { accepted, waiting, running } } = now;
     if (state === "rejected" && !["abort", "writer abort", "submit", "consume"].includes(kind)) {
       if (kind === "idle") return false;
-      if (kind === "close" && (this.#closed || value instanceof TypeError)) return true;
+      // The stream rejects a second close.
+      if (kind === "writer close" && (this.#closed || value instanceof TypeError)) return true;
       // Node throws an internal assertion at a write after close.
       const node = (value as { code?: string })?.code === "ERR_INTERNAL_ASSERTION";
       if (!node && !isRefusal(value, now)) return false;
@@ -124,6 +126,7 @@ export class Promises {
         return state === "fulfilled";
       case "pipe":
       case "close":
+      case "writer close":
       case "closed": {
         if (first) return kind === "closed" ? value === first.error : state !== "pending";
         if (kind === "closed" && !closing) return state === "pending";

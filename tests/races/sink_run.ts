@@ -217,7 +217,11 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
         return this.#stop(this.mistake(order));
       case "close":
         this.closing = true;
-        return this.#promises.add(order, this, () => front.close());
+        return this.#promises.add(
+          front.locked ? "writer close" : "close",
+          this,
+          () => front.close(),
+        );
       default: {
         const reason = this.mistake(order);
         if (!this.#promises.closed && !this.#drained) this.first ??= { error: reason };

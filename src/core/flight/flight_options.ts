@@ -11,7 +11,7 @@ export interface FlightCache<K, V> {
   get(key: K): V | undefined;
   /** Keeps a value. */
   set(key: K, value: V): unknown;
-  /** Whether there is a value for a key. */
+  /** Whether there is a value for a key. It must agree with `get`. */
   has(key: K): boolean;
   /** Drops a value. */
   delete(key: K): unknown;
@@ -36,7 +36,7 @@ export interface SingleflightOptions<K, V> {
    * How long after its start callers may join an execution, in milliseconds: more than 0 and at
    * most 2147483647, or `Infinity`. After that, the next caller starts a new execution; callers
    * that wait keep the old one. It has no timer, so tests that fake timers must fake
-   * `performance.now` too.
+   * `performance.now` too. It does not make values of the `cache` expire: the cache does.
    *
    * @default {Infinity}
    */
