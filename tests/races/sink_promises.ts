@@ -94,6 +94,7 @@ export class Promises {
       // Node throws an internal assertion at a write after close.
       const node = (value as { code?: string })?.code === "ERR_INTERNAL_ASSERTION";
       if (!node && !isRefusal(value, now)) return false;
+      if (kind === "close" && value !== first?.error) return false;
     }
     switch (kind) {
       case "push":

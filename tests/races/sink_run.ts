@@ -41,6 +41,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   closing = false;
   /** How often handlers have acted on their sink. */
   #acts = 0;
+  #closes = 0;
 
   constructor(setup: S, clock: Clock, make: (run: SinkRun<S>, options: Common) => Sink<Item>) {
     super(setup, clock);
@@ -109,7 +110,7 @@ export abstract class SinkRun<S extends SinkSetup> extends SinkCalls<S> implemen
   }
 
   override can(step: SinkStep | Advance): boolean {
-    if (step.do === "close") return !this.closing;
+    if (step.do === "close") return this.#closes < (this.#front.locked ? 1 : 2);
     if (step.do === "concurrency") return step.to !== this.concurrency;
     if (step.do === "leave") return step.nth < this.#callers.length;
     if (step.do !== "settle") return super.can(step);
