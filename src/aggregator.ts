@@ -67,11 +67,9 @@ type Value<E> = E extends Error ? "stack" extends keyof E ? never : E : E;
  * @typeParam H What the handler returns.
  */
 export type AggregatorResult<H, A = Awaited<H>> = unknown extends A ? A
-  : [Entry<A>] extends [never] ? undefined
-  : Entry<A>;
-
-/** @internal */
-type Entry<A> = A extends readonly (infer E)[] ? Value<Awaited<E>> : never;
+  : [Extract<A, readonly unknown[]>] extends [never] ? undefined
+  : A extends readonly (infer E)[] ? Value<Awaited<E>>
+  : never;
 
 /** What `stats` of an {@linkcode Aggregator} shows. */
 export interface AggregatorStats extends SinkStats {
