@@ -2,7 +2,13 @@
 
 import { assertEquals } from "@std/assert";
 import * as rx from "rxjs";
-import { backoff, BatchStream, Fanout, MapStream, ThrottleStream } from "../../mod.ts";
+import {
+  backoff,
+  BatchStream,
+  Fanout,
+  MapStream,
+  ThrottleStream,
+} from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { collect, streamOf, turn } from "../support/gate.ts";
 import { test } from "../support/test.ts";
@@ -244,35 +250,6 @@ timed("migration RxJS: auditTime(100) -> trailing", async (clock) => {
     () => observed(clock, items, 400, rx.auditTime(100)),
     () => streamed(clock, items, 400, new ThrottleStream({ interval: 100, edge: "trailing" })),
   );
-});
-
-test("migration RxJS: observable.pipe(mergeMap(send, 4)).subscribe() -> subscribe to tryPush", () =>
-  same(
-    { started: ids(20), most: 4 },
-    async () => {
-      const job = new Job();
-      await rx.lastValueFrom(rx.from(ids(20)).pipe(rx.mergeMap((n) => job.run(n), 4)));
-      return { started: job.started, most: job.most };
-    },
-    async () => {
-      const job = new Job();
-      await using sink = new Fanout(job.run, { concurrency: 4 });
-      rx.from(ids(20)).subscribe((n) => void sink.tryPush(n));
-      await sink.idle();
-      return { started: job.started, most: job.most };
-    },
-  ));
-
-test("migration RxJS, differs: mergeMap keeps all that comes, and a sink refuses what has no room", async () => {
-  let kept = 0;
-  const counted = rx.tap<number>(() => kept++);
-  const running = rx.from(ids(5000)).pipe(counted, rx.mergeMap(() => rx.NEVER, 1)).subscribe();
-  assertEquals(kept, 5000);
-  running.unsubscribe();
-  const sink = new Fanout(new Gated().run, { capacity: 10 });
-  rx.from(ids(5000)).subscribe((n) => void sink.tryPush(n));
-  assertEquals([sink.stats.waiting, sink.stats.refused], [10, 4989]);
-  await sink.abort();
 });
 
 timed(
