@@ -588,7 +588,7 @@ test("recipe priority: a timeout counts from the start of its item, and frees th
     assertEquals([jobs.stats.done, jobs.stats.failed], [2, 1]);
   }));
 
-test("recipe priority: submit gets the result or the error of its own item", async () => {
+test("recipe priority: each submit gets the result or the error of the item that it brought", async () => {
   const { hand, jobs, push, failed } = prioritized();
   const normal = jobs.submit("n1", 1);
   const later = rejection(jobs.submit("n2", 1));

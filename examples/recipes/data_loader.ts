@@ -12,7 +12,7 @@
  * - A `linger` of 1 millisecond also gathers the keys of callers that `await` something first. `linger: 0`
  *   is faster, but gathers the keys of one turn of the event loop only.
  * - One query runs at a time. Set `concurrency` for more. While all of them run, keys gather for the next.
- * - A `loadMany` that calls `load` of its own loader waits for a later query. It hangs if `concurrency`
+ * - A `loadMany` that calls `load` of the same loader waits for a later query. It hangs if `concurrency`
  *   queries wait like that. Give each level of nested loads a loader.
  *
  * Next: [ttl_cache.ts](ttl_cache.ts) keeps the results for a while.
