@@ -2,13 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import * as rx from "rxjs";
-import {
-  backoff,
-  BatchStream,
-  Fanout,
-  MapStream,
-  ThrottleStream,
-} from "../../mod.ts";
+import { backoff, BatchStream, Fanout, MapStream, ThrottleStream } from "../../mod.ts";
 import type { Clock } from "../support/clock.ts";
 import { collect, streamOf, turn } from "../support/gate.ts";
 import { test } from "../support/test.ts";
