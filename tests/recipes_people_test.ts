@@ -9,13 +9,13 @@ import {
   sendAll,
   type Socket,
 } from "../examples/recipes/live_feed.ts";
-import { Slots } from "../examples/recipes/priority.ts";
+import { PriorityFanout, type PriorityOptions } from "../examples/recipes/priority.ts";
 import { type Hook, hooks, PermanentError, unlessPermanent } from "../examples/recipes/retry.ts";
 import { StaleCache } from "../examples/recipes/stale_while_revalidate.ts";
-import { Fanout } from "../mod.ts";
+import { Fanout, RateLimit } from "../mod.ts";
 import { withClock } from "./support/clock.ts";
 import { collect, settled, turn } from "./support/gate.ts";
-import { Hand, heard, rejection } from "./support/hand.ts";
+import { Hand, rejection } from "./support/hand.ts";
 import { test } from "./support/test.ts";
 
 function hook(id: string): Hook {
@@ -427,103 +427,216 @@ test("recipe live feed: a socket is closed when the feed ends or fails", async (
   assertEquals([await failed, failing.readyState], ["broken", 3]);
 });
 
-/** Two sinks that share slots, and whose handlers the test settles. */
-function prioritized(count: number, most: { readonly urgent?: number; readonly normal?: number }) {
-  const slots = new Slots(count);
+/** A `PriorityFanout` whose handlers the test settles, and what its hooks get. */
+function prioritized(options: PriorityOptions<string> = {}) {
   const hand = new Hand<string, string>();
-  const sink = (priority: number, most = count) =>
-    slots.sink(hand.handler, { priority, most, capacity: 1 });
-  const normal = sink(1, most.normal);
-  return { hand, normal, urgent: sink(0, most.urgent) };
+  const discarded: string[] = [];
+  const failed: string[] = [];
+  const jobs = new PriorityFanout(hand.handler, {
+    onDiscard: (items, reason) => void discarded.push(...items.map((item) => `${item} ${reason}`)),
+    onError: (error, item) => void failed.push(`${item} ${(error as Error).name ?? error}`),
+    ...options,
+  });
+  const push = (...items: string[]) =>
+    items.map((item) => jobs.tryPush(item, item.startsWith("u") ? 0 : 1));
+  return { hand, jobs, push, discarded, failed };
 }
 
-test("recipe priority: a slot goes to the most urgent, and normal items can't take their room", async () => {
-  const { hand, urgent, normal } = prioritized(1, {});
-  const accepted = ["n1", "n2", "n3", "n4"].map((item) => normal.tryPush(item));
-  assertEquals(accepted, [true, true, true, false]);
-  const results = ["u1", "u2", "u3"].map((item) => urgent.submit(item));
-  assertEquals(urgent.trySubmit("u4"), undefined); // it has its own bound
-  for (let n = 0; n < 6; n++) {
-    await turn();
-    assertEquals(hand.calls.length, n + 1);
-    hand.calls[n]!.resolve(hand.started[n]!.toUpperCase());
-  }
-  assertEquals(hand.started, ["n1", "u1", "u2", "u3", "n2", "n3"]);
-  assertEquals(await Promise.all(results), ["U1", "U2", "U3"]);
-  await Promise.all([urgent.close(), normal.close()]);
-  assertEquals([urgent.stats.done, normal.stats.done], [3, 3]);
-});
-
-test("recipe priority: when all slots become free at once, urgent items get all of them", async () => {
-  const { hand, urgent, normal } = prioritized(3, {});
-  for (const n of [1, 2, 3, 4]) normal.tryPush(`n${n}`);
-  for (const n of [1, 2, 3, 4, 5, 6]) urgent.tryPush(`u${n}`);
-  for (let n = 0; n < 9; n += 3) {
-    await turn();
-    assertEquals(hand.calls.length, n + 3);
+test("recipe priority: urgent items start before normal ones, within one concurrency", async () => {
+  const { hand, jobs, push } = prioritized({ concurrency: 2 });
+  push("n1", "n2", "n3", "n4", "u1", "u2");
+  assertEquals([jobs.waiting(0), jobs.waiting(1), jobs.stats.running], [2, 2, 2]);
+  for (let n = 0; n < 6; n += 2) {
+    assertEquals([hand.calls.length, jobs.stats.running], [n + 2, 2]);
     for (const call of hand.calls.slice(n)) call.resolve("");
+    await turn();
   }
+  assertEquals(hand.started, ["n1", "n2", "u1", "u2", "n3", "n4"]);
+  await jobs.close();
+  assertEquals([jobs.stats.done, jobs.waiting(0), jobs.waiting(1)], [6, 0, 0]);
+});
+
+test("recipe priority: a rate holds for all priorities together, and urgent items go first", () =>
+  withClock(async (clock) => {
+    const starts: string[] = [];
+    const rate = new RateLimit({ limit: 2, interval: 1000 });
+    const jobs = new PriorityFanout((item: string) => void starts.push(`${item} ${clock.now}`), {
+      concurrency: 16,
+      rate,
+    });
+    for (const item of ["n1", "n2", "n3", "n4"]) jobs.tryPush(item, 1);
+    await clock.tick(500);
+    for (const item of ["u1", "u2", "u3"]) jobs.tryPush(item, 0);
+    await clock.tick(3000);
+    await jobs.close();
+    assertEquals(starts, ["n1 0", "n2 0", "u1 1000", "u2 1000", "u3 2000", "n3 2000", "n4 3000"]);
+  }));
+
+test("recipe priority: a pause starts nothing, and a resume starts the most urgent", async () => {
+  const { hand, jobs, push } = prioritized({ concurrency: 2 });
+  push("n1", "n2", "n3");
+  jobs.concurrency = 0;
+  push("u1");
+  for (const call of hand.calls) call.resolve("");
   await turn();
-  assertEquals(hand.started, ["n1", "n2", "n3", "u1", "u2", "u3", "u4", "u5", "u6", "n4"]);
+  assertEquals([hand.started, jobs.stats.running, jobs.stats.waiting], [["n1", "n2"], 0, 2]);
+  jobs.concurrency = 1;
+  assertEquals([hand.started, jobs.concurrency], [["n1", "n2", "u1"], 1]);
+  await jobs.abort();
 });
 
-test("recipe priority: a flood of urgent items starves normal ones, unless `most` bounds it", async () => {
-  for (const most of [undefined, 1]) {
-    const { hand, urgent, normal } = prioritized(2, most === undefined ? {} : { urgent: most });
-    for (let n = 0; n < 10; n++) {
-      while (urgent.tryPush("urgent"));
-      normal.tryPush("normal");
-      await turn();
-      hand.calls[n]!.resolve("");
-    }
-    assertEquals(hand.started.includes("normal"), most === 1);
-  }
-});
-
-test("recipe priority: urgent items start at once where normal ones may not use every slot", async () => {
-  const { hand, urgent, normal } = prioritized(2, { normal: 1 });
-  for (const item of ["n1", "n2", "n3"]) normal.tryPush(item);
-  urgent.tryPush("u1");
-  await turn();
-  assertEquals(hand.started, ["n1", "u1"]);
-});
-
-test("recipe priority: a caller that leaves gives up its place, and a failure its slot", async () => {
-  const { hand, urgent, normal } = prioritized(1, {});
-  const first = rejection(normal.submit("n1"));
+test("recipe priority: the bound is one, and a push waits for room", async () => {
+  const { hand, jobs, push } = prioritized({ capacity: 2 });
+  assertEquals(push("n1", "n2", "n3", "n4", "u1"), [true, true, true, false, false]);
   const leaving = new AbortController();
-  const left = rejection(urgent.submit("u1", { signal: leaving.signal }));
-  const second = urgent.submit("u2");
-  await turn();
+  const left = rejection(jobs.push("u2", 0, { signal: leaving.signal }));
+  const pushed = jobs.push("u3", 0);
+  assertEquals([jobs.stats.blocked, jobs.waiting(0)], [2, 0]);
   leaving.abort("gone");
-  assertEquals(await left, "gone");
-  hand.calls[0]!.reject("broken");
-  assertEquals(await first, "broken");
+  assertEquals([await left, await settled(pushed)], ["gone", "pending"]);
+  hand.call("n1").resolve("");
+  await pushed;
+  assertEquals([hand.started, jobs.waiting(0), jobs.waiting(1)], [["n1", "n2"], 1, 1]);
+  hand.call("n2").resolve("");
   await turn();
-  assertEquals(hand.started, ["n1", "u2"]);
-  hand.calls[1]!.resolve("done");
-  assertEquals(await second, "done");
-  assertEquals(urgent.stats.discarded, 1);
+  assertEquals(hand.started, ["n1", "n2", "u3"]);
+  assertEquals([jobs.stats.accepted, jobs.stats.refused], [4, 2]);
+  await jobs.abort();
 });
 
-test("recipe priority: at an abort what waits for a slot is discarded, and the other sink goes on", async () => {
-  const slots = new Slots(1);
-  const hand = new Hand<string>();
-  const discarded: string[] = [];
-  const normal = slots.sink(hand.handler, { priority: 1 });
-  const urgent = slots.sink(hand.handler, {
-    priority: 0,
-    onDiscard: (items) => void discarded.push(...items),
-  });
-  normal.tryPush("n1");
-  for (const item of ["u1", "u2", "u3"]) urgent.tryPush(item);
+test("recipe priority: an item without a place to wait starts before its push goes on", async () => {
+  const { hand, jobs } = prioritized({ capacity: 0 });
+  const pushes = ["n1", "n2", "n3"].map((item) => jobs.push(item, 1));
+  for (const item of ["n1", "n2", "n3"]) {
+    await turn();
+    hand.call(item).resolve("");
+  }
+  await Promise.all(pushes);
+  await jobs.close();
+  assertEquals([hand.started, jobs.waiting(1)], [["n1", "n2", "n3"], 0]);
+});
+
+test("recipe priority: at an abort each item goes to onDiscard once, the most urgent first", async () => {
+  const { hand, jobs, push, discarded } = prioritized({ capacity: 4 });
+  push("n1", "n2", "n3", "u1");
+  const submitted = rejection(jobs.submit("u2", 0));
+  const blocked = rejection(jobs.push("u3", 0));
   await turn();
-  await heard(urgent).abort("stop");
-  await urgent.idle();
-  assertEquals(discarded.sort(), ["u1", "u2", "u3"]);
-  hand.calls[0]!.resolve(0);
-  await normal.idle();
-  normal.tryPush("n2");
+  await jobs.abort("stop");
+  assertEquals(discarded, ["u1 stop", "u2 stop", "n2 stop", "n3 stop"]);
+  assertEquals([await submitted, await blocked], ["stop", "stop"]);
+  hand.call("n1").reject(hand.call("n1").signal.reason);
+  await jobs.idle();
+  assertEquals(discarded.slice(4), ["n1 stop"]); // it gave up at the abort
+  assertEquals([jobs.stats.accepted, jobs.stats.discarded, jobs.waiting(1)], [5, 5, 0]);
+});
+
+test("recipe priority: an item whose push has not gone on yet is discarded once, too", async () => {
+  const { hand, jobs, discarded } = prioritized({ capacity: 1 });
+  jobs.tryPush("n1", 1);
+  jobs.tryPush("n2", 1);
+  const pushed = jobs.push("n3", 1);
+  hand.call("n1").resolve("");
+  while (jobs.stats.blocked > 0) await undefined;
+  void jobs.abort("stop");
+  assertEquals(discarded, ["n3 stop"]);
+  await pushed; // it was accepted
   await turn();
-  assertEquals(hand.started, ["n1", "n2"]);
+  assertEquals([discarded, jobs.waiting(1)], [["n3 stop"], 0]);
+});
+
+test("recipe priority: a retry keeps its item, and its slot is free meanwhile", () =>
+  withClock(async (clock) => {
+    const asked: string[] = [];
+    const { hand, jobs, push } = prioritized({
+      retry: (_error, attempt, item) => {
+        asked.push(`${item} ${attempt}`);
+        return attempt < 2 ? 100 : undefined;
+      },
+    });
+    push("n1", "n2");
+    hand.call("n1").reject("busy");
+    await turn();
+    push("u1");
+    assertEquals(hand.started, ["n1", "n2"]);
+    await clock.tick(100);
+    hand.call("n2").resolve("");
+    await turn();
+    hand.call("n1").resolve("");
+    await turn();
+    assertEquals(hand.started, ["n1", "n2", "n1", "u1"]);
+    hand.call("u1").resolve("");
+    await jobs.close();
+    assertEquals([asked, jobs.stats.done, jobs.stats.retried], [["n1 1"], 3, 1]);
+  }));
+
+test("recipe priority: a timeout counts from the start of its item, and frees the slot", () =>
+  withClock(async (clock) => {
+    const { hand, jobs, push, failed } = prioritized({ timeout: 50 });
+    push("n1", "n2", "u1");
+    await clock.tick(49);
+    assertEquals(hand.started, ["n1"]);
+    await clock.tick(1);
+    assertEquals([hand.started, hand.call("n1").signal.aborted], [["n1", "u1"], true]);
+    await clock.tick(30);
+    hand.call("u1").resolve("");
+    await turn();
+    await clock.tick(49);
+    assertEquals(failed, ["n1 TimeoutError"]);
+    hand.call("n2").resolve("");
+    await jobs.close();
+    assertEquals([jobs.stats.done, jobs.stats.failed], [2, 1]);
+  }));
+
+test("recipe priority: each submit gets the result or the error of the item that it brought", async () => {
+  const { hand, jobs, push, failed } = prioritized();
+  const normal = jobs.submit("n1", 1);
+  const later = rejection(jobs.submit("n2", 1));
+  const urgent = jobs.submit("u1", 0);
+  push("u2");
+  for (const item of ["n1", "u1"]) {
+    hand.call(item).resolve(`${item} done`);
+    await turn();
+  }
+  assertEquals([await normal, await urgent], ["n1 done", "u1 done"]);
+  for (const item of ["u2", "n2"]) {
+    hand.call(item).reject(`${item} failed`);
+    await turn();
+  }
+  assertEquals([await later, failed], ["n2 failed", ["u2 u2 failed"]]);
+});
+
+test("recipe priority: submit does not get the late result of an attempt that has timed out", () =>
+  withClock(async (clock) => {
+    const { hand, jobs } = prioritized({ timeout: 50, retry: () => 10 });
+    const result = jobs.submit("n1", 1);
+    await clock.tick(50);
+    hand.calls[0]!.resolve("late");
+    await clock.tick(10);
+    assertEquals([await settled(result), hand.calls.length], ["pending", 2]);
+    hand.calls[1]!.resolve("in time");
+    assertEquals(await result, "in time");
+    await jobs.close();
+  }));
+
+test("recipe priority: without onError a failure ends the sink, and what waits is discarded", async () => {
+  const { hand, jobs, push, discarded } = prioritized({ onError: undefined });
+  const submitted = rejection(jobs.submit("n1", 1));
+  push("n2", "n3");
+  hand.call("n1").reject("its caller knows");
+  assertEquals(await submitted, "its caller knows");
+  await turn();
+  const ended = rejection(jobs.closed);
+  hand.call("n2").reject("broken");
+  assertEquals([await ended, discarded], ["broken", ["n3 broken"]]);
+});
+
+test("recipe priority: a priority that there isn't is refused, and nothing is accepted", async () => {
+  const { jobs } = prioritized({ priorities: 3 });
+  assertEquals(jobs.tryPush("a", 2), true);
+  const message = "RangeError: priority must be from 0 to 2; got 3";
+  assertEquals(String(await rejection(jobs.submit("b", 3))), message);
+  assertEquals(String(await rejection(jobs.push("b", 3))), message);
+  assertEquals(jobs.stats.accepted, 1);
+  await jobs.abort();
 });

@@ -166,15 +166,18 @@ test("recipe data loader: callers that await something first are in one query, e
 
 test("recipe data loader: a query has at most its limit of keys, and each caller gets an answer", async () => {
   const sizes: number[] = [];
+  let [running, most] = [0, 0];
   const squares = new DataLoader<number, number>(async (ids) => {
     sizes.push(ids.length);
+    most = Math.max(most, ++running);
     await turn();
+    running--;
     return ids.map((id) => id * id);
-  }, 10);
+  }, { maxItems: 10, concurrency: 2 });
   const ids = Array.from({ length: 95 }, (_, id) => id);
   assertEquals(await Promise.all(ids.map((id) => squares.load(id))), ids.map((id) => id * id));
   assert(sizes.every((size) => size <= 10), `${sizes}`);
-  assertEquals(sizes.length, 10);
+  assertEquals([sizes.length, most], [10, 2]);
 });
 
 test("recipe data loader: an error rejects the callers of its key or of its query, and not later ones", async () => {

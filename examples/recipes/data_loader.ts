@@ -11,7 +11,9 @@
  * - Nothing is cached: a call after the query asks again. Add a `cache` to the `Singleflight` if you want one.
  * - A `linger` of 1 millisecond also gathers the keys of callers that `await` something first. `linger: 0`
  *   is faster, but gathers the keys of one turn of the event loop only.
- * - One query runs at a time. Give the `Aggregator` a `concurrency` for more.
+ * - One query runs at a time. Set `concurrency` for more. While all of them run, keys gather for the next.
+ * - A `loadMany` that calls `load` of the same loader waits for a later query. It hangs if `concurrency`
+ *   queries wait like that. Give each level of nested loads a loader.
  *
  * Next: [ttl_cache.ts](ttl_cache.ts) keeps the results for a while.
  */
@@ -22,6 +24,14 @@ import { Aggregator, Singleflight } from "../../mod.ts";
 /** Looks up many keys. Returns a value for each, in order. An `Error` rejects the callers of that key only. */
 export type LoadMany<K, V> = (keys: K[]) => Promise<Array<V | Error>>;
 
+/** Options of `DataLoader`. */
+export interface DataLoaderOptions {
+  /** The most keys of a query. By default 100. */
+  readonly maxItems?: number;
+  /** The most queries that run at once. By default 1. */
+  readonly concurrency?: number;
+}
+
 /**
  * Gathers the keys of callers into one query. Callers that ask for a key while its query runs share the
  * result.
@@ -30,9 +40,10 @@ export class DataLoader<K, V> {
   readonly #flights = new Singleflight<K, V>();
   readonly #batches: Aggregator<K, V>;
 
-  /** A query has at most `maxItems` keys. One query runs at a time. */
-  constructor(loadMany: LoadMany<K, V>, maxItems = 100) {
-    this.#batches = new Aggregator(loadMany, { maxItems, linger: 1 });
+  /** Makes a loader that gathers keys for `loadMany`. */
+  constructor(loadMany: LoadMany<K, V>, options: DataLoaderOptions = {}) {
+    const { maxItems = 100, concurrency = 1 } = options;
+    this.#batches = new Aggregator(loadMany, { maxItems, concurrency, linger: 1 });
   }
 
   /** The value for a key. */

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import DataLoader from "dataloader";
 import { Aggregator, type AggregatorOptions, type FlightCache, Singleflight } from "../../mod.ts";
+import { settled } from "../support/gate.ts";
 import { test } from "../support/test.ts";
 import { timed } from "../support/timed.ts";
 import { ids, messageOf, same, turns } from "./migration.ts";
@@ -37,6 +38,16 @@ class Loader {
 
   readonly load = (key: number): Promise<string> =>
     this.flights.do(key, () => this.batches.submit(key));
+}
+
+/** What the row of `prime` says. */
+function prime(
+  cache: Map<number | string, string>,
+  flights: Singleflight<number | string, string>,
+  id: number,
+  user: string,
+): void {
+  if (!cache.has(id) && !flights.has(id)) cache.set(id, user);
 }
 
 /** Play with one table each. */
@@ -227,8 +238,32 @@ test("migration dataloader: loader.prime(id, user) -> cache.set", () =>
       return { user: await loader.load(1), queries: table.queries };
     },
     async (table) => {
-      const cache = new Map([[1, "Ada"]]);
-      return { user: await new Loader(table, {}, cache).load(1), queries: table.queries };
+      const cache = new Map<number | string, string>();
+      const { load, flights } = new Loader(table, {}, cache);
+      prime(cache, flights, 1, "Ada");
+      return { user: await load(1), queries: table.queries };
+    },
+  ));
+
+test("migration dataloader, differs: prime keeps what is there or on its way, as the row's check does", () =>
+  both(
+    ["user 1", "user 1"],
+    async (table) => {
+      const loader = new DataLoader(table.loadMany);
+      const running = loader.load(1);
+      loader.prime(1, "old");
+      const loaded = await running;
+      loader.prime(1, "old");
+      return [loaded, await loader.load(1)];
+    },
+    async (table) => {
+      const cache = new Map<number | string, string>();
+      const { load, flights } = new Loader(table, {}, cache);
+      const running = load(1);
+      prime(cache, flights, 1, "old");
+      const loaded = await running;
+      prime(cache, flights, 1, "old");
+      return [loaded, await load(1)];
     },
   ));
 
@@ -306,6 +341,24 @@ test("migration dataloader, differs: it keeps a failure, and Singleflight does n
   await messageOf(() => load(-1));
   await messageOf(() => load(-1));
   assertEquals(table.queries, [[-1], [-1]]);
+});
+
+test("migration dataloader, differs: a batch function that loads from its own loader may hang", async () => {
+  const below = async (load: (level: number) => Promise<number>, levels: readonly number[]) =>
+    await Promise.all(levels.map(async (level) => level === 0 ? 0 : await load(level - 1) + 1));
+  const loader: DataLoader<number, number> = new DataLoader((ids) =>
+    below((id) => loader.load(id), ids)
+  );
+  assertEquals(await loader.load(4), 4);
+  const batches: Aggregator<number, number> = new Aggregator(
+    (ids: number[]) => below((id) => batches.submit(id), ids),
+    { linger: 0, concurrency: 4 },
+  );
+  assertEquals(await batches.submit(3), 3);
+  const hangs = batches.submit(4);
+  await turns(20);
+  assertEquals([await settled(hangs), batches.stats.running], ["pending", 4]);
+  await batches.abort();
 });
 
 test("migration dataloader, differs: it starts any number of queries, an Aggregator as many as you say", async () => {

@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import PQueue from "p-queue";
+import { PriorityFanout } from "../../examples/recipes/priority.ts";
 import { backoff, Fanout } from "../../mod.ts";
 import { test } from "../support/test.ts";
 import { timed } from "../support/timed.ts";
@@ -149,15 +150,15 @@ timed("migration p-queue: queue.add(() => retry(send)) -> retry", async (clock) 
   assertEquals(starts, ["1 at 0", "2 at 0", "1 at 100"]); // the delay leaves it
 });
 
-test("migration p-queue: queue.add(job, { priority: 1 }) -> two sinks", async () => {
+test("migration p-queue: queue.add(job, { priority: 1 }) -> the recipe priority.ts", async () => {
+  const items = ["a", "b", "urgent 1", "c", "urgent 2"];
   const play = async (gated: Gated<string>, add: (item: string, urgent: boolean) => unknown) => {
-    for (const item of ["a", "b", "c"]) add(item, false);
-    add("urgent", true);
-    await gated.settle("a");
-    return gated.started.includes("urgent") && !gated.started.includes("c");
+    for (const item of items) add(item, item.startsWith("urgent"));
+    for (let n = 0; n < items.length; n++) await gated.settle(gated.started[n]!);
+    return gated.started;
   };
   await same(
-    true,
+    ["a", "urgent 1", "urgent 2", "b", "c"],
     () => {
       const gated = new Gated<string>();
       const queue = new PQueue({ concurrency: 1 });
@@ -167,10 +168,10 @@ test("migration p-queue: queue.add(job, { priority: 1 }) -> two sinks", async ()
     },
     async () => {
       const gated = new Gated<string>();
-      const [urgent, normal] = [new Fanout(gated.run), new Fanout(gated.run)];
-      const first = await play(gated, (item, hurry) => (hurry ? urgent : normal).tryPush(item));
-      await Promise.all([urgent.abort(), normal.abort()]);
-      return first;
+      const jobs = new PriorityFanout(gated.run, { concurrency: 1 });
+      const started = await play(gated, (item, urgent) => jobs.tryPush(item, urgent ? 0 : 1));
+      await jobs.close();
+      return started;
     },
   );
 });

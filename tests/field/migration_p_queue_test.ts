@@ -1,13 +1,12 @@
 /** The rows of docs/migration.md, "p-queue": adding, and the bounds. */
 
-import { assertEquals } from "@std/assert";
+import { assertThrows } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import PQueue from "p-queue";
-import { Fanout, RateLimit } from "../../mod.ts";
+import { Fanout } from "../../mod.ts";
 import { gate, streamOf, turn } from "../support/gate.ts";
 import { test } from "../support/test.ts";
-import { timed } from "../support/timed.ts";
-import { ids, Job, messageOf, nameOf, same } from "./migration.ts";
+import { ids, Job, messageOf, same } from "./migration.ts";
 
 test("migration p-queue: new PQueue({ concurrency: 4 }) -> Fanout", () =>
   same(
@@ -25,6 +24,25 @@ test("migration p-queue: new PQueue({ concurrency: 4 }) -> Fanout", () =>
       return { results, started: job.started, most: job.most };
     },
   ));
+
+test("migration p-queue: { concurrency: Infinity } -> a large number", async () => {
+  await same(
+    50,
+    async () => {
+      const job = new Job();
+      const queue = new PQueue({ concurrency: Infinity });
+      await Promise.all(ids(50).map((n) => queue.add(() => job.run(n))));
+      return job.most;
+    },
+    async () => {
+      const job = new Job();
+      await using sink = new Fanout(job.run, { concurrency: Number.MAX_SAFE_INTEGER });
+      await Promise.all(ids(50).map((n) => sink.submit(n)));
+      return job.most;
+    },
+  );
+  assertThrows(() => new Fanout(() => {}, { concurrency: Infinity }), RangeError);
+});
 
 test("migration p-queue: await queue.add(() => send(item)) -> submit", () =>
   same(
@@ -53,6 +71,32 @@ test("migration p-queue: queue.add(job) -> a handler that calls the job", () => 
     async () => {
       await using sink = new Fanout((job: () => Promise<unknown>) => job());
       return await Promise.all(jobs.map((job) => sink.submit(job))) as string[];
+    },
+  );
+});
+
+test("migration p-queue: queue.add(({ signal }) => send(item, signal)) -> the handler's context", () => {
+  const send = (item: number, signal?: AbortSignal) => {
+    const { promise, resolve, reject } = gate<string>();
+    signal!.addEventListener("abort", () => reject(signal!.reason));
+    if (item === 2) resolve("sent");
+    return promise;
+  };
+  const play = async (submit: (item: number, signal?: AbortSignal) => Promise<string>) => {
+    const leaving = new AbortController();
+    const left = messageOf(() => submit(1, leaving.signal));
+    leaving.abort(new Error("the user left"));
+    return [await left, await submit(2, new AbortController().signal)];
+  };
+  return same(
+    ["the user left", "sent"],
+    () => {
+      const queue = new PQueue({ concurrency: 1 });
+      return play((n, signal) => queue.add(({ signal }) => send(n, signal), { signal }));
+    },
+    async () => {
+      await using sink = new Fanout((item: number, { signal }) => send(item, signal));
+      return await play((n, signal) => sink.submit(n, { signal }));
     },
   );
 });
@@ -90,88 +134,6 @@ test("migration p-queue: als.run(id, () => queue.add(job)) -> snapshot", () => {
       });
       const calls = ["request 1", "request 2"].map((id) => als.run(id, () => sink.submit(0)));
       return await Promise.all(calls) as string[];
-    },
-  );
-});
-
-timed(
-  "migration p-queue: { intervalCap: 2, interval: 1000, strict: true } -> rate",
-  async (clock) => {
-    await same(
-      [0, 0, 1000, 1000, 2000, 2000],
-      async () => {
-        const [start, starts]: [number, number[]] = [clock.now, []];
-        const queue = new PQueue({ intervalCap: 2, interval: 1000, strict: true });
-        for (let n = 0; n < 6; n++) queue.add(() => starts.push(clock.now - start));
-        await clock.tick(3000);
-        return starts;
-      },
-      async () => {
-        const [start, starts]: [number, number[]] = [clock.now, []];
-        const rate = new RateLimit({ limit: 2, interval: 1000 });
-        const sink = new Fanout((_: number) => void starts.push(clock.now - start), {
-          concurrency: 16,
-          rate,
-        });
-        for (const n of ids(6)) sink.tryPush(n);
-        await clock.tick(3000);
-        await sink.close();
-        return starts;
-      },
-    );
-  },
-);
-
-timed(
-  "migration p-queue, differs: without strict, twice intervalCap may start within a moment",
-  async (clock) => {
-    const starts: number[] = [];
-    const queue = new PQueue({ intervalCap: 2, interval: 1000 });
-    const add = () => queue.add(() => starts.push(clock.now));
-    const keep = gate();
-    queue.add(() => keep.promise); // the window goes on while it runs
-    await clock.tick(999);
-    add();
-    await clock.tick(1);
-    add();
-    add();
-    await clock.tick(1);
-    assertEquals(starts, [999, 1000, 1000]);
-    keep.resolve();
-    await clock.tick(3000);
-  },
-);
-
-timed("migration p-queue: { timeout: 5000 } -> timeout", async (clock) => {
-  const never = (signal: AbortSignal | undefined, item: number) =>
-    item === 1
-      ? new Promise<string>((_, no) => signal!.onabort = () => no(signal!.reason))
-      : "next";
-  await same(
-    { error: "TimeoutError", next: "next", at: 5000 },
-    async () => {
-      const start = clock.now;
-      const queue = new PQueue({ concurrency: 1, timeout: 5000 });
-      const [first, next] = [1, 2].map((n) => queue.add(({ signal }) => never(signal, n)));
-      const ended = Promise.all([
-        nameOf(first!),
-        next!.then((value) => [value, clock.now - start]),
-      ]);
-      await clock.tick(5000);
-      const [error, [value, at]] = await ended;
-      return { error, next: value as string, at: at as number };
-    },
-    async () => {
-      const start = clock.now;
-      await using sink = new Fanout((n: number, { signal }) => never(signal, n), { timeout: 5000 });
-      const [first, next] = [1, 2].map((n) => sink.submit(n));
-      const ended = Promise.all([
-        nameOf(first!),
-        next!.then((value) => [value, clock.now - start]),
-      ]);
-      await clock.tick(5000);
-      const [error, [value, at]] = await ended;
-      return { error, next: value as string, at: at as number };
     },
   );
 });

@@ -246,35 +246,6 @@ timed("migration RxJS: auditTime(100) -> trailing", async (clock) => {
   );
 });
 
-test("migration RxJS: observable.pipe(mergeMap(send, 4)).subscribe() -> subscribe to tryPush", () =>
-  same(
-    { started: ids(20), most: 4 },
-    async () => {
-      const job = new Job();
-      await rx.lastValueFrom(rx.from(ids(20)).pipe(rx.mergeMap((n) => job.run(n), 4)));
-      return { started: job.started, most: job.most };
-    },
-    async () => {
-      const job = new Job();
-      await using sink = new Fanout(job.run, { concurrency: 4 });
-      rx.from(ids(20)).subscribe((n) => void sink.tryPush(n));
-      await sink.idle();
-      return { started: job.started, most: job.most };
-    },
-  ));
-
-test("migration RxJS, differs: mergeMap keeps all that comes, and a sink refuses what has no room", async () => {
-  let kept = 0;
-  const counted = rx.tap<number>(() => kept++);
-  const running = rx.from(ids(5000)).pipe(counted, rx.mergeMap(() => rx.NEVER, 1)).subscribe();
-  assertEquals(kept, 5000);
-  running.unsubscribe();
-  const sink = new Fanout(new Gated().run, { capacity: 10 });
-  rx.from(ids(5000)).subscribe((n) => void sink.tryPush(n));
-  assertEquals([sink.stats.waiting, sink.stats.refused], [10, 4989]);
-  await sink.abort();
-});
-
 timed(
   "migration RxJS, differs: at the end throttleTime waits for its timer, and ours does not",
   async (clock) => {
