@@ -17,6 +17,7 @@
  * - An item that is due for its retry starts before all that wait.
  * - `key`, `maxWait`, `weigh` and `snapshot` don't fit, because a ticket may take another item than the one
  *   that it came with.
+ * - It is no stream: you can't pipe to it. Push in a loop instead.
  * - A caller of `submit` can't leave. At an abort, the `submit` of a running item settles with its handler.
  *
  * Next: [bulkhead.ts](bulkhead.ts) is for tenants that share the workers, where none is more urgent than

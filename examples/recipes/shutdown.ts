@@ -112,6 +112,9 @@ if (import.meta.main) {
     console.log(`${undone} not done`);
     process.exit(undone > 0 ? 1 : 0); // a handler that ignores its signal still runs
   };
-  process.once("SIGTERM", stop);
-  setTimeout(stop, 50); // for the demo: as if SIGTERM came
+  // With `once`, a second signal would kill the process while it drains.
+  let stopping: Promise<void> | undefined;
+  const onSignal = () => void (stopping ??= stop());
+  process.on("SIGTERM", onSignal);
+  setTimeout(onSignal, 50); // for the demo: as if SIGTERM came
 }
