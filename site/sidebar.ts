@@ -19,7 +19,7 @@ export const sidebar: readonly Part[] = [
     entries: [
       { title: "What weir is", path: "README.md" },
       "docs/index.md",
-      "docs/play.md",
+      { title: "About the play page", path: "docs/play.md" },
       "examples/README.md",
     ],
   },
@@ -52,7 +52,12 @@ export const sidebar: readonly Part[] = [
   },
   {
     title: "Platforms",
-    entries: ["docs/node-streams.md", "docs/edge.md", "docs/browser.md", "docs/runtimes.md"],
+    entries: [
+      "docs/node-streams.md",
+      "docs/edge.md",
+      { title: "Browsers", path: "docs/browser.md" },
+      "docs/runtimes.md",
+    ],
   },
   {
     title: "Packages",

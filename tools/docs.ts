@@ -21,6 +21,9 @@ import { deno, type RunOptions } from "./run.ts";
 const SITE = ".build/docs";
 // Below the packages of vitepress, which its pages import.
 const WORK = "site/.build";
+/** What the page of `play` has besides, here. */
+const NAV =
+  '<nav><a href="../index.html">weir</a> · <a href="../fanout.html">Fanout</a> · <a href="../play.html">About this page</a></nav>';
 const INSTALL = ["install", "--quiet", "--frozen", "--node-modules-linker=hoisted"];
 
 /** Builds the site anew, and returns what its links are. Throws with a list if one is broken. */
@@ -36,7 +39,7 @@ export async function buildDocs(site: string = SITE, work: string = WORK): Promi
   await Deno.copyFile("site/404.html", `${site}/404.html`);
   await makeRelative(site);
   await Deno.rename(`${work}/reference`, `${site}/reference`);
-  await buildPlay(`${site}/play`, "../play.html");
+  await buildPlay(`${site}/play`, NAV);
   const { pages, links, broken, external } = await checkLinks(site);
   report(broken);
   return `${pages} pages, ${links} links, ${external.size} addresses elsewhere`;

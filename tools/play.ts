@@ -18,8 +18,8 @@ const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8",
 };
 
-/** Builds the page into a folder. All of its addresses are relative. `about` is a page to link to. */
-export async function buildPlay(directory: string, about?: string): Promise<void> {
+/** Builds the page into a folder. All of its addresses are relative. `nav` leads to other pages. */
+export async function buildPlay(directory: string, nav = ""): Promise<void> {
   await Deno.mkdir(directory, { recursive: true });
   await build({
     absWorkingDir: ROOT,
@@ -34,8 +34,7 @@ export async function buildPlay(directory: string, about?: string): Promise<void
   });
   await Deno.copyFile(`${SOURCES}/style.css`, `${directory}/style.css`);
   const page = await Deno.readTextFile(`${SOURCES}/index.html`);
-  const link = about ? `<header>\n      <p><a href="${about}">About this page</a></p>` : "<header>";
-  await Deno.writeTextFile(`${directory}/index.html`, page.replace("<header>", link));
+  await Deno.writeTextFile(`${directory}/index.html`, page.replace("<header>", `$&${nav}`));
 }
 
 /** Serves a folder that `buildPlay` has filled. */

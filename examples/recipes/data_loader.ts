@@ -10,7 +10,9 @@
  *
  * - Nothing is cached: a call after the query asks again. Add a `cache` to the `Singleflight` if you want one.
  * - A `linger` of 1 millisecond also gathers the keys of callers that `await` something first. `linger: 0`
- *   is faster, but gathers the keys of one turn of the event loop only.
+ *   is faster, but gathers only the keys that callers ask for with no `await` between them.
+ * - For a cache for each request, make the `Singleflight` with `cache: new Map()` in the request, and share
+ *   the `Aggregator`. A failed key isn't cached: the next caller asks again. Neither needs to be closed.
  * - One query runs at a time. Set `concurrency` for more. While all of them run, keys gather for the next.
  * - A `loadMany` that calls `load` of the same loader waits for a later query. It hangs if `concurrency`
  *   queries wait like that. Give each level of nested loads a loader.

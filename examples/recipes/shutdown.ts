@@ -12,6 +12,9 @@
  *
  * The limits:
  *
+ * - `drain` knows sinks only. A pipe that aborts also discards the items of a `BatchStream` or a `MapStream`
+ *   in it: give that an `onDiscard`. Items in the queue of the source reach no hook. To lose none, end the
+ *   source instead of the pipe, such as by `if (stopped) return;` in its loop, and wait for the pipe.
  * - A handler that ignores its signal runs on. After `grace` milliseconds `drain` doesn't wait for it any
  *   longer: exit the process.
  * - Your platform kills the process after its own time limit, such as 30 seconds in Kubernetes. Choose a

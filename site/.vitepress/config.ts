@@ -39,10 +39,16 @@ const config: UserConfig = defineConfig({
       options: {
         miniSearch: {
           searchOptions: {
-            // The page of a primitive comes before one that mentions it. This runs in the page.
+            // The page of a primitive comes before one that mentions it, and what explains something
+            // before what records it. This runs in the page.
             boostDocument: (id: string) =>
               /(-stream|throttle|fanout|aggregator|singleflight|rate-limit|retry)\.html/.test(id)
                 ? 3
+                : /\/(changelog|performance|performance-notes|contract|mutation|architecture)\.html/
+                    .test(id)
+                ? 0.2
+                : /\/recipes\//.test(id)
+                ? 1.5
                 : 1,
           },
         },

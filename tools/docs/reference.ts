@@ -34,6 +34,12 @@ export async function buildReference(root: string): Promise<ReadonlySet<string>>
       await change(of, root, `${folder}/${path}`, sources);
     }
   }));
+  await Deno.writeTextFile(
+    `${root}/reference/index.html`,
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Reference | weir</title>' +
+      '<meta http-equiv="refresh" content="0; url=streams/index.html"></head>' +
+      '<body><a href="streams/index.html">The reference</a></body></html>\n',
+  );
   return sources;
 }
 

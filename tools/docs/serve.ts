@@ -34,7 +34,8 @@ export function serve(
       const type = TYPES[extname(name)] ?? "application/octet-stream";
       return new Response(content, { headers: { "content-type": type } });
     } catch {
-      return new Response("there is no such file", { status: 404 });
+      const page = await Deno.readFile(`${folder}/404.html`).catch(() => "There is no such page");
+      return new Response(page, { status: 404, headers: { "content-type": TYPES[".html"]! } });
     }
   });
 }
