@@ -68,7 +68,7 @@ export const quick: readonly Step[] = [
         "tools/bench_test.ts",
         "tools/errors_test.ts",
         "tools/prose_test.ts",
-        "tools/readme_test.ts",
+        "tools/pages_test.ts",
       ),
   },
   { name: "races", run: () => playRaces(5000) },

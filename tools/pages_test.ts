@@ -1,4 +1,7 @@
-/** The README is short, and its first program prints the lines that stand below it. */
+/**
+ * The README is short, and its first program prints the lines that stand below it. Each page of docs/
+ * says which page is next.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 
@@ -28,3 +31,12 @@ Deno.test("the README is about 150 lines", () => {
   const lines = readme.split("\n").length;
   assert(lines <= 160, `${lines} lines: move something to docs/`);
 });
+
+for (const folder of ["docs", "docs/recipes"]) {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith(".md") || name === "index.md") continue;
+    Deno.test(`${folder}/${name} says which page is next`, async () => {
+      assert(/^Next: .*\]\(.*\)/m.test(await Deno.readTextFile(`${folder}/${name}`)));
+    });
+  }
+}
