@@ -705,7 +705,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     const signal = readSignal(owner, options);
     const given = options?.timeout;
     const timeout = check(owner, "timeout", given === undefined ? Infinity : given, DURATION);
-    if (this.locked) return super.close();
+    if (this.locked) throw this.#locked("close");
     const failure = queue.refuse();
     if (failure) throw failure.error;
 
@@ -754,11 +754,10 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
   override abort(reason?: unknown): Promise<void> {
     // User code that an abort calls may call it again: the stream would take that later reason.
     if (this.#aborting) return resolved();
+    if (this.locked) return Promise.reject(this.#locked("abort"));
     this.#aborting = true;
-    const { locked } = this;
     try {
-      const aborted = super.abort(reason);
-      return locked ? aborted : aborted.catch(() => {});
+      return super.abort(reason).catch(() => {});
     } finally {
       this.#aborting = false;
     }
@@ -788,6 +787,14 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    */
   [Symbol.asyncDispose](): Promise<void> {
     return this.locked ? this.#queue.whenClosed() : this.close();
+  }
+
+  #locked(method: string): TypeError {
+    const { owner } = this.#queue;
+    return new TypeError(
+      `${owner}: ${method}() while a pipe or a writer locks the sink; ` +
+        `end that first, or abort by option "signal"`,
+    );
   }
 
   #submit(

@@ -142,11 +142,14 @@ test("Fanout.close() stops a consume, and handles the items that it had taken [5
   assertEquals(fanout.stats, counts({ accepted: 3, done: 3 }));
 });
 
-test("Fanout.close() of a locked sink rejects as any stream does [5.12]", async () => {
+test("Fanout.close() and abort() of a locked sink reject, say why, and change nothing [5.12]", async () => {
   const hand = new Hand<number>();
   const locked = new Fanout(hand.handler);
   const writer = locked.getWriter();
-  await assertRejects(() => locked.close(), TypeError);
+  for (const method of ["close", "abort"] as const) {
+    const message = `Fanout: ${method}() while a pipe or a writer locks the sink`;
+    await assertRejects(() => locked[method](), TypeError, message);
+  }
   // The sink is unchanged.
   assertEquals(locked.tryPush(2), true);
   hand.call(2).resolve(0);

@@ -39,6 +39,11 @@ const CALLS: readonly [kind: string, call: () => unknown][] = [
     await closed.close();
     closed.tryPush(1);
   }],
+  ["TypeError", () => {
+    const locked = weighing();
+    locked.getWriter();
+    return locked.close();
+  }],
   ["RangeError", () => weighing().push(20)],
   ["RangeError", () => weighing().push(NaN)],
   ["TypeError", () => weighing().push("1" as never)],
