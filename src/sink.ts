@@ -299,13 +299,12 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   get concurrency(): number {
-    return this.#queue.pool.concurrency;
+    return this.#queue.concurrency;
   }
 
   set concurrency(value: number) {
     const queue = this.#queue;
-    queue.pool.concurrency = check(queue.owner, "concurrency", value, COUNT);
-    queue.proceed();
+    queue.concurrency = check(queue.owner, "concurrency", value, COUNT);
   }
 
   /**

@@ -1,9 +1,10 @@
 /** Faults of handlers, for both sinks. */
 
 import { assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { Aggregator, Fanout } from "../mod.ts";
 import { microtasks, settled, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
-import { hang, reasons, type Settle, sinks, thrower } from "./support/sinks.ts";
+import { hang, reasons, type Settle, type Sink, sinks, thrower } from "./support/sinks.ts";
 import { test } from "./support/test.ts";
 import { timed } from "./support/timed.ts";
 import { unhandled } from "./support/unhandled.ts";
@@ -167,32 +168,51 @@ for (const [name, open] of Object.entries(sinks)) {
   });
 }
 
-for (const [name, make] of Object.entries(sinks)) {
-  test(`${name}: when the stack overflows in it, it goes on or fails with that error, and loses no item [5.34] [3]`, async () => {
-    const sink = make(() => {}, { concurrency: 4 });
-    let told = 0;
-    let budget = 300;
-    // Runs at each level of the way back from an overflow.
-    const recurse = (): void => {
-      try {
+const overflowing: Record<string, () => Sink> = {
+  Fanout: () => new Fanout(() => {}, { concurrency: 4 }),
+  "Aggregator, each item a batch": () => new Aggregator(() => {}, { maxItems: 1 }),
+  "Aggregator, batches of 7": () => new Aggregator(() => {}, { maxItems: 7 }),
+  "Aggregator, one batch": () => new Aggregator(() => {}, { linger: Infinity }),
+};
+
+/** What code does at each level of the way back from an overflow. */
+const deep: Record<string, (sink: Sink) => void> = {
+  tryPush: () => {},
+  flush: (sink) => void sink.flush().catch(() => {}),
+  concurrency: (sink) => void (sink.concurrency = sink.concurrency === 4 ? 5 : 4),
+};
+
+for (const [name, make] of Object.entries(overflowing)) {
+  for (const [call, also] of Object.entries(deep)) {
+    test(`${name}: when the stack overflows in ${call}, it goes on or fails with that error, and loses no item [5.34] [3]`, async () => {
+      // More than once, because engines then compile the code, and it takes less of the stack.
+      for (let round = 0; round < 5; round++) {
+        const sink = make();
+        let told = 0;
+        let budget = 300;
+        const recurse = (): void => {
+          try {
+            recurse();
+          } catch {
+            // The overflow is expected.
+          }
+          if (budget === 0) return;
+          try {
+            sink.tryPush(1);
+            budget--;
+            also(sink);
+          } catch {
+            if (++told === 20_000) budget = 0;
+          }
+        };
         recurse();
-      } catch {
-        // The overflow is expected.
+        const failed = await sink.close().then(() => undefined, (error: Error) => error);
+        // In Firefox it is an `InternalError`.
+        if (failed) assertMatch(failed.message, /call stack|recursion/);
+        const { accepted, waiting, running, done, discarded } = sink.stats;
+        assertEquals([waiting, accepted], [0, running + done + discarded]);
+        if (!failed) assertEquals(running, 0);
       }
-      if (budget === 0) return;
-      try {
-        sink.tryPush(1);
-        budget--;
-      } catch {
-        if (++told === 20_000) budget = 0;
-      }
-    };
-    recurse();
-    const failed = await sink.close().then(() => undefined, (error: Error) => error);
-    // In Firefox it is an `InternalError`.
-    if (failed) assertMatch(failed.message, /call stack|recursion/);
-    const { accepted, waiting, running, done, discarded } = sink.stats;
-    assertEquals([waiting, accepted], [0, running + done + discarded]);
-    if (!failed) assertEquals(running, 0);
-  });
+    });
+  }
 }

@@ -3,6 +3,7 @@
 import type { Case } from "./case.ts";
 import { ends } from "./ends.ts";
 import { failures } from "./failures.ts";
+import { overflows } from "./overflows.ts";
 import { pipelines } from "./pipelines.ts";
 import { sinkFailures } from "./sink_failures.ts";
 import { sizes } from "./sizes.ts";
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   ...waits,
   ...sinkFailures,
   ...failures,
+  ...overflows,
   ...sizes,
   ...shown,
   ...surroundings,

@@ -1,7 +1,22 @@
-/** Whether the stack has room for what follows a handler: a few calls, if large ones. */
-export function hasStack(calls: number = 1024): boolean {
+/**
+ * Throws the engine's error if the stack has too little room for what one call may do here: a few
+ * calls, if large ones. Small ones that the engine has optimized take some 50 bytes each.
+ */
+export function needStack(calls: number = 1024): void {
+  if (calls > 0) needStack(calls - 1);
+}
+
+/** Whether an error says that the stack has overflowed in the code that has just failed. */
+export function isOverflow(error: unknown): boolean {
+  // In Firefox it is an `InternalError`.
+  return !hasStack() && (error instanceof RangeError || Object(error).name === "InternalError");
+}
+
+/** Whether the stack has that much room. */
+export function hasStack(): boolean {
   try {
-    return calls === 0 || hasStack(calls - 1);
+    needStack();
+    return true;
   } catch {
     return false;
   }

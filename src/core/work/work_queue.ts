@@ -3,7 +3,7 @@ import { Deferred, markHandled, reportUncaught } from "../shared/promises.ts";
 import { timeoutError } from "../shared/late.ts";
 import { type Abortable, offAbort, onAbort, type SinkController } from "../shared/signals.ts";
 import { overweight, weightOf } from "../shared/options.ts";
-import { hasStack } from "../shared/stack.ts";
+import { hasStack, isOverflow, needStack } from "../shared/stack.ts";
 import { Pump, type Source } from "../shared/source.ts";
 import { settleEntries } from "./batch_results.ts";
 import type { BatchHost, BatchTable } from "./batch_table.ts";
@@ -131,8 +131,8 @@ export class WorkQueue<T, P>
       // If the stack has overflowed in here, the state is unknown. This sets `overflow` before
       // another call can overflow the stack.
       this.overflow = { error };
-      if (hasStack(64)) this.overflow = undefined;
-      else queueMicrotask(() => this.error(error));
+      if (isOverflow(error)) queueMicrotask(() => this.error(error));
+      else this.overflow = undefined;
       throw error;
     }
   }
@@ -302,13 +302,30 @@ export class WorkQueue<T, P>
    * items of `own`.
    */
   flush(own?: Group): Promise<void> {
-    // This closes the batches first, so that no item joins them. It starts them last, because that
-    // runs user code.
-    this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
-    if (this.failure) return Promise.reject(this.#refusal());
-    const over = this.counts.whenFlushed(own);
+    try {
+      needStack();
+      if (this.overflow) this.error(this.overflow.error);
+      // This closes the batches first, so that no item joins them. It starts them last, because
+      // that runs user code.
+      this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
+      if (this.failure) return Promise.reject(this.#refusal());
+      const over = this.counts.whenFlushed(own);
+      this.proceed();
+      return over;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The most handlers that run. */
+  get concurrency(): number {
+    return this.pool.concurrency;
+  }
+
+  set concurrency(value: number) {
+    needStack();
+    this.pool.concurrency = value;
     this.proceed();
-    return over;
   }
 
   /** From here on the sink accepts no new items. Returns the sink's error, if it has one. */
@@ -359,7 +376,11 @@ export class WorkQueue<T, P>
       this.counts.blocked || this.locked()
     ) this.#hear();
     for (const job of [...jobs, ...this.pool.running()]) if (reject(job, error)) this.#hear();
-    for (const { told } of this.room.removeAll()) told!.reject(error);
+    for (const { told } of this.room.removeAll()) {
+      told!.reject(error);
+      // The caller whose call has overflowed the stack has got the error by a throw.
+      if (this.overflow) markHandled(told!.promise);
+    }
     for (const { own } of this.#consumers) own.over?.reject(error);
     this.#failures.stop();
     this.#end.reject(error);
@@ -381,7 +402,11 @@ export class WorkQueue<T, P>
    * that came before a `close()`.
    */
   check(closing: boolean): void {
-    if (this.overflow) this.error(this.overflow.error);
+    if (this.overflow && this.state !== "closed") {
+      this.error(this.overflow.error);
+      // So close to the end of the stack, the sink errors later.
+      if (!this.failure) throw this.overflow.error;
+    }
     if (closing ? this.failure || this.state === "closed" : this.state !== "open") {
       throw this.#refusal();
     }
