@@ -148,7 +148,7 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
       return false;
     }
     this.#release(result);
-    this.#controller.advance();
+    if (this.#controller.pullRequested) this.#controller.advance();
     return true;
   }
 
