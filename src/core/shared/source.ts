@@ -57,7 +57,7 @@ export class Pump<T> {
   /** The page that is being read, and the place of the next item in it. */
   #page: readonly T[] = NONE;
   #at = 0;
-  /** How many writes there were. A page that is taken as a whole counts as one. */
+  /** How many turns the loops had. A page that is taken as a whole counts as one. */
   #count = 0;
   /** Lets `run` go on with the source after the page has gone on by itself. */
   #turn!: (waits: Promise<void> | undefined) => void;
@@ -103,58 +103,91 @@ export class Pump<T> {
    * with the reason for which the pump left it. A read may never settle.
    */
   async run(): Promise<void> {
-    const paced = this.#flatten && this.#host.whenRoom;
+    const reader = this.#reader;
     try {
-      // If nothing is ever awaited, other code gets a turn now and then.
-      for (; !this.#over; ++this.#count % SPELL || await undefined) {
-        const inPage = this.#flatten && this.#at < this.#page.length;
-        let item: T;
-        let raw: boolean;
-        if (inPage) {
-          item = this.#page[this.#at++]!;
-          raw = this.#array;
-        } else {
-          if (this.#flatten) this.#page = NONE;
-          this.#inside = this.#reading = true;
-          const read = this.#reader ? this.#reader.read() : this.#iterator!.next();
-          this.#inside = (read as Step<T> | undefined)?.done === true;
-          const step = (this.#reader || isThenable(read) ? await read : read) as Step<T>;
-          this.#reading = false;
-          if (Object(step) !== step) {
-            throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
-          }
-          if (step.done) return;
-          item = step.value as T;
-          raw = this.#sync;
-        }
-        if (raw && isThenable(item)) {
-          try {
-            item = await item as T;
-          } catch (error) {
-            this.error(error);
-            continue;
-          }
-        }
-        if (this.#flatten && !inPage) this.#open(item);
-        else {
-          try {
-            if (this.#over) throw this.#reason;
-            const written = this.#host.write(item);
-            if (written) await written;
-          } catch (error) {
-            this.#lose(item, error);
-          }
-        }
-        if (paced || this.#host.full) { for (let waits; (waits = this.#fill());) await waits; }
-      }
+      if (await (reader ? this.#runStream(reader) : this.#runIterator(this.#iterator!))) return;
       throw this.#reason;
     } catch (error) {
       if (!this.#array) this.#host.discard?.(this.#page.slice(this.#at), error, true);
       throw error;
     } finally {
       this.#over = true;
-      this.#reader?.releaseLock();
+      reader?.releaseLock();
     }
+  }
+
+  // One loop for streams and one for iterators, because engines run short loops faster. Each
+  // returns whether it has come to the end of the source.
+
+  async #runStream(reader: ReadableStreamDefaultReader<T>): Promise<boolean> {
+    while (!this.#over) {
+      this.#inside = true;
+      const read = reader.read();
+      this.#inside = false;
+      const { done, value } = await read;
+      if (done) return true;
+      for (let waits = this.#put(value!); waits; waits = this.#fill()) {
+        try {
+          await waits;
+        } catch (error) {
+          this.#lose(this.#last(value!), error);
+        }
+      }
+    }
+    return false;
+  }
+
+  async #runIterator(iterator: Iterator<T | PromiseLike<T>> | AsyncIterator<T>): Promise<boolean> {
+    // If nothing is ever awaited, other code gets a turn now and then.
+    for (; !this.#over; ++this.#count % SPELL || await undefined) {
+      this.#inside = this.#reading = true;
+      const read = iterator.next();
+      this.#inside = (read as Step<T> | undefined)?.done === true;
+      const step = (isThenable(read) ? await read : read) as Step<T>;
+      this.#reading = false;
+      if (Object(step) !== step) {
+        throw new TypeError(`${this.#owner}: next() must give an object; got ${show(step)}`);
+      }
+      if (step.done) return true;
+      let item = step.value as T;
+      if (this.#sync && isThenable(item)) {
+        try {
+          item = await item as T;
+        } catch (error) {
+          this.error(error);
+          continue;
+        }
+      }
+      for (let waits = this.#put(item); waits; waits = this.#fill()) {
+        try {
+          await waits;
+        } catch (error) {
+          this.#lose(this.#last(item), error);
+        }
+      }
+    }
+    return false;
+  }
+
+  /** The item that was written last: the one that the source gave, or one of its page. */
+  #last(given: T): T {
+    return this.#flatten ? this.#page[this.#at - 1]! : given;
+  }
+
+  /** Writes an item, or opens a page. Returns a promise if it has to wait. */
+  #put(item: T): Promise<void> | undefined {
+    if (this.#flatten) {
+      this.#open(item);
+      return this.#fill();
+    }
+    try {
+      if (this.#over) throw this.#reason;
+      const written = this.#host.write(item);
+      if (written) return written;
+    } catch (error) {
+      this.#lose(item, error);
+    }
+    if (this.#host.full) return this.#fill();
   }
 
   /** Writes the items of the page for which there is room. Returns a promise if it has to wait. */
@@ -172,17 +205,39 @@ export class Pump<T> {
         return true;
       }
       const page = this.#page;
-      if (this.#at >= page.length) return;
+      if (this.#at >= page.length) {
+        this.#page = NONE;
+        return;
+      }
       if (++this.#count % SPELL === 0) return resolved();
       const taken = host.writeAll?.(page, this.#at, this.#array);
       if (taken) this.#at += taken;
       else {
-        const item = page[this.#at]!;
-        if (this.#array && isThenable(item)) return;
-        this.#at++;
-        const written = host.write(item);
-        if (written) return written.catch((error) => this.#lose(item, error));
+        const item = page[this.#at++]!;
+        if (this.#array && isThenable(item)) return this.#writeLater(item as PromiseLike<T>);
+        try {
+          const written = host.write(item);
+          if (written) return written;
+        } catch (error) {
+          this.#lose(item, error);
+        }
       }
+    }
+  }
+
+  /** Writes the item that a promise of an array gives. */
+  async #writeLater(promise: PromiseLike<T>): Promise<void> {
+    let item: T;
+    try {
+      item = await promise;
+    } catch (error) {
+      return this.error(error);
+    }
+    try {
+      if (this.#over) throw this.#reason;
+      await this.#host.write(item);
+    } catch (error) {
+      this.#lose(item, error);
     }
   }
 
