@@ -121,10 +121,9 @@ export class MapStage<T, R> implements Stage<T>, PoolHost<T, Result<R>> {
     if (this.#prompt && this.#callNow(item, result)) return true;
     const call = this.#pool.take(item, this.#key);
     call.result = result;
-    this.#pool.add(call);
     this.#key = undefined;
     this.#counts.waiting++;
-    this.#pool.fill();
+    this.#pool.enter(call);
     return true;
   }
 

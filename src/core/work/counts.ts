@@ -127,11 +127,19 @@ export class Counts {
   /** The running items of a job have settled. Settles the promises that waited for them. */
   settle(job: Job): void {
     const { count, outcome, batch } = job;
+    if (outcome === undefined && batch === undefined) return this.finishItem(job.epoch, job.own);
     this.running -= count;
     this.done += count;
     if (outcome !== undefined) return this.#correct(job, outcome);
-    if (batch !== undefined) leaveGroups(batch);
+    leaveGroups(batch!);
     this.leave(job.epoch, count, job.own);
+  }
+
+  /** A running item is done. */
+  finishItem(epoch: number, own: Group | undefined): void {
+    this.running--;
+    this.done++;
+    this.leave(epoch, 1, own);
   }
 
   /**

@@ -5,7 +5,7 @@ import { isThenable, whenSettled } from "../shared/promises.ts";
 import { hasStack } from "../shared/stack.ts";
 import { TimeoutEntry, TimeoutQueue } from "../shared/timeout_queue.ts";
 import type { Group } from "./group.ts";
-import { BLOCK, type Job, type Result } from "./job.ts";
+import { BLOCK, type Block, type Job, type Result } from "./job.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
 import type { Retries } from "./retries.ts";
 import type { StartLimit } from "./start_limit.ts";
@@ -26,6 +26,8 @@ export interface PoolHost<P, W = Result> {
    */
   onSettle(job: Job<P, W>, failed: boolean, outcome: unknown): Promise<void> | undefined;
   onRelease(job: Job<P, W>): void;
+  /** The handler of a single item has succeeded, and no caller waits: the job is over. */
+  onDone?(job: Job<P, W>): void;
   /**
    * The job has waited too long, and is out of the queue. Returns the error, which the next call
    * gets.
@@ -149,6 +151,20 @@ export class Pool<P, W> {
     if (this.waits !== undefined) this.waits.add(job);
   }
 
+  /** Queues the job, or starts it if it need not wait. */
+  enter(job: Job<P, W>): void {
+    if (
+      this.gated || this.keyed !== undefined || this.line.head !== undefined ||
+      this.busy >= this.concurrency || this.depth > SHALLOW
+    ) {
+      this.add(job);
+      return this.fill();
+    }
+    this.depth++;
+    this.start(job);
+    this.startMore();
+  }
+
   /** Queues an item without a job. Only if there are no keys and no waits. */
   addItem(payload: P, epoch: number, own: Group | undefined): void {
     const { tail } = this.line;
@@ -200,6 +216,11 @@ export class Pool<P, W> {
     // If the stack has too little room for what follows a handler, an outer loop starts the job.
     if (this.depth > SHALLOW && !hasStack()) return;
     this.depth++;
+    this.startMore();
+  }
+
+  /** Starts the jobs that can start, inside a call that has raised the depth. */
+  private startMore(): void {
     while (this.busy < this.concurrency) {
       const job = this.gated ? this.#next() : this.shift();
       if (job === undefined) break;
@@ -249,8 +270,30 @@ export class Pool<P, W> {
 
   /** The promise of this worker's handler is fulfilled. */
   fulfil(worker: Worker<P, W>, outcome: unknown): void {
+    if (this.goOn(worker)) return;
     if (this.host.unwrap === undefined) this.settle(worker, false, outcome);
     else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
+  }
+
+  /**
+   * A worker that has handled a plain item goes on with the next one, with the same job. Does all
+   * that `settle` would do for such items, in the same order. Returns false if `settle` must.
+   */
+  private goOn(worker: Worker<P, W>): boolean {
+    const { head } = this.line;
+    const { job } = worker;
+    if (
+      head === undefined || head.block === undefined || job === undefined ||
+      job.result !== undefined || this.gated || this.busy > this.concurrency || this.depth > 0
+    ) return false;
+    if (this.timeouts !== undefined) this.timeouts.remove(worker);
+    this.host.onDone!(job);
+    if (CallContext.isRead(worker.context)) worker.context = new CallContext();
+    this.unpack(head, head.block, job);
+    this.depth++;
+    this.run(worker, job);
+    this.startMore();
+    return true;
   }
 
   /** The next job, as soon as it may start. */
@@ -275,8 +318,15 @@ export class Pool<P, W> {
       this.line.remove(head);
       return head;
     }
+    const job = this.take(undefined as never, undefined);
+    this.unpack(head, block, job);
+    return job;
+  }
+
+  /** Moves the first item of a block, which is the head of the queue, into a job. */
+  private unpack(head: Job<P, W>, block: Block, job: Job<P, W>): void {
     const { items, at } = block;
-    const job = this.take(items[at] as P, undefined);
+    job.payload = items[at] as P;
     job.epoch = head.epoch;
     job.own = head.own;
     // The block drops its reference to the item.
@@ -286,7 +336,6 @@ export class Pool<P, W> {
       head.block = undefined;
       this.#give(head);
     }
-    return job;
   }
 
   private start(job: Job<P, W>): void {
@@ -294,6 +343,10 @@ export class Pool<P, W> {
     let worker = this.free;
     if (worker === undefined) this.#workers.add(worker = new Worker(this));
     else this.free = worker.next;
+    this.run(worker, job);
+  }
+
+  private run(worker: Worker<P, W>, job: Job<P, W>): void {
     const { context } = worker;
     const { host } = this;
     worker.job = job;

@@ -455,6 +455,10 @@ export class WorkQueue<T, P>
     return this.#failures.settle(job, failures, failed || batches.plain);
   }
 
+  onDone({ epoch, own }: Job<P>): void {
+    this.counts.finishItem(epoch, own);
+  }
+
   onRelease(job: Job<P>): void {
     this.counts.settle(job);
     const { outcome } = job;
@@ -568,8 +572,7 @@ export class WorkQueue<T, P>
     counts.accept();
     if (room.bounded) room.enter(job.key, job.weight, waited);
     if (job.result !== undefined) job.result.enter?.(job);
-    pool.add(job);
-    pool.fill();
+    pool.enter(job);
   }
 
   /**
