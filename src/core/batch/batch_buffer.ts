@@ -109,6 +109,12 @@ export class BatchBuffer<T, B> extends TimeoutEntry {
     if (this.held++ === 0 && this.clock.duration < Infinity) this.#open();
   }
 
+  /** Adds an item to a batch that has some. */
+  append(item: T): void {
+    this.collector.add(item);
+    this.held++;
+  }
+
   /** Adds all items, which fit. The collector must be one of ours. */
   addAll(items: T[]): void {
     (this.collector as unknown as BulkCollector<T>).addAll(items);

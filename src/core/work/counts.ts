@@ -81,6 +81,14 @@ export class Counts {
     this.waiting++;
   }
 
+  /** Does what `enter` and `accept` do, for an item that waits for no room. */
+  acceptNow(own: Group | undefined): void {
+    this.unsettled++;
+    this.accepted++;
+    this.waiting++;
+    if (own !== undefined) own.left++;
+  }
+
   /** Counts items that could not be brought in and that no caller would otherwise hear of. */
   lose(count: number): void {
     this.accepted += count;
