@@ -1,7 +1,7 @@
 /**
- * Compares two equal sinks. One has a `maxWait` that never passes: then every item has a job of its
- * own and goes the whole way. In the other one, plain items take shorter ways. Both get the same
- * steps, and must behave the same.
+ * Compares two equal sinks. One has a `maxWait` that never passes, so every item has a job and goes
+ * the whole way. In the other one, plain items take shorter ways. Both get the same steps, and must
+ * behave the same.
  */
 
 import fc from "fast-check";
