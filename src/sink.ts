@@ -357,7 +357,8 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
    * ```
    */
   tryPush(item: T): boolean {
-    return this.#queue.push(item, true) === undefined;
+    const queue = this.#queue;
+    return queue.offer(item) || queue.push(item, true) === undefined;
   }
 
   /**
@@ -401,6 +402,7 @@ export abstract class Sink<T, R = unknown> extends SinkBase<T> implements AsyncD
     try {
       const signal = readSignal(queue.owner, options, ".push");
       signal?.throwIfAborted();
+      if (queue.offer(item)) return resolved();
       const caller = signal && new Caller(queue, signal);
       const pushed = queue.push(item, false, undefined, undefined, false, caller);
       if (!pushed) return resolved();

@@ -104,6 +104,24 @@ export class WorkQueue<T, P>
   }
 
   /**
+   * Takes an item that carries nothing else, if there is room. Returns false if not: then `push`
+   * must decide. A short function with few arguments, because some engines are slow with others.
+   */
+  offer(item: T, own?: Group): boolean {
+    if (
+      !this.plain || this.state !== "open" || this.overflow !== undefined ||
+      !this.room.admits(undefined, 0)
+    ) return false;
+    try {
+      this.put(item, own);
+      return true;
+    } catch (error) {
+      this.overflow = { error };
+      this.#rethrow(error);
+    }
+  }
+
+  /**
    * The way in. If there is room, takes the item now and returns `undefined`. If there is no room,
    * returns false with `now`, and otherwise a promise that resolves when the item is taken.
    * `result` gets the result of the handler. `own` is the group of the `consume()` that brings the
@@ -120,21 +138,23 @@ export class WorkQueue<T, P>
   ): Promise<void> | false | undefined {
     try {
       if (this.overflow !== undefined || this.state !== "open") this.check(written);
-      // With few arguments, because some engines are slow with many.
-      if (this.plain && result === undefined && this.room.admits(undefined, 0)) {
-        return void this.put(item, own);
-      }
       return this.asking
         ? this.#ask(item, now, result, own, written, told)
         : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
     } catch (error) {
-      // If the stack has overflowed in here, the state is unknown. This sets `overflow` before
-      // another call can overflow the stack.
       this.overflow = { error };
-      if (isOverflow(error)) queueMicrotask(() => this.error(error));
-      else this.overflow = undefined;
-      throw error;
+      this.#rethrow(error);
     }
+  }
+
+  /**
+   * If the stack has overflowed in here, the state is unknown. The caller has set `overflow`,
+   * before this call may overflow the stack too.
+   */
+  #rethrow(error: unknown): never {
+    if (isOverflow(error)) queueMicrotask(() => this.error(error));
+    else this.overflow = undefined;
+    throw error;
   }
 
   /** Calls `key`, `weigh` and `snapshot`. They are user code, so the state may change meanwhile. */
@@ -234,6 +254,7 @@ export class WorkQueue<T, P>
   /** Takes an item that the stream writes. */
   write(item: T): Promise<void> | undefined {
     try {
+      if (this.offer(item)) return;
       return this.push(item, false, undefined, undefined, true) || undefined;
     } catch (error) {
       // If a write fails, the stream errors, and does not tell its sink.
@@ -250,7 +271,10 @@ export class WorkQueue<T, P>
     this.check(false);
     const own = new Group();
     const pump = new Pump(`${this.options.owner}.consume`, source, {
-      write: (item) => this.push(item, false, undefined, own) || undefined,
+      write: (item) => {
+        if (this.offer(item, own)) return;
+        return this.push(item, false, undefined, own) || undefined;
+      },
       discard: (items, reason, behind) => {
         // User code has thrown for this item. It was never accepted, and this call rejects with the
         // error.
