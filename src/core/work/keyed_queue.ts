@@ -7,9 +7,9 @@ import type { Job, KeyLine } from "./job.ts";
  */
 export class KeyedQueue<J extends Job<unknown, unknown>> {
   private readonly lines = new Map<unknown, KeyLine>();
-  /** The jobs that have been ready since they came, in order. */
+  /** Ready jobs, in order. */
   private readonly fresh = new FifoQueue<J>();
-  /** The other ready jobs, which came late or had a job before them. A heap, the oldest first. */
+  /** The ready jobs that were not the newest when they became ready. A heap, the oldest first. */
   private readonly freed: J[] = [];
   private accepted = 0;
   /** The order of the last job in `fresh`. */
@@ -21,17 +21,23 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
   }
 
   push(job: J): void {
-    const order = job.order ??= this.accepted++;
+    job.order ??= this.accepted++;
     const line = this.lines.get(job.key);
     if (line) {
       job.line = line;
       line.behind.push(job);
     } else {
       this.lines.set(job.key, job.line = { first: job, behind: new FifoQueue() });
-      if (order < this.newest) return this.put(job, this.freed.length);
-      this.newest = order;
-      this.fresh.push(job);
+      this.ready(job);
     }
+  }
+
+  /** The job may start. */
+  private ready(job: J): void {
+    const order = job.order!;
+    if (order < this.newest) return this.put(job, this.freed.length);
+    this.newest = order;
+    this.fresh.push(job);
   }
 
   /** The oldest job that may start now. */
@@ -56,7 +62,7 @@ export class KeyedQueue<J extends Job<unknown, unknown>> {
     const next = line.behind.shift();
     if (!next) return void this.lines.delete(job.key);
     line.first = next;
-    this.put(next as J, this.freed.length);
+    this.ready(next as J);
   }
 
   /** Removes a job, which must be in here. The next job of its key no longer waits for it. */
