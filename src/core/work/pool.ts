@@ -153,20 +153,37 @@ export class Pool<P, W> {
 
   /** Queues the job, or starts it if it need not wait. */
   enter(job: Job<P, W>): void {
-    if (
-      this.gated || this.keyed !== undefined || this.line.head !== undefined ||
-      this.busy >= this.concurrency || this.depth > SHALLOW
-    ) {
-      this.add(job);
-      return this.fill();
+    if (this.keyed === undefined && this.startsNow()) return this.startFirst(job);
+    this.add(job);
+    this.fill();
+  }
+
+  /** Does the same for an item. It waits without a job. Only if there are no keys and no waits. */
+  enterItem(payload: P, epoch: number, own: Group | undefined): void {
+    if (this.startsNow()) {
+      const job = this.take(payload, undefined);
+      job.epoch = epoch;
+      job.own = own;
+      return this.startFirst(job);
     }
+    this.addItem(payload, epoch, own);
+    if (this.busy < this.concurrency) this.fill();
+  }
+
+  /** Whether a job without a key that comes now is the next to start. */
+  private startsNow(): boolean {
+    return this.line.head === undefined && this.busy < this.concurrency && !this.gated &&
+      this.depth <= SHALLOW;
+  }
+
+  /** Starts a job that was never in the queue, and then others. */
+  private startFirst(job: Job<P, W>): void {
     this.depth++;
     this.start(job);
     this.startMore();
   }
 
-  /** Queues an item without a job. Only if there are no keys and no waits. */
-  addItem(payload: P, epoch: number, own: Group | undefined): void {
+  private addItem(payload: P, epoch: number, own: Group | undefined): void {
     const { tail } = this.line;
     let block = tail?.block;
     if (block === undefined || block.end === BLOCK || tail!.epoch !== epoch || tail!.own !== own) {
@@ -270,29 +287,42 @@ export class Pool<P, W> {
 
   /** The promise of this worker's handler is fulfilled. */
   fulfil(worker: Worker<P, W>, outcome: unknown): void {
-    if (this.goOn(worker)) return;
+    if (this.pass(worker)) return;
     if (this.host.unwrap === undefined) this.settle(worker, false, outcome);
     else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
   }
 
   /**
-   * A worker that has handled a plain item goes on with the next one, with the same job. Does all
-   * that `settle` would do for such items, in the same order. Returns false if `settle` must.
+   * The handler of a plain item has succeeded. Its worker goes on with the next plain item, with
+   * the same job, or is free. Does all that `settle` would do for such items, in the same order.
+   * Returns false if `settle` must, because there is more to do.
    */
-  private goOn(worker: Worker<P, W>): boolean {
+  private pass(worker: Worker<P, W>): boolean {
+    const { host } = this;
     const { head } = this.line;
+    const block = head?.block;
     const { job } = worker;
     if (
-      head === undefined || head.block === undefined || job === undefined ||
-      job.result !== undefined || this.gated || this.busy > this.concurrency || this.depth > 0
+      job === undefined || job.result !== undefined ||
+      (head !== undefined && block === undefined) ||
+      this.gated || this.keyed !== undefined || host.unwrap !== undefined ||
+      this.busy > this.concurrency || this.depth > 0
     ) return false;
     if (this.timeouts !== undefined) this.timeouts.remove(worker);
-    this.host.onDone!(job);
+    host.onDone!(job);
     if (CallContext.isRead(worker.context)) worker.context = new CallContext();
-    this.unpack(head, head.block, job);
-    this.depth++;
-    this.run(worker, job);
-    this.startMore();
+    if (block === undefined) {
+      worker.job = undefined;
+      this.busy--;
+      this.rest(worker);
+      this.#give(job);
+      host.onIdle();
+    } else {
+      this.unpack(head!, block, job);
+      this.depth++;
+      this.run(worker, job);
+      this.startMore();
+    }
     return true;
   }
 
@@ -389,10 +419,7 @@ export class Pool<P, W> {
   private release(worker: Worker<P, W>, job: Job<P, W>): void {
     if (worker.holds) return this.#hold(worker, job);
     this.busy--;
-    if (!worker.dismissed) {
-      worker.next = this.free;
-      this.free = worker;
-    }
+    if (!worker.dismissed) this.rest(worker);
     if (job.delay !== undefined) this.#delay(job);
     else {
       if (this.keyed !== undefined) this.keyed.release(job);
@@ -400,6 +427,12 @@ export class Pool<P, W> {
     }
     // If the handler has settled at once, the loop that started it goes on.
     if (this.depth === 0) this.proceed();
+  }
+
+  /** The worker waits for another job. */
+  private rest(worker: Worker<P, W>): void {
+    worker.next = this.free;
+    this.free = worker;
   }
 
   /** The job is over, but its handler runs on after its timeout, and keeps the slot and the key. */

@@ -209,11 +209,8 @@ export class WorkQueue<T, P>
   private put(item: T, own: Group | undefined): void {
     const { batches, counts, pool } = this;
     if (batches !== undefined) return batches.put(item, own);
-    if (pool.idle) {
-      return this.admit(this.#job(item, undefined, 0, undefined, undefined, own), false);
-    }
-    counts.accept();
-    pool.addItem(item as never, counts.enter(own), own);
+    counts.acceptNow(own);
+    pool.enterItem(item as never, counts.epoch, own);
   }
 
   #job(
