@@ -1,11 +1,7 @@
 /**
  * Measures one case alone, and then again after each other case has run in the same process. It
- * shows which other use makes the engine's code for this one slower:
- *
- * `deno run -A --node-modules-dir=manual bench/after.ts fanout "Fanout.tryPush" [GROUP...]`
- *
- * Bun and Node run the file, too. The other cases are ours, in these groups or in those where the
- * engines make a difference.
+ * shows which other use makes the engine's code for this one slower. Takes the name of a case, and
+ * the groups of the others, with commas.
  */
 
 import process from "node:process";
@@ -14,33 +10,40 @@ import { groups } from "./worker.ts";
 
 /** So often the measured case runs, and each other case. */
 const RUNS = 40;
-const USUAL = ["batching", "aggregator", "fanout", "options", "map", "chain"];
+/** In these groups the engines make a difference. */
+const USUAL = "batching,aggregator,fanout,options,map,chain";
+/** More than measurements differ by. */
+const SLOWER = 1.04;
 
-async function main([group, name, ...others]: string[]): Promise<void> {
-  const [measured] = cases([group!], (each) => each.name === name);
-  if (!measured) throw new Error(`no case "${name}" in "${group}"`);
-  const alone = await least(measured);
-  console.log(`${alone.toFixed(1).padStart(7)}  alone`);
-  let before = alone;
-  const rest = cases(others.length > 0 ? others : USUAL, (each) => each.kind === "weir");
-  for (const other of rest) {
+/** A case and the number of its items. */
+type Sized = Pick<Case, "run" | "name"> & { readonly n: number };
+
+async function main(name: string, others: string): Promise<void> {
+  const all = groups.map(({ name }) => name);
+  const [measured] = cases(all, (each) => each.name === name);
+  if (!measured) throw new Error(`no case "${name}"`);
+  let before = Infinity;
+  const look = async (after: string) => {
+    const now = await least(measured);
+    const more = now > before * SLOWER ? `  +${(now - before).toFixed(1)}` : "";
+    console.log(`${now.toFixed(1).padStart(7)}  ${after}${more}`);
+    before = now;
+  };
+  await look("alone");
+  for (const other of cases((others || USUAL).split(","), (each) => each.kind === "weir")) {
     if (other.name === name) continue;
     await least(other);
-    const after = await least(measured);
-    const more = after > before * 1.04 ? `  +${(after - before).toFixed(1)}` : "";
-    console.log(`${after.toFixed(1).padStart(7)}  after ${other.name}${more}`);
-    before = after;
+    await look(`after ${other.name}`);
   }
 }
 
-/** The chosen cases of these groups, each with its number of items. */
-function cases(names: readonly string[], chosen: (each: Case) => boolean) {
+function cases(names: readonly string[], chosen: (each: Case) => boolean): Sized[] {
   return groups.filter(({ name }) => names.includes(name))
     .flatMap(({ n, cases }) => cases.filter(chosen).map((each) => ({ n, ...each })));
 }
 
 /** The least time for an item, in nanoseconds. */
-async function least({ n, run }: { n: number; run: Case["run"] }): Promise<number> {
+async function least({ n, run }: Sized): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < RUNS; i++) {
     const start = performance.now();
@@ -50,4 +53,5 @@ async function least({ n, run }: { n: number; run: Case["run"] }): Promise<numbe
   return least;
 }
 
-await main(process.argv.slice(2));
+const [name = "", others = ""] = process.argv.slice(2);
+await main(name, others);

@@ -35,7 +35,7 @@ export async function measured(
   orders: Orders,
   quiet: boolean = false,
 ): Promise<Findings> {
-  const [command, ...args] = await invocation(runtime);
+  const [command, ...args] = await invocation(runtime, WORKER);
   const output = await new Deno.Command(command, {
     args: [...args, JSON.stringify(orders)],
     cwd: root,
@@ -51,12 +51,32 @@ export async function measured(
   return JSON.parse(decoder.decode(output.stdout));
 }
 
-async function invocation(runtime: RuntimeName): Promise<[path: string, ...args: string[]]> {
-  if (runtime === "bun") return [await binary(runtime), WORKER];
-  if (runtime === "node24") return [await binary(runtime), "--expose-gc", WORKER];
+/** Runs a script in a runtime, which prints what it finds. */
+export async function printed(
+  runtime: RuntimeName,
+  script: string,
+  ...given: readonly string[]
+): Promise<void> {
+  const [command, ...args] = await invocation(runtime, script);
+  const { success } = await new Deno.Command(command, {
+    args: [...args, ...given],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`${title(runtime)} failed`);
+}
+
+async function invocation(
+  runtime: RuntimeName,
+  script: string,
+): Promise<[path: string, ...args: string[]]> {
+  if (runtime === "bun") return [await binary(runtime), script];
+  if (runtime === "node24") return [await binary(runtime), "--expose-gc", script];
   // An older tree may have other dependencies, and this installs nothing for it.
   const flags = ["--no-check", "--node-modules-dir=manual", "--v8-flags=--expose-gc"];
-  return [Deno.execPath(), "run", "-A", ...flags, WORKER];
+  return [Deno.execPath(), "run", "-A", ...flags, script];
 }
 
 /** Unpacks a revision, with the packages that are installed here, and returns its path. */

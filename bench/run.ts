@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { run } from "../tools/run.ts";
 import { title } from "../tools/runtimes.ts";
 import { size } from "../tools/size.ts";
-import { against, edition, measured, ROOT, SPREAD } from "./process.ts";
+import { against, edition, measured, printed, ROOT, SPREAD } from "./process.ts";
 import { committed, publish } from "./readme.ts";
 import { type Findings, type Orders, summarized, type Summary } from "./summary.ts";
 import { judgement, text } from "./tables.ts";
@@ -51,6 +51,8 @@ writes bench/summary.json and the files made from it; a run of a part only print
                   targets are kept and missed
   --rounds N      samples of each case
   --n N           items in a run
+  --after CASE    measures one of our cases alone, and again after each other one has run in the
+                  same process, in --groups or in those where engines make a difference
   --against REV   compares our cases with those at a git revision, in turns
   --smoke         runs every case once, with few items, and checks that none is lost
   --keep          with --groups overload: writes it into bench/summary.json and the files made from it
@@ -73,6 +75,7 @@ const orders: Orders = {
 if (given.help) console.log(HELP);
 else if (given.draw) await draw(await committed());
 else if (given.against !== undefined) await compare(given.against);
+else if (given.after !== undefined) await after(given.after);
 else if (given.keep && (given.groups !== "overload" || given.runtimes || given.smoke)) {
   refuse("--keep: with --groups overload, and nothing else");
 } else await measureAll(Deno.args.length === 0);
@@ -88,6 +91,7 @@ function options() {
         groups: text,
         rounds: text,
         n: text,
+        after: text,
         against: text,
         smoke: flag,
         keep: flag,
@@ -125,6 +129,14 @@ function refuse(complaint: string): never {
 async function compare(revision: string): Promise<void> {
   const before = await edition(revision) ?? refuse(`no revision "${revision}"`);
   for (const runtime of runtimes) console.log(await against(before, ROOT, runtime, orders));
+}
+
+async function after(name: string): Promise<void> {
+  const others = list(given.groups, GROUPS)?.join() ?? "";
+  for (const runtime of runtimes) {
+    console.log(`${title(runtime)}: least ns for one`);
+    await printed(runtime, "bench/after.ts", name, others);
+  }
 }
 
 async function draw(summary: Summary): Promise<void> {
