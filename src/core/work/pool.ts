@@ -26,8 +26,8 @@ export interface PoolHost<P, W = Result> {
    */
   onSettle(job: Job<P, W>, failed: boolean, outcome: unknown): Promise<void> | undefined;
   onRelease(job: Job<P, W>): void;
-  /** The handler of a single item has succeeded, and no caller waits: the job is over. */
-  onDone?(job: Job<P, W>): void;
+  /** The handler of a single item has succeeded: the job is over. */
+  onDone?(job: Job<P, W>, outcome: unknown): void;
   /**
    * The job has waited too long, and is out of the queue. Returns the error, which the next call
    * gets.
@@ -287,43 +287,53 @@ export class Pool<P, W> {
 
   /** The promise of this worker's handler is fulfilled. */
   fulfil(worker: Worker<P, W>, outcome: unknown): void {
-    if (this.pass(worker)) return;
+    if (this.pass(worker, outcome)) return;
     if (this.host.unwrap === undefined) this.settle(worker, false, outcome);
     else this.#unwrap(worker, this.host.unwrap(outcome, worker.job?.count));
   }
 
   /**
-   * The handler of a plain item has succeeded. Its worker goes on with the next plain item, with
-   * the same job, or is free. Does all that `settle` would do for such items, in the same order.
-   * Returns false if `settle` must, because there is more to do.
+   * The handler of an item has succeeded. Does all that `settle` does then, in the same order, and
+   * the worker goes on with the next job if it may. Returns false if there is more to do.
    */
-  private pass(worker: Worker<P, W>): boolean {
+  private pass(worker: Worker<P, W>, outcome: unknown): boolean {
     const { host } = this;
-    const { head } = this.line;
-    const block = head?.block;
     const { job } = worker;
     if (
-      job === undefined || job.result !== undefined ||
-      (head !== undefined && block === undefined) ||
-      this.gated || this.keyed !== undefined || host.unwrap !== undefined ||
-      this.busy > this.concurrency || this.depth > 0
+      job === undefined || host.onDone === undefined || host.unwrap !== undefined ||
+      this.gated || this.keyed !== undefined
     ) return false;
+    worker.job = undefined;
     if (this.timeouts !== undefined) this.timeouts.remove(worker);
-    host.onDone!(job);
+    host.onDone(job, outcome);
     if (CallContext.isRead(worker.context)) worker.context = new CallContext();
-    if (block === undefined) {
-      worker.job = undefined;
+    // Read only now, because the promise of a caller may have run user code.
+    const { head } = this.line;
+    if (this.gated || this.busy > this.concurrency || this.depth > 0) this.release(worker, job);
+    else if (head === undefined) {
       this.busy--;
       this.rest(worker);
       this.#give(job);
       host.onIdle();
     } else {
-      this.unpack(head!, block, job);
       this.depth++;
-      this.run(worker, job);
+      this.run(worker, this.follow(head, job));
       this.startMore();
     }
     return true;
+  }
+
+  /** Takes the next job out of the line. A plain item gets the job that is over. */
+  private follow(head: Job<P, W>, over: Job<P, W>): Job<P, W> {
+    const { block } = head;
+    if (block === undefined) {
+      this.line.remove(head);
+      this.#give(over);
+      return head;
+    }
+    over.result = undefined;
+    this.unpack(head, block, over);
+    return over;
   }
 
   /** The next job, as soon as it may start. */

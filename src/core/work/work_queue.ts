@@ -476,7 +476,8 @@ export class WorkQueue<T, P>
     return this.#failures.settle(job, failures, failed || batches.plain);
   }
 
-  onDone({ epoch, own }: Job<P>): void {
+  onDone({ result, epoch, own }: Job<P>, outcome: unknown): void {
+    if (result !== undefined) result.resolve(outcome);
     this.counts.finishItem(epoch, own);
   }
 
