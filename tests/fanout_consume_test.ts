@@ -376,3 +376,34 @@ test("Fanout.consume() waits for its own items when others fail and go to onErro
   assertEquals(failed.toSorted(), [1, 3, 5]);
   assertEquals(fanout.stats, counts({ accepted: 6, done: 3, failed: 3 }));
 });
+
+test("Fanout.consume() rejects with the error of a promise in an array, and keeps what came before it [5.14] [4.14]", async () => {
+  const handled: number[] = [];
+  const fanout = new Fanout((item: number) => void handled.push(item));
+  const items = [1, Promise.resolve(2), Promise.reject<number>("bad"), 4];
+  assertEquals(await rejection(fanout.consume(items)), "bad");
+  assertEquals(handled, [1, 2]);
+  assertEquals(fanout.stats, counts({ accepted: 2, done: 2 }));
+  await fanout.close();
+});
+
+test("Fanout discards the item that a promise in an array gives after its end, or that then waits for room [5.14] [5.6]", async () => {
+  for (const late of [true, false]) {
+    const discarded: unknown[] = [];
+    const item = gate<number>();
+    const fanout = new Fanout(() => gate().promise, {
+      capacity: 0,
+      onDiscard: (items, reason) => discarded.push(...items, reason),
+    });
+    const consumed = fanout.consume([1, item.promise, 3]);
+    await turn();
+    if (!late) item.resolve(2);
+    await turn();
+    await fanout.abort("over");
+    assertEquals(await rejection(consumed), "over");
+    item.resolve(2);
+    await turn();
+    assertEquals(discarded, [2, "over"]);
+    assertEquals(fanout.stats, counts({ accepted: 2, running: 1, discarded: 1 }));
+  }
+});

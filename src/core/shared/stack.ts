@@ -8,8 +8,8 @@ export function needStack(calls: number = 1024): void {
 
 /** Whether an error says that the stack has overflowed in the code that has just failed. */
 export function isOverflow(error: unknown): boolean {
-  // In Firefox it is an `InternalError`.
-  return !hasStack() && (error instanceof RangeError || Object(error).name === "InternalError");
+  // By name, because it may be an error of another realm. In Firefox it is an `InternalError`.
+  return !hasStack() && ["RangeError", "InternalError"].includes(Object(error).name);
 }
 
 /** Whether the stack has that much room. */

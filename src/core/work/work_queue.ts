@@ -325,7 +325,7 @@ export class WorkQueue<T, P>
   flush(own?: Group): Promise<void> {
     try {
       needStack();
-      if (this.overflow) this.error(this.overflow.error);
+      this.#endOverflown();
       // This closes the batches first, so that no item joins them. It starts them last, because
       // that runs user code.
       this.batches?.closeAll(own && ((batch) => !!batch.owns?.includes(own)));
@@ -352,7 +352,7 @@ export class WorkQueue<T, P>
   /** From here on the sink accepts no new items. Returns the sink's error, if it has one. */
   refuse(): { readonly error: unknown } | undefined {
     this.#hear();
-    if (this.overflow) this.error(this.overflow.error);
+    this.#endOverflown();
     if (this.state === "open") {
       this.state = "closing";
       this.#stopPumps(this.#refusal());
@@ -416,6 +416,10 @@ export class WorkQueue<T, P>
     this.#discard(jobs.flatMap(this.#itemsOf), error);
   }
 
+  #endOverflown(): void {
+    if (this.overflow) this.error(this.overflow.error);
+  }
+
   // For the batches, see `BatchHost`.
 
   /**
@@ -423,11 +427,9 @@ export class WorkQueue<T, P>
    * that came before a `close()`.
    */
   check(closing: boolean): void {
-    if (this.overflow && this.state !== "closed") {
-      this.error(this.overflow.error);
-      // So close to the end of the stack, the sink errors later.
-      if (!this.failure) throw this.overflow.error;
-    }
+    this.#endOverflown();
+    // Close to the end of the stack, the sink errors later.
+    if (this.overflow && !this.failure && this.state !== "closed") throw this.overflow.error;
     if (closing ? this.failure || this.state === "closed" : this.state !== "open") {
       throw this.#refusal();
     }
