@@ -208,8 +208,9 @@ for (const [name, make] of Object.entries(overflowing)) {
         const failed = await sink.close().then(() => undefined, (error: Error) => error);
         // In Firefox it is an `InternalError`.
         if (failed) assertMatch(failed.message, /call stack|recursion/);
-        const { accepted, waiting, running, done, discarded } = sink.stats;
-        assertEquals([waiting, accepted], [0, running + done + discarded]);
+        // The handler itself may overflow the stack, too.
+        const { accepted, waiting, running, done, discarded, failed: handled } = sink.stats;
+        assertEquals([waiting, accepted], [0, running + done + discarded + handled]);
         if (!failed) assertEquals(running, 0);
       }
     });
@@ -244,6 +245,7 @@ for (const [name, make] of Object.entries(sinks)) {
       }
     };
     recurse();
+    near = false;
     const error = await rejection(sink.flush());
     // The engine's error may have come first. In Firefox it is an `InternalError`.
     assert(error === overflow || /call stack|recursion/.test(String(error)));
@@ -251,5 +253,37 @@ for (const [name, make] of Object.entries(sinks)) {
     assertEquals(outcomes.at(-1), { status: "rejected", reason: error });
     assertStrictEquals(await rejection(sink.push(6)), error);
     assertStrictEquals(await rejection(sink.closed), error);
+  });
+}
+
+for (const [name, make] of Object.entries(sinks)) {
+  test(`${name}.flush() and concurrency change nothing when little of the stack is left [5.34]`, async () => {
+    const sink = make(() => {}, { concurrency: 2 });
+    const told: unknown[] = [];
+    let levels = 0;
+    const recurse = (): void => {
+      try {
+        recurse();
+      } catch {
+        // The overflow is expected.
+      }
+      // Enough is left for a promise.
+      if (++levels !== 200) return;
+      sink.flush().catch((error) => told.push(error));
+      try {
+        sink.concurrency = 3;
+      } catch (error) {
+        told.push(error);
+      }
+    };
+    recurse();
+    await turn();
+    assertEquals(told.length, 2);
+    for (const error of told) assertMatch(String(error), /call stack|recursion/);
+    assertEquals(sink.concurrency, 2);
+    await sink.push(1);
+    await sink.flush();
+    assertEquals(sink.stats.done, 1);
+    await sink.close();
   });
 }

@@ -45,8 +45,8 @@ async function overflow(make: () => Sink, call: (sink: Sink) => void): Promise<v
   else await closed;
   // In Firefox it is an `InternalError`.
   console.log(ended === "closed" || /call stack|recursion/.test(String(ended)));
-  const { accepted, waiting, running, done, discarded } = sink.stats;
-  console.log(waiting === 0 && accepted === running + done + discarded);
+  const { accepted, waiting, running, done, discarded, failed } = sink.stats;
+  console.log(waiting === 0 && accepted === running + done + discarded + failed);
 }
 
 // Each in its own process: when the engine has compiled the code, it takes less of the stack.

@@ -116,8 +116,8 @@ export class WorkQueue<T, P>
       this.put(item, own);
       return true;
     } catch (error) {
-      this.overflow = { error };
-      this.#rethrow(error);
+      if (this.overflow === undefined) this.#judge(this.overflow = { error });
+      throw error;
     }
   }
 
@@ -142,8 +142,8 @@ export class WorkQueue<T, P>
         ? this.#ask(item, now, result, own, written, told)
         : this.enter(item, undefined, 0, undefined, now, result, own, written, told);
     } catch (error) {
-      this.overflow = { error };
-      this.#rethrow(error);
+      if (this.overflow === undefined) this.#judge(this.overflow = { error });
+      throw error;
     }
   }
 
@@ -151,10 +151,9 @@ export class WorkQueue<T, P>
    * If the stack has overflowed in here, the state is unknown. The caller has set `overflow`,
    * before this call may overflow the stack too.
    */
-  #rethrow(error: unknown): never {
+  #judge({ error }: { error: unknown }): void {
     if (isOverflow(error)) queueMicrotask(() => this.error(error));
     else this.overflow = undefined;
-    throw error;
   }
 
   /** Calls `key`, `weigh` and `snapshot`. They are user code, so the state may change meanwhile. */
