@@ -183,6 +183,7 @@ export class Pool<P, W> {
     this.startMore();
   }
 
+  /** Queues an item in the last block, or opens another one if it came in another way. */
   private addItem(payload: P, epoch: number, own: Group | undefined): void {
     const { tail } = this.line;
     let block = tail?.block;
@@ -386,6 +387,7 @@ export class Pool<P, W> {
     this.run(worker, job);
   }
 
+  /** Calls the handler. The worker settles when that does. */
   private run(worker: Worker<P, W>, job: Job<P, W>): void {
     const { context } = worker;
     const { host } = this;

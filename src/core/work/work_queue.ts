@@ -415,6 +415,7 @@ export class WorkQueue<T, P>
     this.#discard(jobs.flatMap(this.#itemsOf), error);
   }
 
+  /** If the stack has overflowed in here, the sink errors now, and not only in a microtask. */
   #endOverflown(): void {
     if (this.overflow) this.error(this.overflow.error);
   }
