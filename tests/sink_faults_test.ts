@@ -1,6 +1,6 @@
 /** Faults of handlers, for both sinks. */
 
-import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { Aggregator, Fanout } from "../mod.ts";
 import { microtasks, settled, turn } from "./support/gate.ts";
 import { rejection } from "./support/hand.ts";
@@ -246,6 +246,8 @@ for (const [name, make] of Object.entries(sinks)) {
     };
     recurse();
     near = false;
+    // At once, and not only when the microtask of the overflow comes.
+    assertThrows(() => sink.tryPush(7), Error, seen instanceof Error ? seen.message : "");
     const error = await rejection(sink.flush());
     // The engine's error may have come first. In Firefox it is an `InternalError`.
     assert(error === overflow || /call stack|recursion/.test(String(error)));
